@@ -1,0 +1,15 @@
+export { type BackoffPolicy, backoffCeiling, backoffDelay } from './backoff.ts';
+export { BoundedQueue } from './bounded-queue.ts';
+export { type Clock, MAX_TIMER_MS, sleepOn, systemClock, type Timer } from './clock.ts';
+export {
+  CodedError,
+  defineErrors,
+  type ErrorFactory,
+  type ErrorSpec,
+  type Facts,
+  hasCode,
+  messageOf,
+  type Retry,
+} from './errors.ts';
+export { newNameSuffix, newUid, type RandomBytes, secureRandom } from './ids.ts';
+export { type JsonLoggerOptions, jsonLogger, type LogFields, type Logger, type LogLevel, silentLogger } from './log.ts';

@@ -1,0 +1,68 @@
+/** Streams to what runs on a node. The API server opens them by node name; the link, or the node itself, answers. */
+
+/** What is asked of a pod on a node. */
+export type NodeStreamRequest =
+  | {
+      readonly kind: 'log';
+      readonly namespace: string;
+      readonly pod: string;
+      readonly container: string;
+      readonly follow?: boolean;
+      readonly previous?: boolean;
+      readonly timestamps?: boolean;
+      readonly tailLines?: number;
+      readonly limitBytes?: number;
+      readonly sinceSeconds?: number;
+      /** RFC 3339. */
+      readonly sinceTime?: string;
+    }
+  | {
+      readonly kind: 'exec' | 'attach';
+      readonly namespace: string;
+      readonly pod: string;
+      readonly container: string;
+      /** For `exec` only. */
+      readonly command: readonly string[];
+      readonly stdin: boolean;
+      readonly stdout: boolean;
+      readonly stderr: boolean;
+      readonly tty: boolean;
+    }
+  | { readonly kind: 'portforward'; readonly namespace: string; readonly pod: string; readonly port: number }
+  /** An HTTP GET of the agent's own endpoints: `/metrics`, `/stats/summary`, `/pods`. */
+  | { readonly kind: 'get'; readonly path: string };
+
+/**
+ * Channels of exec and attach, as in Kubernetes' `v5.channel.k8s.io`: the first byte of each message.
+ * `log`, `portforward` and `get` streams have no channels: their messages are the bytes themselves.
+ */
+export const Channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
+
+/** A full-duplex stream of messages with back-pressure both ways. */
+export interface MessageStream {
+  /** Resolves when the peer has room for more; rejects once the stream is gone. */
+  send(message: Uint8Array): Promise<void>;
+  /** Messages from the peer; ends at its end, throws when the stream broke. One consumer. */
+  readonly incoming: AsyncIterable<Uint8Array>;
+  /** No more messages from here; the other direction stays open. */
+  end(): void;
+  /** Ends both directions at once; the peer sees the text. */
+  abort(reason: string): void;
+  /** Resolves when both directions have ended, however. */
+  readonly closed: Promise<void>;
+}
+
+/** The largest message either side may send, in bytes. */
+export const MAX_STREAM_MESSAGE_BYTES = 32 * 1024;
+
+export interface NodeDialer {
+  /** Rejects with a StatusError: 404 no such pod or container, 503 node not connected, 400 container not running. */
+  open(node: string, request: NodeStreamRequest, signal: AbortSignal): Promise<MessageStream>;
+}
+
+/** The node's side: answers what the dialer asked. Rejecting with a StatusError refuses the stream with that Status. */
+export type NodeStreamHandler = (
+  request: NodeStreamRequest,
+  stream: MessageStream,
+  signal: AbortSignal,
+) => Promise<void>;
