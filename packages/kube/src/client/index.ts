@@ -10,6 +10,21 @@ export type {
   WriteOptions,
 } from './contract.ts';
 export { errors } from './errors.ts';
+export {
+  type Connection,
+  createHttpClient,
+  type HttpClient,
+  type HttpClientOptions,
+  type UnixConnection,
+} from './http.ts';
 export { createInProcessClient, type InProcessClientOptions } from './in-process.ts';
+export {
+  formatKubeconfig,
+  type KubeconfigFacts,
+  type LoadedKubeconfig,
+  type LoadKubeconfigOptions,
+  loadKubeconfig,
+} from './kubeconfig.ts';
+export { createRecorder, type EventType, type Recorder, type RecorderOptions } from './recorder.ts';
 export { statusErrorFrom, statusErrorOf } from './status-from.ts';
 export type { Transport, WireRequest, WireResponse } from './transport.ts';
