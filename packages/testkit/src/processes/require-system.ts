@@ -1,0 +1,38 @@
+/** What a test needs of the machine: present, or skipped by name with the command that brings it, or, in CI, a failure. */
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+/** A Debian package and the program that shows it is there. */
+const PROGRAMS = { bubblewrap: 'bwrap', strace: 'strace', iproute2: 'ip', procps: 'ps' } as const;
+
+export type SystemNeed = keyof typeof PROGRAMS | 'root';
+
+/** True when all is there. Otherwise skips the test with the reason; with SKERRY_TEST_REQUIRE=all it fails instead. */
+export function requireSystem(test: TestContext, ...needs: readonly SystemNeed[]): boolean {
+  const missing = needs.filter((need) => !isPresent(need));
+  if (missing.length === 0) return true;
+  const reason = missing.map(explain).join('; ');
+  if (process.env['SKERRY_TEST_REQUIRE'] === 'all') throw new Error(reason);
+  test.skip(reason);
+  return false;
+}
+
+function explain(need: SystemNeed): string {
+  return need === 'root' ? 'needs root: run it with sudo' : `needs ${need}: apt-get install ${need}`;
+}
+
+function isPresent(need: SystemNeed): boolean {
+  if (need === 'root') return process.getuid?.() === 0;
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => isExecutable(join(folder, PROGRAMS[need])));
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

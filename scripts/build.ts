@@ -1,0 +1,84 @@
+/** Bundles what runs in production: one CommonJS file a process, into dist/lib. `--force` builds even when nothing changed. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+import { ROOT, say } from './tasks.ts';
+
+export const LIB = join(ROOT, 'dist', 'lib');
+
+/** Each process and where its story begins. The supervisor has no npm dependency; the build fails when it gets one. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  skerry: 'packages/cli/src/bin.ts',
+  cloud: 'packages/cloud/src/bin.ts',
+  edge: 'packages/edge/src/bin.ts',
+  supervisor: 'packages/workloads/src/supervisor/bin.ts',
+};
+
+// Optional native companions of `ws`: pure JavaScript serves us, and a bundle cannot carry binaries.
+const EXTERNAL = ['bufferutil', 'utf-8-validate', '@lydell/node-pty'];
+
+/** Builds all bundles unless they are newer than every source file. */
+export async function buildBundles(force = false): Promise<void> {
+  if (!force && isFresh()) return;
+  mkdirSync(LIB, { recursive: true });
+  await Promise.all(Object.entries(ENTRIES).map(([name, entry]) => bundle(name, entry)));
+}
+
+async function bundle(name: string, entry: string): Promise<void> {
+  const result = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [entry],
+    outfile: join(LIB, `${name}.cjs`),
+    bundle: true,
+    minify: true,
+    keepNames: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    conditions: ['source'],
+    external: EXTERNAL,
+    define: { __SKERRY_VERSION__: JSON.stringify(version()) },
+    metafile: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  writeFileSync(join(LIB, `${name}.inputs.txt`), listInputs(result.metafile));
+}
+
+/** What a bundle contains: our packages by file, npm packages by name. One line each, sorted, so that a diff reads well. */
+function listInputs(metafile: Metafile): string {
+  const lines = Object.keys(metafile.inputs).map((path) => {
+    const npm = /^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path);
+    return npm === null ? path : `npm: ${npm[1]}`;
+  });
+  return `${[...new Set(lines)].sort().join('\n')}\n`;
+}
+
+export function version(): string {
+  return (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
+}
+
+function isFresh(): boolean {
+  const outputs = Object.keys(ENTRIES).map((name) => join(LIB, `${name}.cjs`));
+  if (!outputs.every(existsSync)) return false;
+  const oldest = Math.min(...outputs.map((file) => statSync(file).mtimeMs));
+  return newestSource() < oldest;
+}
+
+function newestSource(): number {
+  const packages = readdirSync(join(ROOT, 'packages'));
+  const sources = packages.flatMap((name) => {
+    const folder = join(ROOT, 'packages', name, 'src');
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file));
+  });
+  const manifests = packages.map((name) => join(ROOT, 'packages', name, 'package.json'));
+  const files = [...sources, ...manifests, join(ROOT, 'package-lock.json'), join(ROOT, 'scripts', 'build.ts')];
+  return Math.max(...files.filter(existsSync).map((file) => statSync(file).mtimeMs));
+}
+
+if (import.meta.main) {
+  const started = performance.now();
+  await buildBundles(process.argv.includes('--force'));
+  say(`bundles are in dist/lib (${Math.round(performance.now() - started)} ms)`);
+}

@@ -1,0 +1,61 @@
+/** The Debian packages that tests need: what for, and how to see that they are there. `npm run setup:system` brings them. */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { run, say, scriptEnv } from './tasks.ts';
+
+export interface SystemPackage {
+  readonly name: string;
+  /** A program of it; the package counts as present when this is on the path. */
+  readonly program: string;
+  readonly purpose: string;
+}
+
+export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
+  { name: 'bubblewrap', program: 'bwrap', purpose: 'mount namespaces of process pods' },
+  { name: 'strace', program: 'strace', purpose: 'counting fsyncs before acknowledgements' },
+  { name: 'iproute2', program: 'ip', purpose: 'network namespaces of the tests' },
+  { name: 'procps', program: 'ps', purpose: 'process facts in tests' },
+];
+
+export function missingPackages(): readonly SystemPackage[] {
+  return SYSTEM_PACKAGES.filter(({ program }) => !isOnPath(program));
+}
+
+function isOnPath(program: string): boolean {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function isDebian(): boolean {
+  return (
+    existsSync('/etc/debian_version') ||
+    (existsSync('/etc/os-release') && /ID(_LIKE)?=.*debian/.test(readFileSync('/etc/os-release', 'utf8')))
+  );
+}
+
+/** Installs what is missing where that is possible; else says by name what stays out and which command brings it. */
+export function setUpSystem(declined: boolean): void {
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name);
+  const command = `apt-get install -y --no-install-recommends ${names.join(' ')}`;
+  for (const { name, purpose } of missing) say(`system package ${name} is missing (${purpose})`);
+  if (declined || process.getuid?.() !== 0 || !isDebian()) {
+    say(`tests that need them are left out; as root on Debian or Ubuntu, this brings them: ${command}`);
+    return;
+  }
+  say(command);
+  const env = scriptEnv({ DEBIAN_FRONTEND: 'noninteractive' });
+  run('apt-get', ['update', '-q'], env);
+  if (run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...names], env) !== 0)
+    say('apt-get failed; the messages above say why');
+}
+
+if (import.meta.main) setUpSystem(process.argv.includes('--no-system'));

@@ -1,0 +1,50 @@
+/**
+ * `npm test`: brings the system packages where it may, checks, builds and runs every test.
+ * `-- --no-system` declines apt, `-- --no-check` leaves the checks out, `-- PATTERN…` runs only the named test files.
+ */
+import { globSync } from 'node:fs';
+import { buildBundles } from './build.ts';
+import { setUpSystem } from './system-packages.ts';
+import { ROOT, run, say, scriptEnv } from './tasks.ts';
+
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
+const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+
+const UNIT = ['packages/*/src/**/*.test.ts', 'scripts/*.test.ts'];
+const BLACK_BOX = ['test/**/*.test.ts'];
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  setUpSystem(flags.includes('--no-system'));
+  await buildBundles();
+  if (patterns.length > 0) return runTests('the named tests', patterns, 1);
+  if (!flags.includes('--no-check') && run(process.execPath, ['--conditions=source', 'scripts/check.ts']) !== 0)
+    return 1;
+  // Black-box stories start whole clouds and measure nothing, but two at once on two cores would slow each other into time-outs.
+  const unit = runTests('unit tests', UNIT, 2);
+  const stories = runTests('black-box tests', BLACK_BOX, 1);
+  return unit === 0 && stories === 0 ? 0 : 1;
+}
+
+function runTests(what: string, globs: readonly string[], concurrency: number): number {
+  const files = globSync(globs, { cwd: ROOT }).sort();
+  if (files.length === 0) {
+    say(`${what}: no test file matches ${globs.join(' ')}`);
+    return 1;
+  }
+  say(`${what}: ${files.length} files`);
+  const reporter = process.stdout.isTTY ? 'spec' : 'dot';
+  const args = [
+    '--conditions=source',
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    '--test-timeout=600000',
+    `--test-reporter=${process.env['SKERRY_TEST_REPORTER'] ?? reporter}`,
+    '--test-reporter-destination=stdout',
+    '--test-reporter=./scripts/closing-lines.ts',
+    '--test-reporter-destination=stdout',
+    ...files,
+  ];
+  return run(process.execPath, args, scriptEnv());
+}
