@@ -1,0 +1,61 @@
+/** `npm run pack`: one tarball an architecture that needs nothing of the machine it lands on: Node, bundles, units, licence. */
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { buildBundles, LIB, version } from './build.ts';
+import { capture, ROOT, say } from './tasks.ts';
+
+const NODE_VERSION = '24.21.0';
+const ARCHES = ['x64', 'arm64'] as const;
+type Arch = (typeof ARCHES)[number];
+
+const DIST = join(ROOT, 'dist');
+/** Reproducible: the same sources give the same bytes. */
+const TAR_FLAGS = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
+
+export async function pack(arch: Arch): Promise<string> {
+  const name = `skerry-${version()}-linux-${arch}`;
+  const stage = join(DIST, name);
+  rmSync(stage, { recursive: true, force: true });
+  for (const folder of ['bin', 'lib', 'systemd']) mkdirSync(join(stage, folder), { recursive: true });
+  copyFileSync(join(ROOT, 'bin', 'skerry'), join(stage, 'skerry'));
+  copyFileSync(await nodeBinary(arch), join(stage, 'bin', 'node'));
+  for (const file of ['skerry', 'bin/node']) chmodSync(join(stage, file), 0o755);
+  for (const bundle of ['skerry', 'cloud', 'edge', 'supervisor']) copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
+  cpSync(join(ROOT, 'deploy', 'systemd'), join(stage, 'systemd'), { recursive: true });
+  for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) copyFileSync(join(ROOT, file), join(stage, file));
+  const tarball = join(DIST, `${name}.tar.gz`);
+  await must('tar', [...TAR_FLAGS, '-C', DIST, '-czf', tarball, name]);
+  rmSync(stage, { recursive: true, force: true });
+  return tarball;
+}
+
+/** The Node binary of an architecture: the installed npm package, or fetched into the cache when npm left it out. */
+async function nodeBinary(arch: Arch): Promise<string> {
+  const installed = join(ROOT, 'node_modules', `node-linux-${arch}`, 'bin', 'node');
+  if (existsSync(installed)) return installed;
+  const cached = join(ROOT, '.cache', 'node', `${NODE_VERSION}-${arch}`, 'package', 'bin', 'node');
+  if (!existsSync(cached)) await fetchNode(arch);
+  return cached;
+}
+
+async function fetchNode(arch: Arch): Promise<void> {
+  const target = join(ROOT, '.cache', 'node', `${NODE_VERSION}-${arch}`);
+  mkdirSync(target, { recursive: true });
+  const work = mkdtempSync(join(ROOT, '.cache', 'node', 'fetch-'));
+  await must('npm', ['pack', '--silent', `node-linux-${arch}@${NODE_VERSION}`, '--pack-destination', work]);
+  await must('tar', ['-xzf', join(work, `node-linux-${arch}-${NODE_VERSION}.tgz`), '-C', target, 'package/bin/node']);
+  rmSync(work, { recursive: true, force: true });
+}
+
+async function must(command: string, args: readonly string[]): Promise<void> {
+  const { code, output } = await capture(command, args);
+  if (code !== 0) throw new Error(`${command} failed: ${output}`);
+}
+
+if (import.meta.main) {
+  await buildBundles(true);
+  for (const arch of ARCHES) {
+    const tarball = await pack(arch);
+    say(`dist/${basename(tarball)} (${Math.round(statSync(tarball).size / 2 ** 20)} MiB)`);
+  }
+}
