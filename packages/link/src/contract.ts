@@ -68,7 +68,13 @@ export interface LinkStream {
   end(): void;
   abort(reason: string): void;
   readonly closed: Promise<void>;
+  /** The answering side says that it takes the stream. Sending, reading and ending say so too; call it when the first bytes may be long in coming. */
+  accept?(): void;
 }
 
-/** Answers a stream that the other side opened. `header` is what the opener said; a rejection refuses the stream with its text. */
+/**
+ * Answers a stream that the other side opened. `header` is what the opener said. A rejection before the stream was taken
+ * refuses it with the error's message as text (the opener's promise rejects with LINK_STREAM_REFUSED and `facts.text`);
+ * a later one aborts it with that text. The stream is ended and closed when the promise resolves.
+ */
 export type StreamHandler = (header: Uint8Array, stream: LinkStream, signal: AbortSignal) => Promise<void>;

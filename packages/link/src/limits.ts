@@ -1,0 +1,85 @@
+/** Every bound of the link, by name. SPEC.md explains what each protects. Sizes in bytes, times in milliseconds. */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** The range of protocol versions this code speaks. */
+export const PROTOCOL_VERSIONS = { lowest: 1, highest: 1 } as const;
+
+/** The largest WebSocket message; a larger one, or the claim of one, closes the path with 1009. */
+export const MAX_WIRE_MESSAGE_BYTES = 128 * KIB;
+/** The largest body of one frame: one stream message with its identifier, or one piece of a batch. */
+export const MAX_FRAME_BODY_BYTES = 33 * KIB;
+/** A message is filled with frames up to here before it is written. */
+export const TARGET_WIRE_MESSAGE_BYTES = 64 * KIB;
+/** Bytes given to a path's socket and not yet taken by it; what waits longer can still be overtaken by a higher lane. */
+export const PATH_BUFFER_BYTES = 256 * KIB;
+/** A path whose unwritten bytes pass this (answers to pings of a peer that does not read) is closed. */
+export const PATH_HARD_LIMIT_BYTES = 1 * MIB;
+
+/** Sent and not yet acknowledged by the peer's session: what a failover replays. */
+export const SESSION_WINDOW_BYTES = 2 * MIB;
+export const SESSION_WINDOW_FRAMES = 16_384;
+/** An acknowledgement is sent at the latest after so many bytes, frames or milliseconds. */
+export const ACK_EVERY_BYTES = 256 * KIB;
+export const ACK_EVERY_FRAMES = 1024;
+export const ACK_DELAY_MS = 50;
+/** Control frames waiting to be sent; a peer that makes us owe it more is closed. */
+export const CONTROL_LANE_BYTES = 1 * MIB;
+
+/** State that the hub has taken from the feed and the edge has not applied. */
+export const STATE_WINDOW_BYTES = 1 * MIB;
+/** Changes are cut into batches of about this size; one larger change is a batch of its own. */
+export const STATE_BATCH_BYTES = 128 * KIB;
+export const MAX_CHANGE_BYTES = 4 * MIB;
+export const MAX_KEY_BYTES = 4 * KIB;
+export const MAX_POSITION_BYTES = 1 * KIB;
+/** Keys and versions a hub takes from one edge. */
+export const MAX_HELD_VERSIONS = 200_000;
+export const VERSIONS_CHUNK = 256;
+
+/** Outbox entries on their way and not yet durable in the cloud. */
+export const OUTBOX_WINDOW_BYTES = 1 * MIB;
+export const OUTBOX_WINDOW_ENTRIES = 4096;
+export const OUTBOX_READ_LIMIT = 256;
+export const MAX_OUTBOX_ENTRY_BYTES = 4 * MIB;
+
+/** Streams one side may have opened and not closed in a session. */
+export const MAX_STREAMS = 128;
+export const MAX_STREAM_MESSAGE_BYTES = 32 * KIB;
+export const MAX_STREAM_HEADER_BYTES = 16 * KIB;
+export const MAX_ABORT_TEXT_BYTES = 8 * KIB;
+/** Credit a stream starts with, how far it may grow, and what all streams of a session may have together. */
+export const STREAM_INITIAL_CREDIT = 64 * KIB;
+export const STREAM_MAX_CREDIT = 1 * MIB;
+export const STREAMS_TOTAL_CREDIT = 16 * MIB;
+/** Messages of one stream that wait for credit or room; a sender that does not await `send` is stopped here. */
+export const STREAM_PENDING_BYTES = 256 * KIB;
+/** Stream and outbox frames wait in their lane up to here; more stay with their source, which takes turns. */
+export const LANE_BYTES = 256 * KIB;
+export const STREAM_OPEN_TIMEOUT_MS = 30_000;
+
+export const MAX_PATHS = 8;
+export const DEFAULT_HEARTBEAT_MS = 5_000;
+export const MIN_HEARTBEAT_MS = 20;
+export const MAX_HEARTBEAT_MS = 60_000;
+/** A path that was silent for so many heartbeats is half-open. */
+export const SILENT_HEARTBEATS = 3;
+/** From the first byte of a dial to the hub's welcome. */
+export const HELLO_TIMEOUT_MS = 10_000;
+/** How long an old session has to answer before a comer replaces it. */
+export const CHALLENGE_MS = 1_000;
+/** How long a session without a path is kept, so that its streams survive a short break. */
+export const LINGER_MS = 10_000;
+/** A path that lived shorter than this counts as a failed attempt. */
+export const STABLE_MS = 5_000;
+export const RECONNECT_BACKOFF = { baseMs: 500, capMs: 30_000 } as const;
+/** After a refusal that a retry will hardly change: a copy, a revoked node, no common version. */
+export const REFUSED_BACKOFF = { baseMs: 15_000, capMs: 300_000 } as const;
+
+/** Sessions the hub admits a second, at once, and waiting. */
+export const ADMISSION_PER_SECOND = 1_000;
+export const ADMISSION_BURST = 200;
+export const ADMISSION_QUEUE = 4_096;
+/** What a comer is told to wait at least when the queue is full. */
+export const BUSY_RETRY_MS = 2_000;
