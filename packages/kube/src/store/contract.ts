@@ -66,7 +66,14 @@ export interface Store {
   ): Promise<{ readonly revision: Revision; readonly previous: StoredObject }>;
 
   /**
+   * Reads see a write at once, so that the next write of the same turn builds on it; it may still fail to reach the disk.
+   * Resolves when all that is visible now is on disk; undefined when it is already. Await it before showing a read to anybody.
+   */
+  durable?(): Promise<void> | undefined;
+
+  /**
    * Delivers each committed change under `prefix` with a revision above `from`, in order, without gap or repeat, synchronously at commit.
+   * What is in the log already comes in portions in the turns after this one. All subscribers of one prefix get the same array.
    * Throws StatusError Expired when `from` was compacted.
    */
   subscribe(prefix: string, from: Revision, onChange: (changes: readonly Change[]) => void): Subscription;

@@ -1,0 +1,16 @@
+export type {
+  Change,
+  ListOptions,
+  ListResult,
+  Revision,
+  Store,
+  StoredObject,
+  StoreKey,
+  Subscription,
+  WriteOptions,
+} from './contract.ts';
+export { storeErrors } from './errors.ts';
+export { formatKey, type KeyParts, keyPrefix, parseKey } from './key.ts';
+export { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts';
+export { openStore, type SqliteStore, type StoreOptions } from './sqlite-store.ts';
+export { keyOf, revisionOf } from './subscribers.ts';
