@@ -1,0 +1,2 @@
+export { applyJsonPatch, type JsonPatchOperation, MAX_JSON_PATCH_OPERATIONS } from './json-patch.ts';
+export { applyMergePatch } from './merge-patch.ts';
