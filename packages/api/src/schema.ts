@@ -11,13 +11,20 @@ export type PatchStrategy = 'merge' | 'replace' | 'retainKeys';
 
 /** Schemas may be recursive (`JSONSchemaProps`): properties and items can be getters, so follow them only along a value. */
 export interface Schema {
-  /** Absent: any JSON value is allowed and kept as it is (RawExtension, `x-kubernetes-preserve-unknown-fields`). */
+  /**
+   * Absent: any JSON value is allowed and kept as it is (RawExtension, `x-kubernetes-preserve-unknown-fields`).
+   * `properties` and `items` of a schema without type speak of values that are objects and lists (JSONSchemaPropsOrBool).
+   */
   readonly type?: SchemaType;
   /** `int32`, `int64`, `double`, `byte` (base64), `date-time` (seconds), `micro-time`, `quantity`, `duration`. */
   readonly format?: string;
   /** A number or a string (IntOrString); `type` is absent then. */
   readonly intOrString?: boolean;
   readonly description?: string;
+  /** The struct this schema was generated from, `apps.v1.DeploymentSpec`; absent for custom resources. */
+  readonly typeName?: string;
+  /** The zero value (`""`, 0, false, an empty list or map) says no more than absence, and is dropped (Go's `omitempty` without a pointer). */
+  readonly omitZero?: boolean;
 
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];

@@ -1,0 +1,2 @@
+export { builtinRows, subresourceKind } from './rows.ts';
+export { schemaFor, schemaOfType, typeNameOf } from './schema-for.ts';
