@@ -1,4 +1,6 @@
 /** Streams to what runs on a node. The API server opens them by node name; the link, or the node itself, answers. */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 /** What is asked of a pod on a node. */
 export type NodeStreamRequest =
@@ -66,3 +68,22 @@ export type NodeStreamHandler = (
   stream: MessageStream,
   signal: AbortSignal,
 ) => Promise<void>;
+
+type ExecRequest = Extract<NodeStreamRequest, { kind: 'exec' | 'attach' }>;
+
+/** What a client that asked for an upgrade is to be joined with. The API server has authorized it and picked node and container. */
+export type UpgradeTarget =
+  | { readonly kind: 'exec'; readonly node: string; readonly request: ExecRequest }
+  | { readonly kind: 'portforward'; readonly node: string; readonly namespace: string; readonly pod: string }
+  /** A watch over WebSocket: each line becomes one text frame. */
+  | { readonly kind: 'watch'; readonly lines: AsyncIterable<string | Uint8Array> };
+
+/** The connection as the HTTP server gives it up. */
+export interface RawUpgrade {
+  readonly message: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+/** Speaks WebSocket or SPDY with the client until either side ends. Resolves then; never rejects. */
+export type UpgradeHandler = (raw: RawUpgrade, target: UpgradeTarget) => Promise<void>;
