@@ -1,0 +1,111 @@
+/** What the pod controller asks of whatever runs containers: `process` here, containerd in a package beside it. */
+import type { Usage } from '../supervisor/protocol.ts';
+import type { Container, Pod } from './pod/types.ts';
+
+/** Which container of which pod, and which try. Enough to find a pod again whose object is gone. */
+export interface ContainerLabels {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid: string;
+  readonly container: string;
+  /** 0 for the first start, one more for each restart. */
+  readonly attempt: number;
+  readonly graceSeconds: number;
+  /** Changes when the container's spec does. */
+  readonly hash: string;
+}
+
+export interface ContainerSnapshot {
+  /** As in `status.containerID`, without the scheme. */
+  readonly id: string;
+  readonly labels: ContainerLabels;
+  readonly logPath: string;
+  readonly startedAt: number;
+  readonly pid?: number;
+  readonly exit?: { readonly code: number; readonly reason?: string; readonly finishedAt: number };
+}
+
+/** A volume ready on the host, to be seen at `mountPath`. */
+export interface ReadyMount {
+  readonly hostPath: string;
+  readonly mountPath: string;
+  readonly readOnly: boolean;
+}
+
+export interface StartContainer {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly attempt: number;
+  /** Complete and expanded. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly mounts: readonly ReadyMount[];
+  readonly logPath: string;
+  /** A file of the host that the container sees at its terminationMessagePath. */
+  readonly terminationLog?: string;
+  readonly hash: string;
+}
+
+export interface ExecRequest {
+  readonly command: readonly string[];
+  readonly stdin: boolean;
+  readonly tty: boolean;
+}
+
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly output: string;
+  readonly timedOut: boolean;
+}
+
+export interface RuntimeSession {
+  writeStdin(chunk: Uint8Array): Promise<void>;
+  closeStdin(): void;
+  resize(columns: number, rows: number): void;
+  readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly chunk: Uint8Array }>;
+  readonly exitCode: Promise<number | undefined>;
+  close(): void;
+}
+
+/** A container that cannot be run as its spec demands; `reason` goes into the status, `message` to the person. */
+export class RuntimeRefusal extends Error {
+  override readonly name = 'RuntimeRefusal';
+  readonly reason: string;
+  /** The event's reason when it differs. */
+  readonly isImage: boolean;
+
+  constructor(reason: string, message: string, options?: ErrorOptions & { readonly isImage?: boolean }) {
+    super(message, options);
+    this.reason = reason;
+    this.isImage = options?.isImage ?? false;
+  }
+}
+
+export interface PodRuntime {
+  /** The scheme of container ids and the node's label: `process`, `containerd`. */
+  readonly name: string;
+  /** As in `nodeInfo.containerRuntimeVersion`, `process://1`. */
+  readonly version: string;
+  /** Who a container's processes are, for the files they must read; absent where the runtime maps ids itself. */
+  ownerOf(pod: Pod): { readonly uid: number; readonly gid: number } | undefined;
+  /** Makes what a pod's containers share. */
+  preparePod(pod: Pod): Promise<{ readonly podIPs: readonly string[] }>;
+  removePod(uid: string): Promise<void>;
+  /** Makes the image usable, pulling it if need be; throws RuntimeRefusal. The answer goes into `status.imageID`. */
+  ensureImage(pod: Pod, container: Container): Promise<{ readonly imageId: string }>;
+  start(request: StartContainer): Promise<ContainerSnapshot>;
+  list(): Promise<readonly ContainerSnapshot[]>;
+  /** Each start and each end, also those that happened while the agent was away (as `list` shows them). */
+  onChange(listener: (snapshot: ContainerSnapshot) => void): Disposable;
+  /** Asks the first process to end. */
+  terminate(id: string, signal?: string): Promise<void>;
+  /** Ends everything in the container; resolves once it is gone and its end recorded. */
+  kill(id: string): Promise<ContainerSnapshot>;
+  /** Forgets an ended container. Its log is the caller's. */
+  remove(id: string): Promise<void>;
+  execSync(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult>;
+  exec(id: string, request: ExecRequest): Promise<RuntimeSession>;
+  attach(id: string): Promise<RuntimeSession>;
+  usage(): Promise<readonly Usage[]>;
+}

@@ -1,0 +1,295 @@
+/** Keeps processes: starts them, reads their output, notes their end, and takes over those that an earlier supervisor started. */
+import { mkdirSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
+import type { Clock, Logger, Timer } from '@skerry/base';
+import type { Cgroups } from './cgroup.ts';
+import { LogWriter } from './cri-log.ts';
+import { errors } from './errors.ts';
+import { type FifoPool, makeStreams, openOutputs, openStdin, type Streams } from './fifo.ts';
+import { isAlive, namespaceOf, signalProcess } from './identity.ts';
+import { launch } from './launch.ts';
+import { killTree } from './process-tree.ts';
+import type { ExitInfo, ProcessRecord, StartRequest, Usage } from './protocol.ts';
+import type { RecordStore, StoredRecord } from './records.ts';
+import { resizeTerminal, type SelfCommand, withTerminal } from './tty.ts';
+
+const ADOPTED_POLL_MS = 250;
+/** How long the end of a process waits for the last of its output. */
+const DRAIN_MS = 1000;
+export const MAX_PROCESSES = 4096;
+const ID_FORMAT = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+export type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+
+export interface KeeperOptions {
+  readonly records: RecordStore;
+  readonly fifos: FifoPool;
+  readonly cgroups: Cgroups | undefined;
+  readonly bootId: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly self: SelfCommand;
+  readonly onExit: (record: ProcessRecord) => void;
+}
+
+interface Kept {
+  record: StoredRecord;
+  streams?: Streams;
+  writer?: LogWriter;
+  readonly listeners: Set<OutputListener>;
+  /** Resolves once the end is on disk. */
+  readonly ended: PromiseWithResolvers<void>;
+}
+
+export class Keeper {
+  readonly #options: KeeperOptions;
+  readonly #kept = new Map<string, Kept>();
+  readonly #starting = new Set<string>();
+  readonly #adopted = new Set<Kept>();
+  #poll: Timer | undefined;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    for (const record of options.records.readAll()) this.#takeOver(record);
+    this.#schedulePoll();
+  }
+
+  list(): ProcessRecord[] {
+    return Array.from(this.#kept.values(), ({ record }) => record);
+  }
+
+  get running(): number {
+    return this.list().filter((record) => record.exit === undefined).length + this.#starting.size;
+  }
+
+  async start(request: StartRequest): Promise<ProcessRecord> {
+    const { id } = request;
+    if (!ID_FORMAT.test(id)) throw errors.BAD_MESSAGE({ what: 'process id' });
+    if (this.#kept.has(id) || this.#starting.has(id)) throw errors.EXISTS({ id });
+    if (this.#kept.size >= MAX_PROCESSES) throw errors.BUSY({ count: this.#kept.size });
+    this.#starting.add(id);
+    try {
+      return await this.#start(request);
+    } catch (error) {
+      this.#options.cgroups?.remove(id);
+      this.#options.records.remove(id);
+      throw error;
+    } finally {
+      this.#starting.delete(id);
+    }
+  }
+
+  signal(id: string, signal: NodeJS.Signals): void {
+    const { record } = this.#find(id);
+    if (record.exit !== undefined) return;
+    signalProcess(record.main, this.#options.bootId, signal);
+  }
+
+  /** Ends the process and everything it started. Resolves once its end is on disk. */
+  async kill(id: string): Promise<ProcessRecord> {
+    const kept = this.#find(id);
+    if (kept.record.exit === undefined) {
+      await killTree(kept.record, this.#options.cgroups, this.#options.clock);
+      await kept.ended.promise;
+    }
+    return kept.record;
+  }
+
+  remove(id: string): void {
+    const kept = this.#kept.get(id);
+    if (kept === undefined) return;
+    if (kept.record.exit === undefined) throw errors.STILL_RUNNING({ id });
+    this.#kept.delete(id);
+    this.#options.records.remove(id);
+    this.#options.cgroups?.remove(id);
+  }
+
+  usage(): Usage[] {
+    const { cgroups } = this.#options;
+    if (cgroups === undefined) return [];
+    const running = this.list().filter((record) => record.exit === undefined);
+    return running.map((record) => cgroups.usage(record.id)).filter((usage) => usage !== undefined);
+  }
+
+  resize(id: string, columns: number, rows: number): boolean {
+    const { record } = this.#find(id);
+    return record.tty === true && resizeTerminal(record.main.pid, columns, rows);
+  }
+
+  /** For an attached client: the live output, standard input, and the end. */
+  attach(id: string): AttachedProcess {
+    const kept = this.#find(id);
+    if (kept.record.exit !== undefined) throw errors.NOT_RUNNING({ id });
+    return {
+      ...(kept.streams?.stdin === undefined ? {} : { stdin: kept.streams.stdin }),
+      stdinOnce: kept.record.stdinOnce === true,
+      ended: kept.ended.promise.then(() => kept.record.exit?.code ?? 0),
+      listen: (listener) => {
+        kept.listeners.add(listener);
+        return () => kept.listeners.delete(listener);
+      },
+    };
+  }
+
+  close(): void {
+    this.#poll?.cancel();
+    for (const { streams } of this.#kept.values()) destroyStreams(streams);
+  }
+
+  async #start(request: StartRequest): Promise<ProcessRecord> {
+    const { records, fifos, cgroups, bootId, clock, self } = this.#options;
+    const { id } = request;
+    const directory = records.makeDirectory(id);
+    cgroups?.create(id, request.limits ?? {});
+    await makeStreams(fifos, directory, request);
+    const spec = request.tty ? withTerminal(request, `${directory}/command`, self) : request;
+    const place = (pid: number) => cgroups?.place(id, pid);
+    const { main, monitor, streams, exited } = await launch(spec, { bootId, directory, place });
+    const mountNamespace = monitor === undefined ? undefined : namespaceOf(main.pid, 'mnt');
+    const record: StoredRecord = {
+      id,
+      labels: request.labels,
+      log: request.log,
+      startedAt: clock.now(),
+      main,
+      ...(monitor === undefined ? {} : { monitor }),
+      ...(mountNamespace === undefined ? {} : { mountNamespace }),
+      ...(request.stdin ? { stdin: true } : {}),
+      ...(request.stdinOnce ? { stdinOnce: true } : {}),
+      ...(request.tty ? { tty: true } : {}),
+    };
+    records.write(record);
+    const kept = this.#keep(record, streams);
+    exited
+      .then((code) => this.#finish(kept, { code, finishedAt: clock.now() }))
+      .catch((error: unknown) => this.#options.log.error({ id, error }, 'end of process not recorded'));
+    return record;
+  }
+
+  #keep(record: StoredRecord, streams: Streams): Kept {
+    mkdirSync(dirname(record.log.path), { recursive: true, mode: 0o750 });
+    const writer = new LogWriter(record.log, () => this.#options.clock.now());
+    const kept: Kept = { record, streams, writer, listeners: new Set(), ended: Promise.withResolvers() };
+    this.#kept.set(record.id, kept);
+    pump(kept, 'stdout', streams.stdout, writer);
+    if (streams.stderr !== undefined) pump(kept, 'stderr', streams.stderr, writer);
+    return kept;
+  }
+
+  async #finish(kept: Kept, exit: ExitInfo): Promise<void> {
+    const { cgroups, clock, records } = this.#options;
+    const { id } = kept.record;
+    const isOutOfMemory = exit.code === 137 && cgroups?.isOutOfMemory(id) === true;
+    // Like a container: when its first process ends, whatever it left behind ends with it.
+    await killTree(kept.record, cgroups, clock);
+    await this.#drain(kept);
+    destroyStreams(kept.streams);
+    await kept.writer?.close();
+    delete kept.streams;
+    delete kept.writer;
+    kept.record = { ...kept.record, exit: isOutOfMemory ? { ...exit, reason: 'OOMKilled' } : exit };
+    records.write(kept.record);
+    cgroups?.remove(id);
+    this.#adopted.delete(kept);
+    kept.ended.resolve();
+    this.#options.onExit(kept.record);
+  }
+
+  async #drain({ streams }: Kept): Promise<void> {
+    if (streams === undefined) return;
+    const outputs = [streams.stdout, streams.stderr].filter((stream) => stream !== undefined);
+    const ends = outputs.map((stream) =>
+      stream.closed || stream.readableEnded
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => {
+            stream.once('end', resolve);
+            stream.once('close', resolve);
+          }),
+    );
+    const cancelled = new AbortController();
+    const timeout = this.#options.clock.sleep(DRAIN_MS, cancelled.signal).catch(() => {});
+    await Promise.race([Promise.all(ends), timeout]);
+    cancelled.abort();
+  }
+
+  /** A record of an earlier supervisor: it runs on, it ended meanwhile, or it ended with the machine. */
+  #takeOver(record: StoredRecord): void {
+    const { bootId, records, log } = this.#options;
+    if (record.exit === undefined && isAlive(record.monitor ?? record.main, bootId)) {
+      this.#adopt(record);
+      return;
+    }
+    const exit = record.exit ?? this.#lostExit(record);
+    const kept: Kept = { record: { ...record, exit }, listeners: new Set(), ended: Promise.withResolvers() };
+    kept.ended.resolve();
+    this.#kept.set(record.id, kept);
+    if (record.exit === undefined) {
+      records.write(kept.record);
+      log.info({ id: record.id, code: exit.code, reason: exit.reason }, 'process ended without a supervisor');
+    }
+  }
+
+  #adopt(record: StoredRecord): void {
+    const directory = this.#options.records.directoryOf(record.id);
+    const stdin = openStdin(directory, record);
+    const streams = { ...(stdin === undefined ? {} : { stdin }), ...openOutputs(directory, record) };
+    this.#adopted.add(this.#keep(record, streams));
+    this.#options.log.info({ id: record.id, pid: record.main.pid }, 'process adopted');
+  }
+
+  #lostExit(record: StoredRecord): ExitInfo {
+    const status = this.#options.records.readStatus(record.id);
+    if (status !== undefined) return status;
+    const finishedAt = this.#options.clock.now();
+    if (record.main.bootId !== this.#options.bootId) return { code: 255, reason: 'NodeRebooted', finishedAt };
+    return { code: 137, reason: 'ContainerStatusUnknown', finishedAt };
+  }
+
+  /** Only a parent is told of an end; for adopted processes the supervisor has to look. */
+  #schedulePoll(): void {
+    if (this.#adopted.size === 0) return;
+    this.#poll = this.#options.clock.after(ADOPTED_POLL_MS, () => {
+      const gone = [...this.#adopted].filter(
+        ({ record }) => !isAlive(record.monitor ?? record.main, this.#options.bootId),
+      );
+      for (const kept of gone) {
+        this.#adopted.delete(kept);
+        this.#finish(kept, this.#lostExit(kept.record)).catch((error: unknown) =>
+          this.#options.log.error({ id: kept.record.id, error }, 'end of process not recorded'),
+        );
+      }
+      this.#schedulePoll();
+    });
+  }
+
+  #find(id: string): Kept {
+    const kept = this.#kept.get(id);
+    if (kept === undefined) throw errors.NOT_FOUND({ id });
+    return kept;
+  }
+}
+
+export interface AttachedProcess {
+  readonly stdin?: Socket;
+  readonly stdinOnce: boolean;
+  readonly ended: Promise<number>;
+  listen(listener: OutputListener): () => void;
+}
+
+/** From the pipe into the log, and to whoever is attached; a slow disk holds the process back, a slow reader does not. */
+function pump(kept: Kept, name: 'stdout' | 'stderr', stream: Socket, writer: LogWriter): void {
+  stream.on('data', (chunk: Buffer) => {
+    writer.append(name, chunk);
+    for (const listener of kept.listeners) listener(name, chunk);
+    if (!writer.isFull) return;
+    stream.pause();
+    writer.onRoom(() => stream.resume());
+  });
+}
+
+function destroyStreams(streams: Streams | undefined): void {
+  streams?.stdin?.destroy();
+  streams?.stdout.destroy();
+  streams?.stderr?.destroy();
+}

@@ -1,0 +1,157 @@
+/** Starts one process: its streams, its sandbox, its control group; in that order, and nothing of it runs before all are in place. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { errors } from './errors.ts';
+import { openChildEnds, openOutputs, openStdin, type Streams } from './fifo.ts';
+import { identify } from './identity.ts';
+import type { LaunchSpec, ProcessIdentity } from './protocol.ts';
+
+/** File descriptors that bubblewrap is told about. */
+const INFO_FD = 3;
+const GATE_FD = 4;
+const STATUS_FD = 5;
+
+export interface Launched {
+  readonly main: ProcessIdentity;
+  readonly monitor?: ProcessIdentity;
+  readonly streams: Streams;
+  /** The exit code as a shell would give it: 128 + n for signal n. */
+  readonly exited: Promise<number>;
+}
+
+export interface LaunchContext {
+  readonly bootId: string;
+  /** Holds the FIFOs, and bubblewrap's status file. */
+  readonly directory: string;
+  /** Called with the pid before the command runs. */
+  readonly place: (pid: number) => void;
+}
+
+export async function launch(spec: LaunchSpec, context: LaunchContext): Promise<Launched> {
+  const stdin = openStdin(context.directory, spec);
+  const child = openChildEnds(context.directory, spec);
+  const streams = { ...(stdin === undefined ? {} : { stdin }), ...openOutputs(context.directory, spec) };
+  try {
+    const started = spec.sandbox === undefined ? startPlain : startSandboxed;
+    return { ...(await started(spec, child.stdio, context)), streams };
+  } catch (error) {
+    const said = await firstWords(streams.stderr ?? streams.stdout, () => child.close());
+    for (const stream of Object.values(streams)) stream.destroy();
+    throw said === '' ? error : errors.START_FAILED({ program: programOf(spec), reason: said }, { cause: error });
+  } finally {
+    child.close();
+  }
+}
+
+type Started = Omit<Launched, 'streams'>;
+type Stdio = readonly ['ignore' | number, number, number];
+
+async function startPlain(spec: LaunchSpec, stdio: Stdio, context: LaunchContext): Promise<Started> {
+  const [program = '', ...args] = spec.argv;
+  const process = spawn(program, args, {
+    stdio: [...stdio],
+    env: { ...spec.env },
+    detached: true,
+    ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+  });
+  const exited = exitOf(process);
+  const main = await identityOf(process, spec, context);
+  // The tools that drop privileges are still being loaded here, so the command has not forked yet.
+  context.place(main.pid);
+  return { main, exited };
+}
+
+/** bubblewrap says its child's pid, holds the child at the gate until it is in its group, and writes its exit code to a file. */
+async function startSandboxed(spec: LaunchSpec, stdio: Stdio, context: LaunchContext): Promise<Started> {
+  const [program = '', ...options] = spec.sandbox ?? [];
+  const status = openSync(join(context.directory, 'status'), 'a', 0o600);
+  const fds = ['--info-fd', INFO_FD, '--block-fd', GATE_FD, '--json-status-fd', STATUS_FD].map(String);
+  const process = spawn(program, [...fds, '--new-session', ...options, '--', ...spec.argv], {
+    stdio: [...stdio, 'pipe', 'pipe', status],
+    env: { ...spec.env },
+    detached: true,
+  });
+  closeSync(status);
+  const exited = exitOf(process);
+  const gate = process.stdio[GATE_FD] as Writable;
+  gate.on('error', () => {});
+  const monitor = await identityOf(process, spec, context);
+  const main = identify(await childPidOf(process, spec), context.bootId);
+  if (main === undefined) throw errors.START_FAILED({ program: programOf(spec), reason: 'it ended at once' });
+  context.place(main.pid);
+  gate.end('1');
+  return { main, monitor, exited };
+}
+
+function exitOf(process: ChildProcess): Promise<number> {
+  return new Promise((resolve) => {
+    process.once('exit', (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
+    process.once('error', () => resolve(128));
+  });
+}
+
+async function identityOf(process: ChildProcess, spec: LaunchSpec, context: LaunchContext): Promise<ProcessIdentity> {
+  if (process.pid === undefined) {
+    const cause = await new Promise<NodeJS.ErrnoException>((resolve) => process.once('error', resolve));
+    throw errors.START_FAILED({ program: programOf(spec), reason: cause.code ?? 'unknown' }, { cause });
+  }
+  const identity = identify(process.pid, context.bootId);
+  if (identity === undefined) throw errors.START_FAILED({ program: programOf(spec), reason: 'it ended at once' });
+  return identity;
+}
+
+async function childPidOf(process: ChildProcess, spec: LaunchSpec): Promise<number> {
+  const info = process.stdio[INFO_FD] as Readable;
+  let text = '';
+  for await (const chunk of info) text += String(chunk);
+  if (text === '') throw errors.START_FAILED({ program: programOf(spec), reason: 'the sandbox could not be made' });
+  const { 'child-pid': pid } = JSON.parse(text) as { 'child-pid'?: unknown };
+  if (typeof pid !== 'number') throw errors.START_FAILED({ program: programOf(spec), reason: 'no child pid' });
+  return pid;
+}
+
+/** What a failed start printed: the reason a person needs. The writing end is closed first, or there would be no end to read. */
+async function firstWords(output: Readable, closeWriter: () => void): Promise<string> {
+  closeWriter();
+  let text = '';
+  try {
+    for await (const chunk of output) {
+      text += String(chunk);
+      if (text.length > 1024) break;
+    }
+  } catch {
+    // The stream was destroyed: there is nothing more to learn.
+  }
+  return text.trim().slice(0, 1024);
+}
+
+function programOf(spec: LaunchSpec): string {
+  return spec.sandbox?.[0] ?? spec.argv[0] ?? '';
+}
+
+const SIGNALS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGTRAP: 5,
+  SIGABRT: 6,
+  SIGBUS: 7,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGXCPU: 24,
+  SIGXFSZ: 25,
+  SIGSYS: 31,
+};
+
+function signalNumber(signal: string | null): number {
+  return signal === null ? 0 : (SIGNALS[signal] ?? 0);
+}

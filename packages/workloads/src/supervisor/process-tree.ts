@@ -1,0 +1,47 @@
+/** Finds and ends everything a process has started, orphans included. */
+import type { Clock } from '@skerry/base';
+import type { Cgroups } from './cgroup.ts';
+import { descendantsOf, listProcesses, namespaceOf, readStat, sendSignal } from './identity.ts';
+import type { ProcessIdentity } from './protocol.ts';
+
+const KILL_ROUNDS = 200;
+const KILL_PAUSE_MS = 5;
+
+export interface ProcessTree {
+  readonly id: string;
+  readonly main: ProcessIdentity;
+  /** The mount namespace of a sandboxed process: what was started in it cannot leave it unprivileged. */
+  readonly mountNamespace?: string;
+}
+
+/** Kills until nothing is left, bounded in time. Resolves with whether that was reached. */
+export async function killTree(tree: ProcessTree, cgroups: Cgroups | undefined, clock: Clock): Promise<boolean> {
+  for (let round = 0; round < KILL_ROUNDS; round++) {
+    const pids = membersOf(tree, cgroups);
+    if (pids.length === 0) return true;
+    if (cgroups?.kill(tree.id) !== true) for (const pid of pids) sendSignal(pid, 'SIGKILL');
+    await clock.sleep(KILL_PAUSE_MS);
+  }
+  return false;
+}
+
+/** Without a control group that held it from its first instruction: descendants, its session, and its mount namespace. */
+function membersOf(tree: ProcessTree, cgroups: Cgroups | undefined): number[] {
+  const grouped = cgroups?.processes(tree.id).filter(isRunning) ?? [];
+  if (grouped.length > 0 || (cgroups !== undefined && tree.mountNamespace !== undefined)) return grouped;
+  const processes = listProcesses();
+  const leader = processes.find((stat) => stat.pid === tree.main.pid);
+  const isReused = leader !== undefined && leader.startTime !== tree.main.startTime;
+  const members = new Set<number>(leader !== undefined && !isReused ? descendantsOf(tree.main.pid, processes) : []);
+  for (const { pid, session } of processes) {
+    if (session === tree.main.pid && !isReused) members.add(pid);
+    if (tree.mountNamespace !== undefined && namespaceOf(pid, 'mnt') === tree.mountNamespace) members.add(pid);
+  }
+  members.delete(process.pid);
+  return [...members].filter(isRunning);
+}
+
+function isRunning(pid: number): boolean {
+  const state = readStat(pid)?.state;
+  return state !== undefined && state !== 'Z' && state !== 'X';
+}

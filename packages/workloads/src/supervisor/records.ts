@@ -1,0 +1,83 @@
+/** Process records on disk, one directory a process. A record is replaced whole or not at all. */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessRecord } from './protocol.ts';
+
+export interface StoredRecord extends ProcessRecord {
+  readonly stdinOnce?: boolean;
+  readonly mountNamespace?: string;
+}
+
+export class RecordStore {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
+
+  directoryOf(id: string): string {
+    return join(this.#directory, id);
+  }
+
+  makeDirectory(id: string): string {
+    const directory = this.directoryOf(id);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    return directory;
+  }
+
+  /** An exit is synced to the disk: it is told once and must outlive a power cut. A running process does not. */
+  write(record: StoredRecord): void {
+    const path = join(this.directoryOf(record.id), 'record.json');
+    const file = openSync(`${path}.new`, 'w', 0o600);
+    writeSync(file, JSON.stringify(record));
+    if (record.exit !== undefined) fsyncSync(file);
+    closeSync(file);
+    renameSync(`${path}.new`, path);
+  }
+
+  /** Directories without a readable record are starts that never were: they are swept. */
+  readAll(): StoredRecord[] {
+    const records: StoredRecord[] = [];
+    for (const id of readdirSync(this.#directory)) {
+      const record = this.#read(id);
+      if (record === undefined) this.remove(id);
+      else records.push(record);
+    }
+    return records;
+  }
+
+  /** The exit code that bubblewrap's monitor left, and when. */
+  readStatus(id: string): { readonly code: number; readonly finishedAt: number } | undefined {
+    const path = join(this.directoryOf(id), 'status');
+    try {
+      const code = /"exit-code": (\d+)/.exec(readFileSync(path, 'utf8'))?.[1];
+      return code === undefined ? undefined : { code: Number(code), finishedAt: Math.trunc(statSync(path).mtimeMs) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  remove(id: string): void {
+    rmSync(this.directoryOf(id), { recursive: true, force: true });
+  }
+
+  #read(id: string): StoredRecord | undefined {
+    try {
+      return JSON.parse(readFileSync(join(this.directoryOf(id), 'record.json'), 'utf8')) as StoredRecord;
+    } catch {
+      return undefined;
+    }
+  }
+}

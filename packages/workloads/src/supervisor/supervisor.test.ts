@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '@skerry/base';
+import { connectSupervisor, ensureSupervisor, type SupervisorClient } from '../edge/supervisor-client.ts';
+import { readStat } from './identity.ts';
+import type { LaunchSpec, ProcessRecord, StartRequest } from './protocol.ts';
+
+const hasBwrap = spawnSync('bwrap', ['--version']).status === 0;
+const SANDBOX = ['/usr/bin/bwrap', '--dev-bind', '/', '/'];
+const skip = hasBwrap ? false : 'bubblewrap is missing: apt-get install bubblewrap';
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const COMMAND = [process.execPath, '--conditions=source', MAIN];
+
+let directory: string;
+let client: SupervisorClient;
+const exits = new Map<string, ProcessRecord>();
+const waiters = new Map<string, (record: ProcessRecord) => void>();
+
+before(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'skerry-supervisor-'));
+  client = await open();
+});
+
+after(async () => {
+  for (const { id } of await client.list()) {
+    await client.kill(id);
+    await client.remove(id);
+  }
+  await client.shutdown();
+  await client.closed;
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function open(agent = 'test'): Promise<SupervisorClient> {
+  const onExit = (record: ProcessRecord) => {
+    exits.set(record.id, record);
+    waiters.get(record.id)?.(record);
+  };
+  return ensureSupervisor({ directory, agent, onExit, command: COMMAND, clock: systemClock });
+}
+
+function request(id: string, argv: string[], extra: Partial<StartRequest> = {}): StartRequest {
+  return {
+    id,
+    labels: { test: id },
+    argv,
+    env: { PATH: '/usr/bin:/bin' },
+    log: { path: join(directory, `${id}.log`), maxBytes: 1 << 20, maxFiles: 3 },
+    ...extra,
+  };
+}
+
+async function exitOf(id: string): Promise<ProcessRecord> {
+  return exits.get(id) ?? new Promise((resolve) => waiters.set(id, resolve));
+}
+
+async function check(
+  input: Partial<StartRequest> & { id: string; argv: string[] },
+  expected: { code: number; log: string[]; reason?: string },
+): Promise<void> {
+  await client.start(request(input.id, input.argv, input));
+  const { exit } = await exitOf(input.id);
+  const lines = logOf(input.id);
+  assert.deepEqual(
+    { code: exit?.code, log: lines, ...(exit?.reason === undefined ? {} : { reason: exit.reason }) },
+    expected,
+  );
+}
+
+function logOf(id: string): string[] {
+  const text = readFileSync(join(directory, `${id}.log`), 'utf8');
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.slice(line.indexOf(' ') + 1));
+}
+
+async function session(id: string, launch: Partial<LaunchSpec> & { argv: string[] }, input?: string) {
+  const process = await client.exec(id, { env: { PATH: '/usr/bin:/bin' }, ...launch });
+  if (input !== undefined) await process.writeStdin(Buffer.from(input));
+  let text = '';
+  for await (const { chunk } of process.output) text += chunk.toString();
+  return { text, code: await process.exitCode };
+}
+
+test('output lands in the log by stream, and the exit code is told', () =>
+  check(
+    { id: 'plain', argv: ['sh', '-c', 'echo out; echo err >&2; exit 3'] },
+    { code: 3, log: ['stdout F out', 'stderr F err'] },
+  ));
+
+test('a sandboxed process may reopen its standard output and its signal is an exit code', { skip }, () =>
+  check(
+    { id: 'boxed', sandbox: SANDBOX, argv: ['sh', '-c', 'echo again > /dev/stdout; kill -9 $$'] },
+    { code: 137, log: ['stdout F again'] },
+  ),
+);
+
+test('a program that does not exist is refused with the reason', async () => {
+  await assert.rejects(
+    client.start(request('missing', ['/no/such/program'])),
+    /start of \/no\/such\/program failed: ENOENT/,
+  );
+  assert.equal(
+    (await client.list()).some((record) => record.id === 'missing'),
+    false,
+  );
+});
+
+test('a sandbox that cannot be made is refused with what bubblewrap said', { skip }, async () => {
+  const sandbox = [...SANDBOX, '--no-such-option'];
+  await assert.rejects(client.start(request('badbox', ['true'], { sandbox })), /no-such-option/);
+});
+
+test('killing takes grandchildren in sessions of their own along', async () => {
+  const script = 'setsid sleep 1000 & echo $!; setsid sh -c "setsid sleep 1000 & echo \\$!; wait" & wait';
+  await client.start(request('tree', ['setpriv', '--inh-caps=-all', '--', 'sh', '-c', script]));
+  while (logOf('tree').length < 2) await systemClock.sleep(10);
+  const pids = logOf('tree').map((line) => Number(line.split(' ').at(-1)));
+  await client.kill('tree');
+  for (const pid of pids) assert.equal(['Z', undefined].includes(readStat(pid)?.state), true, `pid ${pid} is gone`);
+});
+
+test('a second agent is refused while the first one lives', async () => {
+  const second = connectSupervisor({ directory, agent: 'other', onExit: () => {} });
+  await assert.rejects(second, { code: 'SUPERVISOR_IN_USE' });
+});
+
+test('a second supervisor in one directory ends at once', async () => {
+  const [program = '', ...args] = COMMAND;
+  const second = spawn(program, [...args, '--directory', directory], { stdio: 'ignore' });
+  assert.equal(await new Promise((resolve) => second.once('exit', resolve)), 1);
+});
+
+test('exec carries input, both outputs and the exit code', async () => {
+  await client.start(request('host', ['sleep', '1000']));
+  const { text, code } = await session(
+    'host',
+    { argv: ['sh', '-c', 'read a; echo got $a; exit 5'], stdin: true },
+    'hi\n',
+  );
+  assert.deepEqual({ text, code }, { text: 'got hi\n', code: 5 });
+});
+
+test('exec with a terminal is on a terminal of the asked size', async () => {
+  const process = await client.exec('host', {
+    argv: ['sh', '-c', 'read a; test -t 0 && test -t 1 && stty size; echo "$a"; exit 4'],
+    env: { PATH: '/usr/bin:/bin' },
+    stdin: true,
+    tty: true,
+  });
+  process.resize(123, 45);
+  let text = '';
+  const reading = (async () => {
+    for await (const { chunk } of process.output) text += chunk.toString();
+  })();
+  await systemClock.sleep(300);
+  await process.writeStdin(Buffer.from('$(id);`x`\r'));
+  await reading;
+  assert.equal(await process.exitCode, 4);
+  assert.match(text, /45 123\r\n\$\(id\);`x`\r\n$/);
+});
+
+test('a probe is cut off at its timeout together with what it started', async () => {
+  const launch = { argv: ['sh', '-c', 'echo early; sleep 1000'], env: { PATH: '/usr/bin:/bin' } };
+  const result = await client.run('host', launch, { timeoutMs: 200, maxOutputBytes: 100 });
+  assert.deepEqual(result, { exitCode: 137, output: 'early\n', timedOut: true });
+});
+
+test('exits while no agent is connected are told to the next one', async () => {
+  await client.start(request('lonely', ['sh', '-c', 'sleep 0.2; echo bye; exit 9']));
+  client.close();
+  await client.closed;
+  await systemClock.sleep(500);
+  client = await open();
+  const record = client.hello.records.find(({ id }) => id === 'lonely');
+  assert.equal(record?.exit?.code, 9);
+  assert.deepEqual(logOf('lonely'), ['stdout F bye']);
+});
+
+test('a supervisor killed with -9 is followed by one that adopts what ran and knows what ended', { skip }, async () => {
+  const survivor = await client.start(
+    request('survivor', ['sh', '-c', 'while :; do echo tick; sleep 0.1; done'], { sandbox: SANDBOX }),
+  );
+  await client.start(request('ended', ['sh', '-c', 'sleep 0.3; exit 6'], { sandbox: SANDBOX }));
+  process.kill(client.hello.pid, 'SIGKILL');
+  await client.closed;
+  await systemClock.sleep(500);
+  client = await open();
+  const records = new Map(client.hello.records.map((record) => [record.id, record]));
+  assert.deepEqual(records.get('survivor')?.main, survivor.main);
+  assert.equal(records.get('survivor')?.exit, undefined);
+  assert.equal(records.get('ended')?.exit?.code, 6);
+  const before = logOf('survivor').length;
+  await systemClock.sleep(300);
+  assert.ok(logOf('survivor').length > before, 'the log goes on');
+  const killed = await client.kill('survivor');
+  assert.equal(killed.exit?.code, 137);
+});
