@@ -1,0 +1,73 @@
+/** Request bodies: JSON, YAML or protobuf in; a plain value out. */
+import type { ApiRequest } from './contract.ts';
+import { decodeProtobuf, parseJson } from './machinery.ts';
+import { badRequest, unsupportedMediaType } from './statuses.ts';
+
+export interface Body {
+  readonly value: unknown;
+  /** What strict field validation refuses: keys given twice. */
+  readonly problems: readonly string[];
+}
+
+const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'] as const;
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+export type ParseYaml = (text: string) => unknown;
+
+/** The body of a create or an update, or the options of a delete. */
+export function decodeBody(request: Pick<ApiRequest, 'headers' | 'body'>, parseYaml?: ParseYaml): Body {
+  const { body } = request;
+  if (body === undefined || body.length === 0) return { value: undefined, problems: [] };
+  switch (mediaTypeOf(request.headers['content-type'])) {
+    case '':
+    case 'application/json':
+      return decodeJson(body);
+    case 'application/yaml':
+    case 'text/yaml':
+      return decodeYaml(body, parseYaml);
+    case 'application/vnd.kubernetes.protobuf':
+      return { value: decodeProtobuf(body), problems: [] };
+    default:
+      throw unsupportedMediaType(ACCEPTED);
+  }
+}
+
+export function decodeJson(body: Uint8Array): Body {
+  const text = decodeText(body);
+  try {
+    return parseJson(text);
+  } catch (cause) {
+    throw Object.assign(badRequest('the object provided is unrecognized (must be of type JSON)'), { cause });
+  }
+}
+
+/** YAML, of which JSON is a part: parsed as JSON when it begins like an object, so that the common case needs no parser. */
+export function decodeYaml(body: Uint8Array, parseYaml?: ParseYaml): Body {
+  const text = decodeText(body);
+  if (/^\s*[{[]/.test(text)) {
+    try {
+      return parseJson(text);
+    } catch {
+      // Flow-style YAML begins like JSON; the YAML parser decides.
+    }
+  }
+  if (parseYaml === undefined) throw unsupportedMediaType(['application/json']);
+  try {
+    return { value: parseYaml(text), problems: [] };
+  } catch (cause) {
+    throw Object.assign(badRequest('error converting YAML to JSON'), { cause });
+  }
+}
+
+export function mediaTypeOf(contentType: string | undefined): string {
+  return (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+function decodeText(body: Uint8Array): string {
+  try {
+    return decoder.decode(body);
+  } catch (cause) {
+    throw Object.assign(badRequest('the body is not valid UTF-8'), { cause });
+  }
+}

@@ -1,0 +1,101 @@
+/** POST to a collection, and the tail of an apply that found nothing. */
+import { isStatus, type KubeObject } from '@skerry/api';
+import { newNameSuffix, newUid } from '@skerry/base';
+import type { StoredObject } from '../store/contract.ts';
+import { admit } from './admission.ts';
+import type { ApiResponse } from './contract.ts';
+import { type Call, type Engine, groupResource, keyOf, nowText, storedVersion } from './engine.ts';
+import { respondObject } from './forms.ts';
+import { readObject, settlePlace } from './incoming.ts';
+import { applyDefaults, validateCreate } from './machinery.ts';
+import { trackFields } from './managed-fields.ts';
+import { toStoredJson } from './object-text.ts';
+import { alreadyExists, badRequest, invalid, methodNotSupported } from './statuses.ts';
+import { strategyOf } from './strategies.ts';
+import { parseWriteOptions, type WriteOptions } from './write-options.ts';
+
+/** How often a generated name that is taken is drawn again. */
+const MAX_NAME_DRAWS = 8;
+
+// generateName keeps room for the suffix within the 63 characters of a label value.
+const MAX_GENERATED_BASE = 58;
+
+export async function create(engine: Engine, call: Call): Promise<ApiResponse> {
+  if (!call.kind.row.verbs.includes('create')) throw methodNotSupported(groupResource(call.kind), 'create');
+  const options = parseWriteOptions(call.request, 'CreateOptions');
+  const object = readObject(engine, call, options.fieldValidation);
+  const stored = await createObject(engine, call, object, options);
+  return respondObject(engine, call, 201, stored);
+}
+
+/** Creates a decoded object; gives back what is stored (or would be, in a dry run). */
+export async function createObject(
+  engine: Engine,
+  call: Call,
+  object: KubeObject,
+  options: WriteOptions,
+): Promise<StoredObject> {
+  settlePlace(call, object);
+  const isGenerated = !object.metadata.name && Boolean(object.metadata.generateName);
+  for (let draw = 1; ; draw++) {
+    const candidate = isGenerated && draw < MAX_NAME_DRAWS ? structuredClone(object) : object;
+    const prepared = prepareCreate(engine, call, candidate, options);
+    try {
+      return await commitCreate(engine, call, prepared, options);
+    } catch (error) {
+      if (!isGenerated || draw >= MAX_NAME_DRAWS || !isStatus(error, 'AlreadyExists')) throw error;
+    }
+  }
+}
+
+function prepareCreate(engine: Engine, call: Call, object: KubeObject, options: WriteOptions): KubeObject {
+  const { kind } = call;
+  setSystemMetadata(engine, call, object);
+  applyDefaults(kind.row.gvk, kind.schema, object);
+  strategyOf(kind).prepareCreate(object);
+  admit(engine, {
+    operation: 'CREATE',
+    kind,
+    user: call.user,
+    namespace: object.metadata.namespace ?? '',
+    name: object.metadata.name ?? '',
+    object,
+    dryRun: options.dryRun,
+  });
+  const faults = validateCreate(kind.row.gvk, kind.schema, object);
+  if (faults.length > 0) throw invalid(kind.row.gvk, object.metadata.name ?? '', faults);
+  trackFields(engine, call, { object, options, operation: 'create' });
+  return object;
+}
+
+function setSystemMetadata(engine: Engine, call: Call, object: KubeObject): void {
+  const { metadata } = object;
+  if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== '' && metadata.resourceVersion !== '0') {
+    throw badRequest('resourceVersion should not be set on objects to be created');
+  }
+  if (!metadata.name && metadata.generateName) {
+    metadata.name = `${metadata.generateName.slice(0, MAX_GENERATED_BASE)}${newNameSuffix(5, engine.random)}`;
+  }
+  delete metadata.resourceVersion;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.generation;
+  metadata.uid = newUid(engine.random);
+  metadata.creationTimestamp = nowText(engine.clock);
+  if (call.kind.row.tracksGeneration) metadata.generation = 1;
+}
+
+async function commitCreate(
+  engine: Engine,
+  call: Call,
+  object: KubeObject,
+  { dryRun }: WriteOptions,
+): Promise<StoredObject> {
+  const { kind } = call;
+  const name = object.metadata.name ?? '';
+  const key = keyOf(kind.row, object.metadata.namespace, name);
+  if (engine.store.get(key) !== undefined) throw alreadyExists(groupResource(kind), name);
+  const json = toStoredJson({ ...object, apiVersion: storedVersion(kind) });
+  if (dryRun) return { key, revision: 0, json };
+  return engine.store.put(key, json, { ifRevision: 0 });
+}

@@ -1,0 +1,89 @@
+/** What every verb of the registry shares: the store, the clock, the table of kinds, and one request on its way. */
+import type { Authorizer, FieldError, KubeObject, ResourceRow, UserInfo } from '@skerry/api';
+import { formatApiVersion } from '@skerry/api';
+import type { Clock, Logger, RandomBytes } from '@skerry/base';
+import type { Store, StoredObject } from '../store/contract.ts';
+import { formatKey } from '../store/key.ts';
+import type { ApiRequest } from './contract.ts';
+import type { Wanted } from './negotiate.ts';
+import type { ResourceTable, ServedKind } from './resource-table.ts';
+import type { ResourceRoute } from './route.ts';
+import { badRequest, type GroupResource } from './statuses.ts';
+
+export interface Engine {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: RandomBytes;
+  readonly table: ResourceTable;
+  readonly authorizer: Authorizer;
+  readonly admission: readonly AdmissionStep[];
+  readonly parseYaml?: (text: string) => unknown;
+}
+
+/** One request for a resource. */
+export interface Call {
+  readonly request: ApiRequest;
+  readonly route: ResourceRoute;
+  readonly kind: ServedKind;
+  readonly user: UserInfo;
+  readonly wanted: Wanted;
+  /** Texts of `Warning` headers, added as they come up. */
+  readonly warnings: string[];
+}
+
+/** What a write would do, before it is done. */
+export interface Admitted {
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
+  readonly kind: ServedKind;
+  readonly user: UserInfo;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource?: string;
+  /** To be changed in place; for DELETE the object that goes. */
+  readonly object: KubeObject;
+  readonly old?: KubeObject;
+  readonly dryRun: boolean;
+}
+
+/** Looks at a write before validation: changes the object in place, throws a StatusError to refuse. */
+export interface AdmissionStep {
+  readonly name: string;
+  admit(engine: Engine, admitted: Admitted): void;
+}
+
+export function groupResource({ row }: ServedKind): GroupResource {
+  return { group: row.gvr.group, resource: row.gvr.resource };
+}
+
+export function keyOf(row: ResourceRow, namespace: string | undefined, name: string): string {
+  const { group, resource } = row.gvr;
+  return formatKey({ group, resource, namespace: row.namespaced ? (namespace ?? '') : '', name });
+}
+
+/** The version to show in answers; undefined when it is the stored one. */
+export function servedVersion({ row, storageVersion }: ServedKind): string | undefined {
+  return row.gvr.version === storageVersion ? undefined : formatApiVersion(row.gvr);
+}
+
+export function storedVersion({ row, storageVersion }: ServedKind): string {
+  return formatApiVersion({ group: row.gvr.group, version: storageVersion });
+}
+
+export function nowText(clock: Clock): string {
+  return `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+}
+
+/** The object a route names, or undefined. */
+export function find(engine: Engine, call: Pick<Call, 'kind' | 'route'>): StoredObject | undefined {
+  return engine.store.get(keyOf(call.kind.row, call.route.namespace, nameOf(call.route)));
+}
+
+export function nameOf(route: ResourceRoute): string {
+  if (route.name === undefined) throw badRequest('name must be provided');
+  return route.name;
+}
+
+export function fault(reason: FieldError['reason'], path: string, text: string): FieldError {
+  return { reason, path, message: `${path}: ${text}` };
+}

@@ -1,0 +1,19 @@
+/** A stored object in the form the client asked for. */
+import type { StoredObject } from '../store/contract.ts';
+import type { ApiResponse } from './contract.ts';
+import { type Call, type Engine, servedVersion } from './engine.ts';
+import { toPartialMetadata } from './metadata-form.ts';
+import { toServedJson, toServedObject } from './object-text.ts';
+import { respondJson, respondText } from './respond.ts';
+
+export function respondObject(_engine: Engine, call: Call, status: number, stored: StoredObject): ApiResponse {
+  const version = servedVersion(call.kind);
+  switch (call.wanted.form) {
+    case 'object':
+      return respondText(status, toServedJson(stored, version), call.wanted);
+    case 'metadata':
+      return respondJson(status, toPartialMetadata(toServedObject(stored, version)), call.wanted);
+    case 'table':
+      return respondText(status, toServedJson(stored, version), call.wanted);
+  }
+}

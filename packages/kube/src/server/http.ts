@@ -1,0 +1,224 @@
+/**
+ * Listeners for the API: HTTPS, and a unix socket for the programs of the same machine.
+ *
+ * This is the one file that sets `rejectUnauthorized: false`: clients may come with a token instead of a certificate.
+ * Invariant: the Authenticator judges every request, with the certificate and whether its chain was valid, before any route.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type Authenticator, isStatus, type UserInfo } from '@skerry/api';
+import { type Clock, type Logger, systemClock } from '@skerry/base';
+import type { RawUpgrade, UpgradeHandler } from '../streaming/contract.ts';
+import type { ApiServer } from './api-server.ts';
+import { ConnectionLimiter } from './connection-limiter.ts';
+import type { ApiResponse } from './contract.ts';
+import { identify, readBody, toApiRequest } from './http-request.ts';
+import { writeResponse } from './http-response.ts';
+import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
+import { respondError } from './respond.ts';
+import { internalError } from './statuses.ts';
+
+export interface TlsMaterial {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  /** The authorities whose client certificates count. */
+  readonly ca: string | Buffer | readonly (string | Buffer)[];
+}
+
+export interface ServeOptions {
+  readonly server: Pick<ApiServer, 'handle' | 'planUpgrade'>;
+  readonly authenticator: Authenticator;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly limits?: Partial<HttpLimits>;
+  /** Takes over exec, attach, port-forward and watches over WebSocket; without it they are refused. */
+  readonly upgrades?: UpgradeHandler;
+}
+
+export interface HttpsOptions extends ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsMaterial;
+}
+
+export interface UnixOptions extends ServeOptions {
+  readonly path: string;
+}
+
+export interface Listener {
+  /** The port bound; undefined for a unix socket. */
+  readonly port?: number;
+  readonly connections: number;
+  /** New connections use the new certificate; open ones go on. */
+  setTls(tls: TlsMaterial): void;
+  /** Takes no more requests, lets those under way end for `graceMs`, then cuts them. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const DEFAULT_GRACE_MS = 2_000;
+
+export async function listenHttps(options: HttpsOptions): Promise<Listener> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const https = process.getBuiltinModule('node:https');
+  const server = https.createServer({
+    ...tlsOptions(options.tls),
+    ...httpOptions(limits),
+    minVersion: 'TLSv1.2',
+    requestCert: true,
+    rejectUnauthorized: false,
+    handshakeTimeout: limits.handshakeMs,
+    ALPNProtocols: ['http/1.1'],
+  });
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  const listener = serve(server, options, limits);
+  await listen(server, { host: options.host, port: options.port });
+  const { port } = server.address() as AddressInfo;
+  return { ...listener, port, setTls: (tls) => server.setSecureContext(tlsOptions(tls)) };
+}
+
+/** On a unix socket that only its owner may open; who may open it still authenticates. */
+export async function listenUnix(options: UnixOptions): Promise<Listener> {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { chmodSync, rmSync } = process.getBuiltinModule('node:fs');
+  const server = process.getBuiltinModule('node:http').createServer(httpOptions(limits));
+  const listener = serve(server, options, limits);
+  rmSync(options.path, { force: true });
+  await listen(server, { path: options.path });
+  chmodSync(options.path, 0o600);
+  return listener;
+}
+
+function tlsOptions({ cert, key, ca }: TlsMaterial): {
+  cert: string | Buffer;
+  key: string | Buffer;
+  ca: (string | Buffer)[];
+} {
+  return { cert, key, ca: Array.isArray(ca) ? [...(ca as readonly (string | Buffer)[])] : [ca as string | Buffer] };
+}
+
+const CHECK_INTERVAL_MS = 5_000;
+
+function httpOptions(limits: HttpLimits) {
+  return {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    noDelay: true,
+  };
+}
+
+function serve(
+  server: Server | TlsServer,
+  options: ServeOptions,
+  limits: HttpLimits,
+): Omit<Listener, 'port'> & Listener {
+  const limiter = new ConnectionLimiter(limits);
+  server.on('connection', (socket: Socket) => limiter.admit(socket));
+  server.on('clientError', (_error, socket: Duplex) => refuseBroken(socket));
+  server.on('request', (message: IncomingMessage, response: ServerResponse) => {
+    void answer(options, limits, message, response);
+  });
+  server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => {
+    void takeOver(options, { message, socket, head });
+  });
+  return {
+    get connections() {
+      return limiter.size;
+    },
+    setTls: () => {},
+    close: (graceMs = DEFAULT_GRACE_MS) => closeServer(server, options.clock ?? systemClock, graceMs),
+  };
+}
+
+async function answer(
+  options: ServeOptions,
+  limits: HttpLimits,
+  message: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.on('error', () => response.destroy());
+  try {
+    const result = await resultOf(options, limits, message);
+    // What was not read of a body that was too large would be taken for the next request.
+    if (!message.complete) response.shouldKeepAlive = false;
+    await writeResponse(
+      { clock: options.clock ?? systemClock, stalledMs: limits.stalledMs },
+      message,
+      response,
+      result,
+    );
+  } catch (error) {
+    options.log.warn({ error }, 'response not written');
+    response.destroy();
+  }
+}
+
+async function resultOf(
+  { server, authenticator, log }: ServeOptions,
+  limits: HttpLimits,
+  message: IncomingMessage,
+): Promise<ApiResponse> {
+  let user: UserInfo;
+  let request: ReturnType<typeof toApiRequest>;
+  try {
+    user = await identify(authenticator, message);
+    request = toApiRequest(message, user, await readBody(message, limits.maxBodyBytes));
+  } catch (error) {
+    if (isStatus(error)) return respondError(error);
+    log.error({ error }, 'request not read');
+    return respondError(internalError(error));
+  }
+  return server.handle(request);
+}
+
+async function takeOver({ server, authenticator, upgrades, log }: ServeOptions, raw: RawUpgrade): Promise<void> {
+  const { socket, message } = raw;
+  socket.on('error', () => socket.destroy());
+  try {
+    const user = await identify(authenticator, message);
+    const plan = await server.planUpgrade(toApiRequest(message, user, undefined));
+    if ('status' in plan) return writeRaw(socket, plan);
+    if (upgrades === undefined) throw internalError(undefined);
+    await upgrades(raw, plan);
+  } catch (error) {
+    if (!isStatus(error)) log.error({ error }, 'upgrade failed');
+    writeRaw(socket, respondError(isStatus(error) ? error : internalError(error)));
+  }
+}
+
+/** An HTTP answer on a connection that node has already given up. */
+function writeRaw(socket: Duplex, { status, headers, body }: ApiResponse): void {
+  const text = typeof body === 'string' ? body : '';
+  const lines = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(text)), connection: 'close' });
+  const reason = process.getBuiltinModule('node:http').STATUS_CODES[status] ?? '';
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`,
+  );
+}
+
+function refuseBroken(socket: Duplex): void {
+  if (!socket.writable) return;
+  socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', () => socket.destroy());
+}
+
+function listen(server: Server, at: { host: string; port: number } | { path: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function closeServer(server: Server, clock: Clock, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = clock.after(graceMs, () => server.closeAllConnections());
+  await closed;
+  timer.cancel();
+}

@@ -1,0 +1,14 @@
+export { type ApiServer, type ApiServerOptions, createApiServer } from './api-server.ts';
+export type { ApiRequest, ApiResponse, UpgradeRequest } from './contract.ts';
+export type { AdmissionStep, Admitted, Engine } from './engine.ts';
+export {
+  type HttpsOptions,
+  type Listener,
+  listenHttps,
+  listenUnix,
+  type ServeOptions,
+  type TlsMaterial,
+  type UnixOptions,
+} from './http.ts';
+export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
+export { ResourceTable, type ServedKind } from './resource-table.ts';

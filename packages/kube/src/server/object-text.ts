@@ -1,0 +1,41 @@
+/** Objects as text: the canonical JSON the store keeps, and what is spliced into it on its way out. */
+import type { KubeObject } from '@skerry/api';
+import type { StoredObject } from '../store/contract.ts';
+
+const METADATA = '"metadata":{';
+
+/**
+ * The JSON of an object as the store keeps it.
+ * Invariant: `apiVersion`, `kind` and `metadata` come first, so that the first `"metadata":{` is the object's own.
+ */
+export function toStoredJson(object: KubeObject): string {
+  const { apiVersion, kind, metadata, ...rest } = object;
+  const { resourceVersion: _, ...kept } = metadata;
+  return JSON.stringify({ apiVersion, kind, metadata: kept, ...rest });
+}
+
+/** The text of a stored object as clients see it: with its resourceVersion, and in the version asked for. */
+export function toServedJson(stored: StoredObject, apiVersion?: string): string {
+  const { json } = stored;
+  const at = json.indexOf(METADATA) + METADATA.length;
+  const comma = json[at] === '}' ? '' : ',';
+  const text = `${json.slice(0, at)}"resourceVersion":"${stored.revision}"${comma}${json.slice(at)}`;
+  return apiVersion === undefined ? text : inVersion(text, apiVersion);
+}
+
+/** The stored object parsed, with its resourceVersion. The caller owns the result. */
+export function toServedObject(stored: StoredObject, apiVersion?: string): KubeObject {
+  const object = JSON.parse(stored.json) as KubeObject;
+  object.metadata.resourceVersion = String(stored.revision);
+  if (apiVersion !== undefined) object.apiVersion = apiVersion;
+  return object;
+}
+
+const API_VERSION = '{"apiVersion":"';
+
+function inVersion(text: string, apiVersion: string): string {
+  if (text.startsWith(apiVersion, API_VERSION.length) && text[API_VERSION.length + apiVersion.length] === '"')
+    return text;
+  const end = text.indexOf('"', API_VERSION.length);
+  return `${API_VERSION}${apiVersion}${text.slice(end)}`;
+}

@@ -1,0 +1,195 @@
+/** PUT, and the tail of every patch: a new version of an object that exists. */
+import { type FieldError, isStatus, type KubeObject } from '@skerry/api';
+import type { StoredObject } from '../store/contract.ts';
+import { admit } from './admission.ts';
+import type { ApiResponse } from './contract.ts';
+import { type Call, type Engine, fault, find, groupResource, nameOf, servedVersion, storedVersion } from './engine.ts';
+import { respondObject } from './forms.ts';
+import { readObject, settleName, settlePlace } from './incoming.ts';
+import { jsonEqual } from './json-equal.ts';
+import { applyDefaults, validateUpdate } from './machinery.ts';
+import { trackFields } from './managed-fields.ts';
+import { toServedObject, toStoredJson } from './object-text.ts';
+import { conflict, invalid, methodNotSupported, notFound } from './statuses.ts';
+import { strategyOf } from './strategies.ts';
+import { parseWriteOptions, type WriteOptions } from './write-options.ts';
+
+export async function update(engine: Engine, call: Call): Promise<ApiResponse> {
+  if (!call.kind.row.verbs.includes('update')) throw methodNotSupported(groupResource(call.kind), 'update');
+  const options = parseWriteOptions(call.request, 'UpdateOptions');
+  const object = readObject(engine, call, options.fieldValidation);
+  const stored = find(engine, call);
+  if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
+  return respondObject(engine, call, 200, await updateObject(engine, call, { stored, object, options }));
+}
+
+export interface Update {
+  readonly stored: StoredObject;
+  /** The whole object as it is wanted; changed in place. */
+  readonly object: KubeObject;
+  readonly options: WriteOptions;
+  /** Field ownership was settled by server-side apply already. */
+  readonly isApply?: boolean;
+}
+
+/**
+ * Writes a new version. Gives back what is stored then: the old version when nothing changed, the last one when the object went.
+ * Invariant: nothing is awaited between the read of `stored` and the write, so a write without a resourceVersion cannot lose one.
+ */
+export async function updateObject(engine: Engine, call: Call, update: Update): Promise<StoredObject> {
+  const { stored, object, options } = update;
+  const { kind, route } = call;
+  const old = toServedObject(stored, servedVersion(kind));
+  settlePlace(call, object);
+  settleName(nameOf(route), object);
+  checkPreconditions(call, old, object);
+  keepSystemMetadata(old, object);
+  keepOtherHalf(call, old, object);
+  applyDefaults(kind.row.gvk, kind.schema, object);
+  admitUpdate(engine, call, { old, object, options });
+  const faults = [...faultsOfFinalizers(old, object), ...validateUpdate(kind.row.gvk, kind.schema, object, old)];
+  if (faults.length > 0) throw invalid(kind.row.gvk, nameOf(route), faults);
+  raiseGeneration(call, old, object);
+  if (update.isApply !== true) trackFields(engine, call, { object, old, options, operation: 'update' });
+  return commitUpdate(engine, call, update, old);
+}
+
+function admitUpdate(
+  engine: Engine,
+  call: Call,
+  { old, object, options }: { old: KubeObject; object: KubeObject; options: WriteOptions },
+): void {
+  admit(engine, {
+    operation: 'UPDATE',
+    kind: call.kind,
+    user: call.user,
+    namespace: object.metadata.namespace ?? '',
+    name: object.metadata.name ?? '',
+    ...(call.route.subresource === undefined ? {} : { subresource: call.route.subresource }),
+    object,
+    old,
+    dryRun: options.dryRun,
+  });
+}
+
+async function commitUpdate(engine: Engine, call: Call, update: Update, old: KubeObject): Promise<StoredObject> {
+  const { stored, object, options } = update;
+  const { kind } = call;
+  const json = toStoredJson({ ...object, apiVersion: storedVersion(kind) });
+  if (isDone(object)) return removeObject(engine, call, { stored, json, options });
+  if (isSame(stored, json, old, object)) return stored;
+  if (options.dryRun) return { ...stored, json };
+  try {
+    return await engine.store.put(stored.key, json, { ifRevision: stored.revision });
+  } catch (error) {
+    throw inWords(error, call);
+  }
+}
+
+/** A deleted object goes for good once its last finalizer is gone and its grace is over. */
+function isDone({ metadata, ...object }: KubeObject): boolean {
+  if (metadata.deletionTimestamp === undefined || (metadata.finalizers?.length ?? 0) > 0) return false;
+  if ((metadata.deletionGracePeriodSeconds ?? 0) > 0) return false;
+  const spec = object['spec'] as { finalizers?: readonly string[] } | undefined;
+  return object.kind !== 'Namespace' || (spec?.finalizers?.length ?? 0) === 0;
+}
+
+async function removeObject(
+  engine: Engine,
+  call: Call,
+  { stored, json, options }: { stored: StoredObject; json: string; options: WriteOptions },
+): Promise<StoredObject> {
+  if (options.dryRun) return { ...stored, json };
+  try {
+    const { revision } = await engine.store.delete(stored.key, { ifRevision: stored.revision });
+    return { key: stored.key, revision, json };
+  } catch (error) {
+    throw inWords(error, call);
+  }
+}
+
+function isSame(stored: StoredObject, json: string, old: KubeObject, object: KubeObject): boolean {
+  if (stored.json === json) return true;
+  if (stored.json.length !== json.length) return false;
+  // The same length with another order of keys is the same object.
+  return jsonEqual({ ...old, metadata: withoutVersion(old) }, { ...object, metadata: withoutVersion(object) });
+}
+
+function withoutVersion({ metadata }: KubeObject): KubeObject['metadata'] {
+  const { resourceVersion: _, ...kept } = metadata;
+  return kept;
+}
+
+function checkPreconditions(call: Call, old: KubeObject, object: KubeObject): void {
+  const of = groupResource(call.kind);
+  const name = nameOf(call.route);
+  const { resourceVersion, uid } = object.metadata;
+  if (uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
+    throw conflict(
+      of,
+      name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`,
+    );
+  }
+  const isUnconditional = resourceVersion === undefined || resourceVersion === '' || resourceVersion === '0';
+  if (!isUnconditional && resourceVersion !== old.metadata.resourceVersion) throw conflict(of, name);
+}
+
+/** What only the server writes stays as it was. */
+function keepSystemMetadata(old: KubeObject, object: KubeObject): void {
+  const { uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, generateName } =
+    old.metadata;
+  const kept = { uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, generateName };
+  const metadata: Record<string, unknown> = { ...object.metadata };
+  delete metadata['resourceVersion'];
+  for (const [field, value] of Object.entries(kept)) {
+    if (value === undefined) delete metadata[field];
+    else metadata[field] = value;
+  }
+  object.metadata = metadata;
+}
+
+/** Writes to `status` leave the rest as it was; writes to the object leave its status. */
+function keepOtherHalf({ kind, route }: Call, old: KubeObject, object: KubeObject): void {
+  if (route.subresource === 'status') {
+    keepAllBut(object, old, ['status', ...(strategyOf(kind).statusKeepsMetadata ? ['metadata'] : [])]);
+    return;
+  }
+  if (!kind.row.subresources.includes('status')) return;
+  if (old['status'] === undefined) delete object['status'];
+  else object['status'] = old['status'];
+}
+
+/** Makes `object` a copy of `old` but for `own` fields; ownership of fields is always its own. */
+function keepAllBut(object: KubeObject, old: KubeObject, own: readonly string[]): void {
+  const { managedFields } = object.metadata;
+  for (const field of Object.keys(object)) if (!own.includes(field)) delete object[field];
+  for (const [field, value] of Object.entries(old)) if (!own.includes(field)) object[field] = value;
+  if (own.includes('metadata')) return;
+  object.metadata = { ...old.metadata, ...(managedFields === undefined ? {} : { managedFields }) };
+  delete object.metadata.resourceVersion;
+}
+
+function raiseGeneration({ kind, route }: Call, old: KubeObject, object: KubeObject): void {
+  if (!kind.row.tracksGeneration || route.subresource === 'status') return;
+  const { metadata: _oldMetadata, status: _oldStatus, ...oldRest } = old;
+  const { metadata: _metadata, status: _status, ...rest } = object;
+  if (!jsonEqual(oldRest, rest)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
+}
+
+function faultsOfFinalizers(old: KubeObject, { metadata }: KubeObject): FieldError[] {
+  if (old.metadata.deletionTimestamp === undefined) return [];
+  const before = new Set(old.metadata.finalizers);
+  const added = (metadata.finalizers ?? []).filter((finalizer) => !before.has(finalizer));
+  if (added.length === 0) return [];
+  const list = added.map((finalizer) => `"${finalizer}"`).join(', ');
+  const text = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`;
+  return [fault('FieldValueForbidden', 'metadata.finalizers', text)];
+}
+
+/** The store speaks of keys; clients hear of objects. */
+export function inWords(error: unknown, call: Call): unknown {
+  const name = call.route.name ?? '';
+  if (isStatus(error, 'Conflict')) return conflict(groupResource(call.kind), name);
+  return isStatus(error, 'NotFound') ? notFound(groupResource(call.kind), name) : error;
+}
