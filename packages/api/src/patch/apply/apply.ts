@@ -5,7 +5,7 @@ import type { Schema } from '../../schema.ts';
 import { badPatch } from '../failures.ts';
 import { compareObjects, isUnchanged, touched } from './compare.ts';
 import { type FieldConflict, findConflicts } from './conflicts.ts';
-import { difference, type equalSets, type FieldSet, isEmptySet, LEAF, union } from './field-set.ts';
+import { difference, equalSets, type FieldSet, isEmptySet, LEAF, union } from './field-set.ts';
 import { fieldsOf } from './fields-of.ts';
 import { isSameManager, type Manager, managersFor, withManagers } from './managers.ts';
 import { mergeApplied } from './merge.ts';
