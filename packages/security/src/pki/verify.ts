@@ -10,6 +10,8 @@ export interface VerifyOptions {
   readonly now: number;
   readonly usage: Usage;
   readonly isRevoked?: (certificate: Certificate) => boolean;
+  /** The caller has checked the signature of these very bytes before. */
+  readonly isSignatureKnown?: boolean;
   /** Renewal only: how long after its end a certificate still speaks for its holder. */
   readonly expiredGraceMs?: number;
 }
@@ -18,7 +20,7 @@ export interface VerifyOptions {
 export function refusalOf(certificate: Certificate, options: VerifyOptions): Refusal | undefined {
   const { authority, now, usage } = options;
   if (Buffer.compare(certificate.issuerDer, authority.subjectDer) !== 0) return 'issuer';
-  if (!isSignedBy(certificate, authority)) return 'signature';
+  if (!options.isSignatureKnown && !isSignedBy(certificate, authority)) return 'signature';
   if (certificate.hasUnknownCritical) return 'critical-extension';
   if (certificate.isCa || !certificate.usages.includes(usage)) return 'usage';
   if (now < certificate.notBefore) return 'not-yet-valid';

@@ -1,0 +1,160 @@
+/** Roles and bindings in memory, as informers or the store report them: what the authorizer reads. */
+import type { KubeObject } from '@skerry/api';
+import { type PolicyRule, RBAC_GROUP, type RbacSubject, type RoleRef } from './rules.ts';
+
+export interface Role {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly rules: readonly PolicyRule[];
+}
+
+export interface Binding {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly subjects: readonly RbacSubject[];
+  readonly roleRef: RoleRef;
+}
+
+/** Everything synchronous: a decision never waits. */
+export interface PolicyReader {
+  /** Differs after every change of any role or binding. */
+  readonly version: number;
+  getRole(namespace: string, name: string): Role | undefined;
+  getClusterRole(name: string): Role | undefined;
+  listRoleBindings(namespace: string): Iterable<Binding>;
+  listClusterRoleBindings(): Iterable<Binding>;
+}
+
+export interface PolicyCache extends PolicyReader {
+  /** Takes a Role, ClusterRole, RoleBinding or ClusterRoleBinding; other kinds are ignored. */
+  put(object: KubeObject): void;
+  remove(object: Pick<KubeObject, 'kind' | 'metadata'>): void;
+}
+
+interface ClusterRoleEntry extends Role {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly selectors: readonly LabelSelector[];
+}
+
+interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
+export function createPolicyCache(initial: Iterable<KubeObject> = []): PolicyCache {
+  const roles = new Map<string, Role>();
+  const clusterRoles = new Map<string, ClusterRoleEntry>();
+  const roleBindings = new Map<string, Map<string, Binding>>();
+  const clusterRoleBindings = new Map<string, Binding>();
+  let version = 0;
+
+  const put = (object: KubeObject): void => {
+    const { name = '', namespace = '' } = object.metadata;
+    switch (object.kind) {
+      case 'Role':
+        roles.set(`${namespace}/${name}`, { name, namespace, rules: rulesOf(object) });
+        break;
+      case 'ClusterRole':
+        clusterRoles.set(name, toClusterRole(name, object));
+        break;
+      case 'RoleBinding':
+        (roleBindings.get(namespace) ?? insert(roleBindings, namespace)).set(name, {
+          ...toBinding(object),
+          name,
+          namespace,
+        });
+        break;
+      case 'ClusterRoleBinding':
+        clusterRoleBindings.set(name, { ...toBinding(object), name });
+        break;
+      default:
+        return;
+    }
+    version++;
+  };
+  for (const object of initial) put(object);
+
+  return {
+    get version() {
+      return version;
+    },
+    put,
+    remove: ({ kind, metadata: { name = '', namespace = '' } }) => {
+      if (kind === 'Role') roles.delete(`${namespace}/${name}`);
+      if (kind === 'ClusterRole') clusterRoles.delete(name);
+      if (kind === 'RoleBinding') roleBindings.get(namespace)?.delete(name);
+      if (kind === 'ClusterRoleBinding') clusterRoleBindings.delete(name);
+      version++;
+    },
+    getRole: (namespace, name) => roles.get(`${namespace}/${name}`),
+    getClusterRole: (name) => {
+      const role = clusterRoles.get(name);
+      return role?.selectors.length ? { ...role, rules: aggregate(role, clusterRoles.values()) } : role;
+    },
+    listRoleBindings: (namespace) => roleBindings.get(namespace)?.values() ?? [],
+    listClusterRoleBindings: () => clusterRoleBindings.values(),
+  };
+}
+
+/** The rules that an aggregated ClusterRole shows: those of every ClusterRole that its selectors choose, in name order. */
+export function aggregatedRules(role: KubeObject, all: Iterable<KubeObject>): readonly PolicyRule[] {
+  const entries = Array.from(all, (object) => toClusterRole(object.metadata.name ?? '', object));
+  return aggregate(toClusterRole(role.metadata.name ?? '', role), entries);
+}
+
+function aggregate(role: ClusterRoleEntry, all: Iterable<ClusterRoleEntry>): readonly PolicyRule[] {
+  return [...all]
+    .filter((other) => other.name !== role.name && role.selectors.some((selector) => matches(selector, other.labels)))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((other) => other.rules);
+}
+
+function toClusterRole(name: string, object: KubeObject): ClusterRoleEntry {
+  const aggregation = object.aggregationRule as { clusterRoleSelectors?: LabelSelector[] } | undefined;
+  const selectors = aggregation?.clusterRoleSelectors ?? [];
+  return { name, rules: rulesOf(object), labels: object.metadata.labels ?? {}, selectors };
+}
+
+function rulesOf(object: KubeObject): readonly PolicyRule[] {
+  return (object.rules as readonly PolicyRule[] | null | undefined) ?? [];
+}
+
+function toBinding(object: KubeObject): { subjects: readonly RbacSubject[]; roleRef: RoleRef } {
+  const subjects = (object.subjects as readonly RbacSubject[] | null | undefined) ?? [];
+  return {
+    subjects,
+    roleRef: (object.roleRef as RoleRef | undefined) ?? { kind: 'Role', name: '', apiGroup: RBAC_GROUP },
+  };
+}
+
+function insert(bindings: Map<string, Map<string, Binding>>, namespace: string): Map<string, Binding> {
+  const inner = new Map<string, Binding>();
+  bindings.set(namespace, inner);
+  return inner;
+}
+
+function matches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
+  const hasLabels = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
+  return (
+    hasLabels && (selector.matchExpressions ?? []).every((expression) => holds(expression, labels[expression.key]))
+  );
+}
+
+function holds({ operator, values = [] }: { operator: string; values?: readonly string[] }, label?: string): boolean {
+  switch (operator) {
+    case 'Exists':
+      return label !== undefined;
+    case 'DoesNotExist':
+      return label === undefined;
+    case 'In':
+      return label !== undefined && values.includes(label);
+    case 'NotIn':
+      return label === undefined || !values.includes(label);
+    default:
+      return false;
+  }
+}
