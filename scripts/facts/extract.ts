@@ -50,7 +50,7 @@ export function extractFacts(goRoot: string, sources: Readonly<Record<string, st
         if (type.kind === 'named') named[key] = describeNamed(type, files, scope);
         else {
           structs[key] = describeStruct(type, scope);
-          const kept = type.markers.filter((each) => /^structType=/.test(each));
+          const kept = type.markers.filter((each) => each.startsWith('structType='));
           if (kept.length > 0) structMarkers[key] = kept.join(' ');
         }
       }

@@ -100,6 +100,7 @@ function fieldSchema(field: FieldFacts): Schema {
   const extras: Mutable<Schema> = {};
   if (field.default !== undefined) extras.default = field.default;
   if (field.omitEmpty && !field.pointer) extras.omitZero = true;
+  // Some `[]byte` fields carry list markers; on the wire they are strings.
   if (field.listType !== undefined && field.type.kind === 'list') extras.listType = field.listType;
   if (field.listMapKeys.length > 0) extras.listMapKeys = field.listMapKeys;
   if (field.mapType !== undefined) extras.mapType = field.mapType;
@@ -111,7 +112,7 @@ function fieldSchema(field: FieldFacts): Schema {
 function expressionSchema(type: TypeExpression, extras: Mutable<Schema>): Schema {
   switch (type.kind) {
     case 'bytes':
-      return { type: 'string', format: 'byte', ...withoutListFacts(extras) };
+      return { type: 'string', format: 'byte', ...extras };
     case 'list':
       return { type: 'array', items: expressionSchema(type.of, {}), ...extras };
     case 'map':
@@ -130,7 +131,7 @@ function namedSchema(name: string, extras: Mutable<Schema>): Schema {
   const isStruct = typeFacts(name) !== undefined;
   if (!isStruct) throw new RangeError(`the fact table names ${name} but does not hold it`);
   // A struct is never left out for being empty: Go's `omitempty` does not reach structs.
-  const { omitZero: _, ...rest } = extras;
+  const { omitZero: _never, ...rest } = extras;
   return Object.keys(rest).length === 0 ? (schemaOfType(name) ?? {}) : structSchema(name, rest);
 }
 
@@ -144,8 +145,4 @@ function orAnotherForm(name: string, extras: Mutable<Schema>): Schema {
     ...(name.endsWith('OrArray') ? { items: schemaOfType(JSON_SCHEMA_PROPS) ?? {} } : {}),
     ...extras,
   };
-}
-
-function withoutListFacts({ listType: _, ...rest }: Mutable<Schema>): Schema {
-  return rest;
 }
