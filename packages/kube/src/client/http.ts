@@ -19,7 +19,6 @@ export interface Connection {
   readonly token?: string | (() => string | undefined);
   /** The name to expect in the server's certificate when it differs from the host. */
   readonly serverName?: string;
-  readonly insecureSkipTlsVerify?: boolean;
 }
 
 export interface HttpClientOptions {
@@ -100,14 +99,13 @@ function builtin(name: 'node:http' | 'node:https'): unknown {
   return process.getBuiltinModule(name);
 }
 
-function tlsOptions({ ca, cert, key, serverName, insecureSkipTlsVerify }: Connection): AgentOptions {
+function tlsOptions({ ca, cert, key, serverName }: Connection): AgentOptions {
   return {
     minVersion: 'TLSv1.2',
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(serverName === undefined ? {} : { servername: serverName }),
-    ...(insecureSkipTlsVerify === true ? { rejectUnauthorized: false } : {}),
   };
 }
 

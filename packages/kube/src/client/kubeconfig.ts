@@ -99,6 +99,7 @@ interface Config {
 }
 
 async function connectionOf(file: string, cluster: Cluster, user: User): Promise<Connection> {
+  if (cluster['insecure-skip-tls-verify'] === true) throw invalid(file, 'insecure-skip-tls-verify is not supported');
   const pem = (data: string | undefined, path: string | undefined) => readPem(file, data, path);
   const ca = await pem(cluster['certificate-authority-data'], cluster['certificate-authority']);
   const cert = await pem(user['client-certificate-data'], user['client-certificate']);
@@ -111,7 +112,6 @@ async function connectionOf(file: string, cluster: Cluster, user: User): Promise
     ...(key === undefined ? {} : { key }),
     ...(token === undefined ? {} : { token }),
     ...(cluster['tls-server-name'] === undefined ? {} : { serverName: cluster['tls-server-name'] }),
-    ...(cluster['insecure-skip-tls-verify'] === true ? { insecureSkipTlsVerify: true } : {}),
   };
 }
 
