@@ -160,6 +160,19 @@ test('a silent watch is given up after its time', () =>
     assert.ok(api.requests.length >= 2);
   }));
 
+test('the cache says which writes it shows', () =>
+  check(async ({ api, informer, clock }) => {
+    api.put('a', '1');
+    assert.equal(informer.hasReached('2'), false);
+    await clock.settle();
+    assert.equal(informer.hasReached('2'), true);
+    assert.equal(informer.hasReached('3'), false);
+    api.compact();
+    api.bookmark();
+    await clock.settle();
+    assert.equal(informer.hasReached('3'), true);
+  }));
+
 test('handlers that come late hear what is there', async () => {
   await check(async ({ api, informer, clock }) => {
     api.put('a', '1');

@@ -5,6 +5,7 @@ import type { Client } from '../client/contract.ts';
 import { keyOf } from './key.ts';
 import { type IndexValues, ObjectCache, type ObjectLister } from './object-cache.ts';
 import { runReflector, type Selection } from './reflector.ts';
+import { compareResourceVersions } from './resource-version.ts';
 
 export type Change<T extends KubeObject = KubeObject> =
   | { readonly type: 'add'; readonly object: T; readonly previous?: undefined }
@@ -17,6 +18,8 @@ export interface Informer<T extends KubeObject = KubeObject> {
   /** Resolves at the first whole state; rejects with the signal's reason when it is stopped before. */
   readonly synced: Promise<void>;
   readonly hasSynced: boolean;
+  /** Whether the cache shows the write that was answered with this resourceVersion. */
+  hasReached(version: string): boolean;
   addIndex(name: string, valuesOf: IndexValues<T>): void;
   /** Hears of what is there already as adds, then of every change, after the cache shows it. The returned function ends that. */
   onChange(handler: (change: Change<T>) => void): () => void;
@@ -47,6 +50,7 @@ export function startInformer<T extends KubeObject>(
   // Whoever waits hears of the rejection; nobody has to wait.
   synced.promise.catch(() => {});
   let hasSynced = false;
+  let reached = '0';
 
   const notify = (change: Change<T>) => {
     for (const handler of handlers) {
@@ -71,7 +75,8 @@ export function startInformer<T extends KubeObject>(
   };
 
   const sink = {
-    replace: (objects: readonly T[]) => {
+    replace: (objects: readonly T[], version: string) => {
+      reached = version;
       const gone = new Set(cache.keys());
       for (const object of objects) gone.delete(keyOf(object));
       for (const key of gone) remove(key);
@@ -82,6 +87,9 @@ export function startInformer<T extends KubeObject>(
     apply: ({ type, object }: WatchEvent<T>) => {
       if (type === 'DELETED') remove(keyOf(object));
       else put(object);
+    },
+    reached: (version: string) => {
+      reached = version;
     },
   };
 
@@ -97,6 +105,7 @@ export function startInformer<T extends KubeObject>(
     get hasSynced() {
       return hasSynced;
     },
+    hasReached: (version) => (compareResourceVersions(reached, version) ?? 0) >= 0,
     addIndex: (name, valuesOf) => cache.addIndex(name, valuesOf),
     onChange: (handler) => {
       handlers.add(handler);

@@ -9,9 +9,11 @@ import type { Client } from '../client/contract.ts';
 import { compareResourceVersions } from './resource-version.ts';
 
 export interface ReflectorSink<T extends KubeObject> {
-  /** The whole state, replacing whatever was known. */
-  replace(objects: readonly T[]): void;
+  /** The whole state as of `version`, replacing whatever was known. */
+  replace(objects: readonly T[], version: string): void;
   apply(event: WatchEvent<T>): void;
+  /** Everything up to this version has been, or is about to be, applied. */
+  reached?(version: string): void;
 }
 
 /** What to mirror. */
@@ -103,7 +105,7 @@ async function list<T extends KubeObject>(options: ReflectorOptions<T>, progress
   const { gvr, ...where } = selection;
   const answer = await client.list<T>(gvr, { ...where, resourceVersion: '0', signal });
   progress.version = answer.metadata.resourceVersion ?? '0';
-  sink.replace(answer.items);
+  sink.replace(answer.items, progress.version);
 }
 
 async function watch<T extends KubeObject>(options: ReflectorOptions<T>, progress: Progress): Promise<void> {
@@ -135,14 +137,15 @@ async function consume<T extends KubeObject>(
     if (initial !== undefined) {
       if (event.type !== 'BOOKMARK') collect(initial, event);
       else if (metadata.annotations?.[INITIAL_EVENTS_END] === 'true') {
-        progress.version = metadata.resourceVersion;
-        sink.replace([...initial.values()]);
+        progress.version = metadata.resourceVersion ?? '0';
+        sink.replace([...initial.values()], progress.version);
         initial = undefined;
       }
       continue;
     }
     if (isOld(metadata.resourceVersion, progress.version)) continue;
     progress.version = metadata.resourceVersion ?? progress.version;
+    if (progress.version !== undefined) sink.reached?.(progress.version);
     if (event.type !== 'BOOKMARK') sink.apply(event);
   }
 }
