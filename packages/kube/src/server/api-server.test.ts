@@ -40,3 +40,28 @@ test('a watch shows each change from the revision it names', async () => {
     ['MODIFIED', 'DELETED'],
   );
 });
+
+test('strict field validation refuses what warn only names', async () => {
+  const { ask } = scratchServer();
+  const body = { ...CONFIG_MAP, metadata: { name: 'two', wrong: 1 } };
+  const warned = await ask('POST', MAPS, { body });
+  assert.equal(warned.status, 201);
+  assert.equal(warned.headers['warning'], '299 - "unknown field \\"metadata.wrong\\""');
+  const strict = await ask('POST', `${MAPS}?fieldValidation=Strict`, { body });
+  assert.equal(strict.status, 400);
+  assert.match(strict.json.message, /strict decoding error: unknown field "metadata.wrong"/);
+});
+
+test('server-side apply creates, merges and refuses what another manager owns', async () => {
+  const { ask } = scratchServer();
+  const headers = { 'content-type': 'application/apply-patch+yaml' };
+  const apply = (manager: string, data: object) =>
+    ask('PATCH', `${MAPS}/one?fieldManager=${manager}`, { headers, body: { ...CONFIG_MAP, data } });
+  assert.equal((await apply('a', { key: '1' })).status, 201);
+  assert.deepEqual((await apply('b', { other: '2' })).json.data, { key: '1', other: '2' });
+  const refused = await apply('b', { key: '3' });
+  assert.equal(refused.status, 409);
+  assert.equal(refused.json.details.causes[0].reason, 'FieldManagerConflict');
+  const unchanged = await apply('a', { key: '1' });
+  assert.equal(unchanged.status, 200);
+});

@@ -1,13 +1,12 @@
 /** Request bodies: JSON, YAML or protobuf in; a plain value out. */
+
+import { type ParsedJson, parseJson } from '@skerry/api/walker';
 import type { ApiRequest } from './contract.ts';
-import { decodeProtobuf, parseJson } from './machinery.ts';
+import { decodeProtobuf } from './protobuf.ts';
 import { badRequest, unsupportedMediaType } from './statuses.ts';
 
-export interface Body {
-  readonly value: unknown;
-  /** What strict field validation refuses: keys given twice. */
-  readonly problems: readonly string[];
-}
+/** A decoded body, and the keys that stand twice in it. */
+export type Body = ParsedJson;
 
 const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'] as const;
 
@@ -18,7 +17,7 @@ export type ParseYaml = (text: string) => unknown;
 /** The body of a create or an update, or the options of a delete. */
 export function decodeBody(request: Pick<ApiRequest, 'headers' | 'body'>, parseYaml?: ParseYaml): Body {
   const { body } = request;
-  if (body === undefined || body.length === 0) return { value: undefined, problems: [] };
+  if (body === undefined || body.length === 0) return { value: undefined, duplicates: [] };
   switch (mediaTypeOf(request.headers['content-type'])) {
     case '':
     case 'application/json':
@@ -27,19 +26,14 @@ export function decodeBody(request: Pick<ApiRequest, 'headers' | 'body'>, parseY
     case 'text/yaml':
       return decodeYaml(body, parseYaml);
     case 'application/vnd.kubernetes.protobuf':
-      return { value: decodeProtobuf(body), problems: [] };
+      return { value: decodeProtobuf(body), duplicates: [] };
     default:
       throw unsupportedMediaType(ACCEPTED);
   }
 }
 
 export function decodeJson(body: Uint8Array): Body {
-  const text = decodeText(body);
-  try {
-    return parseJson(text);
-  } catch (cause) {
-    throw Object.assign(badRequest('the object provided is unrecognized (must be of type JSON)'), { cause });
-  }
+  return parseJson(decodeText(body), { findDuplicates: true });
 }
 
 /** YAML, of which JSON is a part: parsed as JSON when it begins like an object, so that the common case needs no parser. */
@@ -47,14 +41,14 @@ export function decodeYaml(body: Uint8Array, parseYaml?: ParseYaml): Body {
   const text = decodeText(body);
   if (/^\s*[{[]/.test(text)) {
     try {
-      return parseJson(text);
+      return parseJson(text, { findDuplicates: true });
     } catch {
       // Flow-style YAML begins like JSON; the YAML parser decides.
     }
   }
   if (parseYaml === undefined) throw unsupportedMediaType(['application/json']);
   try {
-    return { value: parseYaml(text), problems: [] };
+    return { value: parseYaml(text), duplicates: [] };
   } catch (cause) {
     throw Object.assign(badRequest('error converting YAML to JSON'), { cause });
   }

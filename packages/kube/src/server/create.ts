@@ -7,9 +7,9 @@ import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, groupResource, keyOf, nowText, storedVersion } from './engine.ts';
 import { respondObject } from './forms.ts';
 import { readObject, settlePlace } from './incoming.ts';
-import { applyDefaults, validateCreate } from './machinery.ts';
 import { trackFields } from './managed-fields.ts';
 import { toStoredJson } from './object-text.ts';
+import { fillDefaults, validateCreate } from './shaping.ts';
 import { alreadyExists, badRequest, invalid, methodNotSupported } from './statuses.ts';
 import { strategyOf } from './strategies.ts';
 import { parseWriteOptions, type WriteOptions } from './write-options.ts';
@@ -34,12 +34,13 @@ export async function createObject(
   call: Call,
   object: KubeObject,
   options: WriteOptions,
+  isApply = false,
 ): Promise<StoredObject> {
   settlePlace(call, object);
   const isGenerated = !object.metadata.name && Boolean(object.metadata.generateName);
   for (let draw = 1; ; draw++) {
     const candidate = isGenerated && draw < MAX_NAME_DRAWS ? structuredClone(object) : object;
-    const prepared = prepareCreate(engine, call, candidate, options);
+    const prepared = prepareCreate(engine, call, candidate, { options, isApply });
     try {
       return await commitCreate(engine, call, prepared, options);
     } catch (error) {
@@ -48,10 +49,15 @@ export async function createObject(
   }
 }
 
-function prepareCreate(engine: Engine, call: Call, object: KubeObject, options: WriteOptions): KubeObject {
+function prepareCreate(
+  engine: Engine,
+  call: Call,
+  object: KubeObject,
+  { options, isApply }: { options: WriteOptions; isApply: boolean },
+): KubeObject {
   const { kind } = call;
   setSystemMetadata(engine, call, object);
-  applyDefaults(kind.row.gvk, kind.schema, object);
+  fillDefaults(kind, object);
   strategyOf(kind).prepareCreate(object);
   admit(engine, {
     operation: 'CREATE',
@@ -62,9 +68,9 @@ function prepareCreate(engine: Engine, call: Call, object: KubeObject, options: 
     object,
     dryRun: options.dryRun,
   });
-  const faults = validateCreate(kind.row.gvk, kind.schema, object);
+  const faults = validateCreate(kind, object);
   if (faults.length > 0) throw invalid(kind.row.gvk, object.metadata.name ?? '', faults);
-  trackFields(engine, call, { object, options, operation: 'create' });
+  if (!isApply) trackFields(engine, call, { object, options });
   return object;
 }
 

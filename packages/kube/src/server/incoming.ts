@@ -1,24 +1,26 @@
 /** The object in a request: decoded, of the kind the route names, at the place the route names. */
 import { formatApiVersion, type KubeObject } from '@skerry/api';
+import { strictDecodingIssues } from '@skerry/api/walker';
 import { decodeBody } from './body.ts';
 import type { Call, Engine } from './engine.ts';
-import { shape } from './machinery.ts';
+import { shape } from './shaping.ts';
 import { badRequest } from './statuses.ts';
 import type { FieldValidation } from './write-options.ts';
 
 /** Decodes and shapes the body of a create or an update. */
 export function readObject(engine: Engine, call: Call, fieldValidation: FieldValidation): KubeObject {
-  const { value, problems } = decodeBody(call.request, engine.parseYaml);
-  return takeObject(call, value, { problems, fieldValidation });
+  const { value, duplicates } = decodeBody(call.request, engine.parseYaml);
+  return takeObject(call, value, { duplicates, fieldValidation });
 }
 
 export interface Strictness {
-  readonly problems: readonly string[];
+  /** Keys that stand twice in the body. */
+  readonly duplicates: readonly string[];
   readonly fieldValidation: FieldValidation;
 }
 
 /** Makes an object of the call's kind from any value, or refuses with 400. */
-export function takeObject(call: Call, value: unknown, { problems, fieldValidation }: Strictness): KubeObject {
+export function takeObject(call: Call, value: unknown, { duplicates, fieldValidation }: Strictness): KubeObject {
   const { gvk } = call.kind.row;
   if (!isRecord(value)) throw badRequest(`the object provided is unrecognized (must be of type ${gvk.kind})`);
   const candidate = {
@@ -32,8 +34,8 @@ export function takeObject(call: Call, value: unknown, { problems, fieldValidati
     const got = `${candidate.apiVersion}, Kind=${candidate.kind}`;
     throw badRequest(`the object provided is ${got}, expected ${formatApiVersion(gvk)}, Kind=${gvk.kind}`);
   }
-  const { object, unknownFields } = shape(call.kind.schema, candidate as unknown as KubeObject);
-  report(call, [...problems, ...unknownFields], fieldValidation);
+  const { object, unknown } = shape(call.kind, candidate as unknown as KubeObject);
+  report(call, strictDecodingIssues({ duplicates, unknown }), fieldValidation);
   return object;
 }
 
@@ -42,7 +44,7 @@ function report(call: Call, problems: readonly string[], fieldValidation: FieldV
   if (problems.length === 0 || fieldValidation === 'Ignore') return;
   if (fieldValidation === 'Strict') {
     const { kind, version } = call.kind.row.gvk;
-    const list = problems.map((text) => text).join(', ');
+    const list = problems.join(', ');
     throw badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: strict decoding error: ${list}`);
   }
   call.warnings.push(...problems);

@@ -1,13 +1,14 @@
 /** PATCH in its four forms: JSON patch, merge patch, strategic merge patch, server-side apply. */
-import { isStatus, type KubeObject, StatusError } from '@skerry/api';
+import type { KubeObject } from '@skerry/api';
+import { applyJsonPatch, applyMergePatch, applyStrategicPatch } from '@skerry/api/patch';
 import type { StoredObject } from '../store/contract.ts';
 import { type Body, decodeJson, decodeYaml, mediaTypeOf } from './body.ts';
 import type { ApiResponse } from './contract.ts';
 import { createObject } from './create.ts';
 import { type Call, type Engine, find, groupResource, nameOf, servedVersion } from './engine.ts';
 import { respondObject } from './forms.ts';
-import { isRecord, takeObject } from './incoming.ts';
-import { applyConfiguration, jsonPatch, mergePatch, strategicMergePatch } from './machinery.ts';
+import { takeObject } from './incoming.ts';
+import { applyConfiguration } from './managed-fields.ts';
 import { toServedObject } from './object-text.ts';
 import { badRequest, methodNotSupported, notFound, unsupportedMediaType } from './statuses.ts';
 import { updateObject } from './update.ts';
@@ -35,7 +36,10 @@ export async function patch(engine: Engine, call: Call): Promise<ApiResponse> {
   if (incoming.type === 'apply') return applyPatch(engine, call, { incoming, stored, options });
   if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
   const next = patched(call, toServedObject(stored, servedVersion(call.kind)), incoming);
-  const object = takeObject(call, next, { problems: incoming.body.problems, fieldValidation: options.fieldValidation });
+  const object = takeObject(call, next, {
+    duplicates: incoming.body.duplicates,
+    fieldValidation: options.fieldValidation,
+  });
   return respondObject(engine, call, 200, await updateObject(engine, call, { stored, object, options }));
 }
 
@@ -51,17 +55,13 @@ export function readPatch(engine: Engine, call: Call, isCustom: boolean): Patch 
 
 /** The object after the patch; `base` is not changed. */
 export function patched(call: Call, base: KubeObject, { type, body }: Patch): unknown {
-  const { value } = body;
   switch (type) {
     case 'json':
-      if (!Array.isArray(value)) throw badRequest('a JSON patch must be a list of operations');
-      return rejecting(() => jsonPatch(base, value));
+      return applyJsonPatch(base, body.value);
     case 'merge':
-      if (!isRecord(value)) throw badRequest('a merge patch must be an object');
-      return mergePatch(base, value);
+      return applyMergePatch(base, body.value);
     case 'strategic':
-      if (!isRecord(value)) throw badRequest('a strategic merge patch must be an object');
-      return rejecting(() => strategicMergePatch(call.kind.schema, base, value));
+      return applyStrategicPatch(base, body.value, call.kind.schema ?? {});
     case 'apply':
       throw badRequest('server-side apply is not supported here');
   }
@@ -77,32 +77,16 @@ async function applyPatch(
       'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
     );
   }
-  const { problems, value } = incoming.body;
-  const config = takeObject(call, value, { problems, fieldValidation: options.fieldValidation });
+  const { duplicates, value } = incoming.body;
+  const config = takeObject(call, value, { duplicates, fieldValidation: options.fieldValidation });
   const old = stored === undefined ? undefined : toServedObject(stored, servedVersion(call.kind));
-  const object = applyConfiguration(engine, call, { old, config, options });
+  const { object, changed } = applyConfiguration(engine, call, { old, config, options });
   if (stored === undefined) {
     if (call.route.subresource !== undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
     object.metadata.name = nameOf(call.route);
-    return respondObject(engine, call, 201, await createObject(engine, call, object, options));
+    return respondObject(engine, call, 201, await createObject(engine, call, object, options, true));
   }
+  if (!changed) return respondObject(engine, call, 200, stored);
   const written = await updateObject(engine, call, { stored, object, options, isApply: true });
   return respondObject(engine, call, 200, written);
-}
-
-/** A patch that cannot be applied is 422, in the words of Kubernetes' generic answer. */
-function rejecting<T>(apply: () => T): T {
-  try {
-    return apply();
-  } catch (error) {
-    if (isStatus(error)) throw error;
-    const message = error instanceof Error ? error.message : String(error);
-    throw new StatusError(
-      422,
-      'Invalid',
-      'the server rejected our request due to an error in our request',
-      { causes: [{ reason: 'UnexpectedServerResponse', message }] },
-      { cause: error },
-    );
-  }
 }

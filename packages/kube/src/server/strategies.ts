@@ -7,6 +7,8 @@ export interface Strategy {
   prepareCreate(object: KubeObject): void;
   /** Whether writes to `status` may also write metadata. */
   readonly statusKeepsMetadata: boolean;
+  /** Whether a new object may bring its status along. */
+  readonly createsStatus?: boolean;
 }
 
 export function strategyOf({ row, isCustom }: ServedKind): Strategy {
@@ -40,7 +42,7 @@ const SPECIAL: Readonly<Record<string, Strategy>> = {
     },
   },
   // A kubelet registers its node with its first status in the same request.
-  '/nodes': PLAIN,
+  '/nodes': { ...PLAIN, createsStatus: true },
 };
 
 function clearStatus(object: KubeObject): void {

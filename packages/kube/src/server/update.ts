@@ -7,9 +7,9 @@ import { type Call, type Engine, fault, find, groupResource, nameOf, servedVersi
 import { respondObject } from './forms.ts';
 import { readObject, settleName, settlePlace } from './incoming.ts';
 import { jsonEqual } from './json-equal.ts';
-import { applyDefaults, validateUpdate } from './machinery.ts';
 import { trackFields } from './managed-fields.ts';
 import { toServedObject, toStoredJson } from './object-text.ts';
+import { fillDefaults, validateUpdate } from './shaping.ts';
 import { conflict, invalid, methodNotSupported, notFound } from './statuses.ts';
 import { strategyOf } from './strategies.ts';
 import { parseWriteOptions, type WriteOptions } from './write-options.ts';
@@ -45,12 +45,12 @@ export async function updateObject(engine: Engine, call: Call, update: Update): 
   checkPreconditions(call, old, object);
   keepSystemMetadata(old, object);
   keepOtherHalf(call, old, object);
-  applyDefaults(kind.row.gvk, kind.schema, object);
+  fillDefaults(kind, object);
   admitUpdate(engine, call, { old, object, options });
-  const faults = [...faultsOfFinalizers(old, object), ...validateUpdate(kind.row.gvk, kind.schema, object, old)];
+  const faults = [...faultsOfFinalizers(old, object), ...validateUpdate(kind, object, old)];
   if (faults.length > 0) throw invalid(kind.row.gvk, nameOf(route), faults);
   raiseGeneration(call, old, object);
-  if (update.isApply !== true) trackFields(engine, call, { object, old, options, operation: 'update' });
+  if (update.isApply !== true) trackFields(engine, call, { object, old, options });
   return commitUpdate(engine, call, update, old);
 }
 

@@ -1,0 +1,70 @@
+/** Bodies take the shape of their kind: wrong types are refused, unknown fields named and dropped, defaults filled in. */
+import type { FieldError, KubeObject, Schema } from '@skerry/api';
+import { schemaOfType } from '@skerry/api/facts';
+import { applyDefaults, decodeError, normalize, prune, unknownFields, validate } from '@skerry/api/walker';
+import type { ServedKind } from './resource-table.ts';
+import { badRequest } from './statuses.ts';
+
+export interface Shaped {
+  readonly object: KubeObject;
+  /** Paths of fields that the kind does not have; they are gone from the object. */
+  readonly unknown: readonly string[];
+}
+
+/** Takes a body in hand, in place. Throws 400 when a built-in kind could not be decoded from it. */
+export function shape(kind: ServedKind, object: KubeObject): Shaped {
+  return kind.isCustom ? shapeCustom(kind, object) : shapeBuiltin(kind, object);
+}
+
+/** A body that is not an object of a served kind: a review, a Scale, options. */
+export function shapeAs<T extends object>(value: T, schema: Schema | undefined, gvk: ServedKind['row']['gvk']): T {
+  if (schema === undefined) return value;
+  const error = decodeError(value, schema);
+  if (error !== undefined) throw cannotDecode(gvk, error);
+  return normalize(prune(value, schema), schema);
+}
+
+function shapeBuiltin({ row, schema }: ServedKind, object: KubeObject): Shaped {
+  if (schema === undefined) return { object, unknown: [] };
+  const error = decodeError(object, schema);
+  if (error !== undefined) throw cannotDecode(row.gvk, error);
+  const unknown = unknownFields(object, schema);
+  return { object: normalize(unknown.length === 0 ? object : prune(object, schema), schema), unknown };
+}
+
+/** Custom resources are decoded as they are, but their metadata is everybody's. */
+function shapeCustom({ row, schema }: ServedKind, object: KubeObject): Shaped {
+  const metaSchema = schemaOfType('meta.v1.ObjectMeta');
+  const unknown: string[] = [];
+  if (metaSchema !== undefined) {
+    const error = decodeError(object.metadata, metaSchema);
+    if (error !== undefined) throw cannotDecode(row.gvk, error);
+    unknown.push(...unknownFields(object.metadata, metaSchema).map((path) => `metadata.${path}`));
+    normalize(prune(object.metadata, metaSchema), metaSchema);
+  }
+  if (schema === undefined) return { object, unknown };
+  const { metadata, ...rest } = object;
+  unknown.push(...unknownFields(rest, schema));
+  return { object: { ...prune(rest, schema), metadata } as KubeObject, unknown };
+}
+
+/** Fills in what the author left out, in place. */
+export function fillDefaults({ schema }: ServedKind, object: KubeObject): void {
+  if (schema !== undefined) applyDefaults(object, schema);
+}
+
+export function validateCreate(kind: ServedKind, object: KubeObject): FieldError[] {
+  return validateShape(kind, object);
+}
+
+export function validateUpdate(kind: ServedKind, object: KubeObject, _old: KubeObject): FieldError[] {
+  return validateShape(kind, object);
+}
+
+function validateShape({ isCustom, schema }: ServedKind, object: KubeObject): FieldError[] {
+  return isCustom && schema !== undefined ? validate(object, schema) : [];
+}
+
+function cannotDecode({ kind, version }: ServedKind['row']['gvk'], error: string): Error {
+  return badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: ${error}`);
+}
