@@ -12,5 +12,11 @@ export type {
 export { storeErrors } from './errors.ts';
 export { formatKey, type KeyParts, keyPrefix, parseKey } from './key.ts';
 export { DEFAULT_RETENTION, type RetentionPolicy } from './retention.ts';
-export { openStore, type SqliteStore, type StoreOptions } from './sqlite-store.ts';
+export {
+  type DatabaseWork,
+  openStore,
+  type SqliteStore,
+  type SqliteWriteOptions,
+  type StoreOptions,
+} from './sqlite-store.ts';
 export { keyOf, revisionOf } from './subscribers.ts';

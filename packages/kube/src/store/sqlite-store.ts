@@ -38,22 +38,29 @@ export interface StoreOptions {
   readonly schema?: string;
 }
 
+/** Work in a transaction. It must not throw for anything but a failing database: it takes the turn's writes with it. */
+export type DatabaseWork = (database: DatabaseSync) => void;
+
+export interface SqliteWriteOptions extends WriteOptions {
+  /** Done in the transaction of this write, and only if its precondition holds. */
+  readonly alongside?: DatabaseWork;
+}
+
 /** A store whose owner may keep tables of his own in the same file and the same transactions. */
 export interface SqliteStore extends Store {
   readonly database: DatabaseSync;
-  /**
-   * Runs `work` in the transaction of this turn's commit, after the writes made so far; resolves when it is on disk.
-   * `work` must not throw for anything but a failing database: it takes the turn's writes with it.
-   */
-  alongside(work: (database: DatabaseSync) => void): Promise<void>;
+  put(key: StoreKey, json: string, options?: SqliteWriteOptions): Promise<StoredObject>;
+  delete(
+    key: StoreKey,
+    options?: SqliteWriteOptions,
+  ): Promise<{ readonly revision: Revision; readonly previous: StoredObject }>;
+  /** Runs `work` in the transaction of this turn's commit, together with all writes of the turn; resolves when it is on disk. */
+  alongside(work: DatabaseWork): Promise<void>;
   durable(): Promise<void> | undefined;
 }
 
 const DEFAULT_COALESCED = ['coordination.k8s.io/leases/'];
 const DEFAULT_CACHE_KIB = 8 * 1024;
-
-/** A group is committed early when it has so many writes. */
-const MAX_GROUP_WRITES = 2_000;
 
 /** Each commit compacts at least so many revisions when they are due, and twice as many as it adds. */
 const MIN_COMPACTION_STEP = 64;
@@ -98,7 +105,7 @@ class FileStore implements SqliteStore {
   /** Where the policy says the log may be compacted to. */
   #floor: Revision = 0;
   #pending: PendingWrite[] = [];
-  #work: ((database: DatabaseSync) => void)[] = [];
+  #work: DatabaseWork[] = [];
   #group: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
 
@@ -153,28 +160,28 @@ class FileStore implements SqliteStore {
     return { items, revision, remaining: this.#objects.count(range.from, range.to) - items.length };
   }
 
-  async put(key: StoreKey, json: string, options: WriteOptions = {}): Promise<StoredObject> {
+  async put(key: StoreKey, json: string, options: SqliteWriteOptions = {}): Promise<StoredObject> {
     const previous = this.#expect(key, options);
     const object: StoredObject = { key, revision: ++this.#revision, json };
     this.#objects.set(object);
     const change: Change = previous === undefined ? { type: 'put', object } : { type: 'put', object, previous };
-    await this.#enqueue(change);
+    await this.#enqueue(change, options.alongside);
     return object;
   }
 
   async delete(
     key: StoreKey,
-    options: WriteOptions = {},
+    options: SqliteWriteOptions = {},
   ): Promise<{ readonly revision: Revision; readonly previous: StoredObject }> {
     const previous = this.#expect(key, options);
     if (previous === undefined) throw notFound(key);
     const revision = ++this.#revision;
     this.#objects.delete(key);
-    await this.#enqueue({ type: 'delete', key, revision, previous });
+    await this.#enqueue({ type: 'delete', key, revision, previous }, options.alongside);
     return { revision, previous };
   }
 
-  alongside(work: (database: DatabaseSync) => void): Promise<void> {
+  alongside(work: DatabaseWork): Promise<void> {
     if (this.#isClosed) return Promise.reject(storeErrors.CLOSED());
     this.#work.push(work);
     return this.#joinGroup();
@@ -221,12 +228,11 @@ class FileStore implements SqliteStore {
     throw ifRevision === 0 ? alreadyExists(key) : conflict(key);
   }
 
-  #enqueue(change: Change): Promise<void> {
+  #enqueue(change: Change, work: DatabaseWork | undefined): Promise<void> {
     const key = change.type === 'put' ? change.object.key : change.key;
     this.#pending.push({ change, isCoalesced: this.#coalesced.some((prefix) => key.startsWith(prefix)) });
-    const joined = this.#joinGroup();
-    if (this.#pending.length >= MAX_GROUP_WRITES) this.#flush();
-    return joined;
+    if (work !== undefined) this.#work.push(work);
+    return this.#joinGroup();
   }
 
   // The check phase comes right after all input of this turn was handled, so whoever is ready shares one fsync and nobody waits.
@@ -261,7 +267,7 @@ class FileStore implements SqliteStore {
     if (last !== undefined) this.#subscribers.publish(pending.map(({ change }) => change));
   }
 
-  #writeGroup(pending: readonly PendingWrite[], work: readonly ((database: DatabaseSync) => void)[]): void {
+  #writeGroup(pending: readonly PendingWrite[], work: readonly DatabaseWork[]): void {
     let counted = 0;
     for (const { change, isCoalesced } of pending) {
       this.#appendChange(change, isCoalesced);

@@ -1,0 +1,6 @@
+export { type Concerns, type ConcernsOptions, openConcerns } from './concerns.ts';
+export { decodeEdgeWrite, type EdgeWrite, isMadeAtEdge, type LocalWrite, planEdgeWrites } from './edge-write.ts';
+export { type IncludedEntries, trackIncluded } from './included.ts';
+export { openReplica, type Replica, type ReplicaOptions } from './open-replica.ts';
+export { createOutboxSink, type DroppedEntry, type OutboxSinkOptions } from './outbox-sink.ts';
+export { createStateFeed, type StateFeedOptions } from './state-feed.ts';

@@ -1,0 +1,207 @@
+/** The edge's copy of what concerns it, the writes made there, and what the cloud has not heard yet: one file, one transaction. */
+import type { KubeObject, ResourceRow } from '@skerry/api';
+import { type Clock, type Logger, messageOf } from '@skerry/base';
+import type { Store, StoreKey } from '../store/contract.ts';
+import { parseKey } from '../store/key.ts';
+import { openStore, type SqliteStore } from '../store/sqlite-store.ts';
+import type { OutboxSource, StateChange, StateReplica } from './contract.ts';
+import { HELD_SCHEMA, HeldTable } from './held-table.ts';
+import { OUTBOX_SCHEMA, OutboxTable } from './outbox-table.ts';
+import { isAbout, overlay, type Unincluded } from './overlay.ts';
+import { decodePosition } from './position.ts';
+import { ReplicaStore } from './replica-store.ts';
+
+export interface ReplicaOptions {
+  readonly file: string;
+  readonly node: string;
+  /** The kinds that the local API serves; read again at each use. */
+  readonly rows: () => Iterable<ResourceRow>;
+  /** Makes of an object's JSON what the store keeps: seals Secrets as the local API server opens them. */
+  readonly seal?: (key: StoreKey, json: string) => string;
+  /** The state is level with the cloud's, for the first time in this session. */
+  readonly onCurrent?: () => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface Replica {
+  /** What the local API server serves. Writes that are the cloud's to make are refused with 503. */
+  readonly store: Store;
+  readonly state: StateReplica;
+  readonly outbox: OutboxSource;
+  /** For the link's session number; durable like the rest. */
+  readonly sessionNumbers: { load(): number; store(sessionNumber: number): Promise<void> };
+  /** How many entries wait for the cloud. */
+  outboxSize(): number;
+  close(): Promise<void>;
+}
+
+/** A change as it came; without an object a deletion. */
+interface Arrival {
+  readonly key: StoreKey;
+  readonly version?: string;
+  readonly object?: KubeObject;
+}
+
+// A node's site has little memory, and the history of its objects is only for watches that resume.
+const CACHE_KIB = 512;
+const RETENTION = { minWrites: 500, maxWrites: 5_000, maxAgeMs: 60_000 };
+
+export function openReplica(options: ReplicaOptions): Replica {
+  const inner = openStore({
+    file: options.file,
+    clock: options.clock,
+    log: options.log,
+    retention: RETENTION,
+    cacheKiB: CACHE_KIB,
+    schema: HELD_SCHEMA + OUTBOX_SCHEMA,
+  });
+  return new FileReplica(inner, options);
+}
+
+class FileReplica implements Replica, StateReplica, OutboxSource {
+  readonly store: Store;
+  readonly sessionNumbers: Replica['sessionNumbers'];
+  readonly #inner: SqliteStore;
+  readonly #options: ReplicaOptions;
+  readonly #held: HeldTable;
+  readonly #outbox: OutboxTable;
+  readonly #listeners = new Set<() => void>();
+  readonly #decoder = new TextDecoder();
+
+  constructor(inner: SqliteStore, options: ReplicaOptions) {
+    this.#inner = inner;
+    this.#options = options;
+    this.#held = new HeldTable(inner.database);
+    this.#outbox = new OutboxTable(inner.database);
+    this.store = new ReplicaStore({
+      node: options.node,
+      inner,
+      outbox: this.#outbox,
+      rowOf: (key) => rowOf(options.rows(), key),
+      onAppend: () => {
+        for (const listener of this.#listeners) listener();
+      },
+    });
+    this.sessionNumbers = {
+      load: () => this.#held.sessionNumber(),
+      store: (sessionNumber) => inner.alongside(() => this.#held.setSessionNumber(sessionNumber)),
+    };
+  }
+
+  get state(): StateReplica {
+    return this;
+  }
+
+  get outbox(): OutboxSource {
+    return this;
+  }
+
+  outboxSize(): number {
+    return this.#outbox.count();
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  /** The link asks at the start of a session: all state of that session is newer than what was acknowledged before it. */
+  position(): Uint8Array {
+    this.#outbox.forgetIncluded(this.#outbox.acknowledged);
+    return this.#held.position();
+  }
+
+  versions(): Iterable<readonly [key: string, version: string]> {
+    return this.#held.versions();
+  }
+
+  async apply(changes: readonly StateChange[], position: Uint8Array): Promise<void> {
+    this.#outbox.forgetIncluded(decodePosition(position)?.included ?? 0);
+    // All of it is read before any of it is done.
+    const arrivals = changes.map((change) => this.#read(change));
+    const work: (() => void)[] = [];
+    // Invariant: nothing waits between here and the last write, so that all are in one commit.
+    const writes = arrivals.map((arrival) => this.#applyArrival(arrival, work));
+    work.push(() => this.#held.setPosition(position));
+    const stored = this.#inner.alongside(() => {
+      for (const run of work) run();
+    });
+    try {
+      await Promise.all([...writes, stored]);
+    } catch (error) {
+      this.#outbox.load();
+      throw error;
+    }
+  }
+
+  onCurrent(): void {
+    this.#options.onCurrent?.();
+  }
+
+  read(after: number, limit: number) {
+    return this.#outbox.read(after, limit);
+  }
+
+  acknowledge(seq: number): void {
+    this.#inner
+      .alongside(() => this.#outbox.storeAcknowledged(seq))
+      .then(
+        () => this.#outbox.markAcknowledged(seq),
+        // It will be sent again, which is harmless.
+        (error: unknown) => this.#options.log.error({ seq, error: messageOf(error) }, 'acknowledgement is not stored'),
+      );
+  }
+
+  onAppend(callback: () => void): () => void {
+    this.#listeners.add(callback);
+    return () => {
+      this.#listeners.delete(callback);
+    };
+  }
+
+  #read(change: StateChange): Arrival {
+    if ('deleted' in change) return { key: change.key };
+    const object = JSON.parse(this.#decoder.decode(change.bytes)) as KubeObject;
+    delete object.metadata.resourceVersion;
+    return { key: change.key, version: change.version, object };
+  }
+
+  async #applyArrival({ key, version, object }: Arrival, work: (() => void)[]): Promise<void> {
+    if (object === undefined || version === undefined) {
+      work.push(() => this.#held.delete(key));
+      this.#discard(key, () => true, work);
+      if (this.#inner.get(key) !== undefined) await this.#inner.delete(key);
+      return;
+    }
+    work.push(() => this.#held.set(key, version));
+    this.#discard(key, ({ write }) => !isAbout(write, object), work);
+    await this.#keep(key, overlay(object, this.#outbox.unincluded(key)));
+  }
+
+  async #keep(key: StoreKey, object: KubeObject | undefined): Promise<void> {
+    const before = this.#inner.get(key);
+    if (object === undefined) {
+      if (before !== undefined) await this.#inner.delete(key);
+      return;
+    }
+    const json = JSON.stringify(object);
+    const sealed = this.#options.seal?.(key, json) ?? json;
+    // Mostly the echo of what this node wrote itself: nobody here needs to hear of it.
+    if (before?.json !== sealed) await this.#inner.put(key, sealed);
+  }
+
+  /** An object that is gone takes along what the edge still wanted to say about it, save for what the edge makes itself. */
+  #discard(key: StoreKey, isVoid: (entry: Unincluded) => boolean, work: (() => void)[]): void {
+    for (const entry of this.#outbox.unincluded(key)) {
+      if (entry.write.op === 'object' || !isVoid(entry)) continue;
+      this.#outbox.forget(key, entry);
+      work.push(() => this.#outbox.remove(entry));
+    }
+  }
+}
+
+function rowOf(rows: Iterable<ResourceRow>, key: StoreKey): ResourceRow | undefined {
+  const { group, resource } = parseKey(key);
+  for (const row of rows) if (row.gvr.resource === resource && row.gvr.group === group) return row;
+  return undefined;
+}

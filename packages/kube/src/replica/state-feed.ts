@@ -1,0 +1,191 @@
+/** The cloud's side of state sync: finds out what a node lacks, sends it, then sends what changes. Keeps nothing for absent nodes. */
+import type { Logger } from '@skerry/base';
+import type { Store, StoredObject, StoreKey } from '../store/contract.ts';
+import type { Concerns } from './concerns.ts';
+import type { HeldState, StateChange, StateFeed, StateOutput } from './contract.ts';
+import { type Digest, digestOf, isSameDigest, withoutPair, withPair } from './digest.ts';
+import type { IncludedEntries } from './included.ts';
+import { decodePosition, encodePosition, type Position } from './position.ts';
+import { RecentlyHeld } from './recently-held.ts';
+
+export interface StateFeedOptions {
+  readonly store: Store;
+  readonly concerns: Concerns;
+  /** The object's JSON in the clear as the store would keep it; Secrets travel opened, inside the link's TLS. */
+  readonly render: (object: StoredObject) => string;
+  /** Shared with the sink, so that a node knows when the state includes what it wrote. */
+  readonly included: IncludedEntries;
+  readonly log: Logger;
+}
+
+/** A batch is sent when it has so many changes or so many bytes. */
+const BATCH_CHANGES = 128;
+const BATCH_BYTES = 128 * 1024;
+
+/** What nodes held when they left, for so many of them. It saves a list of versions; without it nothing is lost. */
+const REMEMBERED_NODES = 2_000;
+
+export function createStateFeed(options: StateFeedOptions): StateFeed {
+  const recent = new RecentlyHeld(REMEMBERED_NODES);
+  return async (node, held, output, signal) => {
+    const session = new FeedSession(options, node, recent);
+    try {
+      await session.run(held, output, signal);
+    } finally {
+      session.close();
+    }
+  };
+}
+
+class FeedSession {
+  readonly #options: StateFeedOptions;
+  readonly #node: string;
+  readonly #recent: RecentlyHeld;
+  /** Keys to look at; bounded by the keys that concern the node. */
+  readonly #touched = new Set<StoreKey>();
+  readonly #unfollow: () => void;
+  readonly #encoder = new TextEncoder();
+  #wake: () => void = () => {};
+  /** What the node holds once all that was sent has arrived. */
+  #held = new Map<StoreKey, string>();
+  #digest: Digest = digestOf([]);
+  #included: number | undefined;
+
+  constructor(options: StateFeedOptions, node: string, recent: RecentlyHeld) {
+    this.#options = options;
+    this.#node = node;
+    this.#recent = recent;
+    this.#unfollow = options.concerns.follow(node, (key) => {
+      this.#touched.add(key);
+      this.#wake();
+    });
+  }
+
+  async run(held: HeldState, output: StateOutput, signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#wake(), { once: true });
+    await this.#begin(held);
+    let isCurrent = false;
+    while (!signal.aborted) {
+      const { changes, position } = this.#takeBatch();
+      // A read may see a write that is not on disk yet; the node must never hold a version that a crash takes back.
+      await this.#options.store.durable?.();
+      if (signal.aborted) return;
+      if (changes.length > 0) await output.send(changes, position);
+      else if (!isCurrent) {
+        isCurrent = true;
+        await output.current(position);
+      } else if (this.#touched.size === 0) await this.#nextTouch(signal);
+    }
+  }
+
+  close(): void {
+    this.#unfollow();
+    this.#recent.keep(this.#node, { versions: this.#held, digest: this.#digest });
+  }
+
+  /** Finds out what the node holds, the cheapest way that is certain, and touches what differs. */
+  async #begin(held: HeldState): Promise<void> {
+    const isNew = held.position.length === 0;
+    if (!isNew) this.#held = this.#guess(decodePosition(held.position)) ?? new Map(await held.versions());
+    this.#digest = digestOf(this.#held);
+    for (const key of this.#held.keys()) this.#touched.add(key);
+    for (const key of this.#options.concerns.keysOf(this.#node)) this.#touched.add(key);
+  }
+
+  /** Sets that the node may hold; its digest tells whether it does. */
+  #guess(position: Position | undefined): Map<StoreKey, string> | undefined {
+    const { store } = this.#options;
+    if (position === undefined || !position.isWhole || position.epoch !== store.epoch) return undefined;
+    const isIt = (versions: Map<StoreKey, string>) => isSameDigest(digestOf(versions), position.digest);
+    const now = this.#concerning((key) => store.get(key));
+    if (isIt(now)) return now;
+    const remembered = this.#recent.take(this.#node, position.digest);
+    if (remembered !== undefined) return remembered;
+    const { revision } = position;
+    if (revision < store.compactedRevision || revision > store.revision) return undefined;
+    const then = this.#concerning((key) => versionAt(store, key, revision));
+    return isIt(then) ? then : undefined;
+  }
+
+  #concerning(read: (key: StoreKey) => StoredObject | undefined): Map<StoreKey, string> {
+    const versions = new Map<StoreKey, string>();
+    for (const key of this.#options.concerns.keysOf(this.#node)) {
+      const object = isFed(key) ? read(key) : undefined;
+      if (object !== undefined) versions.set(key, String(object.revision));
+    }
+    return versions;
+  }
+
+  #takeBatch(): { readonly changes: StateChange[]; readonly position: Uint8Array } {
+    const changes: StateChange[] = [];
+    let bytes = 0;
+    for (const key of this.#touched) {
+      if (changes.length >= BATCH_CHANGES || bytes >= BATCH_BYTES) break;
+      this.#touched.delete(key);
+      const change = this.#difference(key);
+      if (change === undefined) continue;
+      changes.push(change);
+      bytes += 'bytes' in change ? change.bytes.length : key.length;
+    }
+    // Whatever was written before this batch drained the set is in what the node holds now.
+    if (this.#touched.size === 0) this.#included = this.#options.included.of(this.#node);
+    return { changes, position: this.#position() };
+  }
+
+  /** What to send for `key`; afterwards the node counts as holding it. */
+  #difference(key: StoreKey): StateChange | undefined {
+    const { store, concerns, render } = this.#options;
+    const object = isFed(key) && concerns.concerns(this.#node, key) ? store.get(key) : undefined;
+    const before = this.#held.get(key);
+    const version = object === undefined ? undefined : String(object.revision);
+    if (version === before) return undefined;
+    if (before !== undefined) this.#digest = withoutPair(this.#digest, key, before);
+    if (object === undefined || version === undefined) {
+      this.#held.delete(key);
+      return { key, deleted: true };
+    }
+    this.#held.set(key, version);
+    this.#digest = withPair(this.#digest, key, version);
+    return { key, version, bytes: this.#encoder.encode(withoutManagedFields(render(object))) };
+  }
+
+  #position(): Uint8Array {
+    return encodePosition({
+      epoch: this.#options.store.epoch,
+      revision: this.#options.concerns.revision,
+      digest: this.#digest,
+      isWhole: this.#touched.size === 0,
+      included: this.#included,
+    });
+  }
+
+  async #nextTouch(signal: AbortSignal): Promise<void> {
+    const woken = Promise.withResolvers<void>();
+    this.#wake = woken.resolve;
+    if (signal.aborted || this.#touched.size > 0) woken.resolve();
+    await woken.promise;
+    this.#wake = () => {};
+  }
+}
+
+/** Leases of nodes concern them, but only they write them: what they wrote need not come back. */
+function isFed(key: StoreKey): boolean {
+  return !key.startsWith('coordination.k8s.io/leases/');
+}
+
+function versionAt(store: Store, key: StoreKey, revision: number): StoredObject | undefined {
+  const now = store.get(key);
+  if (now !== undefined && now.revision <= revision) return now;
+  const [then] = store.list(key, { revision, limit: 1 }).items;
+  return then?.key === key ? then : undefined;
+}
+
+const MANAGED_FIELDS = '"managedFields":';
+
+/** Who owns which field matters where the fields are written, which is here; it can be half of an object. */
+function withoutManagedFields(json: string): string {
+  if (!json.includes(MANAGED_FIELDS)) return json;
+  const object = JSON.parse(json) as { metadata?: { managedFields?: unknown } };
+  delete object.metadata?.managedFields;
+  return JSON.stringify(object);
+}
