@@ -1,3 +1,4 @@
+export { applyKindDefaults } from './defaults/index.ts';
 export {
   checkCIdentifier,
   checkConfigKey,
