@@ -1,0 +1,44 @@
+/** What a pod's status says of it. */
+import type { Pod } from '@skerry/api/types';
+import { parseTime } from './timestamps.ts';
+
+export function isTerminating({ metadata }: Pod): boolean {
+  return metadata.deletionTimestamp !== undefined;
+}
+
+export function hasEnded({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}
+
+/** Counts as one that its controller has. */
+export function isActive(pod: Pod): boolean {
+  return !hasEnded(pod) && !isTerminating(pod);
+}
+
+export function isReady({ status }: Pod): boolean {
+  return readyCondition(status)?.status === 'True';
+}
+
+/** Ready for at least `minReadySeconds`. */
+export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
+  const remaining = untilAvailable(pod, minReadySeconds, now);
+  return remaining !== undefined && remaining <= 0;
+}
+
+/** Milliseconds until a ready pod counts as available, 0 or less when it does; undefined when it is not ready. */
+export function untilAvailable(pod: Pod, minReadySeconds: number, now: number): number | undefined {
+  if (!isReady(pod)) return undefined;
+  if (minReadySeconds === 0) return 0;
+  const since = readySince(pod);
+  return since === undefined ? undefined : since + minReadySeconds * 1000 - now;
+}
+
+/** When it became ready; undefined when it is not, or does not say. */
+export function readySince(pod: Pod): number | undefined {
+  const condition = readyCondition(pod.status);
+  return condition?.status === 'True' ? parseTime(condition.lastTransitionTime) : undefined;
+}
+
+function readyCondition(status: Pod['status']) {
+  return status?.conditions?.find(({ type }) => type === 'Ready');
+}

@@ -1,0 +1,24 @@
+/** The resources that the controllers here read and write. */
+import type { Gvr } from '@skerry/api';
+
+const core = (resource: string): Gvr => ({ group: '', version: 'v1', resource });
+const apps = (resource: string): Gvr => ({ group: 'apps', version: 'v1', resource });
+
+export const PODS = core('pods');
+export const NODES = core('nodes');
+export const NAMESPACES = core('namespaces');
+export const SERVICES = core('services');
+export const ENDPOINTS = core('endpoints');
+export const CONFIG_MAPS = core('configmaps');
+export const SERVICE_ACCOUNTS = core('serviceaccounts');
+export const DEPLOYMENTS = apps('deployments');
+export const REPLICA_SETS = apps('replicasets');
+export const DAEMON_SETS = apps('daemonsets');
+export const CONTROLLER_REVISIONS = apps('controllerrevisions');
+export const ENDPOINT_SLICES: Gvr = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' };
+export const LEASES: Gvr = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
+export const CUSTOM_RESOURCE_DEFINITIONS: Gvr = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  resource: 'customresourcedefinitions',
+};
