@@ -12,3 +12,6 @@ export {
   tryKubectl,
 } from './kubectl.ts';
 export { requireSystem, type SystemNeed } from './require-system.ts';
+export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';
+export { TestCloud, type TestCloudOptions } from './test-cloud.ts';
+export { TestEdge, type TestEdgeOptions } from './test-edge.ts';

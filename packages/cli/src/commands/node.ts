@@ -1,0 +1,116 @@
+/** `skerry node list|show|revoke`. */
+import type { Gvr } from '@skerry/api';
+import type { Node } from '@skerry/api/types';
+import type { HttpClient } from '@skerry/kube/client';
+import { type ConnectionFlags, connect } from '../connection.ts';
+import type { CliContext } from '../context.ts';
+import { formatAge, formatFacts, formatJson, formatTable } from '../output.ts';
+
+export interface NodeFlags extends ConnectionFlags {
+  readonly output?: 'json';
+}
+
+const NODES: Gvr = { group: '', version: 'v1', resource: 'nodes' };
+
+/** What the commands say of a node; `-o json` prints it as it is. */
+export interface NodeSummary {
+  readonly name: string;
+  readonly status: string;
+  readonly edge: boolean;
+  readonly pool?: string;
+  readonly site?: string;
+  readonly architecture: string;
+  readonly os: string;
+  readonly agent: string;
+  readonly runtimes: readonly string[];
+  readonly address: string;
+  readonly joined: string;
+  readonly lastHeartbeat?: string;
+  readonly taints: readonly string[];
+}
+
+export async function listNodes(context: CliContext, flags: NodeFlags): Promise<void> {
+  using client = await connect(context, flags);
+  const { items } = await client.list<Node>(NODES);
+  const nodes = items.map(summarize);
+  if (flags.output === 'json') context.print(formatJson(nodes));
+  else if (nodes.length === 0)
+    context.say("skerry: no node has joined yet; 'skerry token create --node NAME' makes a token for one\n");
+  else context.print(nodeTable(nodes, context.clock.now()));
+}
+
+function nodeTable(nodes: readonly NodeSummary[], now: number): string {
+  const rows = nodes.map((node) => [
+    node.name,
+    node.status,
+    node.pool ?? '-',
+    node.architecture,
+    node.address,
+    node.agent,
+    formatAge(Date.parse(node.joined), now),
+  ]);
+  return formatTable(['NAME', 'STATUS', 'POOL', 'ARCH', 'ADDRESS', 'AGENT', 'AGE'], rows);
+}
+
+export async function showNode(context: CliContext, name: string, flags: NodeFlags): Promise<void> {
+  using client = await connect(context, flags);
+  const node = summarize(await client.get<Node>({ gvr: NODES, name }));
+  const pods = await podNames(client, name);
+  if (flags.output === 'json') {
+    context.print(formatJson({ ...node, pods }));
+    return;
+  }
+  const age = (time: string) => `${time} (${formatAge(Date.parse(time), context.clock.now())} ago)`;
+  context.print(
+    formatFacts([
+      ['Name', node.name],
+      ['Status', node.status],
+      ['Edge', node.edge ? 'yes' : 'no'],
+      ['Pool', node.pool ?? 'none'],
+      ['Site', node.site ?? 'none'],
+      ['System', `${node.os}/${node.architecture}`],
+      ['Runtimes', node.runtimes.join(', ') || 'none'],
+      ['Address', node.address],
+      ['Agent', node.agent],
+      ['Joined', age(node.joined)],
+      ['Last heartbeat', node.lastHeartbeat === undefined ? 'never' : age(node.lastHeartbeat)],
+      ['Taints', node.taints.join(', ') || 'none'],
+      ['Pods', pods.join(', ') || 'none'],
+    ]),
+  );
+}
+
+async function podNames(client: HttpClient, node: string): Promise<readonly string[]> {
+  const pods = { group: '', version: 'v1', resource: 'pods' };
+  const { items } = await client.list(pods, { fieldSelector: `spec.nodeName=${node}` });
+  return items.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+}
+
+function summarize(node: Node): NodeSummary {
+  const labels = node.metadata.labels ?? {};
+  const ready = node.status?.conditions?.find(({ type }) => type === 'Ready');
+  const info = node.status?.nodeInfo;
+  const pool = labels['apps.skerry.io/pool'];
+  const site = labels['skerry.io/site'];
+  return {
+    name: node.metadata.name ?? '',
+    status: statusOf(node, ready?.status),
+    edge: labels['skerry.io/edge'] === 'true',
+    ...(pool === undefined ? {} : { pool }),
+    ...(site === undefined ? {} : { site }),
+    architecture: info?.architecture ?? 'unknown',
+    os: info?.operatingSystem ?? 'unknown',
+    agent: info?.kubeletVersion ?? 'unknown',
+    runtimes: Object.keys(labels).flatMap((label) => (label.startsWith('runtime.skerry.io/') ? [label.slice(18)] : [])),
+    address: node.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address ?? '-',
+    joined: node.metadata.creationTimestamp ?? '',
+    ...(ready?.lastHeartbeatTime === undefined ? {} : { lastHeartbeat: ready.lastHeartbeatTime }),
+    taints: (node.spec?.taints ?? []).map(({ key, value, effect }) => `${key}${value ? `=${value}` : ''}:${effect}`),
+  };
+}
+
+function statusOf(node: Node, ready: string | undefined): string {
+  const words = [ready === 'True' ? 'Ready' : ready === 'False' ? 'NotReady' : 'Unknown'];
+  if (node.spec?.unschedulable === true) words.push('SchedulingDisabled');
+  return words.join(',');
+}

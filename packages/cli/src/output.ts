@@ -1,0 +1,38 @@
+/** How results look: aligned columns for people, JSON for machines. */
+
+/** Columns separated by three spaces, as kubectl prints them. */
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  const lines = all.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('   ')
+      .trimEnd(),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+/** `key: value` lines with aligned values; nested lists are indented. */
+export function formatFacts(facts: readonly (readonly [label: string, value: string])[]): string {
+  const width = Math.max(...facts.map(([label]) => label.length)) + 1;
+  return facts.map(([label, value]) => `${`${label}:`.padEnd(width)}  ${value}\n`).join('');
+}
+
+export function formatJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+const UNITS: readonly (readonly [unit: string, ms: number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+];
+
+/** How long ago something was, in its largest unit: `5m`, `3d`. */
+export function formatAge(sinceMs: number, nowMs: number): string {
+  const elapsed = Math.max(0, nowMs - sinceMs);
+  const [unit, size] = UNITS.find(([, ms]) => elapsed >= ms) ?? ['s', 1000];
+  return `${Math.floor(elapsed / size)}${unit}`;
+}

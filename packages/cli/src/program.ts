@@ -1,0 +1,154 @@
+/** The tree of commands. Each loads its code when it is run, so that `skerry --help` stays quick. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { BackupFlags } from './commands/backup.ts';
+import type { InstallFlags, Service } from './commands/install.ts';
+import type { NodeFlags } from './commands/node.ts';
+import type { TokenFlags } from './commands/token.ts';
+import type { UpFlags } from './commands/up.ts';
+import { completionScript, type Shell } from './completion.ts';
+import type { CliContext } from './context.ts';
+
+export function createProgram(context: CliContext, stop: AbortSignal): Command {
+  const program = new Command('skerry')
+    .description('A Kubernetes-shaped cloud, and edge nodes that go on alone when the link is gone.')
+    .version(context.version, '-V, --version')
+    .showHelpAfterError('(add --help for what can be said)')
+    .configureOutput({ writeOut: context.print, writeErr: context.say })
+    .exitOverride();
+  program.addCommand(upCommand(context, stop));
+  program.addCommand(processCommand('cloud', 'run the cloud: API server, controllers and hub'));
+  program.addCommand(processCommand('edge', 'run an edge node: replica, local API and pods'));
+  program.addCommand(tokenCommand(context));
+  program.addCommand(nodeCommand(context));
+  program.addCommand(backupCommand(context));
+  program.addCommand(processCommand('restore', 'bring a backup back into an empty data directory'));
+  program.addCommand(installCommand(context));
+  program.addCommand(completionCommand(context, program));
+  program.addCommand(versionCommand(context));
+  return program;
+}
+
+/** Commands that are bundles of their own: the launcher never comes here with them, but help and completion name them. */
+function processCommand(name: string, summary: string): Command {
+  return new Command(name)
+    .description(`${summary} ('skerry ${name} --help' lists its flags)`)
+    .allowUnknownOption()
+    .helpOption(false);
+}
+
+function withConnection(command: Command): Command {
+  return command
+    .option('--data-dir <dir>', 'data directory of a cloud on this machine')
+    .option('--kubeconfig <file>', 'kubeconfig of a cloud anywhere');
+}
+
+const jsonOutput = () => new Option('-o, --output <format>', 'print for a machine').choices(['json']);
+
+function upCommand(context: CliContext, stop: AbortSignal): Command {
+  return new Command('up')
+    .description('run a cloud and one edge node on this machine until Ctrl-C')
+    .option('--data-dir <dir>', 'where everything is kept', context.defaultDataDir)
+    .option('--listen <host:port>', 'address of the API', '127.0.0.1:6443')
+    .option('--link-listen <host:port>', 'address where nodes join and link (default: the API host, the next port)')
+    .option(
+      '--advertise <names>',
+      'names and addresses, comma-separated, under which nodes and clients reach this cloud',
+    )
+    .option('--key-file <file>', 'key that seals Secrets at rest (default: outside the data directory)')
+    .option('--node <name>', 'name of the edge node', nodeName, 'edge-1')
+    .option('--no-edge', 'run the cloud alone')
+    .action(async (flags: UpFlags) => (await import('./commands/up.ts')).up(context, flags, stop));
+}
+
+function tokenCommand(context: CliContext): Command {
+  const create = withConnection(new Command('create'))
+    .description('print a token with which one node can join')
+    .requiredOption('--node <name>', "the node's name, or a pattern such as 'line-*' for whichever comes first")
+    .option('--ttl <duration>', 'how long it can be used', '10m')
+    .addOption(jsonOutput())
+    .action(async (flags: TokenFlags) => (await import('./commands/token.ts')).printToken(context, flags));
+  return new Command('token').description('tokens with which nodes join').addCommand(create);
+}
+
+function nodeCommand(context: CliContext): Command {
+  const load = () => import('./commands/node.ts');
+  const list = withConnection(new Command('list').alias('ls'))
+    .description('every node and its state')
+    .addOption(jsonOutput())
+    .action(async (flags: NodeFlags) => (await load()).listNodes(context, flags));
+  const show = withConnection(new Command('show'))
+    .argument('<name>', 'the node')
+    .description('one node in full')
+    .addOption(jsonOutput())
+    .action(async (name: string, flags: NodeFlags) => (await load()).showNode(context, name, flags));
+  const revoke = withConnection(new Command('revoke'))
+    .argument('<name>', 'the node')
+    .description("close the node's sessions at once and refuse its certificate from now on")
+    .action(async (name: string, flags: NodeFlags) => (await load()).revokeNode(context, name, flags));
+  return new Command('node').description('edge nodes').addCommand(list).addCommand(show).addCommand(revoke);
+}
+
+function backupCommand(context: CliContext): Command {
+  return withConnection(new Command('backup'))
+    .argument('<file>', 'where to write it')
+    .description('write an online copy of the whole cloud')
+    .option('--passphrase-file <file>', 'passphrase for the CA and the keys (asked when absent)')
+    .option('--without-keys', 'leave the CA and the keys out; only this machine can restore it then')
+    .action(async (file: string, flags: BackupFlags) =>
+      (await import('./commands/backup.ts')).backup(context, file, flags),
+    );
+}
+
+function installCommand(context: CliContext): Command {
+  return new Command('install')
+    .argument('<service>', 'cloud or edge')
+    .argument('[flags...]', "flags of 'skerry cloud' or 'skerry edge', after --")
+    .description('make a systemd service of this release')
+    .option('--prefix <dir>', 'where the release is copied to', '/opt/skerry')
+    .option('--root <dir>', 'install below this folder and start nothing')
+    .option('--no-start', 'write the service without starting it')
+    .action(async (service: string, args: readonly string[], flags: InstallFlags) =>
+      (await import('./commands/install.ts')).install(context, serviceName(service), args, flags),
+    );
+}
+
+function completionCommand(context: CliContext, program: Command): Command {
+  return new Command('completion')
+    .argument('<shell>', 'bash, zsh or fish')
+    .description('print a completion script: source <(skerry completion bash)')
+    .action((shell: string) => context.print(completionScript(program, shellName(shell))));
+}
+
+function versionCommand(context: CliContext): Command {
+  return new Command('version')
+    .description('print the version')
+    .addOption(jsonOutput())
+    .action((flags: { readonly output?: 'json' }) => {
+      const facts = {
+        version: context.version,
+        node: process.version,
+        platform: `${process.platform}/${process.arch}`,
+      };
+      context.print(
+        flags.output === 'json'
+          ? `${JSON.stringify(facts, null, 2)}\n`
+          : `skerry ${facts.version} (${facts.platform}, Node ${facts.node})\n`,
+      );
+    });
+}
+
+/** DNS-1123 subdomain: what Kubernetes takes as a node's name. */
+export function nodeName(text: string): string {
+  if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text)) return text;
+  throw new InvalidArgumentError('a node name has lower-case letters, digits, - and ., such as edge-1.');
+}
+
+function serviceName(text: string): Service {
+  if (text === 'cloud' || text === 'edge') return text;
+  throw new InvalidArgumentError('the service is cloud or edge.');
+}
+
+function shellName(text: string): Shell {
+  if (text === 'bash' || text === 'zsh' || text === 'fish') return text;
+  throw new InvalidArgumentError('the shell is bash, zsh or fish.');
+}
