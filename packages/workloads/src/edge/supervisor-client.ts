@@ -15,8 +15,8 @@ import {
   encodeJson,
   FrameChannel,
   FrameDecoder,
+  type FurtherCommand,
   type HelloResult,
-  type LaunchSpec,
   PROTOCOL_VERSION,
   type ProcessRecord,
   type RunResult,
@@ -51,9 +51,13 @@ export interface SupervisorClient {
   signal(id: string, signal: NodeJS.Signals): Promise<void>;
   kill(id: string): Promise<ProcessRecord>;
   remove(id: string): Promise<void>;
-  run(id: string, launch: LaunchSpec, options: { timeoutMs: number; maxOutputBytes: number }): Promise<RunResult>;
+  run(
+    id: string,
+    command: readonly string[],
+    limits: { timeoutMs: number; maxOutputBytes: number },
+  ): Promise<RunResult>;
   usage(): Promise<Usage[]>;
-  exec(id: string, launch: LaunchSpec): Promise<ProcessSession>;
+  exec(id: string, command: FurtherCommand): Promise<ProcessSession>;
   attach(id: string): Promise<ProcessSession>;
   /** Ends the supervisor; rejects with BUSY while processes run. */
   shutdown(): Promise<void>;
@@ -134,9 +138,9 @@ function clientOf(path: string, control: Control, hello: HelloResult): Superviso
     signal: (id, signal) => control.call({ op: 'signal', id, signal }),
     kill: (id) => control.call({ op: 'kill', id }),
     remove: (id) => control.call({ op: 'remove', id }),
-    run: (id, launch, limits) => control.call({ op: 'run', id, launch, ...limits }),
+    run: (id, command, limits) => control.call({ op: 'run', id, command, ...limits }),
     usage: () => control.call({ op: 'usage' }),
-    exec: (id, launch) => session({ op: 'exec', id, launch }),
+    exec: (id, command) => session({ op: 'exec', id, ...command }),
     attach: (id) => session({ op: 'attach', id }),
     shutdown: () => shutDown(control),
     close: () => control.close(),

@@ -11,6 +11,8 @@ export interface Cgroups {
   readonly version: 'v1' | 'v2';
   create(id: string, limits: ResourceLimits): void;
   place(id: string, pid: number): void;
+  /** What `spawn` starts is in the group from its first instruction: this process steps in for that moment. */
+  within<T>(id: string, spawn: () => T): T;
   processes(id: string): number[];
   /** Kills all at once where the kernel can; false when the caller must go through `processes`. */
   kill(id: string): boolean;
@@ -28,6 +30,17 @@ export function openCgroups(root: string, parent: string): Cgroups | undefined {
   }
 }
 
+/** One group as a launch needs it; without control groups nothing is placed anywhere. */
+export function groupOf(
+  cgroups: Cgroups | undefined,
+  id: string,
+): { place(pid: number): void; within<T>(spawn: () => T): T } {
+  return {
+    place: (pid) => cgroups?.place(id, pid),
+    within: (spawn) => (cgroups === undefined ? spawn() : cgroups.within(id, spawn)),
+  };
+}
+
 function openV1(root: string, parent: string): Cgroups | undefined {
   const mounted = V1_CONTROLLERS.filter((name) => isFile(join(root, name, 'cgroup.procs')));
   if (!mounted.includes('memory')) return undefined;
@@ -36,6 +49,10 @@ function openV1(root: string, parent: string): Cgroups | undefined {
     accessSync(join(root, name, parent), constants.W_OK);
   }
   const at = (controller: string, id: string, file = '') => join(root, controller, parent, id, file);
+  const place = (id: string, pid: number) => {
+    for (const name of mounted) writeFileSync(at(name, id, 'cgroup.procs'), String(pid));
+  };
+  const homes = mounted.map((name) => join(root, name, ownGroup(name) ?? '', 'cgroup.procs'));
   return {
     version: 'v1',
     create: (id, limits) => {
@@ -44,9 +61,8 @@ function openV1(root: string, parent: string): Cgroups | undefined {
         if (mounted.includes(name)) writeFileSync(at(name, id, file), value);
       }
     },
-    place: (id, pid) => {
-      for (const name of mounted) writeFileSync(at(name, id, 'cgroup.procs'), String(pid));
-    },
+    place,
+    within: (id, spawn) => stepIn(() => place(id, process.pid), homes, spawn),
     processes: (id) => readNumbers(at('memory', id, 'cgroup.procs')),
     kill: () => false,
     isOutOfMemory: (id) => readField(at('memory', id, 'memory.oom_control'), 'oom_kill') > 0,
@@ -88,13 +104,16 @@ function openV2(root: string, parent: string): Cgroups | undefined {
   const base = v2Base(root, parent);
   if (base === undefined) return undefined;
   const at = (id: string, file = '') => join(base, id, file);
+  const place = (id: string, pid: number) => writeFileSync(at(id, 'cgroup.procs'), String(pid));
+  const home = join(root, ownGroup('') ?? '', 'cgroup.procs');
   return {
     version: 'v2',
     create: (id, limits) => {
       mkdirSync(at(id), { recursive: true });
       for (const [file, value] of v2Settings(limits)) writeFileSync(at(id, file), value);
     },
-    place: (id, pid) => writeFileSync(at(id, 'cgroup.procs'), String(pid)),
+    place,
+    within: (id, spawn) => stepIn(() => place(id, process.pid), [home], spawn),
     processes: (id) => readNumbers(at(id, 'cgroup.procs')),
     kill: (id) => {
       if (!isFile(at(id, 'cgroup.kill'))) return false;
@@ -123,7 +142,7 @@ function openV2(root: string, parent: string): Cgroups | undefined {
  * every process must first leave, since a group of v2 holds either processes or groups with limits.
  */
 function v2Base(root: string, parent: string): string | undefined {
-  const own = process.getuid?.() === 0 ? '' : ownV2Group();
+  const own = process.getuid?.() === 0 ? '' : ownGroup('');
   if (own === undefined) return undefined;
   const top = join(root, own);
   const base = join(top, parent);
@@ -139,11 +158,20 @@ function v2Base(root: string, parent: string): string | undefined {
   return base;
 }
 
-function ownV2Group(): string | undefined {
-  const line = readFileSync('/proc/self/cgroup', 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith('0::'));
-  return line?.slice(3);
+/** The group this process is in, by controller; the empty name is v2. */
+function ownGroup(controller: string): string | undefined {
+  const lines = readText('/proc/self/cgroup').split('\n');
+  const fields = lines.map((line) => line.split(':'));
+  return fields.find(([, names = '']) => names.split(',').includes(controller))?.[2];
+}
+
+function stepIn<T>(enter: () => void, homes: readonly string[], spawn: () => T): T {
+  try {
+    enter();
+    return spawn();
+  } finally {
+    for (const home of homes) writeFileSync(home, String(process.pid));
+  }
 }
 
 function v2Settings(limits: ResourceLimits): (readonly [file: string, value: string])[] {

@@ -1,16 +1,16 @@
 /** Keeps processes: starts them, reads their output, notes their end, and takes over those that an earlier supervisor started. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Clock, Logger, Timer } from '@skerry/base';
-import type { Cgroups } from './cgroup.ts';
+import { type Cgroups, groupOf } from './cgroup.ts';
 import { LogWriter } from './cri-log.ts';
 import { errors } from './errors.ts';
 import { type FifoPool, makeStreams, openOutputs, openStdin, type Streams } from './fifo.ts';
 import { isAlive, namespaceOf, signalProcess } from './identity.ts';
 import { launch } from './launch.ts';
 import { killTree } from './process-tree.ts';
-import type { ExitInfo, ProcessRecord, StartRequest, Usage } from './protocol.ts';
+import type { ExitInfo, FurtherCommand, LaunchSpec, ProcessRecord, StartRequest, Usage } from './protocol.ts';
 import type { RecordStore, StoredRecord } from './records.ts';
 import { resizeTerminal, type SelfCommand, withTerminal } from './tty.ts';
 
@@ -37,6 +37,8 @@ interface Kept {
   record: StoredRecord;
   streams?: Streams;
   writer?: LogWriter;
+  /** Unknown for adopted processes until it is asked for. */
+  env?: Readonly<Record<string, string>>;
   readonly listeners: Set<OutputListener>;
   /** Resolves once the end is on disk. */
   readonly ended: PromiseWithResolvers<void>;
@@ -56,7 +58,7 @@ export class Keeper {
   }
 
   list(): ProcessRecord[] {
-    return Array.from(this.#kept.values(), ({ record }) => record);
+    return Array.from(this.#kept.values(), ({ record }) => published(record));
   }
 
   get running(): number {
@@ -93,7 +95,7 @@ export class Keeper {
       await killTree(kept.record, this.#options.cgroups, this.#options.clock);
       await kept.ended.promise;
     }
-    return kept.record;
+    return published(kept.record);
   }
 
   remove(id: string): void {
@@ -115,6 +117,21 @@ export class Keeper {
   resize(id: string, columns: number, rows: number): boolean {
     const { record } = this.#find(id);
     return record.tty === true && resizeTerminal(record.main.pid, columns, rows);
+  }
+
+  /** How a further command starts beside a running process. */
+  launchBeside(id: string, { command, stdin, tty }: FurtherCommand): LaunchSpec {
+    const kept = this.#find(id);
+    if (kept.record.exit !== undefined) throw errors.NOT_RUNNING({ id });
+    const { prefix, ...launch } = kept.record.launch;
+    kept.env ??= readEnvironment(kept.record.main.pid, prefix);
+    return {
+      ...launch,
+      argv: [...prefix, ...command],
+      env: tty ? { TERM: 'xterm', ...kept.env } : kept.env,
+      ...(stdin ? { stdin } : {}),
+      ...(tty ? { tty } : {}),
+    };
   }
 
   /** For an attached client: the live output, standard input, and the end. */
@@ -144,8 +161,7 @@ export class Keeper {
     cgroups?.create(id, request.limits ?? {});
     await makeStreams(fifos, directory, request);
     const spec = request.tty ? withTerminal(request, `${directory}/command`, self) : request;
-    const place = (pid: number) => cgroups?.place(id, pid);
-    const { main, monitor, streams, exited } = await launch(spec, { bootId, directory, place });
+    const { main, monitor, streams, exited } = await launch(spec, { bootId, directory, ...groupOf(cgroups, id) });
     const mountNamespace = monitor === undefined ? undefined : namespaceOf(main.pid, 'mnt');
     const record: StoredRecord = {
       id,
@@ -153,6 +169,12 @@ export class Keeper {
       log: request.log,
       startedAt: clock.now(),
       main,
+      launch: {
+        prefix: request.argv.slice(0, request.prefixLength ?? 0),
+        ...(request.sandbox === undefined ? {} : { sandbox: request.sandbox }),
+        ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
+        ...(request.owner === undefined ? {} : { owner: request.owner }),
+      },
       ...(monitor === undefined ? {} : { monitor }),
       ...(mountNamespace === undefined ? {} : { mountNamespace }),
       ...(request.stdin ? { stdin: true } : {}),
@@ -161,10 +183,11 @@ export class Keeper {
     };
     records.write(record);
     const kept = this.#keep(record, streams);
+    kept.env = request.env;
     exited
       .then((code) => this.#finish(kept, { code, finishedAt: clock.now() }))
       .catch((error: unknown) => this.#options.log.error({ id, error }, 'end of process not recorded'));
-    return record;
+    return published(record);
   }
 
   #keep(record: StoredRecord, streams: Streams): Kept {
@@ -188,12 +211,13 @@ export class Keeper {
     await kept.writer?.close();
     delete kept.streams;
     delete kept.writer;
+    delete kept.env;
     kept.record = { ...kept.record, exit: isOutOfMemory ? { ...exit, reason: 'OOMKilled' } : exit };
     records.write(kept.record);
     cgroups?.remove(id);
     this.#adopted.delete(kept);
     kept.ended.resolve();
-    this.#options.onExit(kept.record);
+    this.#options.onExit(published(kept.record));
   }
 
   async #drain({ streams }: Kept): Promise<void> {
@@ -275,6 +299,22 @@ export interface AttachedProcess {
   readonly stdinOnce: boolean;
   readonly ended: Promise<number>;
   listen(listener: OutputListener): () => void;
+}
+
+/** What the agent gets to see of a record. */
+function published({ launch: _launch, mountNamespace: _namespace, ...record }: StoredRecord): ProcessRecord {
+  return record;
+}
+
+/** The environment the process began with, but for what the prefix sets itself once privileges are gone. */
+function readEnvironment(pid: number, prefix: readonly string[]): Record<string, string> {
+  try {
+    const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
+    const own = entries.filter((entry) => !prefix.includes(entry));
+    return Object.fromEntries(own.map((entry) => [entry.split('=', 1)[0] ?? '', entry.slice(entry.indexOf('=') + 1)]));
+  } catch {
+    return {};
+  }
 }
 
 /** From the pipe into the log, and to whoever is attached; a slow disk holds the process back, a slow reader does not. */

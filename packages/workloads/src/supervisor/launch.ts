@@ -25,8 +25,10 @@ export interface LaunchContext {
   readonly bootId: string;
   /** Holds the FIFOs, and bubblewrap's status file. */
   readonly directory: string;
-  /** Called with the pid before the command runs. */
+  /** Puts the held process into its control group before the command runs. */
   readonly place: (pid: number) => void;
+  /** For starts that cannot be held: spawns within the control group. */
+  readonly within: <T>(spawn: () => T) => T;
 }
 
 export async function launch(spec: LaunchSpec, context: LaunchContext): Promise<Launched> {
@@ -50,17 +52,12 @@ type Stdio = readonly ['ignore' | number, number, number];
 
 async function startPlain(spec: LaunchSpec, stdio: Stdio, context: LaunchContext): Promise<Started> {
   const [program = '', ...args] = spec.argv;
-  const process = spawn(program, args, {
-    stdio: [...stdio],
-    env: { ...spec.env },
-    detached: true,
-    ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
-  });
+  const cwd = spec.cwd === undefined ? {} : { cwd: spec.cwd };
+  const process = context.within(() =>
+    spawn(program, args, { stdio: [...stdio], env: { ...spec.env }, detached: true, ...cwd }),
+  );
   const exited = exitOf(process);
-  const main = await identityOf(process, spec, context);
-  // The tools that drop privileges are still being loaded here, so the command has not forked yet.
-  context.place(main.pid);
-  return { main, exited };
+  return { main: await identityOf(process, spec, context), exited };
 }
 
 /** bubblewrap says its child's pid, holds the child at the gate until it is in its group, and writes its exit code to a file. */

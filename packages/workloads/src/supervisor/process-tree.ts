@@ -25,10 +25,9 @@ export async function killTree(tree: ProcessTree, cgroups: Cgroups | undefined, 
   return false;
 }
 
-/** Without a control group that held it from its first instruction: descendants, its session, and its mount namespace. */
+/** Where there are no control groups: whoever descends from it, shares its session, or its mount namespace. */
 function membersOf(tree: ProcessTree, cgroups: Cgroups | undefined): number[] {
-  const grouped = cgroups?.processes(tree.id).filter(isRunning) ?? [];
-  if (grouped.length > 0 || (cgroups !== undefined && tree.mountNamespace !== undefined)) return grouped;
+  if (cgroups !== undefined) return cgroups.processes(tree.id).filter(isRunning);
   const processes = listProcesses();
   const leader = processes.find((stat) => stat.pid === tree.main.pid);
   const isReused = leader !== undefined && leader.startTime !== tree.main.startTime;

@@ -55,6 +55,8 @@ export interface LaunchSpec {
 
 export interface StartRequest extends LaunchSpec {
   readonly id: string;
+  /** How many leading words of `argv` drop privileges; further commands in the same container begin with the same words. */
+  readonly prefixLength?: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly log: LogSpec;
   readonly limits?: ResourceLimits;
@@ -110,7 +112,7 @@ export type ControlRequest =
   | {
       readonly op: 'run';
       readonly id: string;
-      readonly launch: LaunchSpec;
+      readonly command: readonly string[];
       readonly timeoutMs: number;
       readonly maxOutputBytes: number;
     }
@@ -119,9 +121,16 @@ export type ControlRequest =
   /** Ends the supervisor once nothing runs; refused while something does. */
   | { readonly op: 'shutdown' };
 
+/** A command beside the first one: same sandbox, same user, same environment. */
+export interface FurtherCommand {
+  readonly command: readonly string[];
+  readonly stdin?: boolean;
+  readonly tty?: boolean;
+}
+
 /** The first message of a session's own connection. */
 export type SessionRequest = { readonly token: string } & (
-  | { readonly op: 'exec'; readonly id: string; readonly launch: LaunchSpec }
+  | ({ readonly op: 'exec'; readonly id: string } & FurtherCommand)
   | { readonly op: 'attach'; readonly id: string }
 );
 

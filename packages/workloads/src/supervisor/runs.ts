@@ -2,13 +2,13 @@
 import { rmSync } from 'node:fs';
 import type { Clock } from '@skerry/base';
 import { newNameSuffix } from '@skerry/base';
-import type { Cgroups } from './cgroup.ts';
+import { type Cgroups, groupOf } from './cgroup.ts';
 import { errors } from './errors.ts';
 import { type FifoPool, makeStreams } from './fifo.ts';
 import { namespaceOf } from './identity.ts';
 import { type Launched, launch } from './launch.ts';
 import { killTree } from './process-tree.ts';
-import type { LaunchSpec, RunResult } from './protocol.ts';
+import type { FurtherCommand, LaunchSpec, RunResult } from './protocol.ts';
 import type { RecordStore } from './records.ts';
 import { type SelfCommand, withTerminal } from './tty.ts';
 
@@ -21,6 +21,7 @@ export interface RunnerOptions {
   readonly bootId: string;
   readonly clock: Clock;
   readonly self: SelfCommand;
+  readonly launchBeside: (id: string, command: FurtherCommand) => LaunchSpec;
 }
 
 export interface Run extends Launched {
@@ -36,8 +37,9 @@ export class Runner {
     this.#options = options;
   }
 
-  /** Starts a command in the control group of process `id`. */
-  async start(id: string, spec: LaunchSpec): Promise<Run> {
+  /** Starts a command beside process `id`: in its sandbox, as its user, in its control group. */
+  async start(id: string, command: FurtherCommand): Promise<Run> {
+    const spec = this.#options.launchBeside(id, command);
     if (this.#count >= MAX_RUNS) throw errors.BUSY({ count: this.#count });
     const { records, fifos, cgroups, bootId, self } = this.#options;
     // A run has a group of its own below nothing: it is killed alone, without the process it was run beside.
@@ -47,8 +49,7 @@ export class Runner {
     try {
       await makeStreams(fifos, directory, spec);
       const launched = spec.tty ? withTerminal(spec, `${directory}/command`, self) : spec;
-      const place = (pid: number) => this.#place(cgroups, id, pid);
-      const started = await launch(launched, { bootId, directory, place });
+      const started = await launch(launched, { bootId, directory, ...groupOf(cgroups, id) });
       return { ...started, dispose: this.#disposer(run, started) };
     } catch (error) {
       this.#count--;
@@ -60,10 +61,10 @@ export class Runner {
   /** Runs to the end, or to the timeout, and keeps the first bytes of what was printed. */
   async run(
     id: string,
-    spec: LaunchSpec,
+    command: FurtherCommand,
     limits: { readonly timeoutMs: number; readonly maxOutputBytes: number },
   ): Promise<RunResult> {
-    const run = await this.start(id, spec);
+    const run = await this.start(id, command);
     const chunks: Buffer[] = [];
     let size = 0;
     const collect = (chunk: Buffer) => {
@@ -85,14 +86,6 @@ export class Runner {
     await run.dispose();
     const output = Buffer.concat(chunks).subarray(0, limits.maxOutputBytes).toString('utf8');
     return { exitCode: code ?? 137, output, timedOut: code === undefined };
-  }
-
-  #place(cgroups: Cgroups | undefined, id: string, pid: number): void {
-    try {
-      cgroups?.place(id, pid);
-    } catch (error) {
-      throw errors.NOT_RUNNING({ id }, { cause: error });
-    }
   }
 
   #disposer(run: string, started: Launched): () => Promise<void> {

@@ -112,7 +112,7 @@ export class SupervisorServer {
       case 'remove':
         return keeper.remove(request.id);
       case 'run':
-        return runner.run(request.id, request.launch, request);
+        return runner.run(request.id, request, request);
       case 'usage':
         return keeper.usage();
       case 'resize':

@@ -56,7 +56,7 @@ async function openExec(
   socket: Socket,
   { runner, clock }: SessionContext,
 ): Promise<(frame: Frame) => void> {
-  const run = await runner.start(request.id, request.launch);
+  const run = await runner.start(request.id, request);
   socket.once('close', () => void run.dispose());
   say(socket, { type: 'started' });
   const outputs = [forward(run.streams.stdout, FrameChannel.stdout, socket)];

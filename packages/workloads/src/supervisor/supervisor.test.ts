@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '@skerry/base';
 import { connectSupervisor, ensureSupervisor, type SupervisorClient } from '../edge/supervisor-client.ts';
 import { readStat } from './identity.ts';
-import type { LaunchSpec, ProcessRecord, StartRequest } from './protocol.ts';
+import type { FurtherCommand, ProcessRecord, StartRequest } from './protocol.ts';
 
 const hasBwrap = spawnSync('bwrap', ['--version']).status === 0;
 const SANDBOX = ['/usr/bin/bwrap', '--dev-bind', '/', '/'];
@@ -80,8 +80,8 @@ function logOf(id: string): string[] {
     .map((line) => line.slice(line.indexOf(' ') + 1));
 }
 
-async function session(id: string, launch: Partial<LaunchSpec> & { argv: string[] }, input?: string) {
-  const process = await client.exec(id, { env: { PATH: '/usr/bin:/bin' }, ...launch });
+async function session(id: string, command: FurtherCommand, input?: string) {
+  const process = await client.exec(id, command);
   if (input !== undefined) await process.writeStdin(Buffer.from(input));
   let text = '';
   for await (const { chunk } of process.output) text += chunk.toString();
@@ -119,7 +119,7 @@ test('a sandbox that cannot be made is refused with what bubblewrap said', { ski
 
 test('killing takes grandchildren in sessions of their own along', async () => {
   const script = 'setsid sleep 1000 & echo $!; setsid sh -c "setsid sleep 1000 & echo \\$!; wait" & wait';
-  await client.start(request('tree', ['setpriv', '--inh-caps=-all', '--', 'sh', '-c', script]));
+  await client.start(request('tree', ['sh', '-c', script]));
   while (logOf('tree').length < 2) await systemClock.sleep(10);
   const pids = logOf('tree').map((line) => Number(line.split(' ').at(-1)));
   await client.kill('tree');
@@ -141,7 +141,7 @@ test('exec carries input, both outputs and the exit code', async () => {
   await client.start(request('host', ['sleep', '1000']));
   const { text, code } = await session(
     'host',
-    { argv: ['sh', '-c', 'read a; echo got $a; exit 5'], stdin: true },
+    { command: ['sh', '-c', 'read a; echo got $a; exit 5'], stdin: true },
     'hi\n',
   );
   assert.deepEqual({ text, code }, { text: 'got hi\n', code: 5 });
@@ -149,8 +149,7 @@ test('exec carries input, both outputs and the exit code', async () => {
 
 test('exec with a terminal is on a terminal of the asked size', async () => {
   const process = await client.exec('host', {
-    argv: ['sh', '-c', 'read a; test -t 0 && test -t 1 && stty size; echo "$a"; exit 4'],
-    env: { PATH: '/usr/bin:/bin' },
+    command: ['sh', '-c', 'read a; test -t 0 && test -t 1 && stty size; echo "$a"; exit 4'],
     stdin: true,
     tty: true,
   });
@@ -167,8 +166,8 @@ test('exec with a terminal is on a terminal of the asked size', async () => {
 });
 
 test('a probe is cut off at its timeout together with what it started', async () => {
-  const launch = { argv: ['sh', '-c', 'echo early; sleep 1000'], env: { PATH: '/usr/bin:/bin' } };
-  const result = await client.run('host', launch, { timeoutMs: 200, maxOutputBytes: 100 });
+  const command = ['sh', '-c', 'echo early; sleep 1000'];
+  const result = await client.run('host', command, { timeoutMs: 200, maxOutputBytes: 100 });
   assert.deepEqual(result, { exitCode: 137, output: 'early\n', timedOut: true });
 });
 

@@ -50,7 +50,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const keeper = new Keeper({ ...shared, log, onExit: (record) => server.onExit(record) });
   const server = new SupervisorServer({
     keeper,
-    runner: new Runner(shared),
+    runner: new Runner({ ...shared, launchBeside: (id, command) => keeper.launchBeside(id, command) }),
     clock,
     log,
     bootId,

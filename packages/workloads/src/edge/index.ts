@@ -1,0 +1,11 @@
+/** The node's half of workloads: the pod controller, its runtimes, the streams to what runs, and the Node object. */
+export { createProcessRuntime, findTools, type ProcessRuntime, type ProcessRuntimeOptions } from './process/runtime.ts';
+export type * from './runtime.ts';
+export { RuntimeRefusal } from './runtime.ts';
+export {
+  type ConnectOptions,
+  connectSupervisor,
+  type EnsureOptions,
+  ensureSupervisor,
+  type SupervisorClient,
+} from './supervisor-client.ts';
