@@ -1,7 +1,9 @@
 /** Why Go could not decode a body into its struct: built-in kinds answer wrong types with that sentence and 400. */
+
+import { isObject } from '../json.ts';
 import type { Schema } from '../schema.ts';
+import { childOf } from './children.ts';
 import { hasFormat, isBase64 } from './formats.ts';
-import { childOf, isObject } from './own.ts';
 import { jsonTypeOf, typeMismatch } from './validate.ts';
 
 const QUANTITY_RULE = '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$';

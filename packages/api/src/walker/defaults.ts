@@ -1,6 +1,8 @@
 /** Fills in what a schema says stands there when the author wrote nothing. */
+
+import { isObject, type JsonObject, setMember } from '../json.ts';
 import type { Schema } from '../schema.ts';
-import { childOf, isObject, type JsonObject, setOwn } from './own.ts';
+import { childOf } from './children.ts';
 
 /** Applies defaults in place, top down, so that defaults inside a default apply too; gives the value back. */
 export function applyDefaults<T>(value: T, schema: Schema): T {
@@ -13,7 +15,7 @@ export function applyDefaults<T>(value: T, schema: Schema): T {
 
 function fillObject(object: JsonObject, schema: Schema): void {
   for (const [key, property] of defaultedProperties(schema)) {
-    if (isMissing(object, key, property)) setOwn(object, key, structuredClone(property.default));
+    if (isMissing(object, key, property)) setMember(object, key, structuredClone(property.default));
   }
   for (const key of Object.keys(object)) {
     const child = childOf(schema, key);

@@ -5,6 +5,5 @@ export { type JsonLimits, MAX_JSON_DEPTH, type ParsedJson, parseJson } from './j
 export { normalize } from './normalize.ts';
 export { type Decoded, decodeProtobuf, isProtobuf } from './protobuf/decode.ts';
 export { encodeProtobuf } from './protobuf/encode.ts';
-export { canonicalQuantity, parseQuantity } from './quantity.ts';
 export { prune, unknownFields } from './unknown-fields.ts';
 export { validate, validateAt } from './validate.ts';

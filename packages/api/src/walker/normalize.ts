@@ -1,7 +1,9 @@
 /** Writes a body of a built-in kind the way Kubernetes stores it: what says nothing is left out, scalars have one form. */
+
+import { isObject, type JsonObject } from '../json.ts';
+import { canonicalQuantity } from '../quantity.ts';
 import type { Schema } from '../schema.ts';
-import { childOf, isObject, type JsonObject } from './own.ts';
-import { canonicalQuantity } from './quantity.ts';
+import { childOf } from './children.ts';
 
 /** In place; gives the value back. Nulls and zero values of optional fields go, quantities and times get their one spelling. */
 export function normalize<T>(value: T, schema: Schema): T {
@@ -47,7 +49,7 @@ function saysNothing(value: unknown, schema: Schema): boolean {
 function canonicalScalar(value: unknown, { format }: Schema): string | undefined {
   switch (format) {
     case 'quantity':
-      return typeof value === 'string' || typeof value === 'number' ? canonicalQuantity(value) : undefined;
+      return typeof value === 'string' || typeof value === 'number' ? canonicalQuantity(String(value)) : undefined;
     case 'date-time':
       return typeof value === 'string' ? canonicalTime(value) : undefined;
     default:

@@ -1,6 +1,8 @@
 /** Fields that no schema knows: named for `fieldValidation`, and dropped before anything is stored. */
+
+import { isObject, type JsonObject } from '../json.ts';
 import type { Schema } from '../schema.ts';
-import { childOf, isObject, type JsonObject, keepsUnknown } from './own.ts';
+import { childOf, keepsUnknown } from './children.ts';
 import { formatPath, type Path } from './path.ts';
 
 /** A body made of unknown fields must not make a long answer. */

@@ -1,7 +1,9 @@
 /** Holds a value against its schema: types first, then what the schema demands of each value. */
+
+import { isObject, type JsonObject } from '../json.ts';
 import type { FieldError, Schema } from '../schema.ts';
+import { childOf } from './children.ts';
 import { duplicate, invalid, required, typeInvalid } from './field-errors.ts';
-import { childOf, isObject, type JsonObject } from './own.ts';
 import { formatPath, type Path } from './path.ts';
 import {
   canonical,

@@ -1,9 +1,9 @@
 /** Decodes `application/vnd.kubernetes.protobuf`, which current clients send for every built-in kind, into the object JSON would show. */
 import { typeNameOf } from '../../facts/schema-for.ts';
+import { type JsonObject, setMember } from '../../json.ts';
 import { formatApiVersion, type Gvk, parseApiVersion } from '../../names.ts';
 import { badRequest } from '../errors.ts';
 import { parseJson } from '../json.ts';
-import { type JsonObject, setOwn } from '../own.ts';
 import { codecOf, type FieldCodec } from './codec.ts';
 import * as scalars from './scalars.ts';
 import { BYTES, malformed, Reader } from './wire.ts';
@@ -128,7 +128,7 @@ function readEntry(reader: Reader, field: FieldCodec, map: JsonObject, depth: nu
       value = readValue(reader, field, depth);
     } else reader.skip(tag);
   }
-  setOwn(map, key, value ?? zeroOf(field));
+  setMember(map, key, value ?? zeroOf(field));
 }
 
 /** A value left out of a map's entry is the zero of its type. */

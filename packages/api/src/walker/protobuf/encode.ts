@@ -1,8 +1,8 @@
 /** Encodes an object of a built-in kind as `application/vnd.kubernetes.protobuf`. Fields that the facts do not know are left out. */
 import { typeNameOf } from '../../facts/schema-for.ts';
+import { isObject, type JsonObject } from '../../json.ts';
 import { parseApiVersion } from '../../names.ts';
 import { badRequest } from '../errors.ts';
-import { isObject, type JsonObject } from '../own.ts';
 import { codecOf, type FieldCodec } from './codec.ts';
 import { MAGIC } from './decode.ts';
 import * as scalars from './scalars.ts';

@@ -1,11 +1,5 @@
-/** Reading and writing of keys that a client chose: own properties only, and `__proto__` is a key like any other. */
+/** Which schema speaks of a key that a client chose: own properties only, so that `constructor` and `__proto__` are keys like any other. */
 import type { Schema } from '../schema.ts';
-
-export type JsonObject = Record<string, unknown>;
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** The schema of a declared property. */
 export function propertyOf(schema: Schema, key: string): Schema | undefined {
@@ -16,12 +10,6 @@ export function propertyOf(schema: Schema, key: string): Schema | undefined {
 /** The schema of what stands under `key`: a declared property, or the value of a free map. */
 export function childOf(schema: Schema, key: string): Schema | undefined {
   return propertyOf(schema, key) ?? schema.additionalProperties;
-}
-
-export function setOwn(target: JsonObject, key: string, value: unknown): void {
-  if (key === '__proto__')
-    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
-  else target[key] = value;
 }
 
 /** Whether the schema says nothing about keys: every one is kept. */
