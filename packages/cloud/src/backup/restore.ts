@@ -1,0 +1,70 @@
+/** `skerry restore FILE`: a backup back into an empty data directory, with nothing running. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { FlagTable, FlagValues } from '@skerry/base/flags';
+import { writePrivateFile } from '@skerry/security/pki';
+import { keyFileFor, openWithPassphrase } from '@skerry/security/secrets';
+import { type CloudPaths, cloudPaths, makeFolders } from '../data-dir.ts';
+import { cloudErrors } from '../errors.ts';
+import { type Archive, openArchive } from './archive.ts';
+import { type KeyBundle, PARTS } from './create.ts';
+
+export function restoreFlags(defaults: { readonly dataDir: string; readonly keyDir: string }) {
+  return {
+    'data-dir': {
+      text: 'The empty directory to restore into.',
+      value: 'DIR',
+      parse: String,
+      fallback: defaults.dataDir,
+    },
+    'passphrase-file': { text: 'The passphrase that the backup was made with.', value: 'FILE', parse: String },
+    'key-file': {
+      text: 'Where to put the key of the Secrets.',
+      value: 'FILE',
+      parse: String,
+      fallbackText: `a file in ${defaults.keyDir}`,
+    },
+  } as const satisfies FlagTable;
+}
+
+type RestoreFlags = FlagValues<ReturnType<typeof restoreFlags>>;
+
+/** Gives back what to tell the user. */
+export async function restoreCommand(file: string, flags: RestoreFlags, keyDir: string): Promise<string> {
+  const dir = flags['data-dir'];
+  const paths = cloudPaths(dir);
+  if (existsSync(paths.store)) throw cloudErrors.TARGET_IN_USE({ dir });
+  const archive = await openArchive(file);
+  const keys = await openKeys(file, archive, flags['passphrase-file']);
+  makeFolders(paths);
+  if (keys !== undefined) writeKeys(paths, flags['key-file'] ?? keyFileFor(keyDir, dir), keys);
+  // Last, because a store is what makes the directory a cloud: a restore that was cut off can be done again.
+  await archive.extract(PARTS.store, paths.store);
+  const what =
+    keys === undefined ? 'objects only; it needs the CA and the key that are on this machine' : 'objects, CA and keys';
+  return `Restored ${what} of ${archive.header.createdAt} into ${dir}.\nStart it with: skerry cloud --data-dir ${dir}\n`;
+}
+
+async function openKeys(
+  file: string,
+  archive: Archive,
+  passphraseFile: string | undefined,
+): Promise<KeyBundle | undefined> {
+  const sealed = await archive.read(PARTS.keys);
+  if (sealed === undefined) return undefined;
+  if (passphraseFile === undefined) throw cloudErrors.NEEDS_PASSPHRASE({ file });
+  const passphrase = (await readFile(passphraseFile, 'utf8')).trimEnd();
+  try {
+    return JSON.parse(Buffer.from(await openWithPassphrase(passphrase, sealed)).toString()) as KeyBundle;
+  } catch (cause) {
+    throw cloudErrors.WRONG_PASSPHRASE({ file }, { cause });
+  }
+}
+
+function writeKeys(paths: CloudPaths, keyFile: string, { pki, sealKey }: KeyBundle): void {
+  // Only plain names: a backup is input like any other and must not write elsewhere.
+  for (const [name, content] of Object.entries(pki))
+    writePrivateFile(join(paths.pki, basename(name)), Buffer.from(content, 'base64').toString());
+  writePrivateFile(keyFile, Buffer.from(sealKey, 'base64').toString());
+}

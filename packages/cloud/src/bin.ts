@@ -1,0 +1,61 @@
+/** The `skerry cloud` process, and `skerry restore`: the only file of this package that reads the environment and may exit. */
+import { CodedError, jsonLogger, messageOf, systemClock } from '@skerry/base';
+import { describeFlags, parseFlags } from '@skerry/base/flags';
+import { restoreCommand, restoreFlags } from './backup/restore.ts';
+import { cloudFlags } from './flags.ts';
+import { runCloud } from './run-cloud.ts';
+
+declare const __SKERRY_VERSION__: string;
+
+const defaults = {
+  dataDir: process.env['SKERRY_DATA_DIR'] ?? '/var/lib/skerry',
+  keyDir: process.env['SKERRY_KEY_DIR'] ?? '/etc/skerry/keys',
+};
+
+const [first, ...rest] = process.argv.slice(2);
+const main = first === 'restore' ? restore(rest) : serve(process.argv.slice(2));
+main.catch((error: unknown) => {
+  const cause = error instanceof CodedError && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  process.stderr.write(`skerry: ${messageOf(error)}${cause}\n`);
+  process.exit(1);
+});
+
+async function serve(args: readonly string[]): Promise<void> {
+  const table = cloudFlags(defaults);
+  if (args.includes('--help')) {
+    process.stdout.write(
+      `Usage: skerry cloud [flags]\n\nRuns the cloud: API server, controllers and hub.\n\n${describeFlags(table)}\n`,
+    );
+    return;
+  }
+  const flags = parseFlags(table, args);
+  const log = jsonLogger({
+    write: (line) => void process.stderr.write(line),
+    now: Date.now,
+    level: flags['log-level'],
+  });
+  const cloud = await runCloud({
+    flags,
+    keyDir: defaults.keyDir,
+    version: __SKERRY_VERSION__,
+    clock: systemClock,
+    log,
+  });
+  process.send?.(cloud.facts);
+  const stop = () => void cloud.stop().then(() => process.exit(0));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  // Whoever started us is gone: nobody would ever stop us.
+  if (process.connected) process.once('disconnect', stop);
+}
+
+async function restore(args: readonly string[]): Promise<void> {
+  const [file, ...flags] = args;
+  const table = restoreFlags(defaults);
+  if (file === undefined || args.includes('--help')) {
+    process.stdout.write(
+      `Usage: skerry restore FILE [flags]\n\nBrings a backup back into an empty data directory.\n\n${describeFlags(table)}\n`,
+    );
+    return;
+  }
+  process.stdout.write(await restoreCommand(file, parseFlags(table, flags), defaults.keyDir));
+}

@@ -1,0 +1,31 @@
+/** Where the cloud keeps what: the one place that joins these paths. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface CloudPaths {
+  readonly root: string;
+  readonly kubeconfig: string;
+  readonly store: string;
+  readonly pki: string;
+  readonly audit: string;
+  /** Tells a wrong key before any Secret is touched. */
+  readonly keyCheck: string;
+}
+
+export function cloudPaths(root: string): CloudPaths {
+  const home = join(root, 'cloud');
+  return {
+    root,
+    kubeconfig: join(root, 'kubeconfig'),
+    store: join(home, 'store.db'),
+    pki: join(home, 'pki'),
+    audit: join(home, 'audit'),
+    keyCheck: join(home, 'key-check'),
+  };
+}
+
+export function makeFolders(paths: CloudPaths): void {
+  for (const folder of [paths.root, join(paths.root, 'cloud'), paths.pki, paths.audit]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+}

@@ -1,0 +1,14 @@
+import { defineErrors } from '@skerry/base';
+
+export const cloudErrors = defineErrors('CLOUD', {
+  NOT_A_BACKUP: { text: '{file} is not a whole backup: {problem}', retry: 'never' },
+  NEEDS_PASSPHRASE: {
+    text: '{file} holds CA and keys under a passphrase; give --passphrase-file FILE',
+    retry: 'never',
+  },
+  WRONG_PASSPHRASE: { text: 'the passphrase does not open {file}', retry: 'never' },
+  TARGET_IN_USE: {
+    text: '{dir} already holds a cloud; restore into an empty --data-dir, or move that one away',
+    retry: 'never',
+  },
+});
