@@ -1,8 +1,9 @@
 /** The API server: one door, `handle`, for sockets, the in-process client and the edge alike. */
-import { type AuditLog, type Authorizer, isStatus, type StatusError } from '@skerry/api';
+import { type AuditLog, type Authorizer, isStatus, type Sealer, type StatusError } from '@skerry/api';
 import { type Clock, type Logger, type RandomBytes, secureRandom } from '@skerry/base';
 import type { Store } from '../store/contract.ts';
-import type { UpgradeTarget } from '../streaming/contract.ts';
+import type { NodeDialer, UpgradeTarget } from '../streaming/contract.ts';
+import type { AccessHooks } from './access-hooks.ts';
 import { authorize } from './authorize.ts';
 import { builtinKinds } from './builtin-kinds.ts';
 import type { ApiRequest, ApiResponse } from './contract.ts';
@@ -12,7 +13,9 @@ import { negotiate } from './negotiate.ts';
 import { ResourceTable } from './resource-table.ts';
 import { respondError, respondPlain, withWarnings } from './respond.ts';
 import { parseRoute, type ResourceRoute, type Route } from './route.ts';
-import { internalError, methodNotAllowed, noSuchRoute } from './statuses.ts';
+import { sealedStore } from './sealed-store.ts';
+import { internalError, noSuchRoute } from './statuses.ts';
+import { planUpgrade } from './upgrade.ts';
 import { Watches } from './watch.ts';
 
 export interface ApiServerOptions {
@@ -20,7 +23,12 @@ export interface ApiServerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly authorizer: Authorizer;
+  readonly access?: AccessHooks;
   readonly audit?: AuditLog;
+  /** Seals Secrets before the store sees them. */
+  readonly sealer?: Sealer;
+  /** Reaches the programs on nodes: logs, exec, attach, port-forward. */
+  readonly dialer?: NodeDialer;
   readonly random?: RandomBytes;
   readonly table?: ResourceTable;
   readonly admission?: readonly AdmissionStep[];
@@ -41,37 +49,63 @@ export interface ApiServer {
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const table = options.table ?? new ResourceTable(builtinKinds());
   const engine: Engine = {
-    store: options.store,
+    store: options.sealer === undefined ? options.store : sealedStore(options.store, options.sealer),
     clock: options.clock,
     log: options.log,
     random: options.random ?? secureRandom,
     table,
     authorizer: options.authorizer,
     admission: options.admission ?? [],
+    access: options.access ?? {},
+    ...(options.dialer === undefined ? {} : { dialer: options.dialer }),
     ...(options.parseYaml === undefined ? {} : { parseYaml: options.parseYaml }),
   };
   const watches = new Watches(engine);
   return {
     table,
-    handle: async (request) => {
-      try {
-        const route = parseRoute(request);
-        authorize(engine.authorizer, request, route);
-        return await answer(engine, watches, request, route);
-      } catch (error) {
-        return respondError(toStatusError(engine, error));
-      }
-    },
-    planUpgrade: () => Promise.resolve(respondError(methodNotAllowed())),
+    handle: (request) => settle(engine, request, (route) => answer(engine, watches, request, route)),
+    planUpgrade: (request) => settle(engine, request, (route) => planOf(engine, watches, request, route)),
     close: () => watches.close(),
   };
 }
 
+/** Authorizes a request, has it answered, and turns whatever is thrown into an answer. */
+async function settle<T>(
+  engine: Engine,
+  request: ApiRequest,
+  answering: (route: Route) => Promise<T | ApiResponse>,
+): Promise<T | ApiResponse> {
+  try {
+    const route = parseRoute(request);
+    authorize(engine.authorizer, request, route);
+    return await answering(route);
+  } catch (error) {
+    return respondError(toStatusError(engine, error));
+  }
+}
+
 async function answer(engine: Engine, watches: Watches, request: ApiRequest, route: Route): Promise<ApiResponse> {
   if (route.type === 'path') return respondPlain(404, '404 page not found\n');
-  const kind = engine.table.find(route.group, route.version, route.resource);
-  if (kind === undefined) return noSuchResource(engine, route);
-  const call: Call = {
+  const call = callFor(engine, request, route);
+  if (call === undefined) return noSuchResource(engine, route);
+  return withWarnings(await dispatch(engine, watches, call), call.warnings);
+}
+
+async function planOf(
+  engine: Engine,
+  watches: Watches,
+  request: ApiRequest,
+  route: Route,
+): Promise<UpgradeTarget | ApiResponse> {
+  const call = route.type === 'path' ? undefined : callFor(engine, request, route);
+  if (call === undefined) throw noSuchRoute();
+  return planUpgrade(engine, watches, call);
+}
+
+function callFor({ table }: Engine, request: ApiRequest, route: ResourceRoute): Call | undefined {
+  const kind = table.find(route.group, route.version, route.resource);
+  if (kind === undefined) return undefined;
+  return {
     request,
     route,
     kind,
@@ -79,7 +113,6 @@ async function answer(engine: Engine, watches: Watches, request: ApiRequest, rou
     wanted: negotiate(request.headers['accept'], request.query),
     warnings: kind.deprecation === undefined ? [] : [kind.deprecation],
   };
-  return withWarnings(await dispatch(engine, watches, call), call.warnings);
 }
 
 function noSuchResource({ table }: Engine, { group, version }: ResourceRoute): ApiResponse {

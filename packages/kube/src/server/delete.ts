@@ -201,15 +201,24 @@ export function readDeleteOptions(engine: Engine, call: Call): DeleteOptions {
   const { value = {} } = decodeBody(call.request, engine.parseYaml);
   if (!isRecord(value)) throw badRequest('the object provided is unrecognized (must be of type DeleteOptions)');
   checkKind(value);
+  const given = deleteOptionsIn({
+    ...value,
+    gracePeriodSeconds: value['gracePeriodSeconds'] ?? integerOf(query, 'gracePeriodSeconds'),
+    propagationPolicy: value['propagationPolicy'] ?? query.get('propagationPolicy'),
+  });
+  return { ...given, dryRun: given.dryRun || parseWriteOptions(call.request, 'DeleteOptions').dryRun };
+}
+
+/** Reads the fields of a DeleteOptions; throws 422 when one makes no sense. */
+export function deleteOptionsIn(value: Record<string, unknown>): DeleteOptions {
   const preconditions = isRecord(value['preconditions']) ? value['preconditions'] : {};
-  const dryRunInBody = Array.isArray(value['dryRun']) && value['dryRun'].includes('All');
-  const grace = numberIn(value['gracePeriodSeconds']) ?? integerOf(query, 'gracePeriodSeconds');
-  const policy = textIn(value['propagationPolicy']) ?? textIn(query.get('propagationPolicy')) ?? orphanPolicy(value);
+  const grace = numberIn(value['gracePeriodSeconds']);
+  const policy = textIn(value['propagationPolicy']) ?? orphanPolicy(value);
   checkOptions(grace, policy);
   const uid = textIn(preconditions['uid']);
   const resourceVersion = textIn(preconditions['resourceVersion']);
   return {
-    dryRun: dryRunInBody || parseWriteOptions(call.request, 'DeleteOptions').dryRun,
+    dryRun: Array.isArray(value['dryRun']) && value['dryRun'].includes('All'),
     ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
     ...(policy === undefined ? {} : { propagationPolicy: policy as PropagationPolicy }),
     ...(uid === undefined ? {} : { uid }),

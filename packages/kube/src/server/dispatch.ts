@@ -1,4 +1,4 @@
-/** From a route to the verb that answers it. */
+/** From a route to what answers it. */
 import type { ApiResponse } from './contract.ts';
 import { create } from './create.ts';
 import { deleteOne } from './delete.ts';
@@ -7,16 +7,46 @@ import type { Call, Engine } from './engine.ts';
 import { get } from './get.ts';
 import { list } from './list.ts';
 import { patch } from './patch.ts';
-import { methodNotAllowed, noSuchRoute } from './statuses.ts';
+import { isReview, review } from './reviews.ts';
+import { badRequest, methodNotAllowed, noSuchRoute } from './statuses.ts';
+import { bind } from './subresources/binding.ts';
+import { createBinding } from './subresources/bindings.ts';
+import { evict } from './subresources/eviction.ts';
+import { podLog } from './subresources/log.ts';
+import { proxyToNode } from './subresources/node-proxy.ts';
+import { scale } from './subresources/scale.ts';
+import { requestToken } from './subresources/token.ts';
 import { update } from './update.ts';
 import type { Watches } from './watch.ts';
 
+type Answer = (engine: Engine, call: Call) => Promise<ApiResponse> | ApiResponse;
+
+/** Subresources that are the object itself, of which they write a part. */
+const SAME_OBJECT: Readonly<Record<string, Answer>> = { get, update, patch };
+
+const SUBRESOURCES: Readonly<Record<string, Answer>> = {
+  status: ofSameObject,
+  approval: ofSameObject,
+  ephemeralcontainers: ofSameObject,
+  resize: ofSameObject,
+  finalize: ofSameObject,
+  scale,
+  binding: bind,
+  eviction: evict,
+  token: requestToken,
+  log: podLog,
+  exec: needsUpgrade,
+  attach: needsUpgrade,
+  portforward: needsUpgrade,
+};
+
 export async function dispatch(engine: Engine, watches: Watches, call: Call): Promise<ApiResponse> {
   const { route, kind } = call;
-  if (route.subresource !== undefined) {
-    if (route.subresource !== 'status' || !kind.row.subresources.includes('status')) throw noSuchRoute();
-    if (!['get', 'update', 'patch'].includes(route.verb)) throw methodNotAllowed();
-  }
+  if (isReview(route.group, route.resource)) return review(engine, call);
+  if (route.subresource !== undefined) return answerSubresource(engine, call, route.subresource);
+  if (route.group === '' && route.resource === 'bindings') return createBinding(engine, call);
+  if (kind.row.namespaced && route.namespace === undefined) checkAllNamespaces(route.verb);
+  const isNamed = route.name !== undefined;
   switch (route.verb) {
     case 'get':
       return get(engine, call);
@@ -25,19 +55,43 @@ export async function dispatch(engine: Engine, watches: Watches, call: Call): Pr
     case 'watch':
       return watches.watch(call);
     case 'create':
-      if (route.name !== undefined) throw methodNotAllowed();
-      return create(engine, call);
+      return isNamed ? refuseMethod() : create(engine, call);
     case 'update':
-      if (route.name === undefined) throw methodNotAllowed();
-      return update(engine, call);
+      return isNamed ? update(engine, call) : refuseMethod();
     case 'patch':
-      if (route.name === undefined) throw methodNotAllowed();
-      return patch(engine, call);
+      return isNamed ? patch(engine, call) : refuseMethod();
     case 'delete':
       return deleteOne(engine, call);
     case 'deletecollection':
       return deleteCollection(engine, call);
     default:
-      throw methodNotAllowed();
+      return refuseMethod();
   }
+}
+
+function answerSubresource(engine: Engine, call: Call, subresource: string): Promise<ApiResponse> | ApiResponse {
+  if (!call.kind.row.subresources.includes(subresource)) throw noSuchRoute();
+  if (subresource === 'proxy' && call.kind.row.gvr.resource === 'nodes') return proxyToNode(engine, call);
+  const answer = SUBRESOURCES[subresource];
+  if (answer === undefined) throw noSuchRoute();
+  return answer(engine, call);
+}
+
+function ofSameObject(engine: Engine, call: Call): Promise<ApiResponse> | ApiResponse {
+  const answer = Object.hasOwn(SAME_OBJECT, call.route.verb) ? SAME_OBJECT[call.route.verb] : undefined;
+  if (answer === undefined) throw methodNotAllowed();
+  return answer(engine, call);
+}
+
+function needsUpgrade(): never {
+  throw badRequest('Upgrade request required');
+}
+
+/** Across all namespaces there is only reading. */
+function checkAllNamespaces(verb: string): void {
+  if (verb !== 'list' && verb !== 'watch') throw methodNotAllowed();
+}
+
+function refuseMethod(): never {
+  throw methodNotAllowed();
 }

@@ -4,6 +4,8 @@ import { formatApiVersion } from '@skerry/api';
 import type { Clock, Logger, RandomBytes } from '@skerry/base';
 import type { Store, StoredObject } from '../store/contract.ts';
 import { formatKey } from '../store/key.ts';
+import type { NodeDialer } from '../streaming/contract.ts';
+import type { AccessHooks } from './access-hooks.ts';
 import type { ApiRequest } from './contract.ts';
 import type { Wanted } from './negotiate.ts';
 import type { ResourceTable, ServedKind } from './resource-table.ts';
@@ -18,6 +20,9 @@ export interface Engine {
   readonly table: ResourceTable;
   readonly authorizer: Authorizer;
   readonly admission: readonly AdmissionStep[];
+  readonly access: AccessHooks;
+  /** Reaches the programs on nodes; absent where there are none to reach. */
+  readonly dialer?: NodeDialer;
   readonly parseYaml?: (text: string) => unknown;
 }
 

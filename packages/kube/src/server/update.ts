@@ -9,6 +9,7 @@ import { readObject, settleName, settlePlace } from './incoming.ts';
 import { jsonEqual } from './json-equal.ts';
 import { trackFields } from './managed-fields.ts';
 import { toServedObject, toStoredJson } from './object-text.ts';
+import type { ServedKind } from './resource-table.ts';
 import { fillDefaults, validateUpdate } from './shaping.ts';
 import { conflict, invalid, methodNotSupported, notFound } from './statuses.ts';
 import { strategyOf } from './strategies.ts';
@@ -149,15 +150,40 @@ function keepSystemMetadata(old: KubeObject, object: KubeObject): void {
   object.metadata = metadata;
 }
 
-/** Writes to `status` leave the rest as it was; writes to the object leave its status. */
+/** Each endpoint writes its own part of an object; the rest stays as it was. */
 function keepOtherHalf({ kind, route }: Call, old: KubeObject, object: KubeObject): void {
-  if (route.subresource === 'status') {
-    keepAllBut(object, old, ['status', ...(strategyOf(kind).statusKeepsMetadata ? ['metadata'] : [])]);
-    return;
+  switch (route.subresource) {
+    case 'status':
+    case 'approval':
+      keepAllBut(object, old, ['status', ...(strategyOf(kind).statusKeepsMetadata ? ['metadata'] : [])]);
+      return;
+    case 'resize':
+      keepAllBut(object, old, ['spec']);
+      return;
+    case 'finalize':
+      keepSpecBut(object, old, 'finalizers');
+      return;
+    case 'ephemeralcontainers':
+      keepSpecBut(object, old, 'ephemeralContainers');
+      return;
+    case 'binding':
+      return;
+    default:
+      keepStatus(kind, old, object);
   }
-  if (!kind.row.subresources.includes('status')) return;
+}
+
+function keepStatus({ row }: ServedKind, old: KubeObject, object: KubeObject): void {
+  if (!row.subresources.includes('status')) return;
   if (old['status'] === undefined) delete object['status'];
   else object['status'] = old['status'];
+}
+
+function keepSpecBut(object: KubeObject, old: KubeObject, field: string): void {
+  const wanted = (object['spec'] as Record<string, unknown> | undefined)?.[field];
+  keepAllBut(object, old, ['spec']);
+  const { [field]: _, ...spec } = (old['spec'] ?? {}) as Record<string, unknown>;
+  object['spec'] = wanted === undefined ? spec : { ...spec, [field]: wanted };
 }
 
 /** Makes `object` a copy of `old` but for `own` fields; ownership of fields is always its own. */

@@ -1,0 +1,67 @@
+/** What a connection that leaves HTTP is to be joined with: exec, attach, port-forward, a watch over WebSocket. */
+import type { UpgradeTarget } from '../streaming/contract.ts';
+import { authorize } from './authorize.ts';
+import type { ApiResponse } from './contract.ts';
+import type { Call, Engine } from './engine.ts';
+import { isTrue } from './negotiate.ts';
+import { badRequest, methodNotAllowed } from './statuses.ts';
+import { pickContainer, podTarget } from './subresources/pod-target.ts';
+import type { Watches } from './watch.ts';
+
+/** The longest command of an exec. */
+const MAX_COMMAND_PARTS = 1_000;
+
+/** `call` is authorized already; streams ask for `create` too, since a WebSocket comes as a GET. */
+export function planUpgrade(engine: Engine, watches: Watches, call: Call): UpgradeTarget | ApiResponse {
+  const { route } = call;
+  if (route.verb === 'watch') return watchTarget(watches, call);
+  switch (route.subresource) {
+    case 'exec':
+    case 'attach':
+      authorize(engine.authorizer, call.request, { ...route, verb: 'create' });
+      return execTarget(engine, call, route.subresource);
+    case 'portforward':
+      authorize(engine.authorizer, call.request, { ...route, verb: 'create' });
+      return portForwardTarget(engine, call);
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+function watchTarget(watches: Watches, call: Call): UpgradeTarget | ApiResponse {
+  const response = watches.watch(call);
+  const { body } = response;
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return response;
+  return { kind: 'watch', lines: body };
+}
+
+function execTarget(engine: Engine, call: Call, kind: 'exec' | 'attach'): UpgradeTarget {
+  const { query } = call.request;
+  const target = podTarget(engine, call);
+  const container = pickContainer(target, query.get('container') ?? '');
+  const { namespace, pod } = target;
+  const command = query.getAll('command');
+  if (kind === 'exec' && command.length === 0)
+    throw badRequest('you must specify at least one command for the container');
+  if (command.length > MAX_COMMAND_PARTS) throw badRequest('the command has too many parts');
+  const streams = {
+    stdin: isTrue(query.get('stdin')),
+    stdout: isTrue(query.get('stdout')),
+    stderr: isTrue(query.get('stderr')),
+    tty: isTrue(query.get('tty')),
+  };
+  if (!streams.stdin && !streams.stdout && !streams.stderr) {
+    throw badRequest('you must specify at least one of stdin, stdout, stderr');
+  }
+  return { kind: 'exec', node: nodeOf(target), request: { kind, namespace, pod, container, command, ...streams } };
+}
+
+function portForwardTarget(engine: Engine, call: Call): UpgradeTarget {
+  const target = podTarget(engine, call);
+  return { kind: 'portforward', node: nodeOf(target), namespace: target.namespace, pod: target.pod };
+}
+
+function nodeOf({ node, pod }: { node: string; pod: string }): string {
+  if (node === '') throw badRequest(`pod ${pod} does not have a host assigned`);
+  return node;
+}
