@@ -12,6 +12,8 @@ export interface DatabaseFileOptions {
 }
 
 const PAGE_BYTES = 4096;
+/** A write-ahead log that one large group has made longer is cut back to this. */
+const MAX_IDLE_LOG_BYTES = 16 * 1024 * 1024;
 const SQLITE_BUSY = 5;
 
 export interface DatabaseFile {
@@ -28,6 +30,7 @@ export function openDatabaseFile(options: DatabaseFileOptions): DatabaseFile {
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
+    database.exec(`PRAGMA journal_size_limit = ${MAX_IDLE_LOG_BYTES}`);
     database.exec(`PRAGMA cache_size = -${options.cacheKiB}`);
     if (options.maxBytes !== undefined) {
       database.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / PAGE_BYTES))}`);

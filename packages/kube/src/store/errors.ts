@@ -7,5 +7,4 @@ export const storeErrors = defineErrors('STORE', {
   OPEN: { text: 'open of {file} failed', retry: 'never' },
   COMMIT: { text: 'commit of {writes} writes failed', retry: 'backoff' },
   CLOSED: { text: 'the store is closed', retry: 'never' },
-  DAMAGED: { text: 'integrity check of {file} found: {finding}', retry: 'never' },
 });

@@ -57,6 +57,8 @@ export interface SqliteStore extends Store {
   /** Runs `work` in the transaction of this turn's commit, together with all writes of the turn; resolves when it is on disk. */
   alongside(work: DatabaseWork): Promise<void>;
   durable(): Promise<void> | undefined;
+  /** Reads the whole file; gives what is wrong with it, in SQLite's words. */
+  findDamage(): string[];
 }
 
 const DEFAULT_COALESCED = ['coordination.k8s.io/leases/'];
@@ -210,6 +212,11 @@ class FileStore implements SqliteStore {
     if (this.#isClosed) return Promise.reject(storeErrors.CLOSED());
     this.#flush();
     return backUp(file, this.#objects.slice('', undefined, Number.POSITIVE_INFINITY), this.#committed);
+  }
+
+  findDamage(): string[] {
+    const rows = this.#file.database.prepare('PRAGMA integrity_check').all();
+    return rows.map((row) => String(row['integrity_check'])).filter((finding) => finding !== 'ok');
   }
 
   async close(): Promise<void> {
