@@ -1,5 +1,6 @@
 /** Roles and bindings in memory, as informers or the store report them: what the authorizer reads. */
 import type { KubeObject } from '@skerry/api';
+import { type LabelSelector, selectorFromObject } from '@skerry/api/selectors';
 import { type PolicyRule, RBAC_GROUP, type RbacSubject, type RoleRef } from './rules.ts';
 
 export interface Role {
@@ -34,15 +35,6 @@ export interface PolicyCache extends PolicyReader {
 interface ClusterRoleEntry extends Role {
   readonly labels: Readonly<Record<string, string>>;
   readonly selectors: readonly LabelSelector[];
-}
-
-interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: string;
-    readonly values?: readonly string[];
-  }[];
 }
 
 export function createPolicyCache(initial: Iterable<KubeObject> = []): PolicyCache {
@@ -108,14 +100,14 @@ export function aggregatedRules(role: KubeObject, all: Iterable<KubeObject>): re
 
 function aggregate(role: ClusterRoleEntry, all: Iterable<ClusterRoleEntry>): readonly PolicyRule[] {
   return [...all]
-    .filter((other) => other.name !== role.name && role.selectors.some((selector) => matches(selector, other.labels)))
+    .filter((other) => other.name !== role.name && role.selectors.some((selector) => selector.matches(other.labels)))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((other) => other.rules);
 }
 
 function toClusterRole(name: string, object: KubeObject): ClusterRoleEntry {
-  const aggregation = object.aggregationRule as { clusterRoleSelectors?: LabelSelector[] } | undefined;
-  const selectors = aggregation?.clusterRoleSelectors ?? [];
+  const aggregation = object.aggregationRule as { clusterRoleSelectors?: readonly object[] } | undefined;
+  const selectors = (aggregation?.clusterRoleSelectors ?? []).map(selectorFromObject);
   return { name, rules: rulesOf(object), labels: object.metadata.labels ?? {}, selectors };
 }
 
@@ -135,26 +127,4 @@ function insert(bindings: Map<string, Map<string, Binding>>, namespace: string):
   const inner = new Map<string, Binding>();
   bindings.set(namespace, inner);
   return inner;
-}
-
-function matches(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
-  const hasLabels = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
-  return (
-    hasLabels && (selector.matchExpressions ?? []).every((expression) => holds(expression, labels[expression.key]))
-  );
-}
-
-function holds({ operator, values = [] }: { operator: string; values?: readonly string[] }, label?: string): boolean {
-  switch (operator) {
-    case 'Exists':
-      return label !== undefined;
-    case 'DoesNotExist':
-      return label === undefined;
-    case 'In':
-      return label !== undefined && values.includes(label);
-    case 'NotIn':
-      return label === undefined || !values.includes(label);
-    default:
-      return false;
-  }
 }

@@ -18,7 +18,7 @@ const RULES: readonly SourceRule[] = [
     except: /^packages\/kube\/src\/server\/http[^/]*\.ts$/,
   },
   { name: 'no switch that turns verification off', pattern: /NODE_TLS_REJECT_UNAUTHORIZED/ },
-  { name: 'no shell', pattern: /\bexecSync\s*\(|\bshell\s*:(?!\s*false\b)/ },
+  { name: 'no shell', pattern: /\bshell\s*:\s*(?:true\b|['"]\/)/ },
   {
     name: 'no exec from child_process',
     pattern: /import\s*\{[^}]*\bexec(Sync)?\b[^}]*\}\s*from\s*['"](?:node:)?child_process/,

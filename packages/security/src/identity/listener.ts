@@ -1,0 +1,303 @@
+/**
+ * The link listener: one TCP port with three doors, told apart by a connection's first bytes.
+ * `GET /enroll/v1/ca` in the clear answers the CA certificate, which a comer checks against the hash in its token.
+ * TLS that offers `skerry-enroll/1` reaches the enrolment routes without a client certificate.
+ * All other TLS needs a node's certificate, which is verified here on every connection.
+ */
+import { constants } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { Clock, Logger } from '@skerry/base';
+import {
+  type Certificate,
+  certificateToPem,
+  credentialToPem,
+  type Pki,
+  parseCertificate,
+  refusalOf,
+} from '../pki/index.ts';
+import { MAX_HELLO_BYTES, readFirstBytes } from './client-hello.ts';
+import type { Enrolment } from './enrolment.ts';
+import { answerEnrolment } from './enrolment-http.ts';
+import { ROUTE } from './enrolment-messages.ts';
+import { nodeOfCertificate } from './node-profile.ts';
+import { createRateLimiter, type RateLimiter } from './rate-limiter.ts';
+import type { Revocations } from './revocations.ts';
+
+export const ENROL_PROTOCOL = 'skerry-enroll/1';
+
+/** A node whose certificate was verified on this connection. */
+export interface NodePeer {
+  readonly node: string;
+  readonly certificate: Certificate;
+}
+
+export interface LinkListenerOptions {
+  readonly pki: Pick<Pki, 'authority' | 'caPem' | 'link'>;
+  readonly enrolment: Enrolment;
+  readonly revocations: Revocations;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Takes over a WebSocket upgrade of a verified node. */
+  readonly onLink: (request: IncomingMessage, socket: Duplex, head: Buffer, peer: NodePeer) => void;
+  readonly limits?: Partial<ListenerLimits>;
+}
+
+export interface ListenerLimits {
+  readonly maxConnections: number;
+  /** From the first byte to a whole hello, and from there to a finished handshake. */
+  readonly helloMs: number;
+  readonly handshakeMs: number;
+  readonly headersMs: number;
+  readonly requestMs: number;
+  readonly maxHeaderBytes: number;
+  readonly connectionsPerPeer: { readonly burst: number; readonly perSecond: number };
+}
+
+export const LISTENER_LIMITS: ListenerLimits = {
+  maxConnections: 20_000,
+  helloMs: 5_000,
+  handshakeMs: 10_000,
+  headersMs: 5_000,
+  requestMs: 10_000,
+  maxHeaderBytes: 8 * 1024,
+  // A site of a thousand nodes behind one address may come back at once.
+  connectionsPerPeer: { burst: 2_000, perSecond: 200 },
+};
+
+export interface LinkListener {
+  readonly server: Server;
+  readonly connections: number;
+  listen(port: number, host: string): Promise<number>;
+  /** Closes every connection of the node. Called for revoked nodes by itself. */
+  disconnect(node: string): number;
+  /** New connections get the listener's new certificate. */
+  refreshCertificate(): void;
+  close(): Promise<void>;
+}
+
+const REMEMBERED_PEERS = 50_000;
+const PLAIN_REQUEST_BYTES = 1024;
+
+export function createLinkListener(options: LinkListenerOptions): LinkListener {
+  const limits = { ...LISTENER_LIMITS, ...options.limits };
+  const open = new Set<Socket>();
+  const nodes = new Map<string, Set<Duplex>>();
+  const enrolServer = createEnrolServer(options, limits);
+  const linkServer = createNodeServer(options, limits, nodes);
+  const rate = createRateLimiter(options.clock, { ...limits.connectionsPerPeer, maxKeys: REMEMBERED_PEERS });
+  const server = createServer({ pauseOnConnect: false }, (socket) => {
+    if (!admit(socket, open, rate, limits)) return;
+    dispatch(options, limits, socket, { enrolServer, linkServer });
+  });
+  const disconnect = (node: string): number => {
+    const sockets = [...(nodes.get(node) ?? [])];
+    for (const socket of sockets) socket.destroy();
+    return sockets.length;
+  };
+  const stopWatching = options.revocations.onRevoked(disconnect);
+  return {
+    server,
+    get connections() {
+      return open.size;
+    },
+    listen: (port, host) => listen(server, port, host),
+    disconnect,
+    refreshCertificate: () => {
+      for (const inner of [enrolServer, linkServer]) inner.setSecureContext(serverCredential(options.pki));
+    },
+    close: () => {
+      stopWatching();
+      for (const socket of open) socket.destroy();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function admit(socket: Socket, open: Set<Socket>, rate: RateLimiter, limits: ListenerLimits): boolean {
+  socket.on('error', () => socket.destroy());
+  if (open.size >= limits.maxConnections || !rate.take(socket.remoteAddress ?? '')) {
+    socket.destroy();
+    return false;
+  }
+  open.add(socket);
+  socket.setNoDelay(true);
+  socket.on('close', () => open.delete(socket));
+  return true;
+}
+
+interface Doors {
+  readonly enrolServer: HttpsServer;
+  readonly linkServer: HttpsServer;
+}
+
+/** Waits for the first bytes, bounded in size and time, puts them back, and hands the socket to its server. */
+function dispatch(options: LinkListenerOptions, limits: ListenerLimits, socket: Socket, doors: Doors): void {
+  let seen: Buffer = Buffer.alloc(0);
+  const timer = options.clock.after(limits.helloMs, () => socket.destroy(), { unref: true });
+  socket.on('close', () => timer.cancel());
+  const onReadable = (): void => {
+    for (let chunk = read(socket); chunk !== null; chunk = read(socket)) seen = Buffer.concat([seen, chunk]);
+    const first = readFirstBytes(seen);
+    if (first.kind === 'more' && seen.length <= MAX_HELLO_BYTES) return;
+    if (first.kind === 'plain' && !isWholePlainRequest(seen)) return;
+    socket.off('readable', onReadable);
+    timer.cancel();
+    if (first.kind === 'plain') return answerPlain(options, socket, seen);
+    if (first.kind !== 'tls') {
+      socket.destroy();
+      return;
+    }
+    socket.unshift(seen);
+    const door = first.protocols.includes(ENROL_PROTOCOL) ? doors.enrolServer : doors.linkServer;
+    door.emit('connection', socket);
+  };
+  socket.on('readable', onReadable);
+}
+
+function read(socket: Socket): Buffer | null {
+  return socket.read() as Buffer | null;
+}
+
+function isWholePlainRequest(seen: Buffer): boolean {
+  return seen.length > PLAIN_REQUEST_BYTES || seen.includes('\r\n\r\n');
+}
+
+/** The one answer in the clear: a public certificate that the asker checks by its hash. */
+function answerPlain({ pki }: LinkListenerOptions, socket: Socket, seen: Buffer): void {
+  const isKnown =
+    seen.length <= PLAIN_REQUEST_BYTES && seen.subarray(0, `GET ${ROUTE.ca} HTTP/1.`.length).equals(PLAIN_START);
+  const [status, body] = isKnown ? ['200 OK', pki.caPem] : ['400 Bad Request', 'TLS is required here\n'];
+  const type = isKnown ? 'application/x-pem-file' : 'text/plain';
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    () => socket.destroySoon(),
+  );
+}
+
+const PLAIN_START = Buffer.from(`GET ${ROUTE.ca} HTTP/1.`, 'latin1');
+
+function createEnrolServer(options: LinkListenerOptions, limits: ListenerLimits): HttpsServer {
+  const { enrolment, log, pki } = options;
+  const server = builtinHttps().createServer({
+    ...serverCredential(pki),
+    ...httpLimits(limits),
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: [ENROL_PROTOCOL],
+  });
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  server.on('request', (request, response) => {
+    response.on('error', () => response.destroy());
+    answerEnrolment({ enrolment, caPem: () => pki.caPem, log }, request, response).catch(() => response.destroy());
+  });
+  return server;
+}
+
+function createNodeServer(
+  options: LinkListenerOptions,
+  limits: ListenerLimits,
+  nodes: Map<string, Set<Duplex>>,
+): HttpsServer {
+  const { log, onLink, pki } = options;
+  const peers = new WeakMap<Duplex, NodePeer>();
+  const server = builtinHttps().createServer({
+    ...serverCredential(pki),
+    ...httpLimits(limits),
+    ca: certificateToPem(pki.authority.certificate),
+    minVersion: 'TLSv1.3',
+    requestCert: true,
+    rejectUnauthorized: true,
+    // A resumed session would skip the handshake's own look at the certificate.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    ALPNProtocols: ['http/1.1'],
+  });
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    const peer = verifyPeer(options, socket);
+    if (!peer) {
+      socket.destroy();
+      return;
+    }
+    peers.set(socket, peer);
+    track(nodes, peer.node, socket);
+  });
+  server.on('request', (_request, response) =>
+    response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end(),
+  );
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const peer = peers.get(request.socket);
+    if (peer) onLink(request, socket, head, peer);
+    else socket.destroy();
+  });
+  server.on('clientError', (error, socket) => {
+    log.debug({ error }, 'link request not readable');
+    socket.destroy();
+  });
+  return server;
+}
+
+/** Chain, dates, usage and revocation, by us: `authorized` of a resumed session says nothing about today. */
+function verifyPeer({ clock, log, pki, revocations }: LinkListenerOptions, socket: TLSSocket): NodePeer | undefined {
+  const raw = socket.getPeerX509Certificate()?.raw;
+  if (!raw || !socket.authorized) return undefined;
+  try {
+    const certificate = parseCertificate(raw);
+    const node = nodeOfCertificate(certificate);
+    const { isRevoked } = revocations;
+    const refusal = refusalOf(certificate, {
+      authority: pki.authority.certificate,
+      now: clock.now(),
+      usage: 'clientAuth',
+      isRevoked,
+    });
+    if (node !== undefined && refusal === undefined) return { node, certificate };
+    log.info({ node, refusal: refusal ?? 'not a node', peer: socket.remoteAddress }, 'link connection refused');
+  } catch (error) {
+    log.info({ error, peer: socket.remoteAddress }, 'link certificate not readable');
+  }
+  return undefined;
+}
+
+function track(nodes: Map<string, Set<Duplex>>, node: string, socket: TLSSocket): void {
+  const sockets = nodes.get(node) ?? new Set();
+  nodes.set(node, sockets.add(socket));
+  socket.on('close', () => {
+    sockets.delete(socket);
+    if (sockets.size === 0 && nodes.get(node) === sockets) nodes.delete(node);
+  });
+}
+
+function serverCredential({ link }: Pick<Pki, 'link'>): { cert: string; key: string } {
+  return credentialToPem(link);
+}
+
+const CHECK_INTERVAL_MS = 1_000;
+
+function httpLimits(limits: ListenerLimits) {
+  return {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersMs,
+    requestTimeout: limits.requestMs,
+    handshakeTimeout: limits.handshakeMs,
+    keepAliveTimeout: limits.headersMs,
+    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.requestMs),
+  };
+}
+
+// A static import from ESM would evaluate every export of node:http, the browser's WebSocket among them.
+function builtinHttps(): typeof import('node:https') {
+  return process.getBuiltinModule('node:https');
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
