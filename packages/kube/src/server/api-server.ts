@@ -88,7 +88,10 @@ async function answer(engine: Engine, watches: Watches, request: ApiRequest, rou
   if (route.type === 'path') return respondPlain(404, '404 page not found\n');
   const call = callFor(engine, request, route);
   if (call === undefined) return noSuchResource(engine, route);
-  return withWarnings(await dispatch(engine, watches, call), call.warnings);
+  const response = await dispatch(engine, watches, call);
+  // Reads see writes that are not on disk yet; nobody may be shown what a crash could take back.
+  await engine.store.durable?.();
+  return withWarnings(response, call.warnings);
 }
 
 async function planOf(

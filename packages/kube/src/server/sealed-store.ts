@@ -49,6 +49,7 @@ export function sealedStore(store: Store, sealer: Sealer): Store {
       if (!mayHoldSecrets(prefix)) return store.subscribe(prefix, from, onChange);
       return store.subscribe(prefix, from, (changes) => onChange(changes.map((change) => openChange(change, open))));
     },
+    durable: () => store.durable?.(),
     compact: (keepRevisions) => store.compact(keepRevisions),
     backupTo: (file) => store.backupTo(file),
     close: () => store.close(),
