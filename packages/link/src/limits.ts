@@ -34,8 +34,8 @@ export const STATE_BATCH_BYTES = 128 * KIB;
 export const MAX_CHANGE_BYTES = 4 * MIB;
 export const MAX_KEY_BYTES = 4 * KIB;
 export const MAX_POSITION_BYTES = 1 * KIB;
-/** Keys and versions a hub takes from one edge. */
-export const MAX_HELD_VERSIONS = 200_000;
+/** All keys and versions that a hub takes from one edge, and how many the edge reads at a time. */
+export const MAX_HELD_VERSIONS_BYTES = 16 * MIB;
 export const VERSIONS_CHUNK = 256;
 
 /** Outbox entries on their way and not yet durable in the cloud. */
@@ -49,10 +49,14 @@ export const MAX_STREAMS = 128;
 export const MAX_STREAM_MESSAGE_BYTES = 32 * KIB;
 export const MAX_STREAM_HEADER_BYTES = 16 * KIB;
 export const MAX_ABORT_TEXT_BYTES = 8 * KIB;
-/** Credit a stream starts with, how far it may grow, and what all streams of a session may have together. */
+/** Credit each stream has, how far it may grow while its reader keeps up, and how much all of a session may grow together. */
 export const STREAM_INITIAL_CREDIT = 64 * KIB;
 export const STREAM_MAX_CREDIT = 1 * MIB;
-export const STREAMS_TOTAL_CREDIT = 16 * MIB;
+export const STREAMS_GROWN_CREDIT = 8 * MIB;
+/** What a message costs beyond its bytes, so that empty ones are not free. */
+export const STREAM_MESSAGE_COST = 16;
+/** A reader that empties half its credit within this time gets more. */
+export const STREAM_GROW_WITHIN_MS = 200;
 /** Messages of one stream that wait for credit or room; a sender that does not await `send` is stopped here. */
 export const STREAM_PENDING_BYTES = 256 * KIB;
 /** Stream and outbox frames wait in their lane up to here; more stay with their source, which takes turns. */

@@ -1,0 +1,52 @@
+/** What a path does for itself on either side: pings, acknowledgements, and noticing silence. */
+import { errors } from '../errors.ts';
+import { SILENT_HEARTBEATS } from '../limits.ts';
+import type { Channel, Path, WriteEffect } from './channel.ts';
+import type { PathFrame } from './frame.ts';
+
+type Out = { push(effect: WriteEffect): unknown };
+
+/** Nonces stay below this, so that a heartbeat is three bytes. */
+const NONCES = 128;
+
+/** Handles ping, pong and acknowledgement; returns the frames that are the session's business. */
+export function onPathFrame(
+  channel: Channel,
+  path: Path,
+  frame: PathFrame,
+  now: number,
+  out: Out,
+): PathFrame | undefined {
+  switch (frame.type) {
+    case 'ping':
+      channel.sendOn(path, { type: 'pong', nonce: frame.nonce }, out);
+      return undefined;
+    case 'pong':
+      if (frame.nonce === path.pingNonce && path.pingSentAt >= 0) {
+        path.rttMs = now - path.pingSentAt;
+        path.pingSentAt = -1;
+      }
+      return undefined;
+    case 'ack':
+      channel.onAck(frame.received);
+      return undefined;
+    default:
+      return frame;
+  }
+}
+
+export function ping(channel: Channel, path: Path, now: number, out: Out): void {
+  path.pingNonce = (path.pingNonce + 1) % NONCES;
+  path.pingSentAt = now;
+  path.pingDueAt = now + path.heartbeatMs;
+  channel.sendOn(path, { type: 'ping', nonce: path.pingNonce }, out);
+}
+
+/** When a path that stays silent counts as half-open. */
+export function silentAt(path: Path): number {
+  return path.heardAt + path.heartbeatMs * SILENT_HEARTBEATS;
+}
+
+export function unexpected(frame: { readonly type: string }): Error {
+  return errors.PROTOCOL({ detail: `frame ${frame.type} does not belong here` });
+}
