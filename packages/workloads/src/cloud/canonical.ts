@@ -9,6 +9,15 @@ export function isSame(left: unknown, right: unknown): boolean {
   return left === right || canonicalJson(left) === canonicalJson(right);
 }
 
+/** For statuses: servers leave zero counts out. */
+export function isSameStatus(left: object | undefined, right: object | undefined): boolean {
+  return isSame(withoutZeros(left), withoutZeros(right));
+}
+
+function withoutZeros(status: object = {}): object {
+  return Object.fromEntries(Object.entries(status).filter(([, value]) => value !== 0));
+}
+
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
   if (typeof value !== 'object' || value === null) return value;
