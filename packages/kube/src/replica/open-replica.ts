@@ -1,6 +1,7 @@
 /** The edge's copy of what concerns it, the writes made there, and what the cloud has not heard yet: one file, one transaction. */
-import type { KubeObject, ResourceRow } from '@skerry/api';
+import type { KubeObject, ResourceRow, Sealer } from '@skerry/api';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
+import { sealedStore } from '../server/sealed-store.ts';
 import type { Store, StoreKey } from '../store/contract.ts';
 import { parseKey } from '../store/key.ts';
 import { openStore, type SqliteStore } from '../store/sqlite-store.ts';
@@ -16,8 +17,8 @@ export interface ReplicaOptions {
   readonly node: string;
   /** The kinds that the local API serves; read again at each use. */
   readonly rows: () => Iterable<ResourceRow>;
-  /** Makes of an object's JSON what the store keeps: seals Secrets as the local API server opens them. */
-  readonly seal?: (key: StoreKey, json: string) => string;
+  /** Seals Secrets in the file; the local API server opens them with the same one. */
+  readonly sealer?: Sealer;
   /** The state is level with the cloud's, for the first time in this session. */
   readonly onCurrent?: () => void;
   readonly clock: Clock;
@@ -63,6 +64,8 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
   readonly store: Store;
   readonly sessionNumbers: Replica['sessionNumbers'];
   readonly #inner: SqliteStore;
+  /** The same store with its Secrets in the clear. */
+  readonly #opened: Store;
   readonly #options: ReplicaOptions;
   readonly #held: HeldTable;
   readonly #outbox: OutboxTable;
@@ -71,6 +74,7 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
 
   constructor(inner: SqliteStore, options: ReplicaOptions) {
     this.#inner = inner;
+    this.#opened = options.sealer === undefined ? inner : sealedStore(inner, options.sealer);
     this.#options = options;
     this.#held = new HeldTable(inner.database);
     this.#outbox = new OutboxTable(inner.database);
@@ -179,15 +183,14 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
   }
 
   async #keep(key: StoreKey, object: KubeObject | undefined): Promise<void> {
-    const before = this.#inner.get(key);
+    const before = this.#opened.get(key);
     if (object === undefined) {
       if (before !== undefined) await this.#inner.delete(key);
       return;
     }
     const json = JSON.stringify(object);
-    const sealed = this.#options.seal?.(key, json) ?? json;
     // Mostly the echo of what this node wrote itself: nobody here needs to hear of it.
-    if (before?.json !== sealed) await this.#inner.put(key, sealed);
+    if (before?.json !== json) await this.#opened.put(key, json);
   }
 
   /** An object that is gone takes along what the edge still wanted to say about it, save for what the edge makes itself. */

@@ -1,5 +1,6 @@
 /** The cloud's side of state sync: finds out what a node lacks, sends it, then sends what changes. Keeps nothing for absent nodes. */
-import type { Logger } from '@skerry/base';
+import type { Sealer } from '@skerry/api';
+import { sealedStore } from '../server/sealed-store.ts';
 import type { Store, StoredObject, StoreKey } from '../store/contract.ts';
 import type { Concerns } from './concerns.ts';
 import type { HeldState, StateChange, StateFeed, StateOutput } from './contract.ts';
@@ -11,11 +12,10 @@ import { RecentlyHeld } from './recently-held.ts';
 export interface StateFeedOptions {
   readonly store: Store;
   readonly concerns: Concerns;
-  /** The object's JSON in the clear as the store would keep it; Secrets travel opened, inside the link's TLS. */
-  readonly render: (object: StoredObject) => string;
+  /** Opens Secrets: they travel in the clear inside the link's TLS, and are sealed again at the edge. */
+  readonly sealer?: Sealer;
   /** Shared with the sink, so that a node knows when the state includes what it wrote. */
   readonly included: IncludedEntries;
-  readonly log: Logger;
 }
 
 /** A batch is sent when it has so many changes or so many bytes. */
@@ -25,10 +25,12 @@ const BATCH_BYTES = 128 * 1024;
 /** What nodes held when they left, for so many of them. It saves a list of versions; without it nothing is lost. */
 const REMEMBERED_NODES = 2_000;
 
-export function createStateFeed(options: StateFeedOptions): StateFeed {
+export function createStateFeed({ sealer, ...options }: StateFeedOptions): StateFeed {
+  const opened = sealer === undefined ? options.store : sealedStore(options.store, sealer);
+  const source: Source = { ...options, jsonOf: ({ key, json }) => opened.get(key)?.json ?? json };
   const recent = new RecentlyHeld(REMEMBERED_NODES);
   return async (node, held, output, signal) => {
-    const session = new FeedSession(options, node, recent);
+    const session = new FeedSession(source, node, recent);
     try {
       await session.run(held, output, signal);
     } finally {
@@ -37,8 +39,13 @@ export function createStateFeed(options: StateFeedOptions): StateFeed {
   };
 }
 
+interface Source extends Omit<StateFeedOptions, 'sealer'> {
+  /** In the clear, for the version that is current. */
+  readonly jsonOf: (object: StoredObject) => string;
+}
+
 class FeedSession {
-  readonly #options: StateFeedOptions;
+  readonly #source: Source;
   readonly #node: string;
   readonly #recent: RecentlyHeld;
   /** Keys to look at; bounded by the keys that concern the node. */
@@ -51,11 +58,11 @@ class FeedSession {
   #digest: Digest = digestOf([]);
   #included: number | undefined;
 
-  constructor(options: StateFeedOptions, node: string, recent: RecentlyHeld) {
-    this.#options = options;
+  constructor(source: Source, node: string, recent: RecentlyHeld) {
+    this.#source = source;
     this.#node = node;
     this.#recent = recent;
-    this.#unfollow = options.concerns.follow(node, (key) => {
+    this.#unfollow = source.concerns.follow(node, (key) => {
       this.#touched.add(key);
       this.#wake();
     });
@@ -68,7 +75,7 @@ class FeedSession {
     while (!signal.aborted) {
       const { changes, position } = this.#takeBatch();
       // A read may see a write that is not on disk yet; the node must never hold a version that a crash takes back.
-      await this.#options.store.durable?.();
+      await this.#source.store.durable?.();
       if (signal.aborted) return;
       if (changes.length > 0) await output.send(changes, position);
       else if (!isCurrent) {
@@ -89,12 +96,12 @@ class FeedSession {
     if (!isNew) this.#held = this.#guess(decodePosition(held.position)) ?? new Map(await held.versions());
     this.#digest = digestOf(this.#held);
     for (const key of this.#held.keys()) this.#touched.add(key);
-    for (const key of this.#options.concerns.keysOf(this.#node)) this.#touched.add(key);
+    for (const key of this.#source.concerns.keysOf(this.#node)) this.#touched.add(key);
   }
 
   /** Sets that the node may hold; its digest tells whether it does. */
   #guess(position: Position | undefined): Map<StoreKey, string> | undefined {
-    const { store } = this.#options;
+    const { store } = this.#source;
     if (position === undefined || !position.isWhole || position.epoch !== store.epoch) return undefined;
     const isIt = (versions: Map<StoreKey, string>) => isSameDigest(digestOf(versions), position.digest);
     const now = this.#concerning((key) => store.get(key));
@@ -109,7 +116,7 @@ class FeedSession {
 
   #concerning(read: (key: StoreKey) => StoredObject | undefined): Map<StoreKey, string> {
     const versions = new Map<StoreKey, string>();
-    for (const key of this.#options.concerns.keysOf(this.#node)) {
+    for (const key of this.#source.concerns.keysOf(this.#node)) {
       const object = isFed(key) ? read(key) : undefined;
       if (object !== undefined) versions.set(key, String(object.revision));
     }
@@ -128,13 +135,13 @@ class FeedSession {
       bytes += 'bytes' in change ? change.bytes.length : key.length;
     }
     // Whatever was written before this batch drained the set is in what the node holds now.
-    if (this.#touched.size === 0) this.#included = this.#options.included.of(this.#node);
+    if (this.#touched.size === 0) this.#included = this.#source.included.of(this.#node);
     return { changes, position: this.#position() };
   }
 
   /** What to send for `key`; afterwards the node counts as holding it. */
   #difference(key: StoreKey): StateChange | undefined {
-    const { store, concerns, render } = this.#options;
+    const { store, concerns, jsonOf } = this.#source;
     const object = isFed(key) && concerns.concerns(this.#node, key) ? store.get(key) : undefined;
     const before = this.#held.get(key);
     const version = object === undefined ? undefined : String(object.revision);
@@ -146,13 +153,13 @@ class FeedSession {
     }
     this.#held.set(key, version);
     this.#digest = withPair(this.#digest, key, version);
-    return { key, version, bytes: this.#encoder.encode(withoutManagedFields(render(object))) };
+    return { key, version, bytes: this.#encoder.encode(withoutManagedFields(jsonOf(object))) };
   }
 
   #position(): Uint8Array {
     return encodePosition({
-      epoch: this.#options.store.epoch,
-      revision: this.#options.concerns.revision,
+      epoch: this.#source.store.epoch,
+      revision: this.#source.concerns.revision,
       digest: this.#digest,
       isWhole: this.#touched.size === 0,
       included: this.#included,
