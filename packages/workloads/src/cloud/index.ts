@@ -1,0 +1,46 @@
+/** The controllers of the cloud: everything that turns what is wanted into what is, through the API like any other client. */
+import { messageOf } from '@skerry/base';
+import { type ControllerSpec, runController } from '@skerry/kube/controller';
+import { type CloudContext, type CloudContextOptions, cloudContext } from './context.ts';
+import { runPlacement } from './placement/index.ts';
+import { replicaSetController } from './replica-set/index.ts';
+import { runScheduler } from './scheduler/index.ts';
+
+export interface ControllersOptions extends CloudContextOptions {
+  /** PEM of the authority behind the API server's certificate, published to every namespace as `kube-root-ca.crt`. */
+  readonly rootCa?: string;
+  /** Where the Service `kubernetes` leads to; without it there is no such Service. */
+  readonly apiEndpoint?: ApiEndpoint;
+}
+
+export interface ApiEndpoint {
+  /** An IP address that nodes reach. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface RunningControllers {
+  /** Resolves when, after the signal aborted, the last of them has ended. */
+  readonly ended: Promise<void>;
+}
+
+/** Runs them all until `signal` aborts. */
+export function startControllers(options: ControllersOptions): RunningControllers {
+  const context = cloudContext(options);
+  const running = controllerSpecs(context).map((spec) => runController(spec, context));
+  const { informers, log } = context;
+  running.push(
+    runScheduler({ ...context, informers, recorder: context.recorder('default-scheduler') }),
+    runPlacement(context),
+  );
+  const ended = Promise.all(
+    running.map((each) =>
+      each.catch((error: unknown) => log.error({ error: messageOf(error) }, 'a controller failed')),
+    ),
+  );
+  return { ended: ended.then(() => {}) };
+}
+
+function controllerSpecs(context: CloudContext): readonly ControllerSpec[] {
+  return [replicaSetController(context)];
+}
