@@ -9,6 +9,7 @@ const TITLES: Readonly<Record<Reason, string>> = {
   FieldValueNotSupported: 'Unsupported value',
   FieldValueForbidden: 'Forbidden',
   FieldValueDuplicate: 'Duplicate value',
+  FieldValueNotFound: 'Not found',
   FieldValueTooLong: 'Too long',
   FieldValueTooMany: 'Too many',
   FieldValueTypeInvalid: 'Invalid value',
@@ -28,6 +29,11 @@ export function typeInvalid(path: string, value: unknown, detail: string): Field
 
 export function duplicate(path: string, value: unknown): FieldError {
   return withValue('FieldValueDuplicate', path, value, '');
+}
+
+/** A reference to something that is not there. */
+export function notFound(path: string, value: unknown): FieldError {
+  return withValue('FieldValueNotFound', path, value, '');
 }
 
 export function required(path: string, detail = ''): FieldError {
