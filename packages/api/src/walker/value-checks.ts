@@ -1,8 +1,9 @@
 /** What a schema demands of one value beyond its type: ranges, lengths, patterns, formats, enumerations. */
+
+import type { JsonObject } from '../json.ts';
 import type { FieldError, Schema } from '../schema.ts';
 import { invalid, notSupported, tooLong, tooMany, typeInvalid } from './field-errors.ts';
 import { hasFormat } from './formats.ts';
-import type { JsonObject } from './own.ts';
 import { formatPath, type Path } from './path.ts';
 import { compilePattern, matchesPattern } from './pattern/index.ts';
 

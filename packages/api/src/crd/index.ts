@@ -1,0 +1,13 @@
+export {
+  type CustomResource,
+  customResources,
+  EDGE_WRITABLE_ANNOTATION,
+  NODE_PATH_ANNOTATION,
+  ORIGIN_ANNOTATION,
+  RELATIONS_ANNOTATION,
+  schemaOfVersion,
+} from './custom-resources.ts';
+export { applyDefinitionDefaults, conflictingStatus, establishedStatus } from './defaults.ts';
+export { customResourceSchema, structuralSchema } from './structural-schema.ts';
+export { validateDefinition, validateDefinitionUpdate } from './validate-definition.ts';
+export { validateStructuralSchema } from './validate-schema.ts';
