@@ -4,17 +4,21 @@ import { type Clock, type Logger, type RandomBytes, secureRandom } from '@skerry
 import type { Store } from '../store/contract.ts';
 import type { NodeDialer, UpgradeTarget } from '../streaming/contract.ts';
 import type { AccessHooks } from './access-hooks.ts';
+import { BUILTIN_ADMISSION } from './admission/index.ts';
 import { authorize } from './authorize.ts';
 import { builtinKinds } from './builtin-kinds.ts';
 import type { ApiRequest, ApiResponse } from './contract.ts';
 import { dispatch } from './dispatch.ts';
 import type { AdmissionStep, Call, Engine } from './engine.ts';
+import { ImpersonatedRequest } from './impersonated-request.ts';
 import { negotiate } from './negotiate.ts';
+import { answerPath, type ExtraPath, type HealthCheck, notFoundPath, type PathServices } from './paths.ts';
+import { auditRequest, RequestMetrics } from './request-log.ts';
 import { ResourceTable } from './resource-table.ts';
-import { respondError, respondPlain, withWarnings } from './respond.ts';
+import { respondError, withWarnings } from './respond.ts';
 import { parseRoute, type ResourceRoute, type Route } from './route.ts';
 import { sealedStore } from './sealed-store.ts';
-import { internalError, noSuchRoute } from './statuses.ts';
+import { badRequest, internalError, noSuchRoute } from './statuses.ts';
 import { planUpgrade } from './upgrade.ts';
 import { Watches } from './watch.ts';
 
@@ -31,9 +35,13 @@ export interface ApiServerOptions {
   readonly dialer?: NodeDialer;
   readonly random?: RandomBytes;
   readonly table?: ResourceTable;
+  /** Steps after the built-in ones. */
   readonly admission?: readonly AdmissionStep[];
   /** Turns YAML into a value; without it only JSON is taken. */
   readonly parseYaml?: (text: string) => unknown;
+  /** What /readyz and /livez look at. */
+  readonly checks?: readonly HealthCheck[];
+  readonly extraPaths?: readonly ExtraPath[];
 }
 
 export interface ApiServer {
@@ -55,37 +63,83 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     random: options.random ?? secureRandom,
     table,
     authorizer: options.authorizer,
-    admission: options.admission ?? [],
+    admission: [...BUILTIN_ADMISSION, ...(options.admission ?? [])],
     access: options.access ?? {},
     ...(options.dialer === undefined ? {} : { dialer: options.dialer }),
     ...(options.parseYaml === undefined ? {} : { parseYaml: options.parseYaml }),
   };
   const watches = new Watches(engine);
+  const metrics = new RequestMetrics();
+  const server: Server = {
+    engine,
+    watches,
+    metrics,
+    audit: options.audit,
+    paths: {
+      extraPaths: options.extraPaths ?? [],
+      checks: options.checks ?? [],
+      renderMetrics: () =>
+        metrics.render({ apiserver_watchers: watches.size, apiserver_revision: engine.store.revision }),
+    },
+  };
   return {
     table,
-    handle: (request) => settle(engine, request, (route) => answer(engine, watches, request, route)),
-    planUpgrade: (request) => settle(engine, request, (route) => planOf(engine, watches, request, route)),
+    handle: (request) => settle(server, request, (asked, route) => answer(server, asked, route)),
+    planUpgrade: (request) => settle(server, request, (asked, route) => planOf(server, asked, route)),
     close: () => watches.close(),
   };
 }
 
-/** Authorizes a request, has it answered, and turns whatever is thrown into an answer. */
-async function settle<T>(
-  engine: Engine,
-  request: ApiRequest,
-  answering: (route: Route) => Promise<T | ApiResponse>,
-): Promise<T | ApiResponse> {
-  try {
-    const route = parseRoute(request);
-    authorize(engine.authorizer, request, route);
-    return await answering(route);
-  } catch (error) {
-    return respondError(toStatusError(engine, error));
-  }
+interface Server {
+  readonly engine: Engine;
+  readonly watches: Watches;
+  readonly metrics: RequestMetrics;
+  readonly audit: AuditLog | undefined;
+  readonly paths: PathServices;
 }
 
-async function answer(engine: Engine, watches: Watches, request: ApiRequest, route: Route): Promise<ApiResponse> {
-  if (route.type === 'path') return respondPlain(404, '404 page not found\n');
+type Answering<T> = (request: ApiRequest, route: Route) => Promise<T | ApiResponse>;
+
+/** Authorizes a request, has it answered, turns whatever is thrown into an answer, and notes what became of it. */
+async function settle<T extends object>(
+  server: Server,
+  request: ApiRequest,
+  answering: Answering<T>,
+): Promise<T | ApiResponse> {
+  const { engine, metrics, audit } = server;
+  const start = engine.clock.monotonic();
+  let route: Route | undefined;
+  let result: T | ApiResponse;
+  try {
+    route = parseRoute(request);
+    const asked = actingAs(engine, request);
+    authorize(engine.authorizer, asked, route);
+    result = await answering(asked, route);
+  } catch (error) {
+    result = respondError(toStatusError(engine, error));
+  }
+  const code = 'status' in result ? result.status : SWITCHING_PROTOCOLS;
+  metrics.observe(route, code, (engine.clock.monotonic() - start) / 1000);
+  if (audit !== undefined) auditRequest(audit, engine.clock, request, { route, code });
+  return result;
+}
+
+const SWITCHING_PROTOCOLS = 101;
+
+/** The request as the user that it impersonates. Who asks to act as somebody else is never answered as themselves. */
+function actingAs({ access }: Engine, request: ApiRequest): ApiRequest {
+  if (!impersonates(request)) return request;
+  if (access.impersonate === undefined) throw badRequest('this server does not take impersonation headers');
+  return new ImpersonatedRequest(request, access.impersonate(request.user, request.headers));
+}
+
+function impersonates({ headers }: ApiRequest): boolean {
+  for (const name in headers) if (name.startsWith('impersonate-')) return true;
+  return false;
+}
+
+async function answer({ engine, watches, paths }: Server, request: ApiRequest, route: Route): Promise<ApiResponse> {
+  if (route.type === 'path') return answerPath(engine, paths, request);
   const call = callFor(engine, request, route);
   if (call === undefined) return noSuchResource(engine, route);
   const response = await dispatch(engine, watches, call);
@@ -95,8 +149,7 @@ async function answer(engine: Engine, watches: Watches, request: ApiRequest, rou
 }
 
 async function planOf(
-  engine: Engine,
-  watches: Watches,
+  { engine, watches }: Server,
   request: ApiRequest,
   route: Route,
 ): Promise<UpgradeTarget | ApiResponse> {
@@ -120,7 +173,7 @@ function callFor({ table }: Engine, request: ApiRequest, route: ResourceRoute): 
 
 function noSuchResource({ table }: Engine, { group, version }: ResourceRoute): ApiResponse {
   if (table.hasGroupVersion(group, version)) throw noSuchRoute();
-  return respondPlain(404, '404 page not found\n');
+  return notFoundPath();
 }
 
 function toStatusError({ log }: Engine, error: unknown): StatusError {

@@ -1,8 +1,7 @@
 /** Request bodies: JSON, YAML or protobuf in; a plain value out. */
 
-import { type ParsedJson, parseJson } from '@skerry/api/walker';
+import { decodeProtobuf, type ParsedJson, parseJson } from '@skerry/api/walker';
 import type { ApiRequest } from './contract.ts';
-import { decodeProtobuf } from './protobuf.ts';
 import { badRequest, unsupportedMediaType } from './statuses.ts';
 
 /** A decoded body, and the keys that stand twice in it. */
@@ -26,7 +25,7 @@ export function decodeBody(request: Pick<ApiRequest, 'headers' | 'body'>, parseY
     case 'text/yaml':
       return decodeYaml(body, parseYaml);
     case 'application/vnd.kubernetes.protobuf':
-      return { value: decodeProtobuf(body), duplicates: [] };
+      return { value: decodeProtobuf(body).object, duplicates: [] };
     default:
       throw unsupportedMediaType(ACCEPTED);
   }

@@ -2,7 +2,7 @@
 import { isStatus, type KubeObject } from '@skerry/api';
 import { newNameSuffix, newUid } from '@skerry/base';
 import type { StoredObject } from '../store/contract.ts';
-import { admit } from './admission.ts';
+import { admit } from './admission/index.ts';
 import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, groupResource, keyOf, nowText, storedVersion } from './engine.ts';
 import { respondObject } from './forms.ts';

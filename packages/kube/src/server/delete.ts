@@ -1,7 +1,7 @@
 /** DELETE of one object: preconditions, grace, finalizers, propagation. */
 import type { KubeObject, Status } from '@skerry/api';
 import type { StoredObject } from '../store/contract.ts';
-import { admit } from './admission.ts';
+import { admit } from './admission/index.ts';
 import { decodeBody } from './body.ts';
 import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, find, groupResource, nameOf, servedVersion, storedVersion } from './engine.ts';

@@ -5,15 +5,19 @@ import { type Call, type Engine, servedVersion } from './engine.ts';
 import { toPartialMetadata } from './metadata-form.ts';
 import { toServedJson, toServedObject } from './object-text.ts';
 import { respondJson, respondText } from './respond.ts';
+import { renderTable } from './table-form.ts';
 
-export function respondObject(_engine: Engine, call: Call, status: number, stored: StoredObject): ApiResponse {
+export function respondObject(engine: Engine, call: Call, status: number, stored: StoredObject): ApiResponse {
   const version = servedVersion(call.kind);
   switch (call.wanted.form) {
     case 'object':
       return respondText(status, toServedJson(stored, version), call.wanted);
     case 'metadata':
       return respondJson(status, toPartialMetadata(toServedObject(stored, version)), call.wanted);
-    case 'table':
-      return respondText(status, toServedJson(stored, version), call.wanted);
+    case 'table': {
+      const object = toServedObject(stored, version);
+      const { resourceVersion } = object.metadata;
+      return respondJson(status, renderTable(engine, call, [object], { resourceVersion }), call.wanted);
+    }
   }
 }

@@ -11,4 +11,5 @@ export {
   type UnixOptions,
 } from './http.ts';
 export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
+export type { ExtraPath, HealthCheck } from './paths.ts';
 export { ResourceTable, type ServedKind } from './resource-table.ts';

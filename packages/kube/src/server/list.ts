@@ -28,7 +28,7 @@ export function list(engine: Engine, call: Call): ApiResponse {
   if (!call.kind.row.verbs.includes('list')) throw methodNotSupported(groupResource(call.kind), 'list');
   const selection = selectionOf(call);
   const query = parseListQuery(call.request.query);
-  return respondPage(call, readPage(engine, selection, query));
+  return respondPage(engine, call, readPage(engine, selection, query));
 }
 
 export function readPage(engine: Engine, selection: Selection, query: ListQuery): Page {
@@ -105,7 +105,7 @@ function expiredToken(after: string): StatusError {
   return error;
 }
 
-function respondPage(call: Call, page: Page): ApiResponse {
+function respondPage(engine: Engine, call: Call, page: Page): ApiResponse {
   const { kind, wanted } = call;
   const version = servedVersion(kind);
   switch (wanted.form) {
@@ -117,7 +117,7 @@ function respondPage(call: Call, page: Page): ApiResponse {
     }
     case 'table': {
       const objects = page.items.map((item): KubeObject => toServedObject(item, version));
-      return respondJson(200, renderTable(call, objects, listMeta(page)), wanted);
+      return respondJson(200, renderTable(engine, call, objects, listMeta(page)), wanted);
     }
   }
 }

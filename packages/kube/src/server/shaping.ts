@@ -1,6 +1,7 @@
 /** Bodies take the shape of their kind: wrong types are refused, unknown fields named and dropped, defaults filled in. */
 import type { FieldError, KubeObject, Schema } from '@skerry/api';
 import { schemaOfType } from '@skerry/api/facts';
+import { applyKindDefaults } from '@skerry/api/validation';
 import { applyDefaults, decodeError, normalize, prune, unknownFields, validate } from '@skerry/api/walker';
 import type { ServedKind } from './resource-table.ts';
 import { badRequest } from './statuses.ts';
@@ -49,7 +50,8 @@ function shapeCustom({ row, schema }: ServedKind, object: KubeObject): Shaped {
 }
 
 /** Fills in what the author left out, in place. */
-export function fillDefaults({ schema }: ServedKind, object: KubeObject): void {
+export function fillDefaults({ row, schema, isCustom }: ServedKind, object: KubeObject): void {
+  if (!isCustom) applyKindDefaults(row.gvk, object);
   if (schema !== undefined) applyDefaults(object, schema);
 }
 

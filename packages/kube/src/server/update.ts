@@ -1,7 +1,7 @@
 /** PUT, and the tail of every patch: a new version of an object that exists. */
 import { type FieldError, isStatus, type KubeObject } from '@skerry/api';
 import type { StoredObject } from '../store/contract.ts';
-import { admit } from './admission.ts';
+import { admit } from './admission/index.ts';
 import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, fault, find, groupResource, nameOf, servedVersion, storedVersion } from './engine.ts';
 import { respondObject } from './forms.ts';

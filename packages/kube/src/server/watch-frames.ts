@@ -1,7 +1,7 @@
 /** Watch events as bytes: each change is encoded once per form, whoever watches. */
 import { formatApiVersion, type KubeObject, type Status, type WatchEventType } from '@skerry/api';
 import type { StoredObject } from '../store/contract.ts';
-import { type Call, servedVersion } from './engine.ts';
+import { type Call, type Engine, servedVersion } from './engine.ts';
 import { toPartialMetadata } from './metadata-form.ts';
 import type { Form } from './negotiate.ts';
 import { toServedJson, toServedObject } from './object-text.ts';
@@ -14,8 +14,13 @@ export const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
 /** Frames of the commit that is being published now; many watchers of a kind share each. */
 export class FrameCache {
+  readonly #engine: Pick<Engine, 'clock'>;
   readonly #frames = new Map<string, Frame>();
   #isClearing = false;
+
+  constructor(engine: Pick<Engine, 'clock'>) {
+    this.#engine = engine;
+  }
 
   /** The frame of one event, encoded at most once within a turn of the event loop. */
   frame(call: Call, type: WatchEventType, stored: StoredObject): Frame {
@@ -24,7 +29,7 @@ export class FrameCache {
     const key = `${stored.revision} ${type} ${wanted.form} ${kind.row.gvr.version} ${includeObject} ${stored.key}`;
     const known = this.#frames.get(key);
     if (known !== undefined) return known;
-    const frame = encodeFrame(call, type, stored);
+    const frame = encodeFrame(this.#engine, call, { type, object: stored });
     this.#frames.set(key, frame);
     this.#clearSoon();
     return frame;
@@ -41,11 +46,16 @@ export class FrameCache {
   }
 }
 
-export function encodeFrame(call: Call, type: WatchEventType, stored: StoredObject): Frame {
-  return toFrame(type, eventText(call, stored));
+export interface StoredEvent {
+  readonly type: WatchEventType;
+  readonly object: StoredObject;
 }
 
-function eventText(call: Call, stored: StoredObject): string {
+export function encodeFrame(engine: Pick<Engine, 'clock'>, call: Call, { type, object }: StoredEvent): Frame {
+  return toFrame(type, eventText(engine, call, object));
+}
+
+function eventText(engine: Pick<Engine, 'clock'>, call: Call, stored: StoredObject): string {
   const version = servedVersion(call.kind);
   switch (call.wanted.form) {
     case 'object':
@@ -54,7 +64,7 @@ function eventText(call: Call, stored: StoredObject): string {
       return JSON.stringify(toPartialMetadata(toServedObject(stored, version)));
     case 'table': {
       const object = toServedObject(stored, version);
-      return JSON.stringify(renderTable(call, [object], { resourceVersion: object.metadata.resourceVersion }));
+      return JSON.stringify(renderTable(engine, call, [object], { resourceVersion: object.metadata.resourceVersion }));
     }
   }
 }

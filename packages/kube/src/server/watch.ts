@@ -19,12 +19,13 @@ const MIN_WATCH_MS = 1_800_000;
 /** All watches of one server. */
 export class Watches {
   readonly #engine: Engine;
-  readonly #frames = new FrameCache();
+  readonly #frames: FrameCache;
   readonly #open = new Set<Watcher>();
   #bookmarks: Timer | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.#frames = new FrameCache(engine);
   }
 
   get size(): number {

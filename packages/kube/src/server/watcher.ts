@@ -60,7 +60,7 @@ export class Watcher {
     if (start.from !== undefined && start.from > revision) throw revisionTooLarge(start.from, revision);
     const page = readPage(engine, selection, { at: { type: 'latest' }, limit: 0 });
     return {
-      frames: stateFrames(call, page.items, start.marksEndOfState ? page.revision : undefined),
+      frames: stateFrames(engine, call, { items: page.items, end: start.marksEndOfState ? page.revision : undefined }),
       revision: page.revision,
     };
   }
@@ -94,8 +94,14 @@ export class Watcher {
   }
 }
 
-function* stateFrames(call: Call, items: readonly StoredObject[], end: Revision | undefined): Iterable<Frame> {
-  for (const item of items) yield encodeFrame(call, 'ADDED', item);
+interface State {
+  readonly items: readonly StoredObject[];
+  /** Where the state ends, when a bookmark is to say so. */
+  readonly end: Revision | undefined;
+}
+
+function* stateFrames(engine: Engine, call: Call, { items, end }: State): Iterable<Frame> {
+  for (const object of items) yield encodeFrame(engine, call, { type: 'ADDED', object });
   if (end !== undefined) yield bookmarkFrame(call.kind, call.wanted.form, end, true);
 }
 

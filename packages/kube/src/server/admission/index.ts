@@ -1,0 +1,23 @@
+/** What every write passes before it is validated, in this order. */
+import type { AdmissionStep, Admitted, Engine } from '../engine.ts';
+import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import { priority } from './priority.ts';
+import { runtimeClass } from './runtime-class.ts';
+import { serviceAccount } from './service-account.ts';
+import { serviceAddresses } from './service-addresses.ts';
+
+export const BUILTIN_ADMISSION: readonly AdmissionStep[] = [
+  namespaceLifecycle,
+  nodeRestriction,
+  serviceAccount,
+  priority,
+  defaultTolerationSeconds,
+  runtimeClass,
+  serviceAddresses,
+];
+
+export function admit(engine: Engine, admitted: Admitted): void {
+  for (const step of engine.admission) step.admit(engine, admitted);
+}
