@@ -44,15 +44,18 @@ export class ConcernGraph {
   /** Replaces what the object under `key` says; NO_LINKS when it is gone. */
   set(key: StoreKey, links: Links): void {
     const before = this.#links.get(key) ?? NO_LINKS;
-    if (isEmpty(links)) this.#links.delete(key);
-    else this.#links.set(key, links);
-    // First what is new, then what is gone: what both have does not leave in between.
-    for (const source of added(before.sources, links.sources)) this.#follow(source, key);
+    const gone = added(links.targets, before.targets);
+    // What is new comes before what is gone: what both reach does not leave in between. And while nodes come and go, every
+    // target that was counted for the nodes there are is in the links, and no other.
     for (const target of added(before.targets, links.targets)) this.#addAll(key, target);
+    this.#links.set(key, { ...links, targets: [...links.targets, ...gone] });
+    for (const source of added(before.sources, links.sources)) this.#follow(source, key);
     for (const node of added(before.nodes, links.nodes)) this.#add(node, key);
     for (const node of added(links.nodes, before.nodes)) this.#remove(node, key);
-    for (const target of added(links.targets, before.targets)) this.#removeAll(key, target);
     for (const source of added(links.sources, before.sources)) this.#unfollow(source, key);
+    for (const target of gone) this.#removeAll(key, target);
+    if (isEmpty(links)) this.#links.delete(key);
+    else this.#links.set(key, links);
   }
 
   #follow(source: StoreKey, key: StoreKey): void {

@@ -2,6 +2,7 @@
 import { formatGroupResource, type KubeObject, type ResourceRow, StatusError } from '@skerry/api';
 import type { StoreKey } from '../store/contract.ts';
 import { parseKey } from '../store/key.ts';
+import { withValue } from './field-path.ts';
 
 /** One write on its way to the cloud. `version` is the API version of `key`'s resource. */
 export type EdgeWrite = { readonly key: StoreKey; readonly version: string } & (
@@ -46,28 +47,48 @@ export function decodeEdgeWrite(bytes: Uint8Array): EdgeWrite {
   return value;
 }
 
-/** What the cloud must be told of a local write; throws ServiceUnavailable when only the cloud may do it. */
-export function planEdgeWrites(write: LocalWrite): EdgeWrite[] {
+/** A local write that may be done. */
+export interface EdgePlan {
+  /** What the cloud must be told. */
+  readonly writes: readonly EdgeWrite[];
+  /** What to keep at the edge; undefined for a delete. */
+  readonly keep: KubeObject | undefined;
+}
+
+/** Throws ServiceUnavailable when only the cloud may do it. */
+export function planEdgeWrite(write: LocalWrite): EdgePlan {
   const { row, key, before, after } = write;
   const at = { key, version: row.gvr.version };
   if (isMadeAtEdge(write)) {
     // The cloud gives the object a uid of its own, so the local one is no precondition there; nor for the node itself.
-    return after === undefined ? [{ ...at, op: 'delete', uid: undefined }] : [{ ...at, op: 'object', object: after }];
+    return plan(
+      after,
+      after === undefined ? { ...at, op: 'delete', uid: undefined } : { ...at, op: 'object', object: after },
+    );
   }
   const uid = isOwnNode(write) ? undefined : (after ?? before)?.metadata.uid;
   if (after === undefined) {
-    if (before?.metadata.deletionTimestamp === undefined) throw belongsToCloud(key, 'delete');
-    return [{ ...at, op: 'delete', uid }];
+    if (before?.metadata.deletionTimestamp === undefined) throw belongsToCloud(key, 'its deletion');
+    return plan(undefined, { ...at, op: 'delete', uid });
   }
   if (before === undefined) {
-    if (!isOwnNode(write)) throw belongsToCloud(key, 'create');
-    return [{ ...at, op: 'object', object: after }];
+    if (!isOwnNode(write)) throw belongsToCloud(key, 'its creation');
+    return plan(after, { ...at, op: 'object', object: after });
   }
-  const { statusChanged, fields } = difference(write, before, after);
-  const writes: EdgeWrite[] = [];
-  if (statusChanged) writes.push({ ...at, op: 'status', uid, status: after['status'] });
-  if (fields.length > 0) writes.push({ ...at, op: 'fields', uid, fields });
-  return writes;
+  const { status, fields, foreign } = difference(write, before, after);
+  if (status === undefined) {
+    if (foreign !== undefined) throw belongsToCloud(key, foreign.join('.'));
+    return fields.length === 0 ? plan(after) : plan(after, { ...at, op: 'fields', uid, fields });
+  }
+  // A status write changes no spec; where a server of another version fills in defaults on the way, the cloud's stay.
+  const keep = foreign === undefined ? after : withValue(before, ['status'], after['status']);
+  const statusWrite: EdgeWrite = { ...at, op: 'status', uid, status: after['status'] };
+  if (fields.length === 0 || foreign !== undefined) return plan(keep as KubeObject, statusWrite);
+  return plan(keep as KubeObject, statusWrite, { ...at, op: 'fields', uid, fields });
+}
+
+function plan(keep: KubeObject | undefined, ...writes: readonly EdgeWrite[]): EdgePlan {
+  return { writes, keep };
 }
 
 /** Kinds whose rows say so, the node's own lease, and the mirrors of pods that the node has from a file. */
@@ -102,19 +123,31 @@ const OWN_NODE_FIELDS = ['metadata.labels', 'metadata.annotations', 'spec.podCID
 /** Written by every server for itself. */
 const LOCAL_METADATA = new Set(['resourceVersion', 'generation', 'managedFields']);
 
-function difference(write: LocalWrite, before: KubeObject, after: KubeObject) {
+interface Difference {
+  /** The path, when it differs. */
+  readonly status: readonly string[] | undefined;
+  readonly fields: readonly FieldWrite[];
+  /** The first field that is not the edge's to write. */
+  readonly foreign: readonly string[] | undefined;
+}
+
+function difference(write: LocalWrite, before: KubeObject, after: KubeObject): Difference {
   const writable = isOwnNode(write) ? [...OWN_NODE_FIELDS, ...write.row.edgeWritable] : write.row.edgeWritable;
-  const changed = changedFields(before, after);
-  const fields: FieldWrite[] = [];
-  let statusChanged = false;
-  for (const path of changed) {
-    const dotted = path.join('.');
-    if (path[0] === 'status') statusChanged = true;
-    else if (writable.some((prefix) => dotted === prefix || dotted.startsWith(`${prefix}.`))) {
-      fields.push({ path, bases: [optional(at(before, path))], ...optional(at(after, path)) });
-    } else if (!(path[0] === 'metadata' && LOCAL_METADATA.has(path[1] ?? ''))) throw belongsToCloud(write.key, dotted);
-  }
-  return { statusChanged, fields };
+  const changed = changedFields(before, after).filter(
+    ([top, name = '']) => !(top === 'metadata' && LOCAL_METADATA.has(name)),
+  );
+  const isWritable = (path: readonly string[]) => writable.some((prefix) => isUnder(path.join('.'), prefix));
+  return {
+    status: changed.find(([top]) => top === 'status'),
+    fields: changed
+      .filter(isWritable)
+      .map((path) => ({ path, bases: [optional(at(before, path))], ...optional(at(after, path)) })),
+    foreign: changed.find((path) => path[0] !== 'status' && !isWritable(path)),
+  };
+}
+
+function isUnder(path: string, prefix: string): boolean {
+  return path === prefix || path.startsWith(`${prefix}.`);
 }
 
 /** Paths of the fields that differ: down to values and lists, but `status` as one. */

@@ -16,11 +16,13 @@ export function stringsAt(value: unknown, path: string): string[] {
   return found.filter((text): text is string => typeof text === 'string' && text !== '');
 }
 
-/** The value at a path without lists. */
-export function valueAt(value: unknown, path: string): unknown {
-  let found = value;
-  for (const field of path.split('.')) found = fieldOf(found, field);
-  return found;
+/** The same value with another one at `path`; `undefined` removes the field. The order of fields stays. */
+export function withValue(parent: unknown, [name = '', ...rest]: readonly string[], value: unknown): unknown {
+  const fields = new Map(Object.entries(typeof parent === 'object' && parent !== null ? parent : {}));
+  const child = rest.length === 0 ? value : withValue(fields.get(name), rest, value);
+  if (child === undefined) fields.delete(name);
+  else fields.set(name, child);
+  return Object.fromEntries(fields);
 }
 
 function fieldOf(parent: unknown, field: string): unknown {

@@ -1,5 +1,12 @@
 export { type Concerns, type ConcernsOptions, openConcerns } from './concerns.ts';
-export { decodeEdgeWrite, type EdgeWrite, isMadeAtEdge, type LocalWrite, planEdgeWrites } from './edge-write.ts';
+export {
+  decodeEdgeWrite,
+  type EdgePlan,
+  type EdgeWrite,
+  isMadeAtEdge,
+  type LocalWrite,
+  planEdgeWrite,
+} from './edge-write.ts';
 export { type IncludedEntries, trackIncluded } from './included.ts';
 export { openReplica, type Replica, type ReplicaOptions } from './open-replica.ts';
 export { createOutboxSink, type DroppedEntry, type OutboxSinkOptions } from './outbox-sink.ts';

@@ -1,6 +1,7 @@
 /** The edge's writes that the cloud's state does not include yet, laid over what comes from the cloud. Pure. */
 import type { KubeObject } from '@skerry/api';
 import type { EdgeWrite, FieldWrite } from './edge-write.ts';
+import { withValue } from './field-path.ts';
 
 /** One write of the edge's that the state may not show yet. */
 export interface Unincluded {
@@ -58,13 +59,4 @@ function withStatus(object: KubeObject, status: unknown): KubeObject {
 
 function withField(object: KubeObject, { path, value }: FieldWrite): KubeObject {
   return withValue(object, path, value) as KubeObject;
-}
-
-// The order of fields stays: stored objects begin with apiVersion, kind and metadata.
-function withValue(parent: unknown, [name = '', ...rest]: readonly string[], value: unknown): unknown {
-  const fields = new Map(Object.entries(typeof parent === 'object' && parent !== null ? parent : {}));
-  const child = rest.length === 0 ? value : withValue(fields.get(name), rest, value);
-  if (child === undefined) fields.delete(name);
-  else fields.set(name, child);
-  return Object.fromEntries(fields);
 }

@@ -13,7 +13,7 @@ import type {
 } from '../store/contract.ts';
 import { parseKey } from '../store/key.ts';
 import type { SqliteStore } from '../store/sqlite-store.ts';
-import { type EdgeWrite, planEdgeWrites } from './edge-write.ts';
+import { type EdgePlan, type EdgeWrite, planEdgeWrite } from './edge-write.ts';
 import type { OutboxTable } from './outbox-table.ts';
 
 export interface ReplicaStoreOptions {
@@ -69,9 +69,11 @@ export class ReplicaStore implements Store {
     const before = this.#inner.get(key);
     // A precondition that fails is told before anything else.
     if (isStale(before, options)) return this.#inner.put(key, json, options);
-    const writes = this.#plan(key, before, JSON.parse(json) as KubeObject);
+    const after = JSON.parse(json) as KubeObject;
+    const { writes, keep } = this.#plan(key, before, after);
     const alongside = this.#append(writes);
-    const stored = await this.#tell(writes, this.#inner.put(key, json, { ...options, alongside }));
+    const kept = keep === after ? json : JSON.stringify(keep);
+    const stored = await this.#tell(writes, this.#inner.put(key, kept, { ...options, alongside }));
     if (before === undefined) await this.#prune(key);
     return stored;
   }
@@ -82,7 +84,7 @@ export class ReplicaStore implements Store {
   ): Promise<{ readonly revision: Revision; readonly previous: StoredObject }> {
     const before = this.#inner.get(key);
     if (before === undefined || isStale(before, options)) return this.#inner.delete(key, options);
-    const writes = this.#plan(key, before, undefined);
+    const { writes } = this.#plan(key, before, undefined);
     const alongside = this.#append(writes);
     return this.#tell(writes, this.#inner.delete(key, { ...options, alongside }));
   }
@@ -107,23 +109,24 @@ export class ReplicaStore implements Store {
     return this.#inner.close();
   }
 
-  #plan(key: StoreKey, before: StoredObject | undefined, after: KubeObject | undefined): EdgeWrite[] {
+  #plan(key: StoreKey, before: StoredObject | undefined, after: KubeObject | undefined): EdgePlan {
     const { node, outbox, rowOf } = this.#options;
     const row = rowOf(key);
     if (row === undefined) throw new StatusError(503, 'ServiceUnavailable', `no resource of this node: ${key}`);
-    const writes = planEdgeWrites({
+    const plan = planEdgeWrite({
       node,
       row,
       key,
       before: before === undefined ? undefined : (JSON.parse(before.json) as KubeObject),
       after,
     });
-    if (writes.length > 0 && outbox.count() >= MAX_OUTBOX_ENTRIES && !outbox.canReplace(writes)) {
+    const isFull = outbox.count() >= MAX_OUTBOX_ENTRIES;
+    if (isFull && !outbox.canReplace(plan.writes)) {
       throw new StatusError(503, 'ServiceUnavailable', 'too much waits for the cloud already', {
         retryAfterSeconds: 60,
       });
     }
-    return writes;
+    return plan;
   }
 
   #append(writes: readonly EdgeWrite[]): () => void {
