@@ -2,6 +2,7 @@
 import { messageOf } from '@skerry/base';
 import { type ControllerSpec, runController } from '@skerry/kube/controller';
 import { type CloudContext, type CloudContextOptions, cloudContext } from './context.ts';
+import { deploymentController } from './deployment/index.ts';
 import { runPlacement } from './placement/index.ts';
 import { replicaSetController } from './replica-set/index.ts';
 import { runScheduler } from './scheduler/index.ts';
@@ -42,5 +43,5 @@ export function startControllers(options: ControllersOptions): RunningController
 }
 
 function controllerSpecs(context: CloudContext): readonly ControllerSpec[] {
-  return [replicaSetController(context)];
+  return [deploymentController(context), replicaSetController(context)];
 }
