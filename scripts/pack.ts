@@ -20,7 +20,8 @@ export async function pack(arch: Arch): Promise<string> {
   copyFileSync(join(ROOT, 'bin', 'skerry'), join(stage, 'skerry'));
   copyFileSync(await nodeBinary(arch), join(stage, 'bin', 'node'));
   for (const file of ['skerry', 'bin/node']) chmodSync(join(stage, file), 0o755);
-  for (const bundle of ['skerry', 'cloud', 'edge', 'supervisor']) copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
+  for (const bundle of ['skerry', 'cloud', 'edge', 'supervisor'])
+    copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
   cpSync(join(ROOT, 'deploy', 'systemd'), join(stage, 'systemd'), { recursive: true });
   for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) copyFileSync(join(ROOT, file), join(stage, file));
   const tarball = join(DIST, `${name}.tar.gz`);

@@ -13,6 +13,7 @@ export interface SystemPackage {
 export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'bubblewrap', program: 'bwrap', purpose: 'mount namespaces of process pods' },
   { name: 'strace', program: 'strace', purpose: 'counting fsyncs before acknowledgements' },
+  { name: 'faketime', program: 'faketime', purpose: 'nodes and clouds with another clock' },
   { name: 'iproute2', program: 'ip', purpose: 'network namespaces of the tests' },
   { name: 'procps', program: 'ps', purpose: 'process facts in tests' },
 ];

@@ -1,18 +1,20 @@
 /** Who may do what at this cloud: RBAC from the store's roles, nodes by what concerns them, tokens of living accounts only. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import type { Authenticator, Authorizer } from '@skerry/api';
-import type { Clock } from '@skerry/base';
-import type { Store } from '@skerry/kube/store';
+import type { Authenticator, Authorizer, ResourceRow } from '@skerry/api';
+import { type Clock, messageOf } from '@skerry/base';
+import type { AccessHooks } from '@skerry/kube/server';
+import { formatKey, type Store, type StoreKey } from '@skerry/kube/store';
 import type { Certificate, Pki } from '@skerry/security/pki';
 import {
   createAuthenticator,
   createNodeAuthorizer,
   createPolicyCache,
   createRbacAuthorizer,
+  impersonate,
   mastersAuthorizer,
-  type NodeAuthorizerOptions,
   type PolicyCache,
   type RbacAuthorizer,
+  reviewRules,
   unionAuthorizer,
 } from '@skerry/security/policy';
 import {
@@ -37,28 +39,54 @@ export interface AccessOptions {
   readonly store: Store;
   readonly pki: Pki;
   readonly clock: Clock;
-  readonly concerns: NodeAuthorizerOptions['concerns'];
-  readonly isEdgeOrigin: (group: string, resource: string) => boolean;
+  readonly concerns: (node: string, key: StoreKey) => boolean;
+  readonly rows: () => Iterable<ResourceRow>;
   readonly isRevoked: (certificate: Certificate) => boolean;
 }
 
 const RBAC = 'rbac.authorization.k8s.io';
 const RBAC_RESOURCES = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'];
 
-export function openAccess({ store, pki, clock, concerns, isEdgeOrigin, isRevoked }: AccessOptions): Access {
+export function openAccess({ store, pki, clock, concerns, rows, isRevoked }: AccessOptions): Access {
   const policy = createPolicyCache();
   for (const resource of RBAC_RESOURCES) follow(store, RBAC, resource, policy);
   const rbac = createRbacAuthorizer(policy);
   const publicKey: KeyObject = createPublicKey(pki.serviceAccountKey);
   const keys = keysById([publicKey]);
   const tokens = createTokenVerifier({ keys: () => keys, clock, isLive: (claims) => isLive(store, claims) });
+  const nodes = createNodeAuthorizer({
+    concerns: (node, key) => concerns(node, formatKey(key)),
+    isEdgeOrigin: (group, resource) => isEdgeOrigin(rows(), group, resource),
+  });
   return {
     policy,
     rbac,
-    authorizer: unionAuthorizer(mastersAuthorizer, createNodeAuthorizer({ concerns, isEdgeOrigin }), rbac),
+    authorizer: unionAuthorizer(mastersAuthorizer, nodes, rbac),
     authenticator: createAuthenticator({ authority: pki.authority.certificate, clock, tokens, isRevoked }),
     tokens,
     issuer: createTokenIssuer({ key: pki.serviceAccountKey, clock }),
+  };
+}
+
+function isEdgeOrigin(rows: Iterable<ResourceRow>, group: string, resource: string): boolean {
+  for (const { gvr, origin } of rows) if (gvr.resource === resource && gvr.group === group) return origin === 'edge';
+  return false;
+}
+
+/** What the API server asks beyond yes and no. */
+export function accessHooks({ issuer, tokens, rbac, authorizer }: Access): AccessHooks {
+  return {
+    issueToken: (grant) => issuer.issue(grant),
+    reviewToken: async (token, audiences) => {
+      try {
+        const verified = tokens.verify(token, audiences.length === 0 ? undefined : audiences);
+        return { authenticated: true, user: verified.user, audiences: verified.audiences };
+      } catch (error) {
+        return { authenticated: false, error: messageOf(error) };
+      }
+    },
+    reviewRules: (user, namespace) => reviewRules(rbac, user, namespace),
+    impersonate: (user, headers) => impersonate(authorizer, user, headers),
   };
 }
 

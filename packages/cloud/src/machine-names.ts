@@ -1,4 +1,5 @@
 /** The names and addresses under which this machine may be reached, when nobody said which. */
+import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import type { HostPort } from '@skerry/base/flags';
 
@@ -18,4 +19,9 @@ export function advertisedNames(advertise: string, listen: HostPort): readonly s
 export function localHost({ host }: HostPort): string {
   if (host === '::') return '::1';
   return host === '0.0.0.0' ? '127.0.0.1' : host;
+}
+
+/** The first of the names that is an address: a Service leads to addresses only. */
+export function firstAddress(names: readonly string[]): string {
+  return names.find((name) => isIP(name) !== 0) ?? '127.0.0.1';
 }

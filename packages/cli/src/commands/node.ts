@@ -12,6 +12,8 @@ export interface NodeFlags extends ConnectionFlags {
 
 const NODES: Gvr = { group: '', version: 'v1', resource: 'nodes' };
 
+const NODE_IDENTITIES: Gvr = { group: 'security.skerry.io', version: 'v1alpha1', resource: 'nodeidentities' };
+
 /** What the commands say of a node; `-o json` prints it as it is. */
 export interface NodeSummary {
   readonly name: string;
@@ -77,6 +79,22 @@ export async function showNode(context: CliContext, name: string, flags: NodeFla
       ['Taints', node.taints.join(', ') || 'none'],
       ['Pods', pods.join(', ') || 'none'],
     ]),
+  );
+}
+
+/** The cloud closes the node's sessions as soon as it sees the mark, and takes no certificate issued before it. */
+export async function revokeNode(context: CliContext, name: string, flags: NodeFlags): Promise<void> {
+  using client = await connect(context, flags);
+  const revokedBefore = new Date(context.clock.now()).toISOString();
+  const identity = {
+    apiVersion: 'security.skerry.io/v1alpha1',
+    kind: 'NodeIdentity',
+    metadata: { name },
+    spec: { revokedBefore },
+  };
+  await client.patch({ gvr: NODE_IDENTITIES, name }, identity, { type: 'apply', fieldManager: 'skerry', force: true });
+  context.say(
+    `skerry: ${name} is revoked; to let it in again, join it with a new token ('skerry token create --node ${name}')\n`,
   );
 }
 

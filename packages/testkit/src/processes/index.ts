@@ -12,6 +12,7 @@ export {
   tryKubectl,
 } from './kubectl.ts';
 export { requireSystem, type SystemNeed } from './require-system.ts';
+export { TcpProxy } from './tcp-proxy.ts';
 export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';
 export { TestCloud, type TestCloudOptions } from './test-cloud.ts';
 export { TestEdge, type TestEdgeOptions } from './test-edge.ts';

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** A Debian package and the program that shows it is there. */
-const PROGRAMS = { bubblewrap: 'bwrap', strace: 'strace', iproute2: 'ip', procps: 'ps' } as const;
+const PROGRAMS = { bubblewrap: 'bwrap', strace: 'strace', faketime: 'faketime', iproute2: 'ip', procps: 'ps' } as const;
 
 export type SystemNeed = keyof typeof PROGRAMS | 'root';
 

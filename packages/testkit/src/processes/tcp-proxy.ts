@@ -1,0 +1,65 @@
+/** A cable that can be pulled: a TCP relay on loopback. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+export class TcpProxy implements AsyncDisposable {
+  readonly address: string;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+  /** Bytes that went through in either direction. */
+  bytes = 0;
+
+  static async start(target: string): Promise<TcpProxy> {
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+    return new TcpProxy(server, target);
+  }
+
+  constructor(server: Server, target: string) {
+    const address = server.address();
+    this.address = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+    this.#server = server;
+    const [host = '', port = ''] = target.split(':');
+    server.on('connection', (socket) => this.#relay(socket, host, Number(port)));
+  }
+
+  /** Drops every connection and takes none until `mend`. */
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  #relay(client: Socket, host: string, port: number): void {
+    if (this.#isCut) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(port, host);
+    this.#join(client, upstream);
+    this.#join(upstream, client);
+  }
+
+  #join(from: Socket, to: Socket): void {
+    this.#sockets.add(from);
+    from.on('data', (chunk: Buffer) => {
+      this.bytes += chunk.length;
+      if (!to.write(chunk)) from.pause();
+    });
+    to.on('drain', () => from.resume());
+    from.on('end', () => to.end());
+    from.on('error', () => to.destroy());
+    from.on('close', () => {
+      this.#sockets.delete(from);
+      to.destroy();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
