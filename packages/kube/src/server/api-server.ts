@@ -8,6 +8,7 @@ import { BUILTIN_ADMISSION } from './admission/index.ts';
 import { authorize } from './authorize.ts';
 import { builtinKinds } from './builtin-kinds.ts';
 import type { ApiRequest, ApiResponse } from './contract.ts';
+import { followDefinitions } from './definitions.ts';
 import { dispatch } from './dispatch.ts';
 import type { AdmissionStep, Call, Engine } from './engine.ts';
 import { ImpersonatedRequest } from './impersonated-request.ts';
@@ -69,6 +70,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ...(options.parseYaml === undefined ? {} : { parseYaml: options.parseYaml }),
   };
   const watches = new Watches(engine);
+  const definitions = followDefinitions(engine, { cleansUp: true });
   const metrics = new RequestMetrics();
   const server: Server = {
     engine,
@@ -86,7 +88,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     table,
     handle: (request) => settle(server, request, (asked, route) => answer(server, asked, route)),
     planUpgrade: (request) => settle(server, request, (asked, route) => planOf(server, asked, route)),
-    close: () => watches.close(),
+    close: () => {
+      definitions.close();
+      watches.close();
+    },
   };
 }
 

@@ -36,6 +36,7 @@ export async function createObject(
   options: WriteOptions,
   isApply = false,
 ): Promise<StoredObject> {
+  if (call.kind.isTerminating === true) throw methodNotSupported(groupResource(call.kind), 'create');
   settlePlace(call, object);
   const isGenerated = !object.metadata.name && Boolean(object.metadata.generateName);
   for (let draw = 1; ; draw++) {

@@ -10,6 +10,8 @@ export interface ServedKind {
   readonly isCustom: boolean;
   /** The version that the store keeps; the row's own unless the kind has several. */
   readonly storageVersion: string;
+  /** Its definition is going: what is there goes, and nothing new is made. */
+  readonly isTerminating?: boolean;
   /** A sentence for the `Warning` header when this version is deprecated. */
   readonly deprecation?: string;
 }

@@ -1,5 +1,6 @@
 /** What every write passes before it is validated, in this order. */
 import type { AdmissionStep, Admitted, Engine } from '../engine.ts';
+import { customResourceDefinition } from './custom-resource-definition.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -16,6 +17,7 @@ export const BUILTIN_ADMISSION: readonly AdmissionStep[] = [
   defaultTolerationSeconds,
   runtimeClass,
   serviceAddresses,
+  customResourceDefinition,
 ];
 
 export function admit(engine: Engine, admitted: Admitted): void {
