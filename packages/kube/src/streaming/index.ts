@@ -18,6 +18,8 @@ export {
 } from './contract.ts';
 export { refuse as refuseUpgrade } from './handshake.ts';
 
+export { streamPair } from './stream-pair.ts';
+
 export interface UpgradesOptions {
   readonly dialer: NodeDialer;
   readonly log: Logger;
