@@ -1,4 +1,6 @@
+export type { AccessHooks } from './access-hooks.ts';
 export { type ApiServer, type ApiServerOptions, createApiServer } from './api-server.ts';
+export { builtinKinds } from './builtin-kinds.ts';
 export type { ApiRequest, ApiResponse, UpgradeRequest } from './contract.ts';
 export type { AdmissionStep, Admitted, Engine } from './engine.ts';
 export {
