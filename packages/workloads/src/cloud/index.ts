@@ -3,21 +3,21 @@ import { messageOf } from '@skerry/base';
 import { type ControllerSpec, runController } from '@skerry/kube/controller';
 import { type CloudContext, type CloudContextOptions, cloudContext } from './context.ts';
 import { deploymentController } from './deployment/index.ts';
+import { type ApiEndpoint, kubernetesServiceController } from './kubernetes-service/index.ts';
 import { runPlacement } from './placement/index.ts';
+import { podGcController } from './pod-gc/index.ts';
 import { replicaSetController } from './replica-set/index.ts';
+import { rootCaController } from './root-ca/index.ts';
 import { runScheduler } from './scheduler/index.ts';
+import { serviceAccountController } from './service-account/index.ts';
+
+export type { ApiEndpoint };
 
 export interface ControllersOptions extends CloudContextOptions {
   /** PEM of the authority behind the API server's certificate, published to every namespace as `kube-root-ca.crt`. */
   readonly rootCa?: string;
   /** Where the Service `kubernetes` leads to; without it there is no such Service. */
   readonly apiEndpoint?: ApiEndpoint;
-}
-
-export interface ApiEndpoint {
-  /** An IP address that nodes reach. */
-  readonly address: string;
-  readonly port: number;
 }
 
 export interface RunningControllers {
@@ -28,7 +28,7 @@ export interface RunningControllers {
 /** Runs them all until `signal` aborts. */
 export function startControllers(options: ControllersOptions): RunningControllers {
   const context = cloudContext(options);
-  const running = controllerSpecs(context).map((spec) => runController(spec, context));
+  const running = controllerSpecs(context, options).map((spec) => runController(spec, context));
   const { informers, log } = context;
   running.push(
     runScheduler({ ...context, informers, recorder: context.recorder('default-scheduler') }),
@@ -42,6 +42,14 @@ export function startControllers(options: ControllersOptions): RunningController
   return { ended: ended.then(() => {}) };
 }
 
-function controllerSpecs(context: CloudContext): readonly ControllerSpec[] {
-  return [deploymentController(context), replicaSetController(context)];
+function controllerSpecs(context: CloudContext, options: ControllersOptions): readonly ControllerSpec[] {
+  const { rootCa, apiEndpoint } = options;
+  return [
+    deploymentController(context),
+    replicaSetController(context),
+    podGcController(context),
+    serviceAccountController(context),
+    ...(rootCa === undefined ? [] : [rootCaController(context, rootCa)]),
+    ...(apiEndpoint === undefined ? [] : [kubernetesServiceController(context, apiEndpoint)]),
+  ];
 }

@@ -13,6 +13,7 @@ import { controlledBy, controllerOf, indexByController, isControlledBy, orphansI
 import { isSameTemplate } from '../pod-template.ts';
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from '../resources.ts';
 import { formatTime } from '../timestamps.ts';
+import { deleteIfThere, refOf } from '../writes.ts';
 import { replicasOf } from './bounds.ts';
 import { DEPLOYMENT, type DeploymentPlan, planDeployment } from './plan.ts';
 import { REVISION } from './revisions.ts';
@@ -166,13 +167,9 @@ function reportScale({ events }: World, deployment: Deployment, replicaSet: Repl
   events.event(deployment, 'Normal', 'ScalingReplicaSet', message);
 }
 
-async function remove({ client }: World, { metadata }: ReplicaSet): Promise<void> {
-  const { namespace = '', name = '', uid } = metadata;
-  try {
-    await client.delete({ gvr: REPLICA_SETS, namespace, name }, uid === undefined ? {} : { uid });
-  } catch (error) {
-    if (!isStatus(error, 'NotFound')) throw error;
-  }
+async function remove({ client }: World, replicaSet: ReplicaSet): Promise<void> {
+  const { uid } = replicaSet.metadata;
+  await deleteIfThere(client, refOf(REPLICA_SETS, replicaSet), uid === undefined ? {} : { uid });
 }
 
 async function writeStatus({ client }: World, deployment: Deployment, plan: DeploymentPlan): Promise<void> {

@@ -1,5 +1,5 @@
 /** ReplicaSet: keeps as many pods as its spec says. */
-import { type Gvk, isStatus } from '@skerry/api';
+import type { Gvk } from '@skerry/api';
 import type { Node, Pod, ReplicaSet } from '@skerry/api/types';
 import { messageOf } from '@skerry/base';
 import type { Recorder } from '@skerry/kube/client';
@@ -15,6 +15,7 @@ import { podFromTemplate } from '../pod-template.ts';
 import { indexByNode, isOnReachableNode, ownersOfPodsOn } from '../pods-by-node.ts';
 import { NODES, PODS, REPLICA_SETS } from '../resources.ts';
 import { slowStart } from '../slow-start.ts';
+import { deleteIfThere, isNamespaceGoing, refOf } from '../writes.ts';
 import { diffReplicaSet, type ReplicaFailure, replicaSetStatus } from './diff.ts';
 import type { Neighbours } from './rank.ts';
 
@@ -123,21 +124,12 @@ async function createPods(world: World, replicaSet: ReplicaSet, count: number): 
   return error;
 }
 
-// Nothing can be made in a namespace that is being deleted, and the ReplicaSet goes with it.
-function isNamespaceGoing(error: unknown): boolean {
-  return isStatus(error, 'Forbidden') && /being terminated/.test(error.message);
-}
-
 async function deletePods(world: World, replicaSet: ReplicaSet, pods: readonly Pod[]): Promise<unknown> {
   const { client, expectations, events } = world;
   const owner = keyOf(replicaSet);
   const remove = async (pod: Pod) => {
-    const { namespace = '', name = '', uid } = pod.metadata;
-    try {
-      await client.delete({ gvr: PODS, namespace, name }, uid === undefined ? {} : { uid });
-    } catch (error) {
-      if (!isStatus(error, 'NotFound', 'Conflict')) throw error;
-    }
+    const { name, uid } = pod.metadata;
+    await deleteIfThere(client, refOf(PODS, pod), uid === undefined ? {} : { uid });
     expectations.deleted(owner, pod);
     events.event(replicaSet, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
   };
