@@ -71,6 +71,8 @@ export const MAX_HEARTBEAT_MS = 60_000;
 export const SILENT_HEARTBEATS = 3;
 /** From the first byte of a dial to the hub's welcome. */
 export const HELLO_TIMEOUT_MS = 10_000;
+/** Connections of one node that have not greeted yet. */
+export const MAX_VISITORS_PER_NODE = 8;
 /** How long an old session has to answer before a comer replaces it. */
 export const CHALLENGE_MS = 1_000;
 /** How long a session without a path is kept, so that its streams survive a short break. */

@@ -64,7 +64,8 @@ export type SessionFrame =
   | { readonly type: 'accept'; readonly id: number }
   | { readonly type: 'data'; readonly id: number; readonly bytes: Uint8Array }
   | { readonly type: 'credit'; readonly id: number; readonly bytes: number }
-  | { readonly type: 'end'; readonly id: number }
+  /** `isFinal`: the answer is over, nothing more is read either. */
+  | { readonly type: 'end'; readonly id: number; readonly isFinal: boolean }
   | { readonly type: 'abort'; readonly id: number; readonly text: Uint8Array };
 
 export type Frame = PathFrame | SessionFrame;
@@ -159,8 +160,12 @@ function encodeBody(frame: Exclude<Frame, { type: 'data' | 'state' | 'outbox' | 
     case 'open':
       return body.varint(frame.id).byte(frame.lane).raw(frame.header).finish();
     case 'accept':
-    case 'end':
       return body.varint(frame.id).finish();
+    case 'end':
+      return body
+        .varint(frame.id)
+        .byte(frame.isFinal ? 1 : 0)
+        .finish();
     case 'credit':
       return body.varint(frame.id).varint(frame.bytes).finish();
     case 'abort':
@@ -238,8 +243,9 @@ function decodeBody(type: Frame['type'], body: ByteReader): Frame {
     case 'open':
       return { type, id: body.varint(), lane: toStreamLane(body.byte()), header: limitedHeader(body) };
     case 'accept':
-    case 'end':
       return { type, id: body.varint() };
+    case 'end':
+      return { type, id: body.varint(), isFinal: body.byte() === 1 };
     case 'credit':
       return { type, id: body.varint(), bytes: body.varint() };
     case 'abort':

@@ -91,9 +91,19 @@ export class HubNode {
       this.#on(event, now, out);
     } catch (error) {
       if (!hasCode(error, 'LINK_PROTOCOL')) throw error;
-      this.#end(Reason.other, messageOf(error), CloseCode.protocol, out);
+      this.#fail(event, messageOf(error), out);
     }
     return out;
+  }
+
+  /** Invariant: what a stranger sends on a connection of its own never ends the session of the node. */
+  #fail(event: HubEvent, reason: string, out: Out): void {
+    if (event.type !== 'message' || this.#session?.channel.path(event.path) !== undefined) {
+      this.#end(Reason.other, reason, CloseCode.protocol, out);
+      return;
+    }
+    this.#door?.remove(event.path);
+    out.push({ type: 'close-path', path: event.path, code: CloseCode.protocol, reason });
   }
 
   #on(event: HubEvent, now: number, out: Out): void {

@@ -33,7 +33,8 @@ export type StreamEvent =
   | { readonly type: 'stream-open'; readonly id: number; readonly header: Uint8Array; readonly lane?: Lane }
   | { readonly type: 'stream-accept'; readonly id: number }
   | { readonly type: 'stream-send'; readonly id: number; readonly bytes: Uint8Array }
-  | { readonly type: 'stream-end'; readonly id: number }
+  /** No more from here; `isFinal`: and nothing more is read. */
+  | { readonly type: 'stream-end'; readonly id: number; readonly isFinal?: boolean }
   | { readonly type: 'stream-abort'; readonly id: number; readonly text: string }
   /** The reader took so many bytes in one message. */
   | { readonly type: 'stream-consumed'; readonly id: number; readonly bytes: number };
@@ -67,6 +68,7 @@ interface Stream {
   readonly pending: FrameQueue;
   isWaiting: boolean;
   isEnding: boolean;
+  isFinal: boolean;
   hasEnded: boolean;
   peerHasEnded: boolean;
   isAccepted: boolean;
@@ -120,7 +122,7 @@ export class Streams {
         this.#send(event.id, event.bytes, out);
         return;
       case 'stream-end':
-        this.#end(event.id, out);
+        this.#end(event.id, event.isFinal ?? false, out);
         return;
       case 'stream-abort':
         this.#abort(event.id, event.text, out);
@@ -153,7 +155,7 @@ export class Streams {
         this.#drain(stream, out);
         return;
       case 'end':
-        this.#onEnd(stream, out);
+        this.#onEnd(stream, frame.isFinal, out);
         return;
       case 'abort':
         this.#remove(stream);
@@ -226,12 +228,25 @@ export class Streams {
     this.#settle(stream);
   }
 
-  #end(id: number, out: Out): void {
+  #end(id: number, isFinal: boolean, out: Out): void {
     const stream = this.#find(id);
-    if (stream === undefined || stream.isEnding) return;
+    if (stream === undefined) return;
+    if (stream.isEnding) {
+      if (isFinal) this.#finish(stream, out);
+      return;
+    }
     this.#accept(id);
     stream.isEnding = true;
+    stream.isFinal = isFinal;
     this.#settle(stream, out);
+  }
+
+  /** Ended before, and now nothing is read any more either. */
+  #finish(stream: Stream, out: Out): void {
+    stream.isFinal = true;
+    if (!stream.hasEnded) return;
+    this.#channel.send(stream.lane, { type: 'end', id: stream.id, isFinal: true });
+    this.#close(stream, out);
   }
 
   #abort(id: number, text: string, out: Out): void {
@@ -270,11 +285,12 @@ export class Streams {
     stream.consumed += more;
   }
 
-  #onEnd(stream: Stream, out: Out): void {
-    if (stream.peerHasEnded) throw errors.PROTOCOL({ detail: `stream ${stream.id} ended twice` });
+  #onEnd(stream: Stream, isFinal: boolean, out: Out): void {
+    if (stream.peerHasEnded && !isFinal) throw errors.PROTOCOL({ detail: `stream ${stream.id} ended twice` });
+    if (!stream.peerHasEnded) out.push({ type: 'stream-ended', id: stream.id });
     stream.peerHasEnded = true;
-    out.push({ type: 'stream-ended', id: stream.id });
-    this.#closeWhenDone(stream, out);
+    if (isFinal) this.#close(stream, out);
+    else this.#closeWhenDone(stream, out);
   }
 
   #drain(stream: Stream, out: Out): void {
@@ -311,12 +327,15 @@ export class Streams {
     out?.push({ type: 'stream-room', id: stream.id });
     if (!stream.isEnding || stream.hasEnded) return;
     stream.hasEnded = true;
-    this.#channel.send(stream.lane, { type: 'end', id: stream.id });
+    this.#channel.send(stream.lane, { type: 'end', id: stream.id, isFinal: stream.isFinal });
     if (out !== undefined) this.#closeWhenDone(stream, out);
   }
 
   #closeWhenDone(stream: Stream, out: Out): void {
-    if (!stream.hasEnded || !stream.peerHasEnded) return;
+    if (stream.hasEnded && (stream.peerHasEnded || stream.isFinal)) this.#close(stream, out);
+  }
+
+  #close(stream: Stream, out: Out): void {
     this.#remove(stream);
     out.push({ type: 'stream-closed', id: stream.id });
   }
@@ -334,6 +353,7 @@ export class Streams {
       pending: new FrameQueue(),
       isWaiting: false,
       isEnding: false,
+      isFinal: false,
       hasEnded: false,
       peerHasEnded: false,
       isAccepted: false,

@@ -1,0 +1,312 @@
+/** One node at the hub: performs what its state machine asks for. */
+import { type Clock, type Logger, messageOf } from '@skerry/base';
+import type { HeldState, OutboxEntry, Position, StateChange, StateOutput } from '../contract.ts';
+import { encodeState } from '../core/batch.ts';
+import { Reason } from '../core/frame.ts';
+import type { HubEffect, HubEvent } from '../core/hub-events.ts';
+import { HubNode, stepHub } from '../core/hub-node.ts';
+import { errors } from '../errors.ts';
+import type { CopySuspicion, HubOptions, HubSessionInfo } from './contract.ts';
+import { close, type LinkSocket, write } from './link-socket.ts';
+import { untilDone } from './retry.ts';
+import { StreamTable } from './stream-table.ts';
+import { NO_SLOT, type TimerWheel, type WheelItem } from './timer-wheel.ts';
+
+/** What all nodes share. */
+export interface HubContext extends HubOptions {
+  readonly wheel: TimerWheel;
+  readonly random: () => number;
+  /** Flushes the peer once the events of this moment are through. */
+  readonly flushSoon: (peer: HubPeer) => void;
+  readonly forget: (peer: HubPeer) => void;
+}
+
+/** What exists only while a session is open. */
+interface Running {
+  readonly abort: AbortController;
+  room: PromiseWithResolvers<void> | undefined;
+  versions: PromiseWithResolvers<ReadonlyMap<string, string>> | undefined;
+  readonly unsunk: { readonly entries: readonly OutboxEntry[]; readonly bytes: number }[];
+  isSinking: boolean;
+}
+
+export class HubPeer implements WheelItem {
+  readonly node: string;
+  wheelSlot = NO_SLOT;
+  needsFlush = false;
+  readonly #context: HubContext;
+  #core = new HubNode();
+  #sockets: LinkSocket[] = [];
+  #running: Running | undefined;
+  #table: StreamTable | undefined;
+  #isOpen = false;
+
+  constructor(node: string, context: HubContext) {
+    this.node = node;
+    this.#context = context;
+  }
+
+  get #clock(): Clock {
+    return this.#context.clock;
+  }
+
+  get #log(): Logger {
+    return this.#context.log;
+  }
+
+  get isConnected(): boolean {
+    return this.#core.isConnected;
+  }
+
+  get streams(): StreamTable {
+    this.#table ??= new StreamTable({
+      node: this.node,
+      clock: this.#clock,
+      streams: () => (this.#core.isConnected ? this.#core.streams : undefined),
+      dispatch: (event) => this.dispatch(event),
+      answer: (header, stream, signal) => {
+        const { streamHandler } = this.#context;
+        if (streamHandler === undefined) return Promise.reject(errors.STREAM_REFUSED({ text: 'nobody answers here' }));
+        return streamHandler(this.node, header, stream, signal);
+      },
+    });
+    return this.#table;
+  }
+
+  info(): HubSessionInfo {
+    const paths = this.#core.channel?.paths.length ?? 0;
+    return {
+      node: this.node,
+      sessionNumber: this.#core.sessionNumber,
+      connected: this.#core.isConnected,
+      current: this.#core.sync?.isCurrent ?? false,
+      address: this.#sockets[0]?.remoteAddress ?? '',
+      paths,
+      streams: this.#core.streams?.count ?? 0,
+    };
+  }
+
+  // ——— events ———
+
+  /** A comer has greeted and may enter. */
+  greet(socket: LinkSocket, event: Extract<HubEvent, { type: 'hello' }>): void {
+    this.#sockets.push(socket);
+    socket.owner = this;
+    this.dispatch(event);
+  }
+
+  onSocketMessage(socket: LinkSocket, bytes: Uint8Array): void {
+    this.dispatch({ type: 'message', path: socket.path, bytes });
+  }
+
+  onSocketWritten(socket: LinkSocket, bytes: number): void {
+    this.dispatch({ type: 'written', path: socket.path, bytes });
+  }
+
+  onSocketClosed(socket: LinkSocket, reason: string): void {
+    this.#sockets = this.#sockets.filter((other) => other !== socket);
+    this.dispatch({ type: 'path-closed', path: socket.path, reason });
+  }
+
+  close(reason: Reason, text: string): void {
+    this.dispatch({ type: 'close', reason, text });
+  }
+
+  deadline(): number {
+    return this.#core.deadline();
+  }
+
+  onDue(): void {
+    this.dispatch({ type: 'tick' });
+  }
+
+  flush(): void {
+    this.needsFlush = false;
+    this.#step({ type: 'flush' });
+    this.#context.wheel.schedule(this);
+    if (this.#core.isEmpty && this.#sockets.length === 0) this.#context.forget(this);
+  }
+
+  dispatch(event: HubEvent): void {
+    this.#step(event);
+    if (!this.needsFlush) this.#context.flushSoon(this);
+  }
+
+  #step(event: HubEvent): void {
+    const [core, effects] = stepHub(this.#core, event, this.#clock.monotonic());
+    this.#core = core;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: HubEffect): void {
+    switch (effect.type) {
+      case 'write':
+        this.#withSocket(effect.path, (socket) => write(socket, effect.bytes));
+        return;
+      case 'close-path':
+        this.#withSocket(effect.path, (socket) => close(socket, this.#clock, effect.code, effect.reason));
+        return;
+      case 'store-number':
+        void this.#storeNumber(effect.sessionNumber);
+        return;
+      case 'session-open':
+        this.#isOpen = true;
+        this.#log.info({ node: this.node, sessionNumber: effect.sessionNumber }, 'session open');
+        this.#context.onSession?.(this.node, 'open');
+        return;
+      case 'session-ended':
+        this.#onEnded(effect.reason);
+        return;
+      case 'feed-wanted':
+        void this.#feed(effect.position);
+        return;
+      case 'versions':
+        this.#running?.versions?.resolve(effect.versions);
+        return;
+      case 'state-room':
+        this.#running?.room?.resolve();
+        return;
+      case 'sink':
+        this.#sinkLater(effect.entries, effect.bytes);
+        return;
+      case 'copy':
+        this.#onCopy(effect);
+        return;
+      default:
+        this.streams.onEffect(effect);
+    }
+  }
+
+  #withSocket(path: number, action: (socket: LinkSocket) => void): void {
+    const socket = this.#sockets.find((candidate) => candidate.path === path);
+    if (socket !== undefined) action(socket);
+  }
+
+  async #storeNumber(sessionNumber: number): Promise<void> {
+    try {
+      await this.#context.sessionNumbers.store(this.node, sessionNumber);
+      this.dispatch({ type: 'number-stored', sessionNumber });
+    } catch (error) {
+      this.#log.error({ node: this.node, error }, 'session number not stored');
+      if (this.#core.sessionNumber === sessionNumber) this.close(Reason.other, 'session number not stored');
+    }
+  }
+
+  #onCopy(effect: Extract<HubEffect, { type: 'copy' }>): void {
+    const socketAt = (path: number | undefined) => this.#sockets.find((socket) => socket.path === path);
+    const { kind, comerNumber, currentNumber } = effect;
+    const holderAddress = socketAt(effect.holder)?.remoteAddress;
+    const comerAddress = socketAt(effect.path)?.remoteAddress ?? '';
+    const about = { node: this.node, kind, comerAddress, comerNumber, currentNumber };
+    const suspicion: CopySuspicion = holderAddress === undefined ? about : { ...about, holderAddress };
+    this.#log.warn({ ...suspicion }, 'a copy of the node is suspected, the comer is refused');
+    this.#context.onCopy?.(suspicion);
+  }
+
+  #onEnded(reason: string): void {
+    const running = this.#running;
+    this.#running = undefined;
+    const gone = errors.PEER_GONE({ node: this.node, reason });
+    running?.abort.abort(gone);
+    running?.room?.reject(gone);
+    running?.versions?.reject(gone);
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#log.info({ node: this.node, reason }, 'session ended');
+    this.#context.onSession?.(this.node, 'closed');
+  }
+
+  // ——— state down ———
+
+  #run(): Running {
+    this.#running ??= {
+      abort: new AbortController(),
+      room: undefined,
+      versions: undefined,
+      unsunk: [],
+      isSinking: false,
+    };
+    return this.#running;
+  }
+
+  async #feed(position: Position): Promise<void> {
+    const running = this.#run();
+    const { signal } = running.abort;
+    const held: HeldState = { position, versions: () => this.#askVersions(running) };
+    const output: StateOutput = {
+      send: (changes, upTo) => this.#sendState(running, changes, upTo),
+      current: (upTo) => this.#sendCurrent(running, upTo),
+    };
+    try {
+      await this.#context.feed(this.node, held, output, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#log.error({ node: this.node, error }, 'feed failed');
+      this.close(Reason.other, `feed failed: ${messageOf(error)}`);
+    }
+  }
+
+  #askVersions(running: Running): Promise<ReadonlyMap<string, string>> {
+    if (running.versions === undefined) {
+      running.versions = Promise.withResolvers();
+      running.versions.promise.catch(() => {});
+      if (running.abort.signal.aborted) running.versions.reject(running.abort.signal.reason);
+      else this.dispatch({ type: 'ask-versions' });
+    }
+    return running.versions.promise;
+  }
+
+  async #sendState(running: Running, changes: readonly StateChange[], position: Position): Promise<void> {
+    const copy = position.slice();
+    for (const batch of encodeState(changes, copy)) {
+      if (running.room !== undefined) throw errors.STATE_OVERRUN({ node: this.node });
+      running.abort.signal.throwIfAborted();
+      this.dispatch({ type: 'state', batch, position: copy });
+      await this.#roomForState(running);
+    }
+  }
+
+  async #roomForState(running: Running): Promise<void> {
+    if (this.#core.sync?.isBlocked !== true || running.abort.signal.aborted) return;
+    running.room = Promise.withResolvers();
+    try {
+      await running.room.promise;
+    } finally {
+      running.room = undefined;
+    }
+  }
+
+  async #sendCurrent(running: Running, position: Position): Promise<void> {
+    running.abort.signal.throwIfAborted();
+    this.dispatch({ type: 'current', position: position.slice() });
+    this.#context.onSession?.(this.node, 'current');
+    await this.#roomForState(running);
+  }
+
+  // ——— outbox up ———
+
+  #sinkLater(entries: readonly OutboxEntry[], bytes: number): void {
+    const running = this.#run();
+    running.unsunk.push({ entries, bytes });
+    if (!running.isSinking) void this.#sink(running);
+  }
+
+  /** Batches that arrive while the sink is busy go to it together. */
+  async #sink(running: Running): Promise<void> {
+    const { signal } = running.abort;
+    const { clock, random } = this.#context;
+    const log = this.#log.child({ node: this.node });
+    running.isSinking = true;
+    while (running.unsunk.length > 0) {
+      const batches = running.unsunk.splice(0);
+      const entries = batches.flatMap((batch) => batch.entries);
+      const bytes = batches.reduce((sum, batch) => sum + batch.bytes, 0);
+      const store = () => this.#context.sink(this.node, entries);
+      const isStored = await untilDone({ clock, log, random, signal }, 'storing outbox entries', store);
+      if (!isStored || signal.aborted) return;
+      const seq = entries.at(-1)?.seq;
+      if (seq !== undefined) this.dispatch({ type: 'sunk', seq, bytes });
+    }
+    running.isSinking = false;
+  }
+}
