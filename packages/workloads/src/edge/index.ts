@@ -1,4 +1,10 @@
 /** The node's half of workloads: the pod controller, its runtimes, the streams to what runs, and the Node object. */
+export {
+  createPodController,
+  type NodePods,
+  type PodController,
+  type PodControllerOptions,
+} from './pod/controller.ts';
 export { createProcessRuntime, findTools, type ProcessRuntime, type ProcessRuntimeOptions } from './process/runtime.ts';
 export type * from './runtime.ts';
 export { RuntimeRefusal } from './runtime.ts';
@@ -9,3 +15,4 @@ export {
   ensureSupervisor,
   type SupervisorClient,
 } from './supervisor-client.ts';
+export type { IssuedToken, TokenRequest } from './volumes/payload.ts';

@@ -22,6 +22,8 @@ export interface ContainerSnapshot {
   readonly logPath: string;
   readonly startedAt: number;
   readonly pid?: number;
+  /** The runtime knows nothing of it: its program could not be executed. */
+  readonly isPhantom?: true;
   readonly exit?: { readonly code: number; readonly reason?: string; readonly finishedAt: number };
 }
 

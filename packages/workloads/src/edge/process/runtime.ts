@@ -16,7 +16,7 @@ import {
 import type { SupervisorClient } from '../supervisor-client.ts';
 import { DEFAULT_PATH, invocationOf, type Tools } from './command.ts';
 import { type AgentIdentity, type Privileges, resolvePrivileges } from './privileges.ts';
-import { hostRoot } from './root-view.ts';
+import { hostRoot, makeTerminationPoint } from './root-view.ts';
 import { sandboxOptions } from './sandbox.ts';
 import { openLink } from './supervisor-link.ts';
 import { UidRange } from './uid-range.ts';
@@ -69,6 +69,7 @@ export function findTools(path: string = DEFAULT_PATH): Tools {
 export async function createProcessRuntime(options: ProcessRuntimeOptions): Promise<ProcessRuntime> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const tools = options.tools ?? findTools();
+  makeTerminationPoint(DEFAULT_TERMINATION_LOG);
   const uids = new UidRange(join(options.directory, 'uids.json'));
   const { agent } = options;
   const ownUid = (pod: Pod) => (agent.uid === 0 ? uids.take(pod.metadata.uid ?? '') : agent.uid);

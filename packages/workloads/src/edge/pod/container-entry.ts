@@ -1,0 +1,109 @@
+/** What the worker remembers of one container between two looks at it. */
+import type { ContainerSnapshot } from '../runtime.ts';
+import { hashOf } from './hash.ts';
+import type { RestartBackoff } from './restart-backoff.ts';
+import type { Container, Pod } from './types.ts';
+import type { ContainerView } from './view.ts';
+
+export class ContainerEntry {
+  container: Container;
+  readonly role: ContainerView['role'];
+  current: ContainerSnapshot | undefined;
+  previous: ContainerSnapshot | undefined;
+  lastWords: string | undefined;
+  previousWords: string | undefined;
+  problem: ContainerView['problem'] | undefined;
+  busy: ContainerView['busy'] | undefined;
+  isStarted = false;
+  isReady = false;
+  doom: ContainerView['doom'] | undefined;
+  backoff: RestartBackoff | undefined;
+  imageId: string | undefined;
+  /** Ends the probes of the current attempt. */
+  probing: AbortController | undefined;
+  /** Shortens the grace of a stop that is under way. */
+  hurry: ((graceSeconds: number) => void) | undefined;
+  #hash: string;
+
+  constructor(container: Container, role: ContainerView['role']) {
+    this.container = container;
+    this.role = role;
+    this.#hash = hashOf(container);
+  }
+
+  update(container: Container): void {
+    if (container === this.container) return;
+    this.container = container;
+    this.#hash = hashOf(container);
+  }
+
+  /** A newer attempt pushes the current one into the past; resolves with the one that nobody needs any more. */
+  accept(snapshot: ContainerSnapshot): ContainerSnapshot | undefined {
+    const { current } = this;
+    if (current === undefined || current.id === snapshot.id) {
+      this.current = snapshot;
+      return undefined;
+    }
+    if (snapshot.labels.attempt < current.labels.attempt) return this.#acceptOlder(snapshot);
+    const dropped = this.previous;
+    this.previous = current;
+    this.previousWords = this.lastWords;
+    this.current = snapshot;
+    this.lastWords = undefined;
+    return dropped;
+  }
+
+  #acceptOlder(snapshot: ContainerSnapshot): ContainerSnapshot | undefined {
+    const known = this.previous;
+    if (known === undefined || known.id === snapshot.id) {
+      this.previous = snapshot;
+      return undefined;
+    }
+    if (known.labels.attempt > snapshot.labels.attempt) return snapshot;
+    this.previous = snapshot;
+    return known;
+  }
+
+  stopProbing(): void {
+    this.probing?.abort();
+    this.probing = undefined;
+  }
+
+  view(): ContainerView {
+    const { container, role, isStarted, isReady } = this;
+    return {
+      container,
+      role,
+      isStarted,
+      isReady,
+      hash: this.#hash,
+      ...defined({
+        current: this.current,
+        previous: this.previous,
+        lastWords: this.lastWords,
+        previousWords: this.previousWords,
+        problem: this.problem,
+        busy: this.busy,
+        doom: this.doom,
+        backoff: this.backoff,
+        imageId: this.imageId,
+      }),
+    };
+  }
+}
+
+/** Entries in the order they start: init containers and sidecars as written, then the main ones, then the ephemeral ones. */
+export function entriesOf(pod: Pod): ContainerEntry[] {
+  const { initContainers = [], containers, ephemeralContainers = [] } = pod.spec;
+  return [
+    ...initContainers.map((one) => new ContainerEntry(one, one.restartPolicy === 'Always' ? 'sidecar' : 'init')),
+    ...containers.map((one) => new ContainerEntry(one, 'main')),
+    ...ephemeralContainers.map((one) => new ContainerEntry(one, 'ephemeral')),
+  ];
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function defined<T extends object>(fields: T): Defined<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

@@ -1,0 +1,27 @@
+/** What the pods of a node share. */
+import type { Clock, Logger } from '@skerry/base';
+import type { Client, Recorder } from '@skerry/kube/client';
+import type { PodRuntime } from '../runtime.ts';
+import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
+import type { ConfigReader, ServiceFacts } from './environment.ts';
+import type { Limiter } from './limiter.ts';
+
+export interface PodContext {
+  readonly client: Client;
+  readonly runtime: PodRuntime;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly recorder: Recorder;
+  /** Holds `UID/volumes` and `UID/containers`. */
+  readonly directory: string;
+  /** Holds `NAMESPACE_NAME_UID/CONTAINER/ATTEMPT.log`, as a kubelet lays them out. */
+  readonly logDirectory: string;
+  readonly hostIPs: () => readonly string[];
+  readonly allocatable: () => Readonly<Record<string, string>>;
+  readonly services: (namespace: string) => readonly ServiceFacts[];
+  readonly localApi: () => { readonly host: string; readonly port: number } | undefined;
+  readonly readConfig: (namespace: string) => ConfigReader;
+  readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
+  /** Bounds how many containers start at the same moment. */
+  readonly starts: Limiter;
+}

@@ -1,0 +1,230 @@
+/** Keeps the pods of one node: follows the nearest API, and has a worker for each pod. */
+import { isStatus, type KubeObject } from '@skerry/api';
+import type { Clock, Logger } from '@skerry/base';
+import type { Client, Recorder } from '@skerry/kube/client';
+import { type Informer, startInformer } from '@skerry/kube/controller';
+import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
+import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
+import type { PodContext } from './context.ts';
+import type { ConfigObject, ConfigReader, ServiceFacts } from './environment.ts';
+import { createLimiter } from './limiter.ts';
+import { type ConfigKey, configsOf } from './node-configs.ts';
+import { sweepOrphans } from './orphans.ts';
+import type { Pod } from './types.ts';
+import { PodWorker } from './worker.ts';
+
+/** Starting is bound by the processor: more at once would only make each one slower. */
+const CONCURRENT_STARTS = 8;
+
+const core = (resource: string) => ({ group: '', version: 'v1', resource });
+const CONFIG_RESOURCES = { ConfigMap: core('configmaps'), Secret: core('secrets') } as const;
+
+export interface PodControllerOptions {
+  /** Of the nearest API: at the edge the node's own replica. */
+  readonly client: Client;
+  readonly nodeName: string;
+  readonly runtime: PodRuntime;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly recorder: Recorder;
+  /** Holds the pods' directories. */
+  readonly directory: string;
+  readonly logDirectory: string;
+  /** Resolves when the API shows all the node has: until then nothing that is missing there may be ended. */
+  readonly ready: Promise<void>;
+  readonly nodeIps: () => readonly string[];
+  readonly allocatable: () => Readonly<Record<string, string>>;
+  readonly localApi?: () => { readonly host: string; readonly port: number } | undefined;
+  readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
+}
+
+export interface PodController {
+  /** Runs until `signal` aborts, and leaves the pods running then. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Ends all pods with their grace, or less; their objects stay, so the next start runs them again. Call after `run` has ended. */
+  stopAll(maxGraceSeconds?: number): Promise<void>;
+  readonly pods: NodePods;
+}
+
+/** What streams and metrics need to know of the pods here. */
+export interface NodePods {
+  list(): readonly PodWorker[];
+  find(namespace: string, name: string): PodWorker | undefined;
+}
+
+export function createPodController(options: PodControllerOptions): PodController {
+  return new Controller(options);
+}
+
+class Controller implements PodController {
+  readonly #options: PodControllerOptions;
+  readonly #context: PodContext;
+  readonly #workers = new Map<string, PodWorker>();
+  /** Containers found at the start, until their pod shows up. */
+  readonly #found = new Map<string, ContainerSnapshot[]>();
+  #services: Informer<ServiceObject> | undefined;
+
+  readonly pods: NodePods = {
+    list: () => [...this.#workers.values()],
+    find: (namespace, name) =>
+      this.#workers
+        .values()
+        .find(({ pod: { metadata } }) => metadata.namespace === namespace && metadata.name === name),
+  };
+
+  constructor(options: PodControllerOptions) {
+    this.#options = options;
+    const { client, runtime, clock, recorder, directory, logDirectory, nodeIps, allocatable, requestToken } = options;
+    this.#context = {
+      client,
+      runtime,
+      clock,
+      recorder,
+      directory,
+      logDirectory,
+      allocatable,
+      requestToken,
+      log: options.log.child({ controller: 'pods' }),
+      hostIPs: nodeIps,
+      localApi: options.localApi ?? (() => undefined),
+      services: (namespace) => this.#servicesOf(namespace),
+      readConfig: (namespace) => configReader(client, namespace),
+      starts: createLimiter(CONCURRENT_STARTS),
+    };
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { client, clock, nodeName, ready, runtime } = this.#options;
+    const { log } = this.#context;
+    // Whatever a restart of the replica shows before it is whole must not look like deletions.
+    await untilAborted(ready, signal);
+    const context = { client, clock, log, signal };
+    this.#services = startInformer<ServiceObject>(context, { gvr: core('services'), transform: leanService });
+    const pods = startInformer<Pod>(context, {
+      gvr: core('pods'),
+      fieldSelector: `spec.nodeName=${nodeName}`,
+      transform: leanPod,
+    });
+    using _changes = runtime.onChange((snapshot) => this.#workers.get(snapshot.labels.uid)?.onSnapshot(snapshot));
+    for (const snapshot of await runtime.list()) this.#remember(snapshot);
+    await untilAborted(Promise.all([pods.synced, this.#services.synced]), signal);
+    const unfollow = [this.#followPods(pods), ...this.#followConfigs(context)];
+    await sweepOrphans(this.#context, this.#found, signal);
+    await untilAborted(new Promise(() => {}), signal).catch(() => {});
+    for (const stop of unfollow) stop();
+    for (const worker of this.#workers.values()) worker.close();
+  }
+
+  async stopAll(maxGraceSeconds?: number): Promise<void> {
+    using _changes = this.#options.runtime.onChange((snapshot) =>
+      this.#workers.get(snapshot.labels.uid)?.onSnapshot(snapshot),
+    );
+    await Promise.all(this.pods.list().map((worker) => worker.stopForShutdown(maxGraceSeconds)));
+  }
+
+  #remember(snapshot: ContainerSnapshot): void {
+    const { uid } = snapshot.labels;
+    const known = this.#found.get(uid);
+    if (known === undefined) this.#found.set(uid, [snapshot]);
+    else known.push(snapshot);
+  }
+
+  #followPods(pods: Informer<Pod>): () => void {
+    return pods.onChange(({ type, object }) => {
+      const uid = object.metadata.uid ?? '';
+      const worker = this.#workers.get(uid);
+      if (type === 'delete') worker?.remove();
+      else if (worker !== undefined) worker.update(object);
+      else this.#add(object);
+    });
+  }
+
+  #add(pod: Pod): void {
+    const uid = pod.metadata.uid ?? '';
+    const snapshots = this.#found.get(uid) ?? [];
+    this.#found.delete(uid);
+    // A pod that has ended for good and left nothing here only waits for its object to go.
+    if (snapshots.length === 0 && isFinished(pod) && pod.metadata.deletionTimestamp === undefined) return;
+    const worker = new PodWorker(this.#context, pod, snapshots);
+    this.#workers.set(uid, worker);
+    worker.done.then(() => this.#workers.delete(uid)).catch(() => {});
+  }
+
+  /** Only names are kept: contents are read when they are needed. */
+  #followConfigs(context: Parameters<typeof startInformer>[0]): (() => void)[] {
+    return (['ConfigMap', 'Secret'] as const).map((kind) => {
+      const informer = startInformer<ConfigObject>(context, { gvr: CONFIG_RESOURCES[kind], transform: nameOnly });
+      return informer.onChange(({ object: { metadata } }) => {
+        const key: ConfigKey = `${kind}/${metadata.name ?? ''}`;
+        for (const worker of this.#workers.values()) {
+          if (worker.pod.metadata.namespace === metadata.namespace && configsOf(worker.pod).has(key))
+            worker.onConfigChange();
+        }
+      });
+    });
+  }
+
+  /** Those of the namespace, and the API's own from wherever a pod is. */
+  #servicesOf(namespace: string): ServiceFacts[] {
+    const all = this.#services?.cache.list() ?? [];
+    return all
+      .filter(
+        ({ metadata }) =>
+          metadata.namespace === namespace || (metadata.namespace === 'default' && metadata.name === 'kubernetes'),
+      )
+      .map(({ metadata, spec }) => ({
+        name: metadata.name ?? '',
+        clusterIP: spec.clusterIP ?? '',
+        ports: spec.ports ?? [],
+      }));
+  }
+}
+
+interface ServiceObject extends KubeObject {
+  spec: { readonly clusterIP?: string; readonly ports?: ServiceFacts['ports'] };
+}
+
+function configReader(client: Client, namespace: string): ConfigReader {
+  return async (kind, name) => {
+    try {
+      return await client.get<ConfigObject>({ gvr: CONFIG_RESOURCES[kind], namespace, name });
+    } catch (error) {
+      if (isStatus(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  };
+}
+
+function isFinished({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}
+
+/** managedFields are half of a pod and nobody here reads them. */
+function leanPod(pod: Pod): Pod {
+  const { managedFields: _dropped, ...metadata } = pod.metadata;
+  return { ...pod, metadata };
+}
+
+function leanService({ apiVersion, kind, metadata, spec }: ServiceObject): ServiceObject {
+  const { name = '', namespace = '', uid = '', resourceVersion = '' } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, namespace, uid, resourceVersion },
+    spec: { ...(spec.clusterIP === undefined ? {} : { clusterIP: spec.clusterIP }), ports: spec.ports ?? [] },
+  };
+}
+
+function nameOnly({ apiVersion, kind, metadata }: ConfigObject): ConfigObject {
+  const { name = '', namespace = '', uid = '', resourceVersion = '' } = metadata;
+  return { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } };
+}
+
+/** Rejects with the signal's reason as soon as it aborts. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([promise, aborted]);
+}

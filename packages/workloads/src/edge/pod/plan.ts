@@ -1,0 +1,116 @@
+/** What to do next for one pod. Pure: the worker performs the actions and asks again when something has changed. */
+import { restartAt } from './restart-backoff.ts';
+import {
+  type ContainerView,
+  isInitDone,
+  isInitialized,
+  isOver,
+  isRunning,
+  type PodView,
+  shouldRestart,
+} from './view.ts';
+
+export type Action =
+  /** Make volumes and what the containers share. */
+  | { readonly type: 'prepare' }
+  | { readonly type: 'start'; readonly name: string; readonly attempt: number }
+  | { readonly type: 'stop'; readonly name: string; readonly graceSeconds: number; readonly message: string }
+  /** Nothing runs any more and the pod is to go: clean up and say so to the API. */
+  | { readonly type: 'finish' }
+  /** The pod as a whole fails. */
+  | { readonly type: 'fail'; readonly reason: string; readonly message: string }
+  | { readonly type: 'wake'; readonly at: number };
+
+export const DEFAULT_GRACE_SECONDS = 30;
+
+export function plan(view: PodView): Action[] {
+  if (view.deletion !== undefined) return planEnd(view, view.deletion.graceSeconds, { type: 'finish' });
+  if (view.failure !== undefined) return planEnd(view, graceOf(view), undefined);
+  const deadline = deadlineOf(view);
+  if (deadline !== undefined && view.now >= deadline && !isOver(view)) {
+    const message = 'Pod was active on the node longer than the specified deadline';
+    return [{ type: 'fail', reason: 'DeadlineExceeded', message }];
+  }
+  const actions = isOver(view) ? planEnd(view, graceOf(view), undefined) : planWork(view);
+  return deadline === undefined || isOver(view) ? actions : [...actions, { type: 'wake', at: deadline }];
+}
+
+/** Main containers first; then sidecars, the last one started first. */
+function planEnd(view: PodView, graceSeconds: number, whenDone: Action | undefined): Action[] {
+  const live = view.containers.filter((container) => isRunning(container) || container.busy !== undefined);
+  if (live.length === 0) return whenDone === undefined ? [] : [whenDone];
+  const others = live.filter(({ role }) => role !== 'sidecar');
+  const next = others.length > 0 ? others : live.slice(-1);
+  return next
+    .filter(({ busy }) => busy === undefined)
+    .map(({ container: { name } }) => ({ type: 'stop', name, graceSeconds, message: `Stopping container ${name}` }));
+}
+
+function planWork(view: PodView): Action[] {
+  if (!view.isPrepared) return planPreparation(view);
+  const actions: Action[] = [];
+  const initialized = isInitialized(view.containers);
+  for (const container of view.containers) {
+    const { role } = container;
+    if (role === 'init') {
+      if (initialized || isInitDone(container, view.containers)) continue;
+      actions.push(...planContainer(container, view));
+      return actions;
+    }
+    actions.push(...planContainer(container, view));
+    // A sidecar holds back what comes after it only until the pod has got going.
+    if (role === 'sidecar' && !initialized && !(isRunning(container) && container.isStarted)) return actions;
+  }
+  return actions;
+}
+
+function planPreparation({ isPreparing, prepareProblem, now }: PodView): Action[] {
+  if (isPreparing) return [];
+  if (prepareProblem === undefined || now >= prepareProblem.retryAt) return [{ type: 'prepare' }];
+  return [{ type: 'wake', at: prepareProblem.retryAt }];
+}
+
+function planContainer(container: ContainerView, view: PodView): Action[] {
+  if (container.busy !== undefined) return [];
+  if (isRunning(container)) return planRunning(container, view);
+  const { current, problem, container: spec } = container;
+  const start = {
+    type: 'start',
+    name: spec.name,
+    attempt: current === undefined ? 0 : current.labels.attempt + 1,
+  } as const;
+  const mayStart = current?.exit === undefined ? view.now : startableAt(container, view);
+  if (mayStart === undefined) return [];
+  const at = Math.max(mayStart, problem?.retryAt ?? 0);
+  return view.now >= at ? [start] : [{ type: 'wake', at }];
+}
+
+/** Undefined: it has ended for good. */
+function startableAt(container: ContainerView, { pod, containers, now }: PodView): number | undefined {
+  const { exit } = container.current ?? {};
+  if (exit === undefined) return now;
+  // The machine went down under it: that is no crash of its own.
+  if (exit.reason === 'NodeRebooted' && shouldRestart(container, pod)) return now;
+  if (container.role === 'init' && !isInitDone(container, containers) && exit.code === 0) return now;
+  return shouldRestart(container, pod) ? restartAt(container.backoff, exit.finishedAt) : undefined;
+}
+
+function planRunning(container: ContainerView, view: PodView): Action[] {
+  const { name } = container.container;
+  if (container.doom !== undefined) {
+    const graceSeconds = container.doom.graceSeconds ?? graceOf(view);
+    return [{ type: 'stop', name, graceSeconds, message: container.doom.message }];
+  }
+  if (container.current?.labels.hash === container.hash) return [];
+  const message = `Container ${name} definition changed, will be restarted`;
+  return [{ type: 'stop', name, graceSeconds: graceOf(view), message }];
+}
+
+function graceOf({ pod }: PodView): number {
+  return pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+}
+
+function deadlineOf({ pod, startTime }: PodView): number | undefined {
+  const { activeDeadlineSeconds } = pod.spec;
+  return activeDeadlineSeconds === undefined ? undefined : startTime + activeDeadlineSeconds * 1000;
+}

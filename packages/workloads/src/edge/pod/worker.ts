@@ -1,0 +1,355 @@
+/** One pod on this node: looks, plans, acts, and writes down what came of it. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isStatus, type Ref } from '@skerry/api';
+import { type BackoffPolicy, backoffDelay, type Logger, messageOf, type Timer } from '@skerry/base';
+import type { ContainerSnapshot } from '../runtime.ts';
+import { VolumeProblem } from '../volumes/payload.ts';
+import { PodVolumes } from '../volumes/pod-volumes.ts';
+import { type ContainerEntry, entriesOf } from './container-entry.ts';
+import { ContainerRunner } from './container-runner.ts';
+import type { PodContext } from './context.ts';
+import type { PodFacts } from './downward.ts';
+import { type Action, DEFAULT_GRACE_SECONDS, plan } from './plan.ts';
+import { podLogDirectory } from './start-container.ts';
+import { statusOf } from './status.ts';
+import { StatusWriter } from './status-writer.ts';
+import type { Pod } from './types.ts';
+import { isRunning, type PodView } from './view.ts';
+
+const PODS = { group: '', version: 'v1', resource: 'pods' } as const;
+const PREPARE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 60_000 };
+const DELETE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
+
+export class PodWorker {
+  readonly uid: string;
+  /** Resolves when the pod has left the node. */
+  readonly done: Promise<void>;
+  readonly #context: PodContext;
+  readonly #log: Logger;
+  readonly #ref: Ref;
+  readonly #entries: ContainerEntry[];
+  readonly #volumes: PodVolumes;
+  readonly #status: StatusWriter;
+  readonly #runner: ContainerRunner;
+  readonly #closed = new AbortController();
+  readonly #done = Promise.withResolvers<void>();
+  readonly #startTime: number;
+  #pod: Pod;
+  #prepared: 'no' | 'busy' | 'yes' = 'no';
+  #prepareProblem: (NonNullable<PodView['prepareProblem']> & { readonly attempt: number }) | undefined;
+  #podIPs: readonly string[];
+  #isGone = false;
+  #failure: PodView['failure'];
+  #finishing = false;
+  #scheduled = false;
+  #wake: Timer | undefined;
+
+  /** `snapshots` are what the runtime knows of the pod's containers from before. */
+  constructor(context: PodContext, pod: Pod, snapshots: readonly ContainerSnapshot[] = []) {
+    const { namespace = '', name = '', uid = '' } = pod.metadata;
+    this.uid = uid;
+    this.#context = context;
+    this.#log = context.log.child({ pod: `${namespace}/${name}` });
+    this.#ref = { gvr: PODS, namespace, name };
+    this.#pod = pod;
+    this.#entries = entriesOf(pod);
+    this.#startTime = pod.status?.startTime === undefined ? context.clock.now() : Date.parse(pod.status.startTime);
+    this.#podIPs = pod.status?.podIPs?.map(({ ip }) => ip) ?? [];
+    this.#volumes = new PodVolumes({
+      directory: join(context.directory, uid),
+      read: context.readConfig(namespace),
+      requestToken: context.requestToken,
+      now: () => context.clock.now(),
+      owner: context.runtime.ownerOf(pod),
+    });
+    this.#status = new StatusWriter(context, this.#ref, pod);
+    this.#runner = new ContainerRunner({
+      uid,
+      context,
+      volumes: this.#volumes,
+      pod: () => this.#pod,
+      facts: () => this.#facts(),
+      event: (type, reason, message) => this.#event(type, reason, message),
+      onSnapshot: (snapshot) => this.onSnapshot(snapshot),
+      touch: () => this.#touch(),
+      inBackground: (work) => this.#inBackground(work),
+    });
+    this.done = this.#done.promise;
+    if (pod.status?.phase === 'Failed' && pod.status.reason !== undefined) {
+      this.#failure = { reason: pod.status.reason, message: pod.status.message ?? '' };
+    }
+    this.#adopt(snapshots);
+    this.#touch();
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  get entries(): readonly ContainerEntry[] {
+    return this.#entries;
+  }
+
+  update(pod: Pod): void {
+    this.#pod = pod;
+    const specs = entriesOf(pod);
+    for (const { container, role } of specs) {
+      const known = this.#entries.find((entry) => entry.container.name === container.name);
+      if (known !== undefined) known.update(container);
+      else if (role === 'ephemeral') this.#entries.push(...specs.filter((entry) => entry.container === container));
+    }
+    this.#hurry();
+    this.#status.observe(pod);
+    if (this.#prepared === 'yes') this.refreshVolumes();
+    this.#touch();
+  }
+
+  /** The object is gone from the API: end the pod with its grace, and tell nobody. */
+  remove(): void {
+    this.#isGone = true;
+    this.#hurry();
+    this.#touch();
+  }
+
+  /** Ends the containers but not the pod: the next start of the agent runs it again. */
+  async stopForShutdown(graceSeconds?: number): Promise<void> {
+    const own = this.#pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+    const grace = Math.min(own, graceSeconds ?? own);
+    const stopped = new Set(this.#entries.filter((entry) => isRunning(entry.view())).map(({ current }) => current?.id));
+    this.close();
+    for (const roles of [['init', 'main', 'ephemeral'], ['sidecar']]) {
+      const entries = this.#entries.filter((entry) => roles.includes(entry.role) && isRunning(entry.view()));
+      await Promise.all(entries.map((entry) => this.#runner.stop(entry, grace, undefined)));
+    }
+    // A pod that is never restarted would count as ended: without a record it begins anew.
+    if ((this.#pod.spec.restartPolicy ?? 'Always') === 'Always') return;
+    for (const { current } of this.#entries) {
+      if (current?.exit !== undefined && stopped.has(current.id)) await this.#context.runtime.remove(current.id);
+    }
+  }
+
+  onSnapshot(snapshot: ContainerSnapshot): void {
+    const entry = this.#entries.find(({ container }) => container.name === snapshot.labels.container);
+    if (entry === undefined) return;
+    const known = entry.current?.id === snapshot.id ? entry.current : undefined;
+    if (known?.exit !== undefined) return;
+    this.#runner.drop(entry.accept(snapshot));
+    if (snapshot.exit !== undefined && entry.current?.id === snapshot.id) this.#runner.onExit(entry, snapshot);
+    this.#touch();
+  }
+
+  /** A ConfigMap or Secret the pod uses has changed: files follow at once, failed starts are tried again. */
+  onConfigChange(): void {
+    const now = this.#context.clock.now();
+    for (const entry of this.#entries) {
+      if (entry.problem?.reason === 'CreateContainerConfigError') entry.problem = { ...entry.problem, retryAt: now };
+    }
+    if (this.#prepareProblem !== undefined) this.#prepareProblem = { ...this.#prepareProblem, retryAt: now };
+    if (this.#prepared === 'yes') this.refreshVolumes();
+    this.#touch();
+  }
+
+  refreshVolumes(): void {
+    this.#volumes.setUp(this.#pod, this.#facts()).then(
+      () => this.#touch(),
+      (error: unknown) => this.#log.warn({ error: messageOf(error) }, 'volumes not refreshed'),
+    );
+  }
+
+  /** Stops looking after the pod; its containers run on. */
+  close(): void {
+    this.#closed.abort();
+    this.#wake?.cancel();
+    this.#status.stop();
+    for (const entry of this.#entries) entry.stopProbing();
+  }
+
+  view(): PodView {
+    const { clock, hostIPs } = this.#context;
+    const deletion = this.#deletion();
+    return {
+      pod: this.#pod,
+      now: clock.now(),
+      startTime: this.#startTime,
+      containers: this.#entries.map((entry) => entry.view()),
+      isPrepared: this.#prepared === 'yes',
+      isPreparing: this.#prepared === 'busy',
+      podIPs: this.#podIPs,
+      hostIPs: hostIPs(),
+      ...(this.#prepareProblem === undefined ? {} : { prepareProblem: this.#prepareProblem }),
+      ...(deletion === undefined ? {} : { deletion }),
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    };
+  }
+
+  #deletion(): PodView['deletion'] {
+    const { metadata, spec } = this.#pod;
+    const own = spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+    if (this.#isGone) return { graceSeconds: metadata.deletionGracePeriodSeconds ?? own };
+    if (metadata.deletionTimestamp === undefined) return undefined;
+    return { graceSeconds: metadata.deletionGracePeriodSeconds ?? own };
+  }
+
+  #facts(): PodFacts {
+    const { hostIPs, allocatable } = this.#context;
+    return { podIPs: this.#podIPs, hostIPs: hostIPs(), allocatable: allocatable() };
+  }
+
+  #adopt(snapshots: readonly ContainerSnapshot[]): void {
+    const statuses = [
+      ...(this.#pod.status?.initContainerStatuses ?? []),
+      ...(this.#pod.status?.containerStatuses ?? []),
+    ];
+    for (const snapshot of [...snapshots].sort((a, b) => a.labels.attempt - b.labels.attempt)) {
+      const entry = this.#entries.find(({ container }) => container.name === snapshot.labels.container);
+      if (entry === undefined) continue;
+      this.#runner.drop(entry.accept(snapshot));
+    }
+    for (const entry of this.#entries) {
+      const { current } = entry;
+      if (current === undefined) continue;
+      const known = statuses.find(({ containerID }) => containerID?.endsWith(`//${current.id}`) === true);
+      entry.imageId = known?.imageID ?? entry.container.image;
+      if (current.exit !== undefined) {
+        this.#runner.onExit(entry, current);
+        continue;
+      }
+      this.#prepared = 'yes';
+      entry.isStarted = known?.started === true;
+      entry.isReady = known?.ready === true;
+      this.#runner.probe(entry, current);
+    }
+    if (this.#prepared !== 'yes') return;
+    if (this.#podIPs.length === 0) this.#podIPs = this.#context.hostIPs();
+    this.refreshVolumes();
+  }
+
+  /** Looks again soon; many reasons at once make one look. */
+  #touch(): void {
+    if (this.#scheduled || this.#closed.signal.aborted) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    if (this.#closed.signal.aborted || this.#finishing) return;
+    const actions = plan(this.view());
+    for (const action of actions) this.#perform(action);
+    const wakes = actions.filter((action) => action.type === 'wake').map(({ at }) => at);
+    if (this.#volumes.renewAt !== undefined) wakes.push(this.#volumes.renewAt);
+    this.#wakeAt(wakes);
+    if (!this.#isGone) this.#status.want(statusOf(this.view(), this.#context.runtime.name));
+  }
+
+  #wakeAt(times: readonly number[]): void {
+    this.#wake?.cancel();
+    if (times.length === 0) return;
+    const { clock } = this.#context;
+    this.#wake = clock.after(Math.max(0, Math.min(...times) - clock.now()), () => {
+      if ((this.#volumes.renewAt ?? Number.POSITIVE_INFINITY) <= clock.now()) this.refreshVolumes();
+      this.#touch();
+    });
+  }
+
+  #perform(action: Action): void {
+    const entry = 'name' in action ? this.#entries.find(({ container }) => container.name === action.name) : undefined;
+    switch (action.type) {
+      case 'prepare':
+        this.#inBackground(this.#prepare());
+        return;
+      case 'start':
+        if (entry !== undefined) this.#inBackground(this.#runner.start(entry, action.attempt));
+        return;
+      case 'stop':
+        if (entry !== undefined) this.#inBackground(this.#runner.stop(entry, action.graceSeconds, action.message));
+        return;
+      case 'fail':
+        this.#failure = { reason: action.reason, message: action.message };
+        this.#event('Warning', action.reason, action.message);
+        this.#touch();
+        return;
+      case 'finish':
+        this.#finishing = true;
+        this.#inBackground(this.#finish());
+        return;
+      case 'wake':
+        return;
+    }
+  }
+
+  #inBackground(work: Promise<void>): void {
+    work
+      .catch((error: unknown) => this.#log.error({ error: messageOf(error) }, 'pod action failed'))
+      .finally(() => this.#touch());
+  }
+
+  async #prepare(): Promise<void> {
+    this.#prepared = 'busy';
+    const { runtime, clock } = this.#context;
+    try {
+      const { podIPs } = await runtime.preparePod(this.#pod);
+      this.#podIPs = podIPs;
+      await this.#volumes.setUp(this.#pod, this.#facts());
+      this.#prepared = 'yes';
+      this.#prepareProblem = undefined;
+    } catch (error) {
+      this.#prepared = 'no';
+      const attempt = (this.#prepareProblem?.attempt ?? -1) + 1;
+      const retryAt = clock.now() + backoffDelay(PREPARE_RETRY, attempt) + PREPARE_RETRY.baseMs;
+      this.#prepareProblem = { message: messageOf(error), retryAt, attempt };
+      this.#event(
+        'Warning',
+        error instanceof VolumeProblem ? 'FailedMount' : 'FailedCreatePodSandBox',
+        messageOf(error),
+      );
+    }
+  }
+
+  /** A second delete with less grace counts for stops that are already under way. */
+  #hurry(): void {
+    const deletion = this.#deletion();
+    if (deletion === undefined) return;
+    for (const entry of this.#entries) entry.hurry?.(deletion.graceSeconds);
+  }
+
+  /** Nothing runs: last status, then volumes, records and logs, then the object. */
+  async #finish(): Promise<void> {
+    const { runtime, directory } = this.#context;
+    if (!this.#isGone) this.#status.want(statusOf(this.view(), runtime.name));
+    await this.#status.settle();
+    await this.#volumes.tearDown(this.uid);
+    for (const { current, previous } of this.#entries) {
+      for (const snapshot of [current, previous]) {
+        if (snapshot !== undefined && !snapshot.isPhantom) await runtime.remove(snapshot.id);
+      }
+    }
+    await rm(join(directory, this.uid), { recursive: true, force: true });
+    await rm(podLogDirectory(this.#context, this.#pod), { recursive: true, force: true });
+    await runtime.removePod(this.uid);
+    await this.#deleteObject();
+    this.close();
+    this.#done.resolve();
+  }
+
+  async #deleteObject(): Promise<void> {
+    const { client, clock } = this.#context;
+    for (let attempt = 0; !this.#isGone && !this.#closed.signal.aborted; attempt++) {
+      try {
+        await client.delete(this.#ref, { gracePeriodSeconds: 0, uid: this.uid, signal: this.#closed.signal });
+        return;
+      } catch (error) {
+        if (isStatus(error, 'NotFound', 'Conflict')) return;
+        this.#log.debug({ attempt, error: messageOf(error) }, 'pod not deleted yet');
+        await clock.sleep(backoffDelay(DELETE_RETRY, attempt) + DELETE_RETRY.baseMs, this.#closed.signal);
+      }
+    }
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#context.recorder.event(this.#pod, type, reason, message);
+  }
+}
