@@ -28,7 +28,7 @@ export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir
       text: 'Names and addresses, comma-separated, under which nodes and clients reach this cloud.',
       value: 'NAME[,IP]',
       parse: parseNames,
-      fallback: [],
+      fallback: '',
       fallbackText: 'the addresses of this machine',
     },
     'key-file': {
