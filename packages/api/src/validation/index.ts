@@ -1,4 +1,7 @@
 export { applyKindDefaults } from './defaults/index.ts';
+export { type ValidateOptions, validateKind } from './kinds/index.ts';
+export { type MetaRow, validateMeta } from './kinds/meta.ts';
+export { isAddress } from './kinds/network.ts';
 export {
   checkCIdentifier,
   checkConfigKey,
@@ -13,3 +16,12 @@ export {
   checkQualifiedName,
   MAX_ANNOTATIONS_BYTES,
 } from './names.ts';
+export {
+  generationChanged,
+  ignoredFields,
+  isPodDone,
+  prepareForCreate,
+  prepareForUpdate,
+  type QosClass,
+  qosClass,
+} from './strategy.ts';

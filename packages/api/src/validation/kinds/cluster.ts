@@ -1,0 +1,136 @@
+/** Nodes, leases, classes, events, budgets and volumes. */
+import { isObject, type JsonObject, jsonEqual, objectAt, textAt } from '../../json.ts';
+import { forbidden, invalid, required } from '../../walker/field-errors.ts';
+import { checkDnsLabel, checkQualifiedName } from '../names.ts';
+import { atLeast, countOrPercent, type Faults, isAbsent, named, oneOf, present, problems } from './checks.ts';
+import { immutable, type KindRules } from './rules.ts';
+import { checkTaints } from './scheduling.ts';
+import { checkSelector } from './selectors.ts';
+
+const HIGHEST_USER_PRIORITY = 1_000_000_000;
+const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+
+export const clusterRules: Readonly<Record<string, KindRules>> = {
+  '/Node': {
+    check: (faults, node) => checkTaints(faults, 'spec.taints', objectAt(node, 'spec')['taints']),
+    update: checkNodeUpdate,
+  },
+  '/Namespace': { check: checkNamespace },
+  '/Event': { check: checkEvent },
+  'coordination.k8s.io/Lease': { check: checkLease },
+  'scheduling.k8s.io/PriorityClass': { check: checkPriorityClass, update: checkPriorityClassUpdate },
+  'node.k8s.io/RuntimeClass': {
+    check: (faults, runtime) => named(faults, 'handler', runtime['handler'], checkDnsLabel),
+    update: immutable('handler'),
+  },
+  'policy/PodDisruptionBudget': { check: checkBudget },
+  'autoscaling/HorizontalPodAutoscaler': { check: checkAutoscaler },
+  '/PersistentVolumeClaim': { check: checkClaim },
+  '/PersistentVolume': { check: checkVolume },
+};
+
+/** An address range and a provider, once given, stay. */
+function checkNodeUpdate(faults: Faults, node: JsonObject, old: JsonObject): void {
+  for (const field of ['podCIDR', 'podCIDRs', 'providerID']) {
+    const before = objectAt(old, 'spec')[field];
+    const wanted = objectAt(node, 'spec')[field];
+    if (!isAbsent(before) && !jsonEqual(before, wanted)) {
+      faults.push(forbidden(`spec.${field}`, 'node updates may not change it once it is set'));
+    }
+  }
+}
+
+function checkNamespace(faults: Faults, namespace: JsonObject): void {
+  const { finalizers } = objectAt(namespace, 'spec');
+  if (!Array.isArray(finalizers)) return;
+  for (const finalizer of finalizers) {
+    problems(faults, 'spec.finalizers', finalizer, checkQualifiedName(String(finalizer)));
+  }
+}
+
+function checkEvent(faults: Faults, event: JsonObject): void {
+  const about = isObject(event['involvedObject']) ? 'involvedObject' : 'regarding';
+  const namespace = textAt(event, about, 'namespace');
+  const own = textAt(event, 'metadata', 'namespace');
+  // Events about cluster-scoped objects live in the default namespace.
+  const isHome = namespace === '' ? own === 'default' || own === 'kube-system' || own === '' : own === namespace;
+  if (!isHome) faults.push(invalid(`${about}.namespace`, namespace, 'does not match event.namespace'));
+}
+
+function checkLease(faults: Faults, lease: JsonObject): void {
+  const spec = objectAt(lease, 'spec');
+  atLeast(faults, 'spec.leaseDurationSeconds', spec['leaseDurationSeconds'], 1);
+  atLeast(faults, 'spec.leaseTransitions', spec['leaseTransitions'], 0);
+  if (spec['holderIdentity'] === '') faults.push(invalid('spec.holderIdentity', '', 'must not be empty'));
+}
+
+function checkPriorityClass(faults: Faults, priority: JsonObject): void {
+  const { value, preemptionPolicy } = priority;
+  const name = textAt(priority, 'metadata', 'name');
+  const isSystem = name === 'system-cluster-critical' || name === 'system-node-critical';
+  if (name.startsWith('system-') && !isSystem) {
+    faults.push(
+      forbidden('metadata.name', "priority class names with 'system-' prefix are reserved for system use only"),
+    );
+  }
+  if (typeof value === 'number' && value > HIGHEST_USER_PRIORITY && !isSystem) {
+    faults.push(forbidden('value', `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`));
+  }
+  oneOf(faults, 'preemptionPolicy', preemptionPolicy, ['Never', 'PreemptLowerPriority']);
+}
+
+function checkPriorityClassUpdate(faults: Faults, priority: JsonObject, old: JsonObject): void {
+  if (priority['value'] !== old['value']) faults.push(forbidden('value', 'may not be changed in an update.'));
+  if (priority['preemptionPolicy'] !== old['preemptionPolicy']) {
+    faults.push(invalid('preemptionPolicy', priority['preemptionPolicy'] ?? null, 'field is immutable'));
+  }
+}
+
+function checkBudget(faults: Faults, budget: JsonObject): void {
+  const { minAvailable, maxUnavailable, selector } = objectAt(budget, 'spec');
+  if (minAvailable !== undefined && maxUnavailable !== undefined) {
+    faults.push(
+      invalid('spec', { minAvailable, maxUnavailable }, 'minAvailable and maxUnavailable cannot be both set'),
+    );
+  }
+  countOrPercent(faults, 'spec.minAvailable', minAvailable);
+  countOrPercent(faults, 'spec.maxUnavailable', maxUnavailable);
+  checkSelector(faults, 'spec.selector', selector);
+}
+
+function checkAutoscaler(faults: Faults, autoscaler: JsonObject): void {
+  const { minReplicas, maxReplicas, scaleTargetRef } = objectAt(autoscaler, 'spec');
+  atLeast(faults, 'spec.minReplicas', minReplicas, 1);
+  if (typeof maxReplicas !== 'number' || maxReplicas < 1) {
+    faults.push(invalid('spec.maxReplicas', maxReplicas ?? 0, 'must be greater than 0'));
+  } else if (typeof minReplicas === 'number' && maxReplicas < minReplicas) {
+    faults.push(invalid('spec.maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`'));
+  }
+  for (const field of ['kind', 'name']) {
+    present(faults, `spec.scaleTargetRef.${field}`, isObject(scaleTargetRef) ? scaleTargetRef[field] : undefined);
+  }
+}
+
+function checkAccessModes(faults: Faults, spec: JsonObject): void {
+  const modes = spec['accessModes'];
+  if (!Array.isArray(modes) || modes.length === 0) faults.push(required('spec.accessModes'));
+  else for (const [index, mode] of modes.entries()) oneOf(faults, `spec.accessModes[${index}]`, mode, ACCESS_MODES);
+}
+
+function checkClaim(faults: Faults, claim: JsonObject): void {
+  const spec = objectAt(claim, 'spec');
+  checkAccessModes(faults, spec);
+  present(faults, 'spec.resources[storage]', objectAt(spec, 'resources', 'requests')['storage']);
+  checkSelector(faults, 'spec.selector', spec['selector']);
+}
+
+function checkVolume(faults: Faults, volume: JsonObject): void {
+  const spec = objectAt(volume, 'spec');
+  checkAccessModes(faults, spec);
+  if (objectAt(spec, 'capacity')['storage'] === undefined) faults.push(required('spec.capacity'));
+  oneOf(faults, 'spec.persistentVolumeReclaimPolicy', spec['persistentVolumeReclaimPolicy'], [
+    'Delete',
+    'Recycle',
+    'Retain',
+  ]);
+}
