@@ -1,6 +1,7 @@
 /** The stable resources of Kubernetes 1.36, one line each. What is the same for all has a default in `row()`. */
 import type { Gvk } from '../names.ts';
-import type { Relation, ResourceRow, Verb } from '../resource.ts';
+import type { ResourceRow, Verb } from '../resource.ts';
+import { podRelations, to } from './relations.ts';
 
 const ALL: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const NOT_AS_COLLECTION = ALL.filter((verb) => verb !== 'deletecollection');
@@ -382,45 +383,7 @@ function row(group: string, version: string, [resource, kind, facts = {}]: Line)
   };
 }
 
-function to(group: string, resource: string, ...namePaths: readonly string[]): Relation {
-  return { to: { group, version: 'v1', resource }, namePaths };
-}
-
 function eventFields(subject: string, ...more: readonly string[]): string[] {
   const parts = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'];
   return [...parts.map((part) => `${subject}.${part}`), 'reason', 'type', ...more];
-}
-
-function podRelations(): Relation[] {
-  const inContainers = (path: string) =>
-    ['containers', 'initContainers', 'ephemeralContainers'].map((list) => `spec.${list}[].${path}`);
-  return [
-    to(
-      '',
-      'configmaps',
-      'spec.volumes[].configMap.name',
-      'spec.volumes[].projected.sources[].configMap.name',
-      ...inContainers('env[].valueFrom.configMapKeyRef.name'),
-      ...inContainers('envFrom[].configMapRef.name'),
-    ),
-    to(
-      '',
-      'secrets',
-      'spec.volumes[].secret.secretName',
-      'spec.volumes[].projected.sources[].secret.name',
-      'spec.volumes[].csi.nodePublishSecretRef.name',
-      'spec.imagePullSecrets[].name',
-      ...inContainers('env[].valueFrom.secretKeyRef.name'),
-      ...inContainers('envFrom[].secretRef.name'),
-    ),
-    to('', 'persistentvolumeclaims', 'spec.volumes[].persistentVolumeClaim.claimName'),
-    to('', 'serviceaccounts', 'spec.serviceAccountName'),
-    to('node.k8s.io', 'runtimeclasses', 'spec.runtimeClassName'),
-    to(
-      'resource.k8s.io',
-      'resourceclaims',
-      'spec.resourceClaims[].resourceClaimName',
-      'status.resourceClaimStatuses[].resourceClaimName',
-    ),
-  ];
 }

@@ -1,0 +1,42 @@
+/** From objects to what they need at their node; the replica and the node authorizer follow these. */
+import type { Relation } from '../resource.ts';
+
+/** To a resource of version v1, by the dotted paths of names. */
+export function to(group: string, resource: string, ...namePaths: readonly string[]): Relation {
+  return { to: { group, version: 'v1', resource }, namePaths };
+}
+
+/** What a pod needs before its containers can start. */
+export function podRelations(): Relation[] {
+  const inContainers = (path: string) =>
+    ['containers', 'initContainers', 'ephemeralContainers'].map((list) => `spec.${list}[].${path}`);
+  return [
+    to(
+      '',
+      'configmaps',
+      'spec.volumes[].configMap.name',
+      'spec.volumes[].projected.sources[].configMap.name',
+      ...inContainers('env[].valueFrom.configMapKeyRef.name'),
+      ...inContainers('envFrom[].configMapRef.name'),
+    ),
+    to(
+      '',
+      'secrets',
+      'spec.volumes[].secret.secretName',
+      'spec.volumes[].projected.sources[].secret.name',
+      'spec.volumes[].csi.nodePublishSecretRef.name',
+      'spec.imagePullSecrets[].name',
+      ...inContainers('env[].valueFrom.secretKeyRef.name'),
+      ...inContainers('envFrom[].secretRef.name'),
+    ),
+    to('', 'persistentvolumeclaims', 'spec.volumes[].persistentVolumeClaim.claimName'),
+    to('', 'serviceaccounts', 'spec.serviceAccountName'),
+    to('node.k8s.io', 'runtimeclasses', 'spec.runtimeClassName'),
+    to(
+      'resource.k8s.io',
+      'resourceclaims',
+      'spec.resourceClaims[].resourceClaimName',
+      'status.resourceClaimStatuses[].resourceClaimName',
+    ),
+  ];
+}
