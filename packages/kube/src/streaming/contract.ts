@@ -46,6 +46,8 @@ export interface MessageStream {
   send(message: Uint8Array): Promise<void>;
   /** Messages from the peer; ends at its end, throws when the stream broke. One consumer. */
   readonly incoming: AsyncIterable<Uint8Array>;
+  /** On an answered stream: takes it now, before the first message goes either way. Reading, sending and ending take it too. */
+  accept?(): void;
   /** No more messages from here; the other direction stays open. */
   end(): void;
   /** Ends both directions at once; the peer sees the text. */

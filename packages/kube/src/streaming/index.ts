@@ -18,7 +18,7 @@ export {
 } from './contract.ts';
 export { refuse as refuseUpgrade } from './handshake.ts';
 
-export { streamPair } from './stream-pair.ts';
+export { type StreamPair, streamPair } from './stream-pair.ts';
 
 export interface UpgradesOptions {
   readonly dialer: NodeDialer;

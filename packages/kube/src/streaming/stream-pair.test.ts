@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { MessageStream } from './contract.ts';
 import { MAX_PAIR_MESSAGES, streamPair } from './stream-pair.ts';
 
 async function collect(incoming: AsyncIterable<Uint8Array>): Promise<readonly string[]> {
@@ -9,7 +10,7 @@ async function collect(incoming: AsyncIterable<Uint8Array>): Promise<readonly st
 }
 
 test('messages arrive in order at the other end, and the end is seen', async () => {
-  const [here, there] = streamPair();
+  const { opener: here, answerer: there } = streamPair();
   await here.send(Buffer.from('a'));
   await here.send(Buffer.from('b'));
   here.end();
@@ -19,7 +20,7 @@ test('messages arrive in order at the other end, and the end is seen', async () 
 });
 
 test('a sender waits while the reader is behind', async () => {
-  const [here, there] = streamPair();
+  const { opener: here, answerer: there } = streamPair();
   let sent = 0;
   const sending = (async () => {
     for (; sent < MAX_PAIR_MESSAGES * 2; sent++) await here.send(Buffer.from(String(sent)));
@@ -32,10 +33,24 @@ test('a sender waits while the reader is behind', async () => {
 });
 
 test('an abort ends both directions with its reason', async () => {
-  const [here, there] = streamPair();
+  const { opener: here, answerer: there } = streamPair();
   await here.send(Buffer.from('lost'));
   there.abort('gone');
   await assert.rejects(collect(here.incoming), /gone/);
   await assert.rejects(here.send(Buffer.from('late')), /closed/);
   await here.closed;
+});
+
+test('a stream counts as taken when the answerer says so, reads, sends or ends', async () => {
+  const ways: readonly ((stream: MessageStream) => unknown)[] = [
+    (stream) => stream.accept?.(),
+    (stream) => stream.incoming[Symbol.asyncIterator](),
+    (stream) => stream.send(Buffer.from('x')),
+    (stream) => stream.end(),
+  ];
+  for (const way of ways) {
+    const { answerer, accepted } = streamPair();
+    way(answerer);
+    await accepted;
+  }
 });

@@ -5,10 +5,38 @@ import { streamingErrors } from './errors.ts';
 /** Messages that may wait in one direction; the sender waits beyond it. */
 export const MAX_PAIR_MESSAGES = 16;
 
-export function streamPair(): readonly [MessageStream, MessageStream] {
+export interface StreamPair {
+  readonly opener: MessageStream;
+  readonly answerer: MessageStream;
+  /** Resolves when the answerer takes the stream: says so, reads, sends or ends. */
+  readonly accepted: Promise<void>;
+}
+
+export function streamPair(): StreamPair {
   const there = new Direction();
   const back = new Direction();
-  return [endOf(there, back), endOf(back, there)];
+  const { promise: accepted, resolve: accept } = Promise.withResolvers<void>();
+  const opener = endOf(there, back);
+  const plain = endOf(back, there);
+  const answerer: MessageStream = {
+    ...plain,
+    accept,
+    send: (message) => {
+      accept();
+      return plain.send(message);
+    },
+    incoming: {
+      [Symbol.asyncIterator]: () => {
+        accept();
+        return plain.incoming[Symbol.asyncIterator]();
+      },
+    },
+    end: () => {
+      accept();
+      plain.end();
+    },
+  };
+  return { opener, answerer, accepted };
 }
 
 function endOf(out: Direction, into: Direction): MessageStream {

@@ -1,0 +1,54 @@
+/** Where the agent keeps what: the one place that joins these paths. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { edgeErrors } from './errors.ts';
+
+export interface EdgePaths {
+  readonly home: string;
+  /** The node's certificate and key, the keys of tokens. */
+  readonly identity: string;
+  /** CA and certificates of the node's own API. */
+  readonly pki: string;
+  readonly replica: string;
+  readonly kubeconfig: string;
+  readonly socket: string;
+  readonly supervisor: string;
+  readonly pods: string;
+  readonly logs: string;
+  readonly runtime: string;
+  readonly keyCheck: string;
+}
+
+export function edgePaths(dataDir: string, node: string): EdgePaths {
+  const home = join(dataDir, 'edge', node);
+  const at = (name: string) => join(home, name);
+  return {
+    home,
+    identity: at('identity'),
+    pki: at('pki'),
+    replica: at('replica.db'),
+    kubeconfig: at('kubeconfig'),
+    socket: at('api.sock'),
+    supervisor: at('supervisor'),
+    pods: at('pods'),
+    logs: at('logs'),
+    runtime: at('runtime'),
+    keyCheck: at('key-check'),
+  };
+}
+
+export function makeFolders(paths: EdgePaths): void {
+  const { home, identity, pki, supervisor, logs, runtime } = paths;
+  for (const folder of [home, identity, pki, supervisor, logs, runtime])
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // Pods run as users of their own, which must reach their volumes through this folder; the volumes have their own modes.
+  mkdirSync(paths.pods, { recursive: true, mode: 0o711 });
+}
+
+/** The one node that lives in the directory; an error with the choice when there are several. */
+export function onlyNode(dataDir: string): string | undefined {
+  const folder = join(dataDir, 'edge');
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  if (names.length > 1) throw edgeErrors.WHICH_NODE({ names: names.join(', '), dir: dataDir });
+  return names[0];
+}

@@ -1,0 +1,131 @@
+/** The node's identity while the agent runs: joined once, renewed at half life, and after its end as soon as the cloud answers. */
+import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
+import {
+  joinCloud,
+  loadIdentity,
+  type NodeIdentity,
+  nextRenewal,
+  nodeDoor,
+  renewIdentity,
+  saveIdentity,
+} from '@skerry/security/identity';
+import { certificateFromPem } from '@skerry/security/pki';
+import { edgeErrors } from './errors.ts';
+
+export interface JoinRequest {
+  readonly token?: string;
+  readonly node?: string;
+  readonly addresses: readonly string[];
+}
+
+const RETRY: BackoffPolicy = { baseMs: 5_000, capMs: 10 * 60_000 };
+/** A longer sleep than this would outlast what a timer can hold, and a clock that was set meanwhile should be noticed. */
+const LONGEST_SLEEP_MS = 60 * 60_000;
+
+/** Joins with the token unless the node has an identity already: a token is needed once, and giving it again does no harm. */
+export async function openIdentity(
+  directory: string,
+  request: JoinRequest,
+  clock: Clock,
+  log: Logger,
+): Promise<NodeIdentity> {
+  const known = loadIdentity(directory);
+  if (known !== undefined) return withAddresses(directory, known, request.addresses);
+  if (request.token === undefined) throw edgeErrors.NOT_JOINED({ dir: directory });
+  const { token, node, addresses } = request;
+  const identity = await joinCloud({
+    door: nodeDoor({ clock }),
+    token,
+    addresses,
+    log,
+    ...(node === undefined ? {} : { node }),
+  });
+  saveIdentity(directory, identity);
+  return identity;
+}
+
+function withAddresses(directory: string, identity: NodeIdentity, addresses: readonly string[]): NodeIdentity {
+  if (addresses.length === 0) return identity;
+  const moved = { ...identity, addresses };
+  saveIdentity(directory, moved);
+  return moved;
+}
+
+export interface IdentityKeeper {
+  readonly current: NodeIdentity;
+  /** The link was refused, perhaps for an ended certificate or a wrong clock: renew now instead of at half life. */
+  renewNow(): void;
+}
+
+export interface KeeperOptions {
+  readonly directory: string;
+  readonly identity: NodeIdentity;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** A new certificate is in use from now on. */
+  readonly onRenewed: () => void;
+}
+
+export function keepIdentity(options: KeeperOptions): IdentityKeeper {
+  const keeper = new Keeper(options);
+  void keeper.run();
+  return keeper;
+}
+
+class Keeper implements IdentityKeeper {
+  readonly #options: KeeperOptions;
+  current: NodeIdentity;
+  #wake = new AbortController();
+  #isWanted = false;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.current = options.identity;
+  }
+
+  renewNow(): void {
+    this.#isWanted = true;
+    this.#wake.abort();
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    for (let failures = 0; !signal.aborted; ) {
+      await this.#sleepUntilDue(failures);
+      if (signal.aborted) return;
+      if (!this.#isWanted && this.#dueIn() > 0) continue;
+      this.#isWanted = false;
+      failures = (await this.#renew()) ? 0 : failures + 1;
+    }
+  }
+
+  #dueIn(): number {
+    return nextRenewal(certificateFromPem(this.current.certificatePem), this.#options.clock.now());
+  }
+
+  async #sleepUntilDue(failures: number): Promise<void> {
+    const { clock, signal } = this.#options;
+    this.#wake = new AbortController();
+    const pause =
+      failures > 0 ? backoffDelay(RETRY, failures - 1) : this.#isWanted ? 0 : Math.min(this.#dueIn(), LONGEST_SLEEP_MS);
+    // After a failure only time helps: what woke us may be the very refusal that renewal could not mend.
+    const wakes = failures > 0 ? [signal] : [signal, this.#wake.signal];
+    await clock.sleep(pause, AbortSignal.any(wakes)).catch(() => {});
+  }
+
+  async #renew(): Promise<boolean> {
+    const { clock, directory, log, onRenewed } = this.#options;
+    try {
+      const { identity, cloudTime } = await renewIdentity({ door: nodeDoor({ clock }), identity: this.current });
+      saveIdentity(directory, identity);
+      this.current = identity;
+      log.info({ node: identity.node, clockOffsetMs: clock.now() - cloudTime }, 'certificate renewed');
+      onRenewed();
+      return true;
+    } catch (error) {
+      log.warn({ error: messageOf(error) }, 'certificate not renewed');
+      return false;
+    }
+  }
+}
