@@ -1,5 +1,4 @@
 /** The fields that an applied configuration names: what its manager asks to own. */
-import { isObject } from '../../json.ts';
 import type { Schema } from '../../schema.ts';
 import { badPatch } from '../failures.ts';
 import { EMPTY_SET, type FieldSet, type FieldSetDraft, isEmptySet, LEAF, SELF } from './field-set.ts';
@@ -28,7 +27,7 @@ function fieldsOfMap(value: Record<string, unknown>, schema: Schema, path: reado
   for (const name of Object.keys(value)) {
     const child = value[name];
     const element = fieldElement(name);
-    const fields = isEmptyObject(child) ? LEAF : fieldsBelow(child, fieldSchema(schema, name), [...path, element]);
+    const fields = isEmptyContainer(child) ? LEAF : fieldsBelow(child, fieldSchema(schema, name), [...path, element]);
     if (fields === undefined) continue;
     // The key of a free map is owned itself; the field of a struct only through what is below it.
     set[element] = isNamed(schema, name) ? fields : asMember(fields);
@@ -54,8 +53,4 @@ function fieldsOfList(value: readonly unknown[], schema: Schema, path: readonly 
 
 function asMember(fields: FieldSet): FieldSet {
   return isEmptySet(fields) || SELF in fields ? fields : { [SELF]: LEAF, ...fields };
-}
-
-function isEmptyObject(value: unknown): boolean {
-  return isObject(value) && isEmptyContainer(value);
 }
