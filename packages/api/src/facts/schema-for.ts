@@ -71,11 +71,13 @@ function structSchema(name: string, extras: Mutable<Schema>): Schema {
   const facts = typeFacts(name);
   const required = facts?.fields.filter((field) => field.required && field.json !== undefined) ?? [];
   const isAtomic = facts?.atomic === true && extras.mapType === undefined;
+  let properties: Schema['properties'];
   return {
     type: 'object',
     typeName: name,
     get properties() {
-      return propertiesOf(name);
+      properties ??= propertiesOf(name);
+      return properties;
     },
     ...(required.length === 0 ? {} : { required: required.map((field) => field.json ?? '') }),
     ...(isAtomic ? { mapType: 'atomic' } : {}),

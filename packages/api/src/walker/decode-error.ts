@@ -1,60 +1,67 @@
 /** Why Go could not decode a body into its struct: built-in kinds answer wrong types with that sentence and 400. */
 
-import { isObject } from '../json.ts';
+import { isObject, type JsonObject } from '../json.ts';
 import type { Schema } from '../schema.ts';
-import { childOf } from './children.ts';
+import { propertyOf } from './children.ts';
 import { hasFormat, isBase64 } from './formats.ts';
+import { formatPath, type Path } from './path.ts';
 import { jsonTypeOf, typeMismatch } from './validate.ts';
 
 const QUANTITY_RULE = '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$';
 
-interface Place {
-  /** The struct that holds the field. */
-  readonly struct: string;
-  /** Field names from the root, without indexes. */
-  readonly path: string;
-}
-
 /** The first thing wrong, or undefined. Null fits everywhere: to Go it is the zero value. */
 export function decodeError(value: unknown, schema: Schema): string | undefined {
-  return visit(value, schema, { struct: shortName(schema.typeName ?? ''), path: '' });
+  return visit(value, schema, schema.typeName, undefined);
 }
 
-function visit(value: unknown, schema: Schema, place: Place): string | undefined {
+/** `struct` is the type that holds the field at the end of `path`. */
+function visit(value: unknown, schema: Schema, struct: string | undefined, path: Path | undefined): string | undefined {
   if (value === null) return undefined;
-  if (typeMismatch(value, schema) !== undefined) return mismatchText(value, schema, place);
+  if (typeMismatch(value, schema) !== undefined) return mismatchText(value, schema, struct, path);
   if (typeof value === 'string') return formatError(value, schema);
-  if (Array.isArray(value)) return visitItems(value, schema, place);
-  if (!isObject(value)) return undefined;
-  const struct = schema.typeName === undefined ? place.struct : shortName(schema.typeName);
-  for (const key of Object.keys(value)) {
-    const child = childOf(schema, key);
+  if (Array.isArray(value)) return visitItems(value, schema, struct, path);
+  return isObject(value) ? visitFields(value, schema, schema.typeName ?? struct, path) : undefined;
+}
+
+function visitFields(
+  object: JsonObject,
+  schema: Schema,
+  struct: string | undefined,
+  path: Path | undefined,
+): string | undefined {
+  for (const key of Object.keys(object)) {
+    const field = propertyOf(schema, key);
+    const child = field ?? schema.additionalProperties;
     if (child === undefined) continue;
-    const isField = schema.properties !== undefined && Object.hasOwn(schema.properties, key);
-    const path = isField ? (place.path === '' ? key : `${place.path}.${key}`) : place.path;
-    const error = visit(value[key], child, { struct, path });
+    // Go's path names fields only: neither keys of maps nor indexes.
+    const at = field === undefined ? path : { parent: path, step: key };
+    const error = visit(object[key], child, struct, at);
     if (error !== undefined) return error;
   }
   return undefined;
 }
 
-function visitItems(items: readonly unknown[], schema: Schema, place: Place): string | undefined {
+function visitItems(
+  items: readonly unknown[],
+  schema: Schema,
+  struct: string | undefined,
+  path: Path | undefined,
+): string | undefined {
   if (schema.items === undefined) return undefined;
   for (const item of items) {
-    const error = visit(item, schema.items, place);
+    const error = visit(item, schema.items, struct, path);
     if (error !== undefined) return error;
   }
   return undefined;
 }
 
-function mismatchText(value: unknown, schema: Schema, { struct, path }: Place): string {
+function mismatchText(value: unknown, schema: Schema, struct: string | undefined, path: Path | undefined): string {
   const found = jsonTypeOf(value);
   if (schema.format === 'quantity') return quantityError();
   const isNumber = found === 'integer' || found === 'number';
-  const word = isNumber
-    ? `number${schema.type === 'integer' ? ` ${String(value)}` : ''}`
-    : found.replace('boolean', 'bool');
-  const where = path === '' ? 'value' : `struct field ${struct}.${path}`;
+  const number = `number${schema.type === 'integer' ? ` ${String(value)}` : ''}`;
+  const word = isNumber ? number : found.replace('boolean', 'bool');
+  const where = path === undefined ? 'value' : `struct field ${shortName(struct ?? '')}.${formatPath(path)}`;
   return `json: cannot unmarshal ${word} into Go ${where} of type ${goType(schema)}`;
 }
 

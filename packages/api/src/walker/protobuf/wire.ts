@@ -118,9 +118,11 @@ export class Reader {
   }
 }
 
+const FIRST_CAPACITY = 64;
+
 /** Builds one message from its fields; an inner message is finished before it is added. */
 export class Writer {
-  readonly #parts: Uint8Array[] = [];
+  #bytes = Buffer.allocUnsafe(FIRST_CAPACITY);
   #size = 0;
 
   varintField(number: number, value: number): void {
@@ -130,39 +132,48 @@ export class Writer {
 
   doubleField(number: number, value: number): void {
     this.#varint(number * 8 + FIXED_64);
-    const bytes = Buffer.alloc(8);
-    bytes.writeDoubleLE(value);
-    this.#push(bytes);
+    this.#reserve(8);
+    this.#size = this.#bytes.writeDoubleLE(value, this.#size);
   }
 
   bytesField(number: number, bytes: Uint8Array): void {
     this.#varint(number * 8 + BYTES);
     this.#varint(bytes.length);
-    this.#push(bytes);
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#size);
+    this.#size += bytes.length;
   }
 
   stringField(number: number, text: string): void {
-    this.bytesField(number, Buffer.from(text, 'utf8'));
+    const length = Buffer.byteLength(text);
+    this.#varint(number * 8 + BYTES);
+    this.#varint(length);
+    this.#reserve(length);
+    this.#size += this.#bytes.write(text, this.#size);
   }
 
   finish(): Uint8Array {
-    return Buffer.concat(this.#parts, this.#size);
+    return this.#bytes.subarray(0, this.#size);
   }
 
+  /** Negative numbers take ten bytes: protobuf has them as 64 bits in two's complement. */
   #varint(value: number): void {
-    let rest = BigInt.asUintN(64, BigInt(Math.trunc(value)));
-    const bytes: number[] = [];
-    while (rest > 0x7fn) {
-      bytes.push(Number(rest & 0x7fn) | 0x80);
-      rest >>= 7n;
+    this.#reserve(10);
+    let low = (value % TWO_32) >>> 0;
+    let high = Math.floor(value / TWO_32) >>> 0;
+    while (high > 0 || low > 0x7f) {
+      this.#bytes[this.#size++] = (low & 0x7f) | 0x80;
+      low = ((low >>> 7) | (high << 25)) >>> 0;
+      high >>>= 7;
     }
-    bytes.push(Number(rest));
-    this.#push(Uint8Array.from(bytes));
+    this.#bytes[this.#size++] = low;
   }
 
-  #push(bytes: Uint8Array): void {
-    this.#parts.push(bytes);
-    this.#size += bytes.length;
+  #reserve(length: number): void {
+    if (this.#size + length <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#size + length));
+    this.#bytes.copy(larger, 0, 0, this.#size);
+    this.#bytes = larger;
   }
 }
 
