@@ -14,6 +14,7 @@ import type { AdmissionStep, Call, Engine } from './engine.ts';
 import { ImpersonatedRequest } from './impersonated-request.ts';
 import { negotiate } from './negotiate.ts';
 import { answerPath, type ExtraPath, type HealthCheck, notFoundPath, type PathServices } from './paths.ts';
+import { ForwardedWrite, type ReplicaHooks } from './replica-writes.ts';
 import { auditRequest, RequestMetrics } from './request-log.ts';
 import { ResourceTable } from './resource-table.ts';
 import { respondError, withWarnings } from './respond.ts';
@@ -40,6 +41,8 @@ export interface ApiServerOptions {
   readonly admission?: readonly AdmissionStep[];
   /** Turns YAML into a value; without it only JSON is taken. */
   readonly parseYaml?: (text: string) => unknown;
+  /** Makes this the server of an edge: its store is a replica, and writes that are not its own go to the cloud. */
+  readonly replica?: ReplicaHooks;
   /** What /readyz and /livez look at. */
   readonly checks?: readonly HealthCheck[];
   readonly extraPaths?: readonly ExtraPath[];
@@ -64,13 +67,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     random: options.random ?? secureRandom,
     table,
     authorizer: options.authorizer,
-    admission: [...BUILTIN_ADMISSION, ...(options.admission ?? [])],
+    // What a replica may not write it does not write, and what it may, the cloud admits once more.
+    admission: [...(options.replica === undefined ? BUILTIN_ADMISSION : []), ...(options.admission ?? [])],
     access: options.access ?? {},
+    ...(options.replica === undefined ? {} : { replica: options.replica }),
     ...(options.dialer === undefined ? {} : { dialer: options.dialer }),
     ...(options.parseYaml === undefined ? {} : { parseYaml: options.parseYaml }),
   };
   const watches = new Watches(engine);
-  const definitions = followDefinitions(engine, { cleansUp: true });
+  const definitions = followDefinitions(engine, { cleansUp: options.replica === undefined });
   const metrics = new RequestMetrics();
   const server: Server = {
     engine,
@@ -121,7 +126,7 @@ async function settle<T extends object>(
     authorize(engine.authorizer, asked, route);
     result = await answering(asked, route);
   } catch (error) {
-    result = respondError(toStatusError(engine, error));
+    result = await answerThrown(engine, request, error);
   }
   const code = 'status' in result ? result.status : SWITCHING_PROTOCOLS;
   metrics.observe(route, code, (engine.clock.monotonic() - start) / 1000);
@@ -130,6 +135,16 @@ async function settle<T extends object>(
 }
 
 const SWITCHING_PROTOCOLS = 101;
+
+async function answerThrown(engine: Engine, request: ApiRequest, error: unknown): Promise<ApiResponse> {
+  if (!(error instanceof ForwardedWrite) || engine.replica === undefined)
+    return respondError(toStatusError(engine, error));
+  try {
+    return await engine.replica.forward(request);
+  } catch (failure) {
+    return respondError(toStatusError(engine, failure));
+  }
+}
 
 /** The request as the user that it impersonates. Who asks to act as somebody else is never answered as themselves. */
 function actingAs({ access }: Engine, request: ApiRequest): ApiRequest {

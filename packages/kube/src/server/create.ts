@@ -9,6 +9,7 @@ import { respondObject } from './forms.ts';
 import { readObject, settlePlace } from './incoming.ts';
 import { trackFields } from './managed-fields.ts';
 import { toStoredJson } from './object-text.ts';
+import { checkWrite } from './replica-writes.ts';
 import { fillDefaults, validateCreate } from './shaping.ts';
 import { alreadyExists, badRequest, invalid, methodNotSupported } from './statuses.ts';
 import { strategyOf } from './strategies.ts';
@@ -38,6 +39,7 @@ export async function createObject(
 ): Promise<StoredObject> {
   if (call.kind.isTerminating === true) throw methodNotSupported(groupResource(call.kind), 'create');
   settlePlace(call, object);
+  checkWrite(engine, call, { verb: 'create', object });
   const isGenerated = !object.metadata.name && Boolean(object.metadata.generateName);
   for (let draw = 1; ; draw++) {
     const candidate = isGenerated && draw < MAX_NAME_DRAWS ? structuredClone(object) : object;

@@ -4,13 +4,14 @@ import type { StoredObject } from '../store/contract.ts';
 import { admit } from './admission/index.ts';
 import { decodeBody } from './body.ts';
 import type { ApiResponse } from './contract.ts';
-import { type Call, type Engine, find, groupResource, nameOf, servedVersion, storedVersion } from './engine.ts';
+import { type Call, type Engine, groupResource, servedVersion, storedVersion } from './engine.ts';
 import { respondObject } from './forms.ts';
 import { isRecord } from './incoming.ts';
 import { toServedObject, toStoredJson } from './object-text.ts';
+import { checkWrite } from './replica-writes.ts';
 import { respondJson } from './respond.ts';
-import { badRequest, conflict, invalid, methodNotSupported, notFound, success } from './statuses.ts';
-import { inWords } from './update.ts';
+import { badRequest, conflict, invalid, methodNotSupported, success } from './statuses.ts';
+import { findForWrite, inWords } from './update.ts';
 import { integerOf, parseWriteOptions, unsupported } from './write-options.ts';
 
 export interface DeleteOptions {
@@ -28,8 +29,7 @@ const POLICIES: readonly string[] = ['Background', 'Foreground', 'Orphan'];
 export async function deleteOne(engine: Engine, call: Call): Promise<ApiResponse> {
   if (!call.kind.row.verbs.includes('delete')) throw methodNotSupported(groupResource(call.kind), 'delete');
   const options = readDeleteOptions(engine, call);
-  const stored = find(engine, call);
-  if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
+  const stored = findForWrite(engine, call, 'delete');
   const outcome = await deleteObject(engine, call, stored, options);
   if (outcome.isGone && call.wanted.form === 'object')
     return respondJson(200, goneStatus(call, outcome.object), call.wanted);
@@ -51,6 +51,7 @@ export async function deleteObject(
 ): Promise<DeleteOutcome> {
   const object = toServedObject(stored, servedVersion(call.kind));
   checkPreconditions(call, object, options);
+  checkWrite(engine, call, { verb: 'delete', old: object });
   admitDelete(engine, call, object, options.dryRun);
   const graceSeconds = graceOf(call, object, options);
   const marked = mark(engine, object, graceSeconds, options);

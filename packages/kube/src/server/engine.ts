@@ -8,6 +8,7 @@ import type { NodeDialer } from '../streaming/contract.ts';
 import type { AccessHooks } from './access-hooks.ts';
 import type { ApiRequest } from './contract.ts';
 import type { Wanted } from './negotiate.ts';
+import type { ReplicaHooks } from './replica-writes.ts';
 import type { ResourceTable, ServedKind } from './resource-table.ts';
 import type { ResourceRoute } from './route.ts';
 import { badRequest, type GroupResource } from './statuses.ts';
@@ -24,6 +25,8 @@ export interface Engine {
   /** Reaches the programs on nodes; absent where there are none to reach. */
   readonly dialer?: NodeDialer;
   readonly parseYaml?: (text: string) => unknown;
+  /** Present when the store is a replica of somebody else's truth. */
+  readonly replica?: ReplicaHooks;
 }
 
 /** One request for a resource. */

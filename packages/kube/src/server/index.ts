@@ -14,4 +14,5 @@ export {
 } from './http.ts';
 export { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
 export type { ExtraPath, HealthCheck } from './paths.ts';
+export type { PlannedWrite, ReplicaHooks } from './replica-writes.ts';
 export { ResourceTable, type ServedKind } from './resource-table.ts';

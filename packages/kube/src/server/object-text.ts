@@ -19,14 +19,16 @@ export function toServedJson(stored: StoredObject, apiVersion?: string): string 
   const { json } = stored;
   const at = json.indexOf(METADATA) + METADATA.length;
   const comma = json[at] === '}' ? '' : ',';
-  const text = `${json.slice(0, at)}"resourceVersion":"${stored.revision}"${comma}${json.slice(at)}`;
+  // What a dry run shows was never stored, and has no version.
+  const version = stored.revision === 0 ? '' : `"resourceVersion":"${stored.revision}"${comma}`;
+  const text = `${json.slice(0, at)}${version}${json.slice(at)}`;
   return apiVersion === undefined ? text : inVersion(text, apiVersion);
 }
 
 /** The stored object parsed, with its resourceVersion. The caller owns the result. */
 export function toServedObject(stored: StoredObject, apiVersion?: string): KubeObject {
   const object = JSON.parse(stored.json) as KubeObject;
-  object.metadata.resourceVersion = String(stored.revision);
+  if (stored.revision !== 0) object.metadata.resourceVersion = String(stored.revision);
   if (apiVersion !== undefined) object.apiVersion = apiVersion;
   return object;
 }

@@ -10,6 +10,7 @@ import { respondObject } from './forms.ts';
 import { takeObject } from './incoming.ts';
 import { applyConfiguration } from './managed-fields.ts';
 import { toServedObject } from './object-text.ts';
+import { checkWrite } from './replica-writes.ts';
 import { badRequest, methodNotSupported, notFound, unsupportedMediaType } from './statuses.ts';
 import { updateObject } from './update.ts';
 import { parseWriteOptions, type WriteOptions } from './write-options.ts';
@@ -34,7 +35,7 @@ export async function patch(engine: Engine, call: Call): Promise<ApiResponse> {
   const incoming = readPatch(engine, call, call.kind.isCustom);
   const stored = find(engine, call);
   if (incoming.type === 'apply') return applyPatch(engine, call, { incoming, stored, options });
-  if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
+  if (stored === undefined) throw missing(engine, call);
   const next = patched(call, toServedObject(stored, servedVersion(call.kind)), incoming);
   const object = takeObject(call, next, {
     duplicates: incoming.body.duplicates,
@@ -67,6 +68,11 @@ export function patched(call: Call, base: KubeObject, { type, body }: Patch): un
   }
 }
 
+function missing(engine: Engine, call: Call): Error {
+  checkWrite(engine, call, { verb: 'update' });
+  return notFound(groupResource(call.kind), nameOf(call.route));
+}
+
 async function applyPatch(
   engine: Engine,
   call: Call,
@@ -82,7 +88,7 @@ async function applyPatch(
   const old = stored === undefined ? undefined : toServedObject(stored, servedVersion(call.kind));
   const { object, changed } = applyConfiguration(engine, call, { old, config, options });
   if (stored === undefined) {
-    if (call.route.subresource !== undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
+    if (call.route.subresource !== undefined) throw missing(engine, call);
     object.metadata.name = nameOf(call.route);
     return respondObject(engine, call, 201, await createObject(engine, call, object, options, true));
   }

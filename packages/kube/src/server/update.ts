@@ -9,6 +9,7 @@ import { readObject, settleName, settlePlace } from './incoming.ts';
 import { jsonEqual } from './json-equal.ts';
 import { trackFields } from './managed-fields.ts';
 import { toServedObject, toStoredJson } from './object-text.ts';
+import { checkWrite } from './replica-writes.ts';
 import type { ServedKind } from './resource-table.ts';
 import { fillDefaults, validateUpdate } from './shaping.ts';
 import { conflict, invalid, methodNotSupported, notFound } from './statuses.ts';
@@ -19,9 +20,16 @@ export async function update(engine: Engine, call: Call): Promise<ApiResponse> {
   if (!call.kind.row.verbs.includes('update')) throw methodNotSupported(groupResource(call.kind), 'update');
   const options = parseWriteOptions(call.request, 'UpdateOptions');
   const object = readObject(engine, call, options.fieldValidation);
-  const stored = find(engine, call);
-  if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
+  const stored = findForWrite(engine, call, 'update');
   return respondObject(engine, call, 200, await updateObject(engine, call, { stored, object, options }));
+}
+
+/** The object that is to be changed; 404 when it is not there, unless the cloud may have it. */
+export function findForWrite(engine: Engine, call: Call, verb: 'update' | 'delete'): StoredObject {
+  const stored = find(engine, call);
+  if (stored !== undefined) return stored;
+  checkWrite(engine, call, { verb });
+  throw notFound(groupResource(call.kind), nameOf(call.route));
 }
 
 export interface Update {
@@ -77,6 +85,7 @@ async function commitUpdate(engine: Engine, call: Call, update: Update, old: Kub
   const { stored, object, options } = update;
   const { kind } = call;
   const json = toStoredJson({ ...object, apiVersion: storedVersion(kind) });
+  checkWrite(engine, call, { verb: 'update', object, old });
   if (isDone(object)) return removeObject(engine, call, { stored, json, options });
   if (isSame(stored, json, old, object)) return stored;
   if (options.dryRun) return { ...stored, json };

@@ -2,12 +2,12 @@
 import type { KubeObject } from '@skerry/api';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
-import { type Call, type Engine, fault, find, groupResource, nameOf, nowText } from '../engine.ts';
+import { type Call, type Engine, fault, groupResource, nameOf, nowText } from '../engine.ts';
 import { isRecord } from '../incoming.ts';
 import { toServedObject } from '../object-text.ts';
 import { respondJson } from '../respond.ts';
-import { badRequest, conflict, invalid, methodNotAllowed, notFound, success } from '../statuses.ts';
-import { updateObject } from '../update.ts';
+import { badRequest, conflict, invalid, methodNotAllowed, success } from '../statuses.ts';
+import { findForWrite, updateObject } from '../update.ts';
 import { parseWriteOptions } from '../write-options.ts';
 
 const BINDING = { group: '', version: 'v1', kind: 'Binding' };
@@ -20,8 +20,7 @@ export async function bind(engine: Engine, call: Call): Promise<ApiResponse> {
   if (!isRecord(value)) throw badRequest('the object provided is unrecognized (must be of type Binding)');
   const metadata = isRecord(value['metadata']) ? value['metadata'] : {};
   const node = nodeOf(value, nameOf(call.route));
-  const stored = find(engine, call);
-  if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
+  const stored = findForWrite(engine, call, 'update');
   const pod = toServedObject(stored);
   checkBindable(call, pod, metadata['uid']);
   await updateObject(engine, call, { stored, object: bound(engine, pod, node, metadata['annotations']), options });

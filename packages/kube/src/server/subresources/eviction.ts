@@ -5,11 +5,12 @@ import { keyPrefix } from '../../store/key.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
 import { deleteObject, deleteOptionsIn } from '../delete.ts';
-import { type Call, type Engine, find, groupResource, nameOf } from '../engine.ts';
+import type { Call, Engine } from '../engine.ts';
 import { isRecord } from '../incoming.ts';
 import { toServedObject } from '../object-text.ts';
 import { respondJson } from '../respond.ts';
-import { badRequest, methodNotAllowed, notFound, success, tooManyRequests } from '../statuses.ts';
+import { badRequest, methodNotAllowed, success, tooManyRequests } from '../statuses.ts';
+import { findForWrite } from '../update.ts';
 import { parseWriteOptions } from '../write-options.ts';
 
 export async function evict(engine: Engine, call: Call): Promise<ApiResponse> {
@@ -17,8 +18,7 @@ export async function evict(engine: Engine, call: Call): Promise<ApiResponse> {
   const { dryRun } = parseWriteOptions(call.request, 'CreateOptions');
   const { value } = decodeBody(call.request, engine.parseYaml);
   if (!isRecord(value)) throw badRequest('the object provided is unrecognized (must be of type Eviction)');
-  const stored = find(engine, call);
-  if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
+  const stored = findForWrite(engine, call, 'update');
   const options = deleteOptionsIn(isRecord(value['deleteOptions']) ? value['deleteOptions'] : {});
   checkBudgets(engine, toServedObject(stored));
   await deleteObject(engine, call, stored, { ...options, dryRun: dryRun || options.dryRun });

@@ -11,7 +11,7 @@ import { patched, readPatch } from '../patch.ts';
 import { pathIn, withPath } from '../path-in.ts';
 import { respondJson } from '../respond.ts';
 import { badRequest, conflict, invalid, methodNotAllowed, noSuchRoute, notFound } from '../statuses.ts';
-import { updateObject } from '../update.ts';
+import { findForWrite, updateObject } from '../update.ts';
 import { parseWriteOptions } from '../write-options.ts';
 
 const SCALE_GVK = { group: 'autoscaling', version: 'v1', kind: 'Scale' } as const;
@@ -25,8 +25,7 @@ interface Paths {
 export async function scale(engine: Engine, call: Call): Promise<ApiResponse> {
   const paths = call.kind.row.scale;
   if (paths === undefined) throw noSuchRoute();
-  const stored = find(engine, call);
-  if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
+  const stored = find(engine, call) ?? missing(engine, call);
   const object = toServedObject(stored, servedVersion(call.kind));
   const current = scaleOf(object, paths);
   switch (call.route.verb) {
@@ -44,6 +43,11 @@ export async function scale(engine: Engine, call: Call): Promise<ApiResponse> {
     default:
       throw methodNotAllowed();
   }
+}
+
+function missing(engine: Engine, call: Call): StoredObject {
+  if (call.route.verb === 'get') throw notFound(groupResource(call.kind), nameOf(call.route));
+  return findForWrite(engine, call, 'update');
 }
 
 async function write(
