@@ -7,6 +7,7 @@ export {
   type LocalWrite,
   planEdgeWrite,
 } from './edge-write.ts';
+export { answerForwarded, type ForwardedOptions, forwardRequest, type OpenStream } from './forward.ts';
 export { type IncludedEntries, trackIncluded } from './included.ts';
 export { openReplica, type Replica, type ReplicaOptions } from './open-replica.ts';
 export { createOutboxSink, type DroppedEntry, type OutboxSinkOptions } from './outbox-sink.ts';
