@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { schemaOfType } from '../facts/index.ts';
 import type { CustomResourceDefinition, JSONSchemaProps } from '../generated/types.ts';
-import { applyDefaults, prune, validate } from '../walker/index.ts';
+import { applyDefaults, decodeError, normalize, prune, validate } from '../walker/index.ts';
 import {
   applyDefinitionDefaults,
   customResources,
@@ -267,4 +269,65 @@ test('conditions keep the time at which they last changed', () => {
   const second = establishedStatus({ ...definition(), status: first }, '2026-02-02T00:00:00Z');
   assert.deepEqual(second, first);
   assert.deepEqual(first.storedVersions, ['v1']);
+});
+
+test('whatever a definition holds, it is judged and never crashed on', () => {
+  const crdSchema = schemaOfType('apiextensions.v1.CustomResourceDefinition') ?? assert.fail('a schema');
+  const key = fc.constantFrom(
+    'type',
+    'properties',
+    'items',
+    'additionalProperties',
+    'anyOf',
+    'not',
+    'default',
+    'pattern',
+    'required',
+    'enum',
+    'x-kubernetes-list-type',
+    'x-kubernetes-list-map-keys',
+    'x-kubernetes-preserve-unknown-fields',
+    '__proto__',
+    'a',
+    'constructor',
+  );
+  const leaf = fc.constantFrom<unknown>(null, 1, 'object', 'array', 'string', true, [], {});
+  const { node, schema } = fc.letrec((tie) => ({
+    node: fc.oneof(
+      { depthSize: 'small' },
+      leaf,
+      fc.array(tie('node'), { maxLength: 3 }),
+      fc.dictionary(key, tie('node'), { maxKeys: 4 }),
+    ),
+    // Mostly sound schemas, so that the walk gets below them.
+    schema: fc.oneof(
+      { depthSize: 'small' },
+      fc.constantFrom<unknown>(
+        { type: 'string', default: 'x' },
+        { type: 'integer', minimum: 1 },
+        { 'x-kubernetes-int-or-string': true },
+      ),
+      fc.record({ type: fc.constant('object'), properties: fc.dictionary(key, tie('schema'), { maxKeys: 4 }) }),
+      fc.record({ type: fc.constant('array'), items: tie('schema') }),
+      fc.record({ type: fc.constant('object'), additionalProperties: tie('schema') }),
+      tie('node'),
+    ),
+  }));
+  const root = fc.record({ type: fc.constant('object'), properties: fc.record({ spec: schema }) });
+  let accepted = 0;
+  fc.assert(
+    fc.property(fc.oneof(root, node), node, (openAPIV3Schema, value) => {
+      const object = JSON.parse(
+        JSON.stringify(definition(openAPIV3Schema as JSONSchemaProps)),
+      ) as CustomResourceDefinition;
+      if (decodeError(object, crdSchema) !== undefined) return;
+      const made = applyDefinitionDefaults(normalize(prune(object, crdSchema), crdSchema));
+      if (validateDefinition(made).length > 0) return;
+      accepted++;
+      for (const { schema: found } of customResources(made))
+        validate(applyDefaults(prune({ spec: value }, found), found), found);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(accepted > 100, `only ${accepted} definitions were sound`);
 });
