@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { Authenticator, Authorizer, ResourceRow } from '@skerry/api';
 import { type Clock, messageOf } from '@skerry/base';
-import type { AccessHooks } from '@skerry/kube/server';
+import type { AccessHooks, ApiResponse, ExtraPath } from '@skerry/kube/server';
 import { formatKey, type Store, type StoreKey } from '@skerry/kube/store';
 import type { Certificate, Pki } from '@skerry/security/pki';
 import {
@@ -20,6 +20,11 @@ import {
 import {
   createTokenIssuer,
   createTokenVerifier,
+  DEFAULT_ISSUER,
+  DISCOVERY_PATH,
+  discoveryDocument,
+  JWKS_PATH,
+  jwks,
   keysById,
   type ServiceAccountClaims,
   type TokenIssuer,
@@ -96,4 +101,18 @@ function isLive(store: Store, { namespace, serviceAccount, pod, secret }: Servic
     bound === undefined ||
     readObject(store, { group: '', resource, namespace, name: bound.name })?.metadata.uid === bound.uid;
   return isThere('serviceaccounts', serviceAccount) && isThere('pods', pod) && isThere('secrets', secret);
+}
+
+/** Where verifiers elsewhere, the edges among them, get the public keys of tokens (OpenID Connect Discovery 1.0). */
+export function tokenKeyPaths(pki: Pki, apiAddress: string): readonly ExtraPath[] {
+  const keys = jwks([createPublicKey(pki.serviceAccountKey)]);
+  const json = (value: object) => (): ApiResponse => ({
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(value),
+  });
+  return [
+    { path: JWKS_PATH, handle: json(keys) },
+    { path: DISCOVERY_PATH, handle: json(discoveryDocument(DEFAULT_ISSUER, apiAddress)) },
+  ];
 }

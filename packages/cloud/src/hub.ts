@@ -1,16 +1,17 @@
 /** The hub and its door: enrolment, links, the state that goes down and the writes that come up. */
-import type { AuditLog, ResourceRow, Sealer } from '@skerry/api';
+import { type AuditLog, type ResourceRow, type Sealer, StatusError } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
 import { messageOf } from '@skerry/base';
 import type { HostPort } from '@skerry/base/flags';
 import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
-import { type Concerns, createOutboxSink, createStateFeed, trackIncluded } from '@skerry/kube/replica';
+import { answerForwarded, type Concerns, createOutboxSink, createStateFeed, trackIncluded } from '@skerry/kube/replica';
 import type { ApiServer } from '@skerry/kube/server';
-import type { Store } from '@skerry/kube/store';
+import { formatKey, type Store } from '@skerry/kube/store';
+import type { LinkStream } from '@skerry/link/contract';
 import { type CopySuspicion, createHub, type Hub } from '@skerry/link/node';
 import { createEnrolment, createLinkListener, type LinkListener, type Revocations } from '@skerry/security/identity';
 import type { Pki } from '@skerry/security/pki';
-import { joinTokenStore, nodeIdentities } from './identity.ts';
+import { joinTokenStore, type NodeIdentities, nodeIdentities } from './identity.ts';
 
 export interface HubParts {
   readonly store: Store;
@@ -43,11 +44,13 @@ export function openHub(parts: HubParts): RunningHub {
   const hub = createHub({
     feed: createStateFeed({ store, concerns, included, sealer }),
     sink: createOutboxSink({ clientFor: nodeClients(parts), rows, included, log }),
+    streamHandler: (node, header, stream, signal) => answerNode(parts, node, { header, stream, signal }),
+    // The listener has verified and, if need be, refused the certificate already; a revoked node never comes this far.
     authorize: () => 'allow',
     sessionNumbers: identities.sessionNumbers,
     clock,
     log,
-    onCopy: (suspicion) => void reportCopy(parts, identities.onCopied, suspicion),
+    onCopy: (suspicion) => void reportCopy(parts, identities, suspicion),
   });
   const enrolment = createEnrolment({
     authority: pki.authority,
@@ -55,8 +58,8 @@ export function openHub(parts: HubParts): RunningHub {
     revocations,
     clock,
     rejoinWindowMs: parts.rejoinWindowMs,
-    onJoined: identities.onJoined,
-    onIssued: identities.onIssued,
+    onJoined: (node) => identities.onJoined(node),
+    onIssued: (node, certificate) => identities.onIssued(node, certificate),
     ...(audit === undefined ? {} : { audit }),
   });
   const listener = createLinkListener({
@@ -80,6 +83,27 @@ export function openHub(parts: HubParts): RunningHub {
   };
 }
 
+interface NodeQuestion {
+  readonly header: Uint8Array;
+  readonly stream: LinkStream;
+  readonly signal: AbortSignal;
+}
+
+/** What nodes ask of the cloud: requests they cannot answer themselves. */
+async function answerNode(
+  { api, concerns }: HubParts,
+  node: string,
+  { header, stream, signal }: NodeQuestion,
+): Promise<void> {
+  const isOnNode = (_node: string, namespace: string, name: string) =>
+    concerns.concerns(node, formatKey({ group: '', resource: 'serviceaccounts', namespace, name }));
+  try {
+    await answerForwarded({ handle: (request) => api.handle(request), isOnNode }, node, header, stream, signal);
+  } catch (error) {
+    throw error instanceof StatusError ? new Error(JSON.stringify(error.status), { cause: error }) : error;
+  }
+}
+
 /** One client a node, acting as that node: what it may write is the node authorizer's to say. */
 function nodeClients({ api }: HubParts): (node: string) => Client {
   const clients = new Map<string, Client>();
@@ -97,13 +121,13 @@ const NODES = { group: '', version: 'v1', resource: 'nodes' };
 
 async function reportCopy(
   { client, clock, log }: HubParts,
-  onCopied: (node: string) => Promise<void>,
+  identities: NodeIdentities,
   suspicion: CopySuspicion,
 ): Promise<void> {
   const { node, kind, comerAddress } = suspicion;
   log.warn({ ...suspicion }, 'an identity was seen in two places');
   try {
-    await onCopied(node);
+    await identities.onCopied(node);
     const object = await client.get({ gvr: NODES, name: node });
     const recorder = createRecorder({ client, clock, log, component: 'hub' });
     const message = `The identity of this node was used from ${comerAddress} too (${kind}); that connection was refused. If it is a copy, revoke the node and join it anew.`;

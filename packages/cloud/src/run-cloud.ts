@@ -13,8 +13,8 @@ import { credentialToPem, openPki, type Pki, writePrivateFile } from '@skerry/se
 import { keyFileFor, openSealer } from '@skerry/security/secrets';
 import { startControllers } from '@skerry/workloads/cloud';
 import { parse as parseYaml } from 'yaml';
-import { accessHooks, openAccess } from './access.ts';
-import { withBackup } from './backup/route.ts';
+import { accessHooks, openAccess, tokenKeyPaths } from './access.ts';
+import { backupPath } from './backup/route.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cloudPaths, makeFolders } from './data-dir.ts';
 import type { cloudFlags } from './flags.ts';
@@ -63,9 +63,10 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     pki,
     clock,
     rows,
-    concerns: concerns.concerns.bind(concerns),
-    isRevoked: revocations.isRevoked,
+    concerns: (node, key) => concerns.concerns(node, key),
+    isRevoked: (certificate) => revocations.isRevoked(certificate),
   });
+  const apiAddress = `https://${formatHostPort({ host: firstAddress(names), port: flags.listen.port })}`;
   const dialer = lateDialer();
   const api = createApiServer({
     store,
@@ -78,6 +79,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     parseYaml: (text) => parseYaml(text) as unknown,
     authorizer: access.authorizer,
     access: accessHooks(access),
+    extraPaths: [...tokenKeyPaths(pki, apiAddress), backupPath({ store, paths, keyFile, version, clock })],
   });
   const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
   await bootstrap({
@@ -106,9 +108,8 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const linkPort = await hub.listen(linkAt);
   await publishLink(client, { names: linkNames(names, linkAt), port: linkPort, pki });
 
-  const backups = { store, paths, keyFile, version, clock };
   const listener = await listenHttps({
-    server: withBackup(api, access.authorizer, backups),
+    server: api,
     authenticator: access.authenticator,
     upgrades: createUpgradeHandler({ dialer, log }),
     host: flags.listen.host,

@@ -65,7 +65,7 @@ export function openLocalAccess(options: LocalAccessOptions): LocalAccess {
     authenticator: createAuthenticator({ authority: pki.authority.certificate, clock, tokens }),
     authorizer,
     issuer,
-    setCloudKeys: cloud.set,
+    setCloudKeys: (jwks) => cloud.set(jwks),
     hooks: {
       issueToken: (grant) => issuer.issue(grant),
       reviewToken: async (token, audiences) => {

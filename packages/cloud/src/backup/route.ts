@@ -1,40 +1,23 @@
 /** `POST /skerry/v1/backup`: the archive as the answer, for whoever may do everything. */
-import { type Authorizer, StatusError } from '@skerry/api';
-import type { ApiRequest, ApiResponse, ApiServer } from '@skerry/kube/server';
+import { StatusError } from '@skerry/api';
+import type { ApiResponse, ExtraPath } from '@skerry/kube/server';
 import { type BackupSource, createBackup } from './create.ts';
 
-const BACKUP_PATH = '/skerry/v1/backup';
 const MAX_PASSPHRASE_CHARACTERS = 1024;
 
-/** The API server with one more route in front of it. */
-export function withBackup(api: ApiServer, authorizer: Authorizer, source: BackupSource): ApiServer {
+/** The API server authorizes the path: only a rule that allows everything allows this. */
+export function backupPath(source: BackupSource): ExtraPath {
   return {
-    ...api,
-    handle: (request) => (request.path === BACKUP_PATH ? answer(request, authorizer, source) : api.handle(request)),
+    path: '/skerry/v1/backup',
+    handle: ({ method, body }): ApiResponse => {
+      if (method !== 'POST') throw new StatusError(405, 'MethodNotAllowed', 'a backup is asked for with POST');
+      return {
+        status: 200,
+        headers: { 'content-type': 'application/octet-stream' },
+        body: createBackup(source, readPassphrase(body)),
+      };
+    },
   };
-}
-
-async function answer(request: ApiRequest, authorizer: Authorizer, source: BackupSource): Promise<ApiResponse> {
-  try {
-    const passphrase = checkRequest(request, authorizer);
-    return {
-      status: 200,
-      headers: { 'content-type': 'application/octet-stream' },
-      body: createBackup(source, passphrase),
-    };
-  } catch (error) {
-    if (!(error instanceof StatusError)) throw error;
-    return { status: error.code, headers: { 'content-type': 'application/json' }, body: JSON.stringify(error.status) };
-  }
-}
-
-function checkRequest({ method, user, path, body }: ApiRequest, authorizer: Authorizer): string | undefined {
-  if (method !== 'POST') throw new StatusError(405, 'MethodNotAllowed', 'a backup is asked for with POST');
-  // A backup holds every Secret: only a rule that allows everything allows it.
-  if (!authorizer.authorize({ user, verb: 'post', path }).allowed) {
-    throw new StatusError(403, 'Forbidden', `User "${user.username}" cannot post path "${path}"`);
-  }
-  return readPassphrase(body);
 }
 
 function readPassphrase(body: Uint8Array | undefined): string | undefined {
