@@ -12,7 +12,7 @@ import { toStoredJson } from './object-text.ts';
 import { checkWrite } from './replica-writes.ts';
 import { fillDefaults, validateCreate } from './shaping.ts';
 import { alreadyExists, badRequest, invalid, methodNotSupported } from './statuses.ts';
-import { strategyOf } from './strategies.ts';
+import { dropForeignStatus, strategyOf } from './strategies.ts';
 import { parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 /** How often a generated name that is taken is drawn again. */
@@ -60,8 +60,9 @@ function prepareCreate(
 ): KubeObject {
   const { kind } = call;
   setSystemMetadata(engine, call, object);
+  dropForeignStatus(kind, object);
   fillDefaults(kind, object);
-  strategyOf(kind).prepareCreate(object);
+  strategyOf(kind).begin?.(object);
   admit(engine, {
     operation: 'CREATE',
     kind,

@@ -1,7 +1,7 @@
 /** Bodies take the shape of their kind: wrong types are refused, unknown fields named and dropped, defaults filled in. */
 import type { FieldError, KubeObject, Schema } from '@skerry/api';
 import { schemaOfType } from '@skerry/api/facts';
-import { applyKindDefaults } from '@skerry/api/validation';
+import { applyKindDefaults, validateKind, validateMeta } from '@skerry/api/validation';
 import { applyDefaults, decodeError, normalize, prune, unknownFields, validate } from '@skerry/api/walker';
 import type { ServedKind } from './resource-table.ts';
 import { badRequest } from './statuses.ts';
@@ -55,16 +55,28 @@ export function fillDefaults({ row, schema, isCustom }: ServedKind, object: Kube
   if (schema !== undefined) applyDefaults(object, schema);
 }
 
+/** What is wrong with a new object, once its defaults are filled in. */
 export function validateCreate(kind: ServedKind, object: KubeObject): FieldError[] {
-  return validateShape(kind, object);
+  return [...validateMeta(kind.row, object), ...validateBody(kind, object, undefined, undefined)];
 }
 
-export function validateUpdate(kind: ServedKind, object: KubeObject, _old: KubeObject): FieldError[] {
-  return validateShape(kind, object);
+export function validateUpdate(
+  kind: ServedKind,
+  object: KubeObject,
+  old: KubeObject,
+  subresource: string | undefined,
+): FieldError[] {
+  return [...validateMeta(kind.row, object), ...validateBody(kind, object, old, subresource)];
 }
 
-function validateShape({ isCustom, schema }: ServedKind, object: KubeObject): FieldError[] {
-  return isCustom && schema !== undefined ? validate(object, schema) : [];
+function validateBody(
+  { row, schema, isCustom }: ServedKind,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  subresource: string | undefined,
+): FieldError[] {
+  if (isCustom) return schema === undefined ? [] : validate(object, schema);
+  return validateKind(row.gvk, object, old, subresource === undefined ? {} : { subresource });
 }
 
 function cannotDecode({ kind, version }: ServedKind['row']['gvk'], error: string): Error {

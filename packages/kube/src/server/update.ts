@@ -56,7 +56,7 @@ export async function updateObject(engine: Engine, call: Call, update: Update): 
   keepOtherHalf(call, old, object);
   fillDefaults(kind, object);
   admitUpdate(engine, call, { old, object, options });
-  const faults = [...faultsOfFinalizers(old, object), ...validateUpdate(kind, object, old)];
+  const faults = [...faultsOfFinalizers(old, object), ...validateUpdate(kind, object, old, route.subresource)];
   if (faults.length > 0) throw invalid(kind.row.gvk, nameOf(route), faults);
   raiseGeneration(call, old, object);
   if (update.isApply !== true) trackFields(engine, call, { object, old, options });
