@@ -7,6 +7,7 @@ import { applyDefaults, decodeError, normalize, prune, validate } from '../walke
 import {
   applyDefinitionDefaults,
   customResources,
+  definitionWarnings,
   establishedStatus,
   schemaOfVersion,
   validateDefinition,
@@ -146,6 +147,32 @@ test('a schema without end is refused, not followed', () => {
   let deep: JSONSchemaProps = { type: 'object' };
   for (let level = 0; level < 500; level++) deep = { type: 'object', properties: { a: deep } };
   check(definition(deep), /must not nest deeper than 100 levels/);
+});
+
+test('what this server does not do is refused or said', () => {
+  const webhook = { strategy: 'Webhook', webhook: { clientConfig: {}, conversionReviewVersions: ['v1'] } };
+  const convert = (made: CustomResourceDefinition) => {
+    made.spec.conversion = webhook;
+  };
+  check(definition(undefined, convert));
+  check(
+    definition(undefined, (made) => {
+      convert(made);
+      made.spec.versions.push({
+        name: 'v2',
+        served: true,
+        storage: false,
+        schema: { openAPIV3Schema: { type: 'object' } },
+      });
+    }),
+    /^spec\.conversion\.strategy: Forbidden: conversion webhooks are not called/,
+  );
+  const rules: JSONSchemaProps = { type: 'object', 'x-kubernetes-validations': [{ rule: 'true' }] };
+  assert.match(
+    definitionWarnings(definition({ type: 'object', properties: { spec: rules } }))[0] ?? '',
+    /not evaluated/,
+  );
+  assert.deepEqual(definitionWarnings(definition()), []);
 });
 
 test('what objects are stored as cannot change', () => {

@@ -9,5 +9,5 @@ export {
 } from './custom-resources.ts';
 export { applyDefinitionDefaults, conflictingStatus, establishedStatus } from './defaults.ts';
 export { customResourceSchema, structuralSchema } from './structural-schema.ts';
-export { validateDefinition, validateDefinitionUpdate } from './validate-definition.ts';
+export { definitionWarnings, validateDefinition, validateDefinitionUpdate } from './validate-definition.ts';
 export { validateStructuralSchema } from './validate-schema.ts';

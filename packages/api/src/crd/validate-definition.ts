@@ -1,5 +1,6 @@
 /** Whether a CustomResourceDefinition can be served; the texts are those of Kubernetes. */
-import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '../generated/types.ts';
+import type { CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps } from '../generated/types.ts';
+import { isObject } from '../json.ts';
 import type { FieldError } from '../schema.ts';
 import { duplicate, forbidden, invalid, notSupported, required } from '../walker/field-errors.ts';
 import { validateStructuralSchema } from './validate-schema.ts';
@@ -58,6 +59,25 @@ export function validateDefinitionUpdate(
       ),
     ),
   ];
+}
+
+/** What the author should know although the definition is accepted; goes into `Warning` headers. */
+export function definitionWarnings({ spec }: CustomResourceDefinition): string[] {
+  return (spec.versions ?? []).flatMap((version, index) =>
+    hasRules(version.schema?.openAPIV3Schema)
+      ? [
+          `spec.versions[${index}].schema.openAPIV3Schema: x-kubernetes-validations are kept, but not evaluated by this server`,
+        ]
+      : [],
+  );
+}
+
+function hasRules(schema: JSONSchemaProps | undefined): boolean {
+  if (schema === undefined) return false;
+  if ((schema['x-kubernetes-validations']?.length ?? 0) > 0) return true;
+  const { properties, additionalProperties, items } = schema;
+  const below = [...Object.values(properties ?? {}), additionalProperties, items];
+  return below.some((each) => isObject(each) && hasRules(each));
 }
 
 function checkGroup(group: string): FieldError[] {
@@ -178,10 +198,14 @@ function checkSelectable({ selectableFields = [] }: CustomResourceDefinitionVers
 function checkConversion({ spec }: CustomResourceDefinition): FieldError[] {
   const { conversion } = spec;
   if (conversion === undefined) return [];
-  if (!STRATEGIES.includes(conversion.strategy))
-    return [notSupported('spec.conversion.strategy', conversion.strategy, STRATEGIES)];
-  const needsClient = conversion.strategy === 'Webhook' && conversion.webhook?.clientConfig === undefined;
-  return needsClient
-    ? [required('spec.conversion.webhook.clientConfig', 'required when strategy is set to Webhook')]
+  const path = 'spec.conversion.strategy';
+  if (!STRATEGIES.includes(conversion.strategy)) return [notSupported(path, conversion.strategy, STRATEGIES)];
+  if (conversion.strategy === 'None') return [];
+  if (conversion.webhook?.clientConfig === undefined)
+    return [required('spec.conversion.webhook.clientConfig', 'required when strategy is set to Webhook')];
+  // With one version there is nothing to convert; with more, objects would be served in a wrong form without anybody noticing.
+  const served = (spec.versions ?? []).filter((version) => version.served);
+  return served.length > 1
+    ? [forbidden(path, 'conversion webhooks are not called by this server, so only one version may be served')]
     : [];
 }
