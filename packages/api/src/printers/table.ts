@@ -19,6 +19,7 @@ import {
   text,
   wide,
 } from './printer.ts';
+import { rarePrinters } from './rare.ts';
 import { workloadPrinters } from './workloads.ts';
 
 /** How much of each object goes into its row. */
@@ -78,6 +79,7 @@ const printers: ReadonlyMap<string, Printer> = new Map(
     ...workloadPrinters,
     ...networkPrinters,
     ...clusterPrinters,
+    ...rarePrinters,
   }),
 );
 

@@ -1,3 +1,4 @@
+export { formatDuration, parseDuration } from '../durations.ts';
 export { applyKindDefaults } from './defaults/index.ts';
 export { type ValidateOptions, validateKind } from './kinds/index.ts';
 export { type MetaRow, validateMeta } from './kinds/meta.ts';
