@@ -1,0 +1,245 @@
+/** A node for tests: a real API in this process, a real supervisor beside it, real processes below that. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { KubeObject } from '@skerry/api';
+import { newUid, silentLogger, systemClock } from '@skerry/base';
+import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
+import { createApiServer } from '@skerry/kube/server';
+import { openStore } from '@skerry/kube/store';
+import { createPodController, type PodController } from '../pod/controller.ts';
+import type { Container, Pod, PodSpec } from '../pod/types.ts';
+import { createProcessRuntime, findTools, type ProcessRuntime } from '../process/runtime.ts';
+import { ensureSupervisor } from '../supervisor-client.ts';
+
+export const NODE = 'edge-1';
+export const hasBubblewrap = spawnSync('bwrap', ['--dev-bind', '/', '/', 'true']).status === 0;
+export const isRoot = userInfo().uid === 0;
+
+const MAIN = fileURLToPath(new URL('../../supervisor/main.ts', import.meta.url));
+const PODS = { group: '', version: 'v1', resource: 'pods' };
+const POLL_MS = 10;
+const PATIENCE_MS = 5_000;
+
+export interface ScratchNode extends AsyncDisposable {
+  readonly client: Client;
+  readonly directory: string;
+  readonly runtime: ProcessRuntime;
+  readonly controller: PodController;
+  create(kind: 'configmaps' | 'secrets' | 'services', object: object): Promise<void>;
+  run(name: string, container: Partial<Container>, spec?: Partial<PodSpec>, metadata?: object): Promise<Pod>;
+  get(name: string): Promise<Pod | undefined>;
+  /** Waits until the pod is as `isDone` says. */
+  until(name: string, isDone: (pod: Pod) => boolean): Promise<Pod>;
+  gone(name: string): Promise<void>;
+  delete(name: string, gracePeriodSeconds?: number): Promise<void>;
+  events(name: string): Promise<string[]>;
+  /** The agent dies and comes back: controller and runtime anew, API and supervisor as they were. */
+  restartAgent(whileAway?: () => Promise<void>): Promise<void>;
+  /** The machine reboots: everything dies, the boot id changes. */
+  reboot(): Promise<void>;
+}
+
+interface Agent {
+  readonly runtime: ProcessRuntime;
+  readonly controller: PodController;
+  stop(withPods?: boolean): Promise<void>;
+}
+
+export async function scratchNode(options: { readonly withoutBubblewrap?: boolean } = {}): Promise<ScratchNode> {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-node-'));
+  const bootIdFile = join(directory, 'boot-id');
+  writeBootId(bootIdFile);
+  const store = openStore({ file: join(directory, 'store.db'), clock: systemClock, log: silentLogger });
+  const server = createApiServer({
+    store,
+    clock: systemClock,
+    log: silentLogger,
+    authorizer: { authorize: () => ({ allowed: true }) },
+  });
+  const user = { username: 'test', groups: ['system:masters', 'system:authenticated'] };
+  const client = createInProcessClient({ handle: (request) => server.handle(request), user });
+  await client.create({ group: '', version: 'v1', resource: 'namespaces' }, objectOf('Namespace', 'default', {}));
+  let agent = await startAgent(client, directory, bootIdFile, options.withoutBubblewrap === true);
+
+  const get = async (name: string) => client.get<Pod>({ gvr: PODS, namespace: 'default', name }).catch(() => undefined);
+  const until = async (name: string, isDone: (pod: Pod) => boolean): Promise<Pod> => {
+    const end = systemClock.now() + PATIENCE_MS;
+    for (let pod = await get(name); ; pod = await get(name)) {
+      if (pod !== undefined && isDone(pod)) return pod;
+      if (systemClock.now() > end) throw new Error(`pod ${name} is ${JSON.stringify(pod?.status, null, 1)}`);
+      await systemClock.sleep(POLL_MS);
+    }
+  };
+  return {
+    client,
+    directory,
+    get runtime() {
+      return agent.runtime;
+    },
+    get controller() {
+      return agent.controller;
+    },
+    create: async (resource, object) => {
+      await client.create({ group: '', version: 'v1', resource }, object as KubeObject);
+    },
+    run: (name, container, spec = {}, metadata = {}) =>
+      client.create<Pod>(PODS, podOf(name, container, spec, metadata)),
+    get,
+    until,
+    gone: async (name) => {
+      const end = systemClock.now() + PATIENCE_MS;
+      while ((await get(name)) !== undefined) {
+        if (systemClock.now() > end) throw new Error(`pod ${name} is still there`);
+        await systemClock.sleep(POLL_MS);
+      }
+    },
+    delete: (name, gracePeriodSeconds) =>
+      client.delete(
+        { gvr: PODS, namespace: 'default', name },
+        gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds },
+      ),
+    events: async (name) => {
+      const { items } = await client.list({ group: '', version: 'v1', resource: 'events' }, { namespace: 'default' });
+      const own = items.filter((event) => (event['involvedObject'] as { name?: string }).name === name);
+      return own.map((event) => `${event['type']} ${event['reason']} ${event['message']}`);
+    },
+    restartAgent: async (whileAway = async () => {}) => {
+      await agent.stop();
+      await whileAway();
+      agent = await startAgent(client, directory, bootIdFile, options.withoutBubblewrap === true);
+    },
+    reboot: async () => {
+      await agent.stop();
+      killEverything(directory);
+      writeBootId(bootIdFile);
+      agent = await startAgent(client, directory, bootIdFile, options.withoutBubblewrap === true);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await agent.stop(true);
+      server.close();
+      await store.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startAgent(
+  client: Client,
+  directory: string,
+  bootIdFile: string,
+  withoutBubblewrap: boolean,
+): Promise<Agent> {
+  const { env, setpriv, ...sandbox } = findTools();
+  const { uid, gid } = userInfo();
+  const runtime = await createProcessRuntime({
+    connect: (onExit) =>
+      ensureSupervisor({
+        directory: join(directory, 'supervisor'),
+        agent: NODE,
+        onExit,
+        clock: systemClock,
+        command: [process.execPath, '--conditions=source', MAIN, '--boot-id-file', bootIdFile],
+      }),
+    directory: join(directory, 'runtime'),
+    clock: systemClock,
+    log: silentLogger,
+    agent: { uid, gid, groups: process.getgroups?.() ?? [] },
+    nodeIps: () => ['127.0.0.1'],
+    hidden: [join(directory, 'supervisor')],
+    tools: { env, ...(setpriv === undefined ? {} : { setpriv }), ...(withoutBubblewrap ? {} : sandbox) },
+  });
+  const controller = createPodController({
+    client,
+    nodeName: NODE,
+    runtime,
+    clock: systemClock,
+    log: silentLogger,
+    recorder: createRecorder({ client, clock: systemClock, log: silentLogger, component: 'skerry-edge', host: NODE }),
+    directory: join(directory, 'pods'),
+    logDirectory: join(directory, 'logs'),
+    ready: Promise.resolve(),
+    nodeIps: () => ['127.0.0.1'],
+    allocatable: () => ({ cpu: '2', memory: '4Gi' }),
+    localApi: () => ({ host: '127.0.0.1', port: 10_443 }),
+    requestToken: async ({ serviceAccount }) => ({
+      token: `token-of-${serviceAccount}`,
+      expiresAt: systemClock.now() + 3_600_000,
+    }),
+  });
+  const abort = new AbortController();
+  const running = controller.run(abort.signal).catch(() => {});
+  return {
+    runtime,
+    controller,
+    stop: async (withPods = false) => {
+      abort.abort();
+      await running;
+      if (withPods) await endAll(runtime);
+      runtime.close();
+    },
+  };
+}
+
+async function endAll(runtime: ProcessRuntime): Promise<void> {
+  for (const { id } of await runtime.list()) {
+    await runtime.kill(id);
+    await runtime.remove(id);
+  }
+  await runtime.shutdown();
+}
+
+/** As the power going: monitors first, so that nobody is left to write an exit code down. */
+function killEverything(directory: string): void {
+  const root = join(directory, 'supervisor');
+  const holder = JSON.parse(readFileSync(join(root, 'lock'), 'utf8')) as { pid: number };
+  kill(holder.pid);
+  for (const id of readdirSync(join(root, 'processes'))) {
+    const record = JSON.parse(readFileSync(join(root, 'processes', id, 'record.json'), 'utf8')) as {
+      readonly main: { readonly pid: number };
+      readonly monitor?: { readonly pid: number };
+      readonly exit?: object;
+    };
+    if (record.exit !== undefined) continue;
+    if (record.monitor !== undefined) kill(record.monitor.pid);
+    kill(record.main.pid);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone already.
+  }
+}
+
+function writeBootId(file: string): void {
+  writeFileSync(file, newUid());
+}
+
+export function objectOf(kind: string, name: string, fields: object): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind,
+    metadata: { name, ...(kind === 'Namespace' ? {} : { namespace: 'default' }) },
+    ...fields,
+  };
+}
+
+function podOf(name: string, container: Partial<Container>, spec: Partial<PodSpec>, metadata: object): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default', ...metadata },
+    spec: {
+      nodeName: NODE,
+      terminationGracePeriodSeconds: 1,
+      automountServiceAccountToken: false,
+      containers: [{ name: 'main', image: 'host', ...container }],
+      ...spec,
+    },
+  };
+}
