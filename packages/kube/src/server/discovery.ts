@@ -42,11 +42,7 @@ const keptByTable = new WeakMap<ResourceTable, Kept>();
 /** Undefined when the path is not one of these documents. */
 export function answerDiscovery({ table }: Engine, request: ApiRequest, path: string): ApiResponse | undefined {
   if (path === '/api' || path === '/apis') return answerRoot(table, request, path);
-  if (path === '/openapi/v2')
-    return respond(
-      request,
-      keep(table, path, () => openApiV2(rowsOf(table), schemas(table))),
-    );
+  if (path === '/openapi/v2') return answerOpenApiV2(table, request);
   if (path === '/openapi/v3')
     return respond(
       request,
@@ -116,6 +112,32 @@ function groupVersionOf(path: string): GroupVersion | undefined {
   if (rest.length > 0) return undefined;
   if (root === 'api' && second === undefined) return { group: '', version: first };
   return root === 'apis' && second !== undefined ? { group: first, version: second } : undefined;
+}
+
+const OPENAPI_V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2';
+
+/**
+ * An OpenAPI v2 document in protobuf that defines nothing: `swagger: "2.0"`, an `info`, empty `paths` and `definitions`.
+ * kubectl asks for this form only about kinds that no v3 document has; hearing nothing, it goes on as it should.
+ */
+const EMPTY_V2_PROTOBUF = Buffer.from([
+  ...[0x0a, 3, 0x32, 0x2e, 0x30],
+  ...[0x12, 9, 0x0a, 3, 0x41, 0x50, 0x49, 0x12, 2, 0x76, 0x31],
+  ...[0x42, 0, 0x4a, 0],
+]);
+
+function answerOpenApiV2(table: ResourceTable, request: ApiRequest): ApiResponse {
+  if (request.headers['accept']?.startsWith(OPENAPI_V2_PROTOBUF) === true) {
+    return {
+      status: 200,
+      headers: { 'content-type': `${OPENAPI_V2_PROTOBUF}.v1.0+protobuf` },
+      body: EMPTY_V2_PROTOBUF,
+    };
+  }
+  return respond(
+    request,
+    keep(table, '/openapi/v2', () => openApiV2(rowsOf(table), schemas(table))),
+  );
 }
 
 function openApiIndex(table: ResourceTable): object {
