@@ -50,6 +50,12 @@ export function securityCrds(): readonly KubeObject[] {
           fingerprint: text('SHA-256 of the newest certificate.'),
           expirationTimestamp: dateTime('When the newest certificate ends.'),
           renewedAt: dateTime('When it was issued.'),
+          sessionNumber: {
+            type: 'integer',
+            format: 'int64',
+            minimum: 0,
+            description: 'The number of its newest link session.',
+          },
           copiedAt: dateTime('When the identity was last seen in two places at once.'),
         },
       },

@@ -22,9 +22,8 @@ export async function answerEnrolment(
     return;
   }
   const reply = await replyTo(routes, request, url);
-  // The rest of a body that was not read must not be taken for the next request.
-  if (!request.complete) response.setHeader('connection', 'close');
   write(response, reply.status, 'application/json', JSON.stringify(reply.body));
+  // The rest of a body that was not read is not waited for.
   if (!request.complete) response.on('finish', () => request.socket.destroySoon());
 }
 
@@ -90,6 +89,7 @@ function write(response: ServerResponse, status: number, type: string, body: str
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    connection: 'close',
   });
   response.end(body);
 }

@@ -34,6 +34,8 @@ export interface EnrolmentOptions {
   readonly certificateLifeMs?: number;
   /** How long after its end a certificate may still renew itself. */
   readonly rejoinWindowMs?: number;
+  /** Told of a node that joins with a token, before it gets its certificate: what was known of its sessions is void. */
+  readonly onJoined?: (node: string) => Promise<void> | void;
   /** Told of every certificate, before the node gets it. */
   readonly onIssued?: (node: string, certificate: Certificate) => Promise<void> | void;
 }
@@ -105,6 +107,7 @@ async function decideEnrol(options: EnrolmentOptions, issued: Issued, request: E
   // The token is spent before the certificate exists: of two at the same instant, the store lets one through.
   const isFirst = await options.tokens.compareAndSet(used, stored.resourceVersion);
   if (!isFirst) return { reply: UNAUTHORIZED, node, why: 'token used at the same instant' };
+  await options.onJoined?.(node);
   return { reply: await certify(options, node, parsed), node };
 }
 

@@ -1,7 +1,9 @@
 export { JOIN_TOKEN_KIND, NODE_IDENTITY_KIND, SECURITY_API_VERSION, SECURITY_GROUP, securityCrds } from './crds.ts';
+export { type CloudDoor, type DoorReply, type DoorRequest, linkTlsOptions, nodeDoor, splitAddress } from './door.ts';
 export { createEnrolment, DEFAULT_REJOIN_WINDOW_MS, type Enrolment, type EnrolmentOptions } from './enrolment.ts';
 export { type EnrolRequest, MAX_ENROLMENT_BODY, type RenewRequest, ROUTE, renewalBytes } from './enrolment-messages.ts';
 export type { EnrolmentReply } from './enrolment-replies.ts';
+export { type JoinOptions, joinCloud, nextRenewal, type Renewal, type RenewOptions, renewIdentity } from './join.ts';
 export {
   formatJoinToken,
   hashSecret,
@@ -28,6 +30,7 @@ export {
   type ListenerLimits,
   type NodePeer,
 } from './listener.ts';
+export { checkIdentity, loadIdentity, type NodeIdentity, saveIdentity } from './node-identity.ts';
 export { isNodeName, NODE_CERTIFICATE_LIFE_MS, nodeOfCertificate, nodeProfile, spiffeId } from './node-profile.ts';
 export { createRateLimiter, type RateLimit, type RateLimiter } from './rate-limiter.ts';
 export { createRevocations, type Revocations } from './revocations.ts';

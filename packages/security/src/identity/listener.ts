@@ -10,7 +10,7 @@ import type { Server as HttpsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Clock, Logger } from '@skerry/base';
+import type { Clock, Logger, Timer } from '@skerry/base';
 import {
   type Certificate,
   certificateToPem,
@@ -48,10 +48,9 @@ export interface LinkListenerOptions {
 
 export interface ListenerLimits {
   readonly maxConnections: number;
-  /** From the first byte to a whole hello, and from there to a finished handshake. */
+  /** From the first byte to a whole hello, from there to a finished handshake, and from there to the end of the request. */
   readonly helloMs: number;
   readonly handshakeMs: number;
-  readonly headersMs: number;
   readonly requestMs: number;
   readonly maxHeaderBytes: number;
   readonly connectionsPerPeer: { readonly burst: number; readonly perSecond: number };
@@ -61,7 +60,6 @@ export const LISTENER_LIMITS: ListenerLimits = {
   maxConnections: 20_000,
   helloMs: 5_000,
   handshakeMs: 10_000,
-  headersMs: 5_000,
   requestMs: 10_000,
   maxHeaderBytes: 8 * 1024,
   // A site of a thousand nodes behind one address may come back at once.
@@ -146,13 +144,13 @@ function dispatch(options: LinkListenerOptions, limits: ListenerLimits, socket: 
     if (first.kind === 'plain' && !isWholePlainRequest(seen)) return;
     socket.off('readable', onReadable);
     timer.cancel();
-    if (first.kind === 'plain') return answerPlain(options, socket, seen);
-    if (first.kind !== 'tls') {
-      socket.destroy();
-      return;
-    }
+    if (first.kind === 'plain') answerPlain(options, socket, seen);
+    else if (first.kind === 'tls') enter(first.protocols);
+    else socket.destroy();
+  };
+  const enter = (protocols: readonly string[]): void => {
     socket.unshift(seen);
-    const door = first.protocols.includes(ENROL_PROTOCOL) ? doors.enrolServer : doors.linkServer;
+    const door = protocols.includes(ENROL_PROTOCOL) ? doors.enrolServer : doors.linkServer;
     door.emit('connection', socket);
   };
   socket.on('readable', onReadable);
@@ -189,6 +187,7 @@ function createEnrolServer(options: LinkListenerOptions, limits: ListenerLimits)
     ALPNProtocols: [ENROL_PROTOCOL],
   });
   server.on('tlsClientError', (_error, socket) => socket.destroy());
+  server.on('secureConnection', (socket: TLSSocket) => limitTime(options, limits, socket));
   server.on('request', (request, response) => {
     response.on('error', () => response.destroy());
     answerEnrolment({ enrolment, caPem: () => pki.caPem, log }, request, response).catch(() => response.destroy());
@@ -202,7 +201,7 @@ function createNodeServer(
   nodes: Map<string, Set<Duplex>>,
 ): HttpsServer {
   const { log, onLink, pki } = options;
-  const peers = new WeakMap<Duplex, NodePeer>();
+  const peers = new WeakMap<Duplex, { readonly peer: NodePeer; readonly timer: Timer }>();
   const server = builtinHttps().createServer({
     ...serverCredential(pki),
     ...httpLimits(limits),
@@ -221,16 +220,20 @@ function createNodeServer(
       socket.destroy();
       return;
     }
-    peers.set(socket, peer);
+    peers.set(socket, { peer, timer: limitTime(options, limits, socket) });
     track(nodes, peer.node, socket);
   });
   server.on('request', (_request, response) =>
     response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end(),
   );
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const peer = peers.get(request.socket);
-    if (peer) onLink(request, socket, head, peer);
-    else socket.destroy();
+    const known = peers.get(request.socket);
+    if (!known) {
+      socket.destroy();
+      return;
+    }
+    known.timer.cancel();
+    onLink(request, socket, head, known.peer);
   });
   server.on('clientError', (error, socket) => {
     log.debug({ error }, 'link request not readable');
@@ -246,12 +249,11 @@ function verifyPeer({ clock, log, pki, revocations }: LinkListenerOptions, socke
   try {
     const certificate = parseCertificate(raw);
     const node = nodeOfCertificate(certificate);
-    const { isRevoked } = revocations;
     const refusal = refusalOf(certificate, {
       authority: pki.authority.certificate,
       now: clock.now(),
       usage: 'clientAuth',
-      isRevoked,
+      isRevoked: (candidate) => revocations.isRevoked(candidate),
     });
     if (node !== undefined && refusal === undefined) return { node, certificate };
     log.info({ node, refusal: refusal ?? 'not a node', peer: socket.remoteAddress }, 'link connection refused');
@@ -274,17 +276,18 @@ function serverCredential({ link }: Pick<Pki, 'link'>): { cert: string; key: str
   return credentialToPem(link);
 }
 
-const CHECK_INTERVAL_MS = 1_000;
-
 function httpLimits(limits: ListenerLimits) {
-  return {
-    maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersMs,
-    requestTimeout: limits.requestMs,
-    handshakeTimeout: limits.handshakeMs,
-    keepAliveTimeout: limits.headersMs,
-    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.requestMs),
-  };
+  return { maxHeaderSize: limits.maxHeaderBytes, handshakeTimeout: limits.handshakeMs };
+}
+
+/**
+ * A request must be over this long after its handshake. Node's own request timeouts count only on a server that listens itself,
+ * which these do not.
+ */
+function limitTime({ clock }: LinkListenerOptions, limits: ListenerLimits, socket: Duplex): Timer {
+  const timer = clock.after(limits.requestMs, () => socket.destroy(), { unref: true });
+  socket.on('close', () => timer.cancel());
+  return timer;
 }
 
 // A static import from ESM would evaluate every export of node:http, the browser's WebSocket among them.
