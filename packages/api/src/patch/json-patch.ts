@@ -13,7 +13,7 @@ export interface JsonPatchOperation {
 /** As many as the API server takes. */
 export const MAX_JSON_PATCH_OPERATIONS = 10_000;
 /** What all `copy` operations of one patch may add: without it a patch of a few lines doubles the document until memory ends. */
-export const MAX_JSON_PATCH_COPIED = 3 * 1024 * 1024;
+const MAX_JSON_PATCH_COPIED = 3 * 1024 * 1024;
 
 /** Applies the operations in order. 400 when they are malformed, 413 when they are too many, 422 when one does not fit. */
 export function applyJsonPatch<T>(document: T, operations: unknown): T {

@@ -10,8 +10,8 @@ const C_IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const PRINTABLE_EXCEPT_EQUALS = /^[ -<>-~]+$/;
 const PORT_NAME_CHARACTERS = /^[-a-z0-9]+$/;
 
-export const MAX_LABEL_LENGTH = 63;
-export const MAX_SUBDOMAIN_LENGTH = 253;
+const MAX_LABEL_LENGTH = 63;
+const MAX_SUBDOMAIN_LENGTH = 253;
 /** All keys and values of an object's annotations together. */
 export const MAX_ANNOTATIONS_BYTES = 256 * 1024;
 const MAX_PORT_NAME_LENGTH = 15;

@@ -53,11 +53,11 @@ export function apply(request: ApplyRequest): ApplyResult {
   const others = managers.filter((candidate) => candidate !== own);
 
   const wanted = fieldsOf(trackedPart(applied), schema);
+  const isSameSet = own !== undefined && own.apiVersion === apiVersion && equalSets(own.fields, wanted);
   const merged = mergeApplied(live ?? {}, applied, schema);
   const owners = [SERVER_FIELDS, wanted, ...others.map((other) => other.fields)];
-  const object = asObject(own === undefined ? merged : prune(merged, own.fields, owners, schema));
+  const object = asObject(own === undefined || isSameSet ? merged : prune(merged, own.fields, owners, schema));
   const comparison = compareObjects(trackedPart(live), trackedPart(object), schema);
-  const isSameSet = own !== undefined && own.apiVersion === apiVersion && equalSets(own.fields, wanted);
   if (live !== undefined && isSameSet && isUnchanged(comparison)) return { object: live, changed: false };
 
   if (!force) {

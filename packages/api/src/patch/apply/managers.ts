@@ -15,7 +15,7 @@ export interface Manager {
 }
 
 /** More updaters than this are folded into one entry, oldest first, so that entries cannot pile up. */
-export const MAX_UPDATE_MANAGERS = 10;
+const MAX_UPDATE_MANAGERS = 10;
 const FOLDED_MANAGER = 'ancient-changes';
 
 /**
@@ -71,7 +71,7 @@ export function isSameManager(left: Omit<Manager, 'fields'>, right: Omit<Manager
 }
 
 /** The entries to store: managers without fields are dropped, the rest in Kubernetes' order. */
-export function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry[] {
+function encodeManagers(managers: readonly Manager[]): ManagedFieldsEntry[] {
   return foldOldest(managers.filter((manager) => !isEmptySet(manager.fields)))
     .sort(byOperationThenTime)
     .map(encodeEntry);

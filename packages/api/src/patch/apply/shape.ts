@@ -5,7 +5,7 @@ import type { Schema } from '../../schema.ts';
 export type Shape = 'leaf' | 'map' | 'list';
 
 /** No facts: objects are granular, lists atomic. */
-export const UNTYPED: Schema = Object.freeze({});
+const UNTYPED: Schema = Object.freeze({});
 
 export function shapeOf(value: unknown, schema: Schema): Shape {
   if (Array.isArray(value)) return schema.listType === 'set' || schema.listType === 'map' ? 'list' : 'leaf';

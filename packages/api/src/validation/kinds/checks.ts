@@ -13,11 +13,6 @@ export function isFull(faults: Faults): boolean {
   return faults.length >= MAX_FAULTS;
 }
 
-/** `path.name` or, at the root, `name`. */
-export function under(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`;
-}
-
 /** One invalid value for each problem that a format's check found. */
 export function problems(faults: Faults, path: string, value: unknown, found: readonly string[]): void {
   for (const problem of found) faults.push(invalid(path, value, problem));

@@ -185,7 +185,7 @@ export function checkRelative(faults: Faults, path: string, value: unknown): voi
   if (text.split('/').includes('..')) faults.push(invalid(path, value, "must not contain '..'"));
 }
 
-export function checkResources(faults: Faults, path: string, resources: JsonObject): void {
+function checkResources(faults: Faults, path: string, resources: JsonObject): void {
   const limits = objectAt(resources, 'limits');
   const requests = objectAt(resources, 'requests');
   for (const [name, limit] of Object.entries(limits)) checkAmount(faults, `${path}.limits`, name, limit);

@@ -12,7 +12,7 @@ const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'];
 const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 const MAX_DEADLINE = 2 ** 31 - 1;
 
-export function checkPodSpec(faults: Faults, path: string, spec: JsonObject): void {
+function checkPodSpec(faults: Faults, path: string, spec: JsonObject): void {
   const volumes = checkVolumes(faults, `${path}.volumes`, spec['volumes']);
   checkContainers(faults, path, spec, { volumes, isHostNetwork: spec['hostNetwork'] === true });
   checkHostPorts(faults, `${path}.containers`, spec['containers']);
