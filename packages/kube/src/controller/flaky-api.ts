@@ -18,6 +18,8 @@ export interface FlakyApi {
   /** The next `count` requests fail with 503. */
   failRequests(count: number): void;
   setStreaming(supported: boolean): void;
+  /** Whether the resource is there at all. */
+  setServed(served: boolean): void;
   readonly requests: string[];
 }
 
@@ -38,12 +40,14 @@ export function flakyApi(): FlakyApi {
   let uids = 0;
   let failures = 0;
   let streaming = true;
+  let served = true;
 
   const publish = (event: WatchEvent) => {
     log.push({ version, event });
     for (const open of watches) push(open, event);
   };
   const refuse = () => {
+    if (!served) throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
     if (failures === 0) return;
     failures--;
     throw new StatusError(503, 'ServiceUnavailable', 'flaky');
@@ -125,6 +129,9 @@ export function flakyApi(): FlakyApi {
     },
     setStreaming: (supported) => {
       streaming = supported;
+    },
+    setServed: (isServed) => {
+      served = isServed;
     },
     requests,
   };

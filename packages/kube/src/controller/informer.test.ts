@@ -145,6 +145,22 @@ test('repeated events are not news', () =>
     { changes: ['add a=1', 'delete a=1'] },
   ));
 
+test('a resource that is not served is empty, until it is served', () =>
+  check(
+    async ({ api, informer, clock }) => {
+      await informer.synced;
+      assert.equal(informer.cache.size, 0);
+      api.setServed(true);
+      await clock.advance(60_000);
+      assert.equal(informer.cache.size, 1);
+    },
+    { changes: ['add a=1'] },
+    (api) => {
+      api.put('a', '1');
+      api.setServed(false);
+    },
+  ));
+
 test('failures are tried again, later and later', () =>
   check(async ({ api, clock }) => {
     api.failRequests(1000);

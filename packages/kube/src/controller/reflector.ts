@@ -78,7 +78,7 @@ type Outcome =
   | 'failed';
 
 async function followOnce<T extends KubeObject>(options: ReflectorOptions<T>, progress: Progress): Promise<Outcome> {
-  const { log, selection, signal } = options;
+  const { log, selection, signal, sink } = options;
   const fresh = progress.version === undefined;
   try {
     if (fresh && !progress.streams) await list(options, progress);
@@ -94,6 +94,13 @@ async function followOnce<T extends KubeObject>(options: ReflectorOptions<T>, pr
     if (fresh && progress.streams && isStatus(error, 'BadRequest', 'Invalid', 'Forbidden', 'MethodNotAllowed')) {
       progress.streams = false;
       return 'again';
+    }
+    if (isStatus(error, 'NotFound')) {
+      // A resource that is not served has no objects; it may be served later.
+      progress.version = undefined;
+      sink.replace([], '0');
+      log.debug({ resource: selection.gvr.resource }, 'resource is not served');
+      return 'failed';
     }
     log.warn({ resource: selection.gvr.resource, error: messageOf(error) }, 'watch failed');
     return 'failed';

@@ -20,6 +20,8 @@ export interface ControllerSpec {
   readonly watches: readonly Watch[];
   /** Caches that `reconcile` reads without being woken by them. */
   readonly reads?: readonly Informer[];
+  /** Wakes keys for reasons of its own; the function it gives back ends that. */
+  readonly source?: (enqueue: (key: string) => void) => () => void;
   /** Keys that no object stands for, reconciled once at the start. */
   readonly initialKeys?: readonly string[];
   /** Reads the world, computes the difference, applies it. Is called again after it throws. */
@@ -59,6 +61,7 @@ export async function runController(spec: ControllerSpec, context: ControllerCon
       for (const key of watch.keys(change)) queue.add(key);
     }),
   );
+  if (spec.source !== undefined) unsubscribe.push(spec.source((key) => queue.add(key)));
   const stop = () => {
     for (const end of unsubscribe) end();
     queue.close();

@@ -3,7 +3,9 @@ import { messageOf } from '@skerry/base';
 import { type ControllerSpec, runController } from '@skerry/kube/controller';
 import { type CloudContext, type CloudContextOptions, cloudContext } from './context.ts';
 import { deploymentController } from './deployment/index.ts';
+import { garbageCollector } from './garbage-collector/index.ts';
 import { type ApiEndpoint, kubernetesServiceController } from './kubernetes-service/index.ts';
+import { namespaceController } from './namespace/index.ts';
 import { runPlacement } from './placement/index.ts';
 import { podGcController } from './pod-gc/index.ts';
 import { replicaSetController } from './replica-set/index.ts';
@@ -47,6 +49,8 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
   return [
     deploymentController(context),
     replicaSetController(context),
+    garbageCollector(context),
+    namespaceController(context),
     podGcController(context),
     serviceAccountController(context),
     ...(rootCa === undefined ? [] : [rootCaController(context, rootCa)]),
