@@ -27,6 +27,7 @@ export function isNewPod(admitted: Admitted): boolean {
 /** The pod as far as admission knows it; its spec is there and may be changed in place. */
 export interface PodSpec {
   serviceAccountName?: string;
+  serviceAccount?: string;
   automountServiceAccountToken?: boolean;
   imagePullSecrets?: { name?: string }[];
   volumes?: { name: string; [source: string]: unknown }[];

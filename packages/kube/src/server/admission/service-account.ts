@@ -31,6 +31,8 @@ function checkMirror(admitted: Admitted): void {
 function assignAccount(engine: Engine, admitted: Admitted): void {
   const spec = specOf(admitted.object);
   spec.serviceAccountName ||= DEFAULT_ACCOUNT;
+  // The old name of the field says the same; defaulting, which keeps both equal, is done by now.
+  spec.serviceAccount = spec.serviceAccountName;
   const account = findAccount(engine, admitted, spec.serviceAccountName);
   if (mounts(spec, account)) mountToken(engine, spec);
   const pullSecrets = account?.['imagePullSecrets'] as PodSpec['imagePullSecrets'];
