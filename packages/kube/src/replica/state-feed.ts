@@ -16,6 +16,8 @@ export interface StateFeedOptions {
   readonly sealer?: Sealer;
   /** Shared with the sink, so that a node knows when the state includes what it wrote. */
   readonly included: IncludedEntries;
+  /** Changes in one batch; tests make it small. */
+  readonly batchChanges?: number;
 }
 
 /** A batch is sent when it has so many changes or so many bytes. */
@@ -127,7 +129,7 @@ class FeedSession {
     const changes: StateChange[] = [];
     let bytes = 0;
     for (const key of this.#touched) {
-      if (changes.length >= BATCH_CHANGES || bytes >= BATCH_BYTES) break;
+      if (changes.length >= (this.#source.batchChanges ?? BATCH_CHANGES) || bytes >= BATCH_BYTES) break;
       this.#touched.delete(key);
       const change = this.#difference(key);
       if (change === undefined) continue;

@@ -3,7 +3,7 @@ import type { Change, ListResult, Revision, StoredObject, StoreKey } from './con
 import { isInRange, type KeyRange } from './key-range.ts';
 import type { LogTable } from './log-table.ts';
 import type { SortedObjects } from './sorted-objects.ts';
-import { keyOf } from './subscribers.ts';
+import { keyOf, revisionOf } from './subscribers.ts';
 
 export interface SnapshotSource {
   readonly table: LogTable;
@@ -19,13 +19,12 @@ export interface SnapshotQuery {
 }
 
 export function listAt(source: SnapshotSource, { revision, range, limit }: SnapshotQuery): ListResult {
-  const turnedBack = versionsAt(source, revision, range);
+  const turnedBack = turnBack(source, revision, range);
   const unchanged = source.objects
     .slice(range.from, range.to, Number.POSITIVE_INFINITY)
     .filter(({ key }) => !turnedBack.has(key));
-  const total = unchanged.length + turnedBack.size - countAbsent(turnedBack);
-  const items: StoredObject[] = [];
   const restored = restore(source, turnedBack);
+  const items: StoredObject[] = [];
   let next = restored.next();
   for (const object of unchanged) {
     for (; next.done !== true && next.value.key < object.key && items.length < limit; next = restored.next()) {
@@ -35,33 +34,42 @@ export function listAt(source: SnapshotSource, { revision, range, limit }: Snaps
     items.push(object);
   }
   for (; next.done !== true && items.length < limit; next = restored.next()) items.push(next.value);
-  return { items, revision, remaining: total - items.length };
+  return { items, revision, remaining: unchanged.length + countPresent(turnedBack) - items.length };
 }
 
-function versionsAt({ table, pending }: SnapshotSource, revision: Revision, range: KeyRange): Map<StoreKey, Revision> {
-  const versions = table.versionsAt(revision, range);
-  const added = new Map<StoreKey, Revision>();
+/** What a key was at the revision: an object, one that has to be read from the log by its revision, or nothing. */
+type Earlier = StoredObject | Revision | undefined;
+
+/** In key order, each key that was written since the revision. */
+function turnBack({ table, pending }: SnapshotSource, revision: Revision, range: KeyRange): Map<StoreKey, Earlier> {
+  const earlier = new Map<StoreKey, Earlier>(table.versionsAt(revision, range));
+  const logged = earlier.size;
   for (const change of pending) {
     const key = keyOf(change);
-    if (isInRange(range, key) && !versions.has(key) && !added.has(key)) added.set(key, change.previous?.revision ?? 0);
+    if (revisionOf(change) > revision && isInRange(range, key) && !earlier.has(key)) earlier.set(key, change.previous);
   }
-  if (added.size === 0) return versions;
-  return new Map([...versions, ...added].sort(([a], [b]) => (a < b ? -1 : 1)));
+  if (earlier.size === logged) return earlier;
+  return new Map([...earlier].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function countAbsent(versions: ReadonlyMap<StoreKey, Revision>): number {
-  let absent = 0;
-  for (const revision of versions.values()) if (revision === 0) absent++;
-  return absent;
+function isPresent(earlier: Earlier): earlier is StoredObject | Revision {
+  return earlier !== undefined && earlier !== 0;
+}
+
+function countPresent(turnedBack: ReadonlyMap<StoreKey, Earlier>): number {
+  let present = 0;
+  for (const earlier of turnedBack.values()) if (isPresent(earlier)) present++;
+  return present;
 }
 
 function* restore(
   source: SnapshotSource,
-  versions: ReadonlyMap<StoreKey, Revision>,
+  turnedBack: ReadonlyMap<StoreKey, Earlier>,
 ): Generator<StoredObject, undefined> {
-  for (const [key, revision] of versions) {
+  for (const [key, earlier] of turnedBack) {
+    if (!isPresent(earlier)) continue;
     // A coalesced version is gone; what is there now stands in.
-    const object = revision === 0 ? undefined : (source.table.version(revision) ?? source.objects.get(key));
+    const object = typeof earlier === 'number' ? (source.table.version(earlier) ?? source.objects.get(key)) : earlier;
     if (object !== undefined) yield object;
   }
   return undefined;

@@ -56,7 +56,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 test('random histories: lists of every revision, subscriptions from everywhere, compaction and reopening agree with a model', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
       using directory = temporaryDirectory();
       const run = new Run(directory);
       for (const next of steps) await run.take(next);

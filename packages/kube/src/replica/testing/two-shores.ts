@@ -130,7 +130,7 @@ function openCloud(file: string, onDropped: (dropped: DroppedEntry) => void): Cl
     store,
     client: clientOf(server, ADMIN),
     concerns,
-    feed: createStateFeed({ store, concerns, included }),
+    feed: createStateFeed({ store, concerns, included, batchChanges: SMALL_BATCH }),
     sink: createOutboxSink({
       clientFor: (node) => clientOf(server, { username: `system:node:${node}`, groups: ['system:nodes'] }),
       rows,
