@@ -12,3 +12,4 @@ export { type IncludedEntries, trackIncluded } from './included.ts';
 export { openReplica, type Replica, type ReplicaOptions } from './open-replica.ts';
 export { createOutboxSink, type DroppedEntry, type OutboxSinkOptions } from './outbox-sink.ts';
 export { createStateFeed, type StateFeedOptions } from './state-feed.ts';
+export { edgeWritePolicy } from './write-policy.ts';
