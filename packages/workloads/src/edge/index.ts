@@ -1,4 +1,8 @@
 /** The node's half of workloads: the pod controller, its runtimes, the streams to what runs, and the Node object. */
+
+export { type Accelerators, findAccelerators } from './node/accelerators.ts';
+export { hostAddresses, readHostFacts } from './node/host-facts.ts';
+export { createNodeReporter, type NodeReporter, type NodeReporterOptions } from './node/reporter.ts';
 export {
   createPodController,
   type NodePods,
@@ -8,6 +12,7 @@ export {
 export { createProcessRuntime, findTools, type ProcessRuntime, type ProcessRuntimeOptions } from './process/runtime.ts';
 export type * from './runtime.ts';
 export { RuntimeRefusal } from './runtime.ts';
+export { createNodeStreamHandler, type NodeStreamOptions } from './streams/handler.ts';
 export {
   type ConnectOptions,
   connectSupervisor,

@@ -154,7 +154,7 @@ test('volumes are where they are mounted, and a changed ConfigMap is seen', { sk
     },
     { labels: { app: 'x' } },
   );
-  await node.until('volumes', ({ status }) => status?.phase === 'Running');
+  await node.until('volumes', (running) => running.status?.phase === 'Running' && logOf(running).length >= 6);
   await node.client.patch(
     { gvr: { group: '', version: 'v1', resource: 'configmaps' }, namespace: 'default', name: 'files' },
     { data: { 'app.conf': 'two' } },

@@ -27,7 +27,12 @@ export function sandboxOptions(request: SandboxRequest, view: RootView): string[
     ...(request.hostname === undefined ? [] : ['--unshare-uts', '--hostname', request.hostname]),
     ...rootOptions(rebuilt, request.readOnlyRoot, view),
     ...request.hidden.flatMap((path) => hide(path, view)),
-    ...mounts.flatMap(({ hostPath, mountPath, readOnly }) => [readOnly ? '--ro-bind' : '--bind', hostPath, mountPath]),
+    ...mounts.flatMap(({ hostPath, mountPath, readOnly }) => [
+      ...missingParents(mountPath, view).flatMap((directory) => ['--perms', '0755', '--dir', directory]),
+      readOnly ? '--ro-bind' : '--bind',
+      hostPath,
+      mountPath,
+    ]),
     ...(request.readOnlyRoot ? rebuilt.flatMap((directory) => ['--remount-ro', directory]) : []),
     '--chdir',
     request.workingDirectory,
@@ -85,6 +90,13 @@ function existingParent(path: string, view: RootView): string {
   let parent = dirname(path);
   while (parent !== '/' && view.kindOf(parent)?.isDirectory !== true) parent = dirname(parent);
   return parent;
+}
+
+/** Those bubblewrap would make itself, but closed to everyone except root. */
+function missingParents(mountPath: string, view: RootView): string[] {
+  const missing: string[] = [];
+  for (let path = dirname(mountPath); view.kindOf(path) === undefined; path = dirname(path)) missing.unshift(path);
+  return missing;
 }
 
 function hide(path: string, view: RootView): string[] {

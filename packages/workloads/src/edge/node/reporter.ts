@@ -1,0 +1,288 @@
+/** Keeps the Node object and its lease: what the node is and has, whether it is well, that it lives. */
+import { isDeepStrictEqual } from 'node:util';
+import { isStatus, type KubeObject } from '@skerry/api';
+import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
+import type { PodRuntime } from '../runtime.ts';
+import { findAccelerators } from './accelerators.ts';
+import { type NodeCondition, nodeConditions } from './conditions.ts';
+import { type HostFacts, readHostFacts } from './host-facts.ts';
+import { readHostUsage } from './host-usage.ts';
+
+const NODES = { group: '', version: 'v1', resource: 'nodes' } as const;
+const LEASES = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' } as const;
+const LEASE_NAMESPACE = 'kube-node-lease';
+
+const STATUS_MS = 10_000;
+/** An unchanged status is written this often all the same. */
+const UNCHANGED_STATUS_MS = 300_000;
+const LEASE_MS = 10_000;
+const LEASE_SECONDS = 40;
+const RETRY: BackoffPolicy = { baseMs: 200, capMs: 7000 };
+const DEFAULT_MAX_PODS = 250;
+
+export interface NodeReporterOptions {
+  /** Of the nearest API. */
+  readonly client: Client;
+  readonly nodeName: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly runtimes: readonly PodRuntime[];
+  readonly nodeIps: () => readonly string[];
+  /** Its file system is the node's: disk pressure and ephemeral storage are measured there. */
+  readonly directory: string;
+  /** As in `nodeInfo.kubeletVersion`. */
+  readonly version: string;
+  /** Set at registration; what others set stays. */
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
+  readonly maxPods?: number;
+  /** Kept from pods: CPU and memory for the system. */
+  readonly reserved?: { readonly cpuMillis?: number; readonly memoryBytes?: number };
+  /** Where logs and exec of this node are answered; absent: through the link. */
+  readonly daemonPort?: number;
+  readonly isReady?: () => { readonly isReady: boolean; readonly message: string };
+  /** Where /proc, /sys and /etc are looked for. */
+  readonly root?: string;
+  readonly bootIdFile?: string;
+}
+
+export interface NodeReporter {
+  /** Registers the node and keeps it current until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  allocatable(): Readonly<Record<string, string>>;
+}
+
+interface NodeObject extends KubeObject {
+  spec?: object;
+  status?: { readonly conditions?: readonly NodeCondition[]; readonly [field: string]: unknown };
+}
+
+export function createNodeReporter(options: NodeReporterOptions): NodeReporter {
+  const root = options.root ?? '/';
+  const facts = readHostFacts(root, options.bootIdFile);
+  const accelerators = findAccelerators(root);
+  const capacity = capacityOf(options, facts, accelerators.resources);
+  const allocatable = allocatableOf(capacity, options);
+  const labels = { ...labelsOf(options, facts), ...accelerators.labels, ...options.labels };
+  const statusAt = (known: readonly NodeCondition[]) => statusOf(options, { facts, capacity, allocatable }, known);
+  return {
+    allocatable: () => allocatable,
+    run: async (signal) => {
+      await Promise.all([keepNode(options, labels, statusAt, signal), keepLease(options, signal)]);
+    },
+  };
+}
+
+type StatusAt = (known: readonly NodeCondition[]) => NodeObject['status'] & object;
+
+async function keepNode(
+  options: NodeReporterOptions,
+  labels: Readonly<Record<string, string>>,
+  statusAt: StatusAt,
+  signal: AbortSignal,
+): Promise<void> {
+  const { client, clock, nodeName } = options;
+  const ref = { gvr: NODES, name: nodeName };
+  let node = await retrying(options, signal, 'node not registered', () => register(options, labels, statusAt));
+  let writtenAt = Number.NEGATIVE_INFINITY;
+  while (!signal.aborted && node !== undefined) {
+    // The API's own view: what the cloud has said of this node meanwhile is compared, too.
+    const current: NodeObject | undefined = await client.get<NodeObject>(ref).catch(() => undefined);
+    node = current ?? node;
+    const status = statusAt(node.status?.conditions ?? []);
+    const isDue = clock.monotonic() - writtenAt >= UNCHANGED_STATUS_MS;
+    if (isDue || !isSameStatus(node.status, status)) {
+      await writeStatus(options, node, status);
+      writtenAt = clock.monotonic();
+    }
+    await clock.sleep(STATUS_MS, signal).catch(() => {});
+  }
+}
+
+async function register(
+  { client, nodeName, taints }: NodeReporterOptions,
+  labels: Readonly<Record<string, string>>,
+  statusAt: StatusAt,
+): Promise<NodeObject> {
+  const ref = { gvr: NODES, name: nodeName };
+  try {
+    const known = await client.get<NodeObject>(ref);
+    const missing = Object.entries(labels).filter(([name, value]) => known.metadata.labels?.[name] !== value);
+    if (missing.length === 0) return known;
+    return await client.patch<NodeObject>(
+      ref,
+      { metadata: { labels: Object.fromEntries(missing) } },
+      { type: 'merge' },
+    );
+  } catch (error) {
+    if (!isStatus(error, 'NotFound')) throw error;
+  }
+  return client.create<NodeObject>(NODES, {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: nodeName, labels: { ...labels } },
+    spec: taints === undefined ? {} : { taints },
+    status: statusAt([]),
+  });
+}
+
+async function writeStatus(
+  { client, nodeName, log }: NodeReporterOptions,
+  node: NodeObject,
+  status: NodeObject['status'] & object,
+): Promise<void> {
+  const { conditions = [], addresses, ...rest } = status;
+  const hasAddresses = isDeepStrictEqual(node.status?.['addresses'], addresses);
+  // A strategic patch merges addresses by type; replaced as a whole, an address that went is gone.
+  const patch = {
+    status: {
+      ...rest,
+      conditions,
+      ...(hasAddresses ? {} : { addresses: [...(addresses as unknown[]), { $patch: 'replace' }] }),
+    },
+  };
+  try {
+    await client.patch({ gvr: NODES, name: nodeName }, patch, { type: 'strategic', subresource: 'status' });
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'node status not written');
+  }
+}
+
+/** Heartbeats alone are no change: the lease says that the node lives. */
+function isSameStatus(current: NodeObject['status'], wanted: NodeObject['status']): boolean {
+  const plain = (status: NodeObject['status']) => ({
+    ...status,
+    conditions: status?.conditions?.map(({ lastHeartbeatTime: _dropped, ...condition }) => condition),
+  });
+  const [mine, theirs] = [plain(wanted), plain(current)];
+  const sameFields = Object.entries(mine).every(
+    ([field, value]) => field === 'conditions' || isDeepStrictEqual(value, (theirs as Record<string, unknown>)[field]),
+  );
+  const known = theirs.conditions ?? [];
+  return (
+    sameFields &&
+    (mine.conditions ?? []).every((condition) =>
+      isDeepStrictEqual(
+        condition,
+        known.find(({ type }) => type === condition.type),
+      ),
+    )
+  );
+}
+
+function statusOf(
+  { clock, directory, root, nodeIps, nodeName, isReady, runtimes, version, daemonPort }: NodeReporterOptions,
+  {
+    facts,
+    capacity,
+    allocatable,
+  }: { facts: HostFacts; capacity: Record<string, string>; allocatable: Record<string, string> },
+  known: readonly NodeCondition[],
+): NodeObject['status'] & object {
+  const ready = isReady?.() ?? { isReady: true, message: 'kubelet is posting ready status' };
+  return {
+    capacity,
+    allocatable,
+    conditions: nodeConditions(readHostUsage(directory, root), ready, known, clock.now()),
+    addresses: [
+      ...nodeIps().map((address) => ({ type: 'InternalIP', address })),
+      { type: 'Hostname', address: nodeName },
+    ],
+    ...(daemonPort === undefined ? {} : { daemonEndpoints: { kubeletEndpoint: { Port: daemonPort } } }),
+    nodeInfo: {
+      machineID: facts.machineId,
+      systemUUID: facts.systemUuid,
+      bootID: facts.bootId,
+      kernelVersion: facts.kernelVersion,
+      osImage: facts.osImage,
+      containerRuntimeVersion: runtimes[0]?.version ?? '',
+      kubeletVersion: version,
+      kubeProxyVersion: version,
+      operatingSystem: 'linux',
+      architecture: facts.architecture,
+    },
+  };
+}
+
+function labelsOf({ nodeName, runtimes }: NodeReporterOptions, { architecture }: HostFacts): Record<string, string> {
+  return {
+    'kubernetes.io/hostname': nodeName,
+    'kubernetes.io/arch': architecture,
+    'kubernetes.io/os': 'linux',
+    'skerry.io/edge': 'true',
+    ...Object.fromEntries(runtimes.map(({ name }) => [`runtime.skerry.io/${name}`, 'true'])),
+  };
+}
+
+function capacityOf(
+  { directory, root, maxPods = DEFAULT_MAX_PODS }: NodeReporterOptions,
+  { cpus }: HostFacts,
+  extended: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const { memoryTotal, diskTotal } = readHostUsage(directory, root);
+  return {
+    cpu: String(cpus),
+    memory: `${Math.floor(memoryTotal / 1024)}Ki`,
+    'ephemeral-storage': `${Math.floor(diskTotal / 1024)}Ki`,
+    pods: String(maxPods),
+    ...extended,
+  };
+}
+
+function allocatableOf(
+  capacity: Readonly<Record<string, string>>,
+  { reserved = {} }: NodeReporterOptions,
+): Record<string, string> {
+  const cpuMillis = Number(capacity['cpu']) * 1000 - (reserved.cpuMillis ?? 0);
+  const memoryKib = Number.parseInt(capacity['memory'] ?? '0', 10) - Math.ceil((reserved.memoryBytes ?? 0) / 1024);
+  return {
+    ...capacity,
+    cpu: cpuMillis % 1000 === 0 ? String(cpuMillis / 1000) : `${cpuMillis}m`,
+    memory: `${Math.max(0, memoryKib)}Ki`,
+  };
+}
+
+async function keepLease(options: NodeReporterOptions, signal: AbortSignal): Promise<void> {
+  const { clock } = options;
+  while (!signal.aborted) {
+    await retrying(options, signal, 'node lease not renewed', () => renewLease(options));
+    await clock.sleep(LEASE_MS, signal).catch(() => {});
+  }
+}
+
+async function renewLease({ client, nodeName, clock }: NodeReporterOptions): Promise<void> {
+  const ref = { gvr: LEASES, namespace: LEASE_NAMESPACE, name: nodeName };
+  const spec = {
+    holderIdentity: nodeName,
+    leaseDurationSeconds: LEASE_SECONDS,
+    renewTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
+  };
+  try {
+    await client.patch(ref, { spec }, { type: 'merge' });
+  } catch (error) {
+    if (!isStatus(error, 'NotFound')) throw error;
+    const node = await client.get<NodeObject>({ gvr: NODES, name: nodeName });
+    const owner = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: node.metadata.uid ?? '' };
+    const metadata = { name: nodeName, namespace: LEASE_NAMESPACE, ownerReferences: [owner] };
+    await client.create(LEASES, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec });
+  }
+}
+
+/** Undefined only when `signal` aborts first. */
+async function retrying<T>(
+  { clock, log }: NodeReporterOptions,
+  signal: AbortSignal,
+  message: string,
+  attemptOnce: () => Promise<T>,
+): Promise<T | undefined> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      return await attemptOnce();
+    } catch (error) {
+      log.debug({ attempt, error: messageOf(error) }, message);
+      await clock.sleep(backoffDelay(RETRY, attempt) + RETRY.baseMs, signal).catch(() => {});
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,70 @@
+/** `kubectl port-forward`: a stream joined with a port of the pod. Process pods are on the node's own network. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { StatusError } from '@skerry/api';
+import type { MessageStream } from '@skerry/kube/streaming';
+
+const CONNECT_TIMEOUT_MS = 5000;
+const MAX_MESSAGE_BYTES = 32 * 1024;
+
+/** Tries the hosts in turn: a program may listen on the loopback address alone, or on the node's. */
+export async function forwardPort(
+  hosts: readonly string[],
+  port: number,
+  stream: MessageStream,
+  signal: AbortSignal,
+): Promise<void> {
+  await using socket = await connectAny(hosts, port);
+  const leave = () => socket.destroy();
+  signal.addEventListener('abort', leave, { once: true });
+  stream.closed.then(leave, leave);
+  const up = sendUp(stream, socket).catch(leave);
+  try {
+    for await (const chunk of socket) await sendPieces(stream, chunk as Buffer);
+    stream.end();
+    await up;
+  } catch {
+    stream.abort('connection to the pod broke');
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
+
+async function sendUp(stream: MessageStream, socket: Socket): Promise<void> {
+  for await (const message of stream.incoming) {
+    if (!socket.write(message)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+  }
+  socket.end();
+}
+
+async function sendPieces(stream: MessageStream, bytes: Buffer): Promise<void> {
+  for (let start = 0; start < bytes.length; start += MAX_MESSAGE_BYTES) {
+    await stream.send(bytes.subarray(start, start + MAX_MESSAGE_BYTES));
+  }
+}
+
+async function connectAny(hosts: readonly string[], port: number): Promise<Socket> {
+  let cause: unknown;
+  for (const host of hosts) {
+    try {
+      return await connectTo(host, port);
+    } catch (error) {
+      cause = error;
+    }
+  }
+  const message = `nothing listens on port ${port} of the pod`;
+  throw new StatusError(503, 'ServiceUnavailable', message, undefined, { cause });
+}
+
+function connectTo(host: string, port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS, allowHalfOpen: true });
+    socket.once('connect', () => {
+      socket.setTimeout(0);
+      socket.on('error', () => socket.destroy());
+      resolve(socket);
+    });
+    socket.once('timeout', () => socket.destroy(new Error('timed out')));
+    socket.once('error', reject);
+  });
+}
