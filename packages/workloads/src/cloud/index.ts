@@ -6,6 +6,8 @@ import { deploymentController } from './deployment/index.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
 import { type ApiEndpoint, kubernetesServiceController } from './kubernetes-service/index.ts';
 import { namespaceController } from './namespace/index.ts';
+import { taintEvictionController } from './node-lifecycle/evict.ts';
+import { nodeLifecycleController } from './node-lifecycle/index.ts';
 import { runPlacement } from './placement/index.ts';
 import { podGcController } from './pod-gc/index.ts';
 import { replicaSetController } from './replica-set/index.ts';
@@ -51,6 +53,8 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     replicaSetController(context),
     garbageCollector(context),
     namespaceController(context),
+    nodeLifecycleController(context),
+    taintEvictionController(context),
     podGcController(context),
     serviceAccountController(context),
     ...(rootCa === undefined ? [] : [rootCaController(context, rootCa)]),
