@@ -85,7 +85,7 @@ export function createPolicyCache(initial: Iterable<KubeObject> = []): PolicyCac
     getRole: (namespace, name) => roles.get(`${namespace}/${name}`),
     getClusterRole: (name) => {
       const role = clusterRoles.get(name);
-      return role?.selectors.length ? { ...role, rules: aggregate(role, clusterRoles.values()) } : role;
+      return role && { ...role, rules: aggregate(role, clusterRoles.values()) };
     },
     listRoleBindings: (namespace) => roleBindings.get(namespace)?.values() ?? [],
     listClusterRoleBindings: () => clusterRoleBindings.values(),
@@ -98,11 +98,19 @@ export function aggregatedRules(role: KubeObject, all: Iterable<KubeObject>): re
   return aggregate(toClusterRole(role.metadata.name ?? '', role), entries);
 }
 
-function aggregate(role: ClusterRoleEntry, all: Iterable<ClusterRoleEntry>): readonly PolicyRule[] {
-  return [...all]
-    .filter((other) => other.name !== role.name && role.selectors.some((selector) => selector.matches(other.labels)))
+/** Aggregated roles may choose aggregated roles, as admin does edit and edit does view; a circle adds nothing. */
+function aggregate(
+  role: ClusterRoleEntry,
+  all: Iterable<ClusterRoleEntry>,
+  seen: ReadonlySet<string> = new Set(),
+): readonly PolicyRule[] {
+  if (role.selectors.length === 0) return role.rules;
+  const entries = [...all];
+  const path = new Set([...seen, role.name]);
+  return entries
+    .filter(({ name, labels }) => !path.has(name) && role.selectors.some((selector) => selector.matches(labels)))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((other) => other.rules);
+    .flatMap((other) => aggregate(other, entries, path));
 }
 
 function toClusterRole(name: string, object: KubeObject): ClusterRoleEntry {
