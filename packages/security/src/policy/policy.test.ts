@@ -61,7 +61,9 @@ function binding(name: string, roleRef: [string, string], subjects: object[], na
 function request(text: string, who: UserInfo): Attributes {
   const [, verb = '', what = '', name, namespace] = /^(\S+) (\S+)(?: (?!in )(\S+))?(?: in (\S+))?$/.exec(text) ?? [];
   if (what.startsWith('/')) return { user: who, verb, path: what };
-  const [group = '', resource = '', subresource] = what.includes('/') ? what.split('/') : ['', what];
+  const [group = '', resource = '', subresource] = what.includes('/')
+    ? what.replace(/^core/, '').split('/')
+    : ['', what];
   const at = { ...(name && { name }), ...(namespace && { namespace }), ...(subresource && { subresource }) };
   return { user: who, verb, path: '', resource: { group, version: 'v1', resource, ...at } };
 }
@@ -98,7 +100,7 @@ test('a cluster binding holds everywhere, a role binding in its namespace', () =
     'get pods x in shop': true,
     'delete pods x in shop': false,
     'get apps/pods x in shop': false,
-    'get /pods/log x in shop': false,
+    'get core/pods/log x in shop': false,
   });
   check(ALICE, [role('Role', 'r', [READ_PODS], 'shop'), binding('b', ['Role', 'r'], toAlice, 'shop')], {
     'list pods': false,
@@ -155,11 +157,11 @@ test('cluster-admin does everything, admin cannot leave its namespace, view read
   check(ALICE, bind('edit'), {
     'create apps/deployments in shop': true,
     'create rbac.authorization.k8s.io/roles in shop': false,
-    'create /pods/exec x in shop': true,
+    'create core/pods/exec x in shop': true,
   });
   check(ALICE, bind('view'), {
     'list pods in shop': true,
-    'get /pods/log x in shop': true,
+    'get core/pods/log x in shop': true,
     'get secrets x in shop': false,
     'create pods in shop': false,
   });
