@@ -45,7 +45,9 @@ export class Watcher {
 
   bookmark(): void {
     const { call, start } = this.#options;
-    if (start.bookmarks) this.stream.push(bookmarkFrame(call.kind, call.wanted.form, this.#seen, false));
+    if (!start.bookmarks) return;
+    const revision = Math.max(this.#seen, this.#subscription.position ?? 0);
+    this.stream.push(bookmarkFrame(call.kind, call.wanted.form, revision, false));
   }
 
   /** Ends the watch in order: a last bookmark, then the end. */

@@ -40,6 +40,8 @@ export interface WriteOptions {
 }
 
 export interface Subscription extends Disposable {
+  /** Every change up to here has been delivered, so that a client may resume from it; absent where that is not known. */
+  readonly position?: Revision;
   close(): void;
 }
 

@@ -39,7 +39,14 @@ export class Subscribers {
     if (from >= this.#options.committed()) this.#goLive(subscriber);
     else this.#startReplay(subscriber);
     const close = () => this.#remove(subscriber);
-    return { close, [Symbol.dispose]: close };
+    const position = () => this.#positionOf(subscriber);
+    return {
+      get position() {
+        return position();
+      },
+      close,
+      [Symbol.dispose]: close,
+    };
   }
 
   /** The oldest revision that a subscriber still has to read the log from. */
@@ -62,6 +69,12 @@ export class Subscribers {
     for (const subscriber of this.#replaying) subscriber.isClosed = true;
     this.#live.clear();
     this.#replaying.clear();
+  }
+
+  /** Live ones have seen every commit, whether it concerned them or not. */
+  #positionOf(subscriber: Subscriber): Revision {
+    const isLate = this.#replaying.has(subscriber);
+    return isLate ? subscriber.position : Math.max(subscriber.position, this.#options.committed());
   }
 
   #goLive(subscriber: Subscriber): void {
