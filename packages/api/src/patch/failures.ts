@@ -8,6 +8,6 @@ export function badPatch(text: string): StatusError {
 /** The sentence is the API server's; the cause says what is really wrong, and kubectl prints it. */
 export function unfitPatch(text: string): StatusError {
   return new StatusError(422, 'Invalid', 'the server rejected our request due to an error in our request', {
-    causes: [{ message: text }],
+    causes: [{ message: text, field: 'patch' }],
   });
 }

@@ -388,3 +388,7 @@ test('without a schema objects merge and lists are taken whole', () => {
   });
   assert.deepEqual(second.object?.['spec'], { a: { b: 1, c: 1 }, l: [{ name: 1 }], m: [1] });
 });
+
+test('structs that are always there are owned by nobody when they are empty', () => {
+  assert.deepEqual(owned(created('one', { spec: {}, status: {}, data: {} })), { 'one/Update': { 'f:data': {} } });
+});

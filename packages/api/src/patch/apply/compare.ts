@@ -38,8 +38,8 @@ const ALWAYS_PRESENT: ReadonlySet<string> = new Set([
 
 function compareValues(before: unknown, after: unknown, schema: Schema, isRoot: boolean): Difference | undefined {
   if (before === after) return undefined;
-  if (before === undefined) return { changed: allFields(after, schema, isRoot) };
-  if (after === undefined) return { removed: allFields(before, schema, isRoot) };
+  if (before === undefined) return { changed: allFields(after, schema) };
+  if (after === undefined) return { removed: allFields(before, schema) };
   const shape = shapeOf(after, schema);
   if (shape !== shapeOf(before, schema)) return compareUnlike(before, after, schema);
   if (shape === 'leaf' || (isEmptyContainer(before) && isEmptyContainer(after))) {
@@ -51,23 +51,28 @@ function compareValues(before: unknown, after: unknown, schema: Schema, isRoot: 
 
 /** A value of another shape: all of the old is gone, all of the new is changed. */
 function compareUnlike(before: unknown, after: unknown, schema: Schema): Difference {
-  return { changed: allFields(after, schema, false), removed: allFields(before, schema, false) };
+  return { changed: allFields(after, schema), removed: allFields(before, schema) };
 }
 
 function compareMaps(before: JsonObject, after: JsonObject, schema: Schema, isRoot: boolean): Difference | undefined {
   const collector = new Collector();
   for (const name of Object.keys(after)) {
-    const old = member(before, name);
     const value = after[name];
+    const isPresent = isRoot && ALWAYS_PRESENT.has(name);
+    const old = member(before, name) ?? (isPresent ? emptyLike(value) : undefined);
     if (old === value) continue;
-    const staysRoot = isRoot && ALWAYS_PRESENT.has(name);
-    collector.add(fieldElement(name), compareValues(old, value, fieldSchema(schema, name), staysRoot));
+    collector.add(fieldElement(name), compareValues(old, value, fieldSchema(schema, name), isPresent));
   }
   for (const name of Object.keys(before)) {
     if (Object.hasOwn(after, name)) continue;
-    collector.add(fieldElement(name), { removed: allFields(before[name], fieldSchema(schema, name), false) });
+    collector.add(fieldElement(name), { removed: allFields(before[name], fieldSchema(schema, name)) });
   }
   return collector.result();
+}
+
+function emptyLike(value: unknown): unknown {
+  if (Array.isArray(value)) return [];
+  return isObject(value) ? {} : undefined;
 }
 
 function compareLists(before: readonly unknown[], after: readonly unknown[], schema: Schema): Difference | undefined {
@@ -82,26 +87,26 @@ function compareLists(before: readonly unknown[], after: readonly unknown[], sch
     old.delete(element);
   }
   for (const [element, item] of old) {
-    if (element !== undefined) collector.add(element, { removed: allFields(item, items, false) });
+    if (element !== undefined) collector.add(element, { removed: allFields(item, items) });
   }
   return collector.result();
 }
 
 /** Every field of a value, containers included. */
-function allFields(value: unknown, schema: Schema, isRoot: boolean): FieldSet {
+function allFields(value: unknown, schema: Schema): FieldSet {
   const shape = shapeOf(value, schema);
   if (shape === 'leaf') return LEAF;
-  const set: FieldSetDraft = isRoot ? {} : { [SELF]: LEAF };
+  const set: FieldSetDraft = { [SELF]: LEAF };
   if (shape === 'map') {
     const map = value as JsonObject;
     for (const name of Object.keys(map)) {
-      set[fieldElement(name)] = allFields(map[name], fieldSchema(schema, name), isRoot && ALWAYS_PRESENT.has(name));
+      set[fieldElement(name)] = allFields(map[name], fieldSchema(schema, name));
     }
   } else {
     const { elementOf } = itemNaming(schema);
     for (const item of value as readonly unknown[]) {
       const element = elementOf(item);
-      if (element !== undefined) set[element] = allFields(item, itemSchema(schema), false);
+      if (element !== undefined) set[element] = allFields(item, itemSchema(schema));
     }
   }
   return isLoneSelf(set) ? LEAF : set;
