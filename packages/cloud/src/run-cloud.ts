@@ -7,7 +7,7 @@ import { openConcerns } from '@skerry/kube/replica';
 import { builtinKinds, createApiServer, listenHttps, ResourceTable } from '@skerry/kube/server';
 import { formatKey, openStore } from '@skerry/kube/store';
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
-import { openAuditLog } from '@skerry/security/audit';
+import { keySigner, openAuditLog } from '@skerry/security/audit';
 import { securityCrds } from '@skerry/security/identity';
 import { credentialToPem, openPki, type Pki, writePrivateFile } from '@skerry/security/pki';
 import { keyFileFor, openSealer } from '@skerry/security/secrets';
@@ -50,7 +50,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const sealer = openSealer({ keyFile, checkFile: paths.keyCheck });
   const names = advertisedNames(flags.advertise, flags.listen);
   const pki = openPki(paths.pki, { clock, names });
-  const audit = openAuditLog({ directory: paths.audit, clock, log });
+  const audit = await openAuditLog({ directory: paths.audit, signer: keySigner(pki.authority.key), clock, log });
   const store = openStore({ file: paths.store, clock, log });
   const revocations = followRevocations(store);
 

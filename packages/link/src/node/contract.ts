@@ -1,6 +1,7 @@
 /** What the runners of both sides take and give. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ConnectionOptions } from 'node:tls';
 import type { Clock, Logger } from '@skerry/base';
 import type { LinkStream, OutboxSink, OutboxSource, StateFeed, StateReplica, StreamHandler } from '../contract.ts';
 
@@ -21,6 +22,8 @@ export interface LinkTls {
   readonly key: string | Buffer;
   readonly cert: string | Buffer;
   readonly ca: string | Buffer;
+  /** How the hub's certificate must look beyond its chain; default: its names hold the endpoint's host. */
+  readonly checkServerIdentity?: ConnectionOptions['checkServerIdentity'];
 }
 
 export interface EdgeLinkOptions {

@@ -1,0 +1,54 @@
+/** The `skerry edge` process: the only file of this package that reads the environment and may exit. */
+import { join } from 'node:path';
+import { CodedError, jsonLogger, messageOf, systemClock } from '@skerry/base';
+import { describeFlags, parseFlags } from '@skerry/base/flags';
+import { edgeFlags } from './flags.ts';
+import { runEdge } from './run-edge.ts';
+
+declare const __SKERRY_VERSION__: string;
+
+const defaults = {
+  dataDir: process.env['SKERRY_DATA_DIR'] ?? '/var/lib/skerry',
+  keyDir: process.env['SKERRY_KEY_DIR'] ?? '/etc/skerry/keys',
+};
+
+serve(process.argv.slice(2)).catch((error: unknown) => {
+  const cause = error instanceof CodedError && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  process.stderr.write(`skerry: ${messageOf(error)}${cause}\n`);
+  process.exit(1);
+});
+
+async function serve(args: readonly string[]): Promise<void> {
+  const table = edgeFlags(defaults);
+  if (args.includes('--help')) {
+    process.stdout.write(
+      `Usage: skerry edge [flags]\n\nRuns an edge node: replica, local API and pods.\n\n${describeFlags(table)}\n`,
+    );
+    return;
+  }
+  const flags = parseFlags(table, args);
+  const log = jsonLogger({
+    write: (line) => void process.stderr.write(line),
+    now: Date.now,
+    level: flags['log-level'],
+  });
+  const edge = await runEdge({
+    flags,
+    token: flags.token ?? process.env['SKERRY_TOKEN'],
+    keyDir: defaults.keyDir,
+    supervisor: join(process.env['SKERRY_LIB'] ?? __dirname, 'supervisor.cjs'),
+    version: __SKERRY_VERSION__,
+    clock: systemClock,
+    log,
+  });
+  process.send?.(edge.facts);
+  const exit = () => process.exit(0);
+  const stop = () => void edge.stop().then(exit);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  if (!process.connected) return;
+  process.once('message', (message) => {
+    if (typeof message === 'object' && message !== null && 'stop' in message) void edge.stopWithPods().then(exit);
+  });
+  // Whoever started us is gone; the pods stay for the next agent.
+  process.once('disconnect', stop);
+}

@@ -1,0 +1,129 @@
+/** The node's own API: the same server as the cloud's, over the replica. */
+
+import type { Sealer } from '@skerry/api';
+import { StatusError } from '@skerry/api';
+import { type Clock, hasCode, type Logger } from '@skerry/base';
+import { formatHostPort, type HostPort } from '@skerry/base/flags';
+import { formatKubeconfig } from '@skerry/kube/client';
+import { planEdgeWrite, type Replica } from '@skerry/kube/replica';
+import {
+  type ApiServer,
+  createApiServer,
+  type Listener,
+  listenHttps,
+  listenUnix,
+  type ResourceTable,
+} from '@skerry/kube/server';
+import { formatKey } from '@skerry/kube/store';
+import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
+import { credentialToPem, type Pki, readOptionalFile, writePrivateFile } from '@skerry/security/pki';
+import type { AskCloud } from './cloud-requests.ts';
+import type { LocalAccess } from './local-access.ts';
+
+export interface LocalApiOptions {
+  readonly node: string;
+  readonly replica: Replica;
+  readonly table: ResourceTable;
+  readonly sealer: Sealer;
+  readonly access: LocalAccess;
+  readonly dialer: NodeDialer;
+  readonly ask: AskCloud;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export function createLocalApi(options: LocalApiOptions): ApiServer {
+  const { node, replica, table, sealer, access, dialer, ask, clock, log } = options;
+  return createApiServer({
+    store: replica.store,
+    table,
+    sealer,
+    dialer,
+    clock,
+    log,
+    authorizer: access.authorizer,
+    access: access.hooks,
+    replica: {
+      forward: ask,
+      writePolicy: ({ row, namespace = '', name, old, object, subresource }) => {
+        // What is asked of a pod or an account is no write of the edge's; the pod's own status is.
+        if (subresource !== undefined && subresource !== 'status') return 'forward';
+        const key = formatKey({
+          group: row.gvr.group,
+          resource: row.gvr.resource,
+          namespace: row.namespaced ? namespace : '',
+          name,
+        });
+        try {
+          planEdgeWrite({ node, row, key, before: old, after: object });
+          return 'allow';
+        } catch (error) {
+          if (error instanceof StatusError) return 'forward';
+          throw error;
+        }
+      },
+    },
+  });
+}
+
+export interface ListenOptions {
+  readonly api: ApiServer;
+  readonly access: LocalAccess;
+  readonly dialer: NodeDialer;
+  readonly pki: Pki;
+  readonly at: HostPort;
+  readonly socket: string;
+  readonly kubeconfig: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface LocalListeners {
+  readonly address: HostPort;
+  close(): Promise<void>;
+}
+
+/** Opens the TLS port and the unix socket, and writes the kubeconfig that leads to the former. */
+export async function listenLocally(options: ListenOptions): Promise<LocalListeners> {
+  const { api, access, dialer, pki, socket, kubeconfig, clock, log } = options;
+  const common = {
+    server: api,
+    authenticator: access.authenticator,
+    upgrades: createUpgradeHandler({ dialer, log }),
+    clock,
+    log,
+  };
+  const tls = { ...credentialToPem(pki.serving), ca: pki.caPem };
+  const https = await listenOnPort(options.at, lastPort(kubeconfig), (port) =>
+    listenHttps({ ...common, host: options.at.host, port, tls }),
+  );
+  const unix = await listenUnix({ ...common, path: socket });
+  const address = { host: options.at.host, port: https.port ?? options.at.port };
+  const server = `https://${formatHostPort(address)}`;
+  writePrivateFile(kubeconfig, formatKubeconfig({ server, ca: pki.caPem, ...credentialToPem(pki.admin) }));
+  return { address, close: async () => void (await Promise.all([https.close(), unix.close()])) };
+}
+
+/** The port of the last run is taken again when nobody asked for one: pods that run on have it in their environment. */
+async function listenOnPort(
+  at: HostPort,
+  last: number | undefined,
+  listen: (port: number) => Promise<Listener>,
+): Promise<Listener> {
+  if (at.port !== 0 || last === undefined) return listen(at.port);
+  try {
+    return await listen(last);
+  } catch (error) {
+    if (!isInUse(error)) throw error;
+    return listen(0);
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && ('code' in error ? error.code === 'EADDRINUSE' : hasCode(error.cause, 'EADDRINUSE'));
+}
+
+function lastPort(kubeconfig: string): number | undefined {
+  const port = /"server": "https:\/\/[^"]*:(\d+)"/.exec(readOptionalFile(kubeconfig) ?? '')?.[1];
+  return port === undefined ? undefined : Number(port);
+}

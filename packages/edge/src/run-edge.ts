@@ -1,0 +1,294 @@
+/** The agent: identity, replica, local API, link and pods, put together. Composition only; each part lives elsewhere. */
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { KubeObject } from '@skerry/api';
+import type { Clock, Logger } from '@skerry/base';
+import { type FlagValues, formatHostPort } from '@skerry/base/flags';
+import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
+import { openReplica } from '@skerry/kube/replica';
+import { builtinKinds, ResourceTable } from '@skerry/kube/server';
+import type { NodeStreamHandler } from '@skerry/kube/streaming';
+import { createEdgeLink, type EdgeLink } from '@skerry/link/node';
+import { isPattern, linkTlsOptions, parseJoinToken } from '@skerry/security/identity';
+import { openPki, privateKeyFromPem } from '@skerry/security/pki';
+import { keyFileFor, openSealer } from '@skerry/security/secrets';
+import { JWKS_PATH } from '@skerry/security/tokens';
+import {
+  createNodeReporter,
+  createNodeStreamHandler,
+  createPodController,
+  createProcessRuntime,
+  ensureSupervisor,
+  hostAddresses,
+  type ProcessRuntime,
+} from '@skerry/workloads/edge';
+import { type AskCloud, askOver } from './cloud-requests.ts';
+import { type EdgePaths, edgePaths, makeFolders, onlyNode } from './data-dir.ts';
+import { edgeErrors } from './errors.ts';
+import type { edgeFlags } from './flags.ts';
+import { keepIdentity, openIdentity } from './identity-keeper.ts';
+import { type LocalAccess, openLocalAccess } from './local-access.ts';
+import { createLocalApi, listenLocally } from './local-api.ts';
+import { linkStreamHandler, localDialer } from './node-streams.ts';
+import { podTokens } from './pod-tokens.ts';
+
+export interface EdgeOptions {
+  readonly flags: FlagValues<ReturnType<typeof edgeFlags>>;
+  /** From the flag or, so that no process list shows it, from the environment. */
+  readonly token: string | undefined;
+  readonly keyDir: string;
+  /** The supervisor's bundle. */
+  readonly supervisor: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface Edge {
+  /** What whoever started this process is told. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** Pods run on and are taken over by the next agent. */
+  stop(): Promise<void>;
+  /** Pods end with their grace, and the supervisor after them; the next start runs them anew. */
+  stopWithPods(): Promise<void>;
+}
+
+/** The agent's own requests to its own API. */
+const AGENT_USER = { username: 'system:skerry-edge', groups: ['system:masters', 'system:authenticated'] };
+const CLOUD_KEYS_RETRY_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export async function runEdge(options: EdgeOptions): Promise<Edge> {
+  const { flags, clock, log, version } = options;
+  const dataDir = flags['data-dir'];
+  const node = chooseNode(dataDir, flags.node, options.token);
+  const paths = edgePaths(dataDir, node);
+  makeFolders(paths);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const identity = await openIdentity(paths.identity, joinRequest(options, node), clock, log);
+  const keyFile = flags['key-file'] ?? keyFileFor(options.keyDir, paths.home);
+  const sealer = openSealer({ keyFile, checkFile: paths.keyCheck });
+  const pki = openPki(paths.pki, { clock, names: [flags.listen.host], anyClock: true });
+
+  const table = new ResourceTable(builtinKinds());
+  const level = Promise.withResolvers<void>();
+  const replica = openReplica({
+    file: paths.replica,
+    node,
+    rows: () => table.all().map(({ row }) => row),
+    sealer,
+    onCurrent: level.resolve,
+    clock,
+    log,
+  });
+  // A replica that has been whole once is what the node goes by, however old it is.
+  if (replica.state.position().length > 0) level.resolve();
+  const access = openLocalAccess({
+    node,
+    store: replica.store,
+    pki,
+    directory: paths.identity,
+    identityKey: privateKeyFromPem(identity.keyPem),
+    clock,
+    log,
+  });
+
+  let link: EdgeLink | undefined;
+  const isConnected = () => link?.status().connected === true;
+  const ask = askOver(() => link);
+  const late = lateHandler();
+  const dialer = localDialer(node, late.handler);
+  const api = createLocalApi({ node, replica, table, sealer, access, dialer, ask, clock, log });
+  const listeners = await listenLocally({
+    api,
+    access,
+    dialer,
+    pki,
+    at: flags.listen,
+    socket: paths.socket,
+    kubeconfig: paths.kubeconfig,
+    clock,
+    log,
+  });
+  const client = createInProcessClient({
+    handle: (request) => api.handle(request),
+    user: AGENT_USER,
+    userAgent: 'skerry-edge',
+  });
+
+  const nodeIps = () => hostAddresses();
+  const runtime = await openRuntime(options, paths, node, nodeIps);
+  const reporter = createNodeReporter({
+    client,
+    nodeName: node,
+    clock,
+    log,
+    runtimes: [runtime],
+    nodeIps,
+    directory: paths.home,
+    version: `v${version}`,
+  });
+  const pods = createPodController({
+    client: withOwnAuthority(client, pki.caPem),
+    nodeName: node,
+    runtime,
+    clock,
+    log,
+    recorder: createRecorder({ client, clock, log, component: 'skerry-edge', host: node }),
+    directory: paths.pods,
+    logDirectory: paths.logs,
+    ready: level.promise,
+    nodeIps,
+    allocatable: () => reporter.allocatable(),
+    localApi: () => listeners.address,
+    requestToken: podTokens({ node, store: replica.store, issuer: access.issuer, ask, isConnected, clock, log }),
+  });
+  late.use(createNodeStreamHandler({ nodeName: node, pods: pods.pods, runtime, clock, directory: paths.home }));
+
+  const keeper = keepIdentity({
+    directory: paths.identity,
+    identity,
+    clock,
+    log,
+    signal,
+    onRenewed: () => link?.retryNow(),
+  });
+  link = createEdgeLink({
+    endpoints: () => keeper.current.addresses,
+    tls: () => ({
+      key: keeper.current.keyPem,
+      cert: keeper.current.certificatePem,
+      ...linkTlsOptions(keeper.current.caPem),
+    }),
+    node,
+    replica: replica.state,
+    outbox: replica.outbox,
+    streamHandler: linkStreamHandler(late.handler),
+    sessionNumbers: replica.sessionNumbers,
+    clock,
+    log,
+    random: Math.random,
+  });
+  const forget = renewWhenRefused(link, () => keeper.renewNow());
+  void fetchCloudKeys({ node, ask, isConnected, access, clock, log, signal });
+  link.start();
+  const running = Promise.allSettled([pods.run(signal), reporter.run(signal)]);
+  log.info({ node, api: formatHostPort(listeners.address), dataDir }, 'serving');
+
+  const end = async (withPods: boolean): Promise<void> => {
+    stopping.abort();
+    forget();
+    await running;
+    if (withPods) {
+      await pods.stopAll();
+      await runtime.shutdown();
+    }
+    runtime.close();
+    await link?.stop();
+    await listeners.close();
+    api.close();
+    await replica.close();
+  };
+  return {
+    facts: { node, server: `https://${formatHostPort(listeners.address)}`, kubeconfig: paths.kubeconfig },
+    stop: () => end(false),
+    stopWithPods: () => end(true),
+  };
+}
+
+/** The flag's name, else the token's, else that of the one node that lives here. */
+function chooseNode(dataDir: string, named: string | undefined, token: string | undefined): string {
+  if (named !== undefined) return named;
+  const inToken = token === undefined ? undefined : parseJoinToken(token).node;
+  const node = inToken !== undefined && !isPattern(inToken) ? inToken : onlyNode(dataDir);
+  if (node === undefined) throw edgeErrors.NOT_JOINED({ dir: dataDir });
+  return node;
+}
+
+function joinRequest({ flags, token }: EdgeOptions, node: string) {
+  return { node, addresses: flags.join, ...(token === undefined ? {} : { token }) };
+}
+
+function openRuntime(
+  { supervisor, clock, log }: EdgeOptions,
+  paths: EdgePaths,
+  node: string,
+  nodeIps: () => readonly string[],
+): Promise<ProcessRuntime> {
+  const { uid, gid } = userInfo();
+  const command = [process.execPath, supervisor];
+  return createProcessRuntime({
+    connect: (onExit) => ensureSupervisor({ directory: paths.supervisor, agent: node, onExit, clock, command }),
+    directory: paths.runtime,
+    clock,
+    log,
+    agent: { uid, gid, groups: process.getgroups?.() ?? [] },
+    nodeIps,
+    hidden: [paths.identity, paths.pki, paths.supervisor, join(paths.home, 'replica.db'), paths.kubeconfig],
+  });
+}
+
+/** Streams may be asked for before there are pods to stream from. */
+function lateHandler(): { readonly handler: NodeStreamHandler; use(handler: NodeStreamHandler): void } {
+  const { promise, resolve } = Promise.withResolvers<NodeStreamHandler>();
+  return { handler: async (request, stream, signal) => (await promise)(request, stream, signal), use: resolve };
+}
+
+const ROOT_CA = 'kube-root-ca.crt';
+
+/** What pods mount as the API's authority: the cloud's, and this node's, whose API is the one they reach. */
+function withOwnAuthority(client: Client, caPem: string): Client {
+  return {
+    ...client,
+    get: async <T extends KubeObject>(...args: Parameters<Client['get']>) => {
+      const object = await client.get<T>(...args);
+      const [{ gvr, name }] = args;
+      if (gvr.resource !== 'configmaps' || name !== ROOT_CA) return object;
+      const data = (object['data'] ?? {}) as Record<string, string>;
+      return { ...object, data: { ...data, 'ca.crt': `${data['ca.crt'] ?? ''}\n${caPem}` } };
+    },
+  };
+}
+
+/** A hub that does not take our certificate may take the next one: an ended one, or one that our wrong clock made look so. */
+function renewWhenRefused(link: EdgeLink, renew: () => void): () => void {
+  let last: string | undefined;
+  return link.onStatus(({ connected, refused, lastError }) => {
+    const trouble = connected ? undefined : (refused?.code ?? lastError);
+    if (trouble !== undefined && trouble !== last && /certificate|revoked|alert/i.test(`${trouble}`)) renew();
+    last = trouble;
+  });
+}
+
+interface CloudKeysOptions {
+  readonly node: string;
+  readonly ask: AskCloud;
+  readonly isConnected: () => boolean;
+  readonly access: LocalAccess;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** The keys that the cloud's tokens are checked with, once a run, as soon as there is a link. */
+async function fetchCloudKeys({ node, ask, isConnected, access, clock, log, signal }: CloudKeysOptions): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      if (isConnected()) {
+        const response = await ask({
+          method: 'GET',
+          path: JWKS_PATH,
+          query: new URLSearchParams(),
+          headers: { accept: 'application/json' },
+          user: { username: `system:node:${node}`, groups: [] },
+          signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+        });
+        if (response.status === 200) return access.setCloudKeys(Buffer.from(response.body as Uint8Array).toString());
+      }
+    } catch (error) {
+      log.debug({ error }, 'the cloud’s keys did not come');
+    }
+    await clock.sleep(CLOUD_KEYS_RETRY_MS, signal).catch(() => {});
+  }
+}
