@@ -20,6 +20,7 @@ export function trackFields(engine: Engine, call: Call, { object, old, options }
     manager: options.fieldManager,
     apiVersion: formatApiVersion(call.kind.row.gvr),
     ...subresourceOf(call),
+    ignore: ignoredFields(call),
     now: engine.clock.now(),
   });
   object.metadata = metadata;

@@ -392,3 +392,9 @@ test('without a schema objects merge and lists are taken whole', () => {
 test('structs that are always there are owned by nobody when they are empty', () => {
   assert.deepEqual(owned(created('one', { spec: {}, status: {}, data: {} })), { 'one/Update': { 'f:data': {} } });
 });
+
+test('what the server sets at an endpoint is not owned by the writer', () => {
+  const after = body({ spec: { replicas: 1 }, status: { ready: 0 } });
+  const tracked = trackUpdate({ before: undefined, after, schema, manager: 'one', ignore: ['status'], now: T0 });
+  assert.deepEqual(owned(tracked), { 'one/Update': { 'f:spec': { 'f:replicas': {} } } });
+});

@@ -80,19 +80,21 @@ export interface UpdateRequest {
   /** Of the request. Default: the object's own. */
   readonly apiVersion?: string;
   readonly subresource?: string;
+  /** Top-level fields that the server sets at this endpoint, not the writer: `status` on the main resource. */
+  readonly ignore?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
 /** The object with the managedFields of a create, update or patch: its writer owns what it changed, and nobody else does. */
 export function trackUpdate(request: UpdateRequest): KubeObject {
-  const { before, after, manager, now, subresource = '' } = request;
+  const { before, after, manager, now, subresource = '', ignore } = request;
   const schema = withMetadataFacts(request.schema);
   // Only the main resource lets a client write managedFields.
   const managers = managersFor(before, subresource === '' ? after : undefined);
   // An object whose managers were forgotten is not tracked again before somebody applies it.
   if (before !== undefined && managers.length === 0) return withManagers(after, []);
-  const comparison = compareObjects(trackedPart(before), trackedPart(after), schema);
+  const comparison = compareObjects(trackedPart(before, ignore), trackedPart(after, ignore), schema);
   if (isUnchanged(comparison)) return withManagers(after, managers);
   const remaining = withoutFields(managers, touched(comparison));
   if (isEmptySet(comparison.changed)) return withManagers(after, remaining);

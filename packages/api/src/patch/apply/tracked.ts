@@ -16,9 +16,10 @@ const UNTRACKED_METADATA: ReadonlySet<string> = new Set([
 ]);
 
 /** A shallow copy without identity, versions and server-kept metadata; everything below is shared. */
-export function trackedPart(object: KubeObject | undefined): JsonObject {
+export function trackedPart(object: KubeObject | undefined, ignore: readonly string[] = []): JsonObject {
   if (object === undefined) return {};
   const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = object;
+  for (const field of ignore) delete rest[field];
   const kept: JsonObject = {};
   let isEmpty = true;
   if (isObject(metadata)) {
