@@ -2,14 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { AuditEvent } from '@skerry/api';
 
-/** One line of the log. */
-export interface ChainedEvent extends AuditEvent {
-  readonly seq: number;
-  /** SHA-256 of the previous line, in hexadecimal; of the first line, 64 zeros. */
-  readonly prev: string;
-}
-
-/** A place between two lines: the number of the next line, and the hash of the one before. */
+/** A place between two lines: the number of the next line, and the SHA-256 of the one before; of the first line, zeros. */
 export interface ChainPoint {
   readonly seq: number;
   readonly prev: string;

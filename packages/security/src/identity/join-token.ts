@@ -15,7 +15,7 @@ export interface JoinToken {
   readonly node: string;
 }
 
-export const MAX_TOKEN_TEXT = 4096;
+const MAX_TOKEN_TEXT = 4096;
 
 const PREFIX = 'skerry1.';
 const SECRET_BYTES = 32;

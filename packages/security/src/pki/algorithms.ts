@@ -2,7 +2,7 @@
 import { type KeyObject, verify } from 'node:crypto';
 import * as der from './der.ts';
 
-export const ECDSA_SHA256 = '1.2.840.10045.4.3.2';
+const ECDSA_SHA256 = '1.2.840.10045.4.3.2';
 
 /** Null stands for the digest that is part of the algorithm itself, as in Ed25519. */
 const DIGESTS: ReadonlyMap<string, { readonly key: string; readonly digest: string | null }> = new Map([

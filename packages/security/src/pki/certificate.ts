@@ -35,7 +35,7 @@ export interface Certificate {
 }
 
 /** Larger certificates are refused unread. */
-export const MAX_CERTIFICATE_BYTES = 16 * 1024;
+const MAX_CERTIFICATE_BYTES = 16 * 1024;
 
 export const EXTENSION = {
   subjectKeyId: '2.5.29.14',

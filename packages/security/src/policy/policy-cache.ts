@@ -42,6 +42,8 @@ export function createPolicyCache(initial: Iterable<KubeObject> = []): PolicyCac
   const clusterRoles = new Map<string, ClusterRoleEntry>();
   const roleBindings = new Map<string, Map<string, Binding>>();
   const clusterRoleBindings = new Map<string, Binding>();
+  // Effective rules of aggregated roles; any change of any ClusterRole may change them.
+  const effective = new Map<string, Role>();
   let version = 0;
 
   const put = (object: KubeObject): void => {
@@ -52,6 +54,7 @@ export function createPolicyCache(initial: Iterable<KubeObject> = []): PolicyCac
         break;
       case 'ClusterRole':
         clusterRoles.set(name, toClusterRole(name, object));
+        effective.clear();
         break;
       case 'RoleBinding':
         (roleBindings.get(namespace) ?? insert(roleBindings, namespace)).set(name, {
@@ -78,6 +81,7 @@ export function createPolicyCache(initial: Iterable<KubeObject> = []): PolicyCac
     remove: ({ kind, metadata: { name = '', namespace = '' } }) => {
       if (kind === 'Role') roles.delete(`${namespace}/${name}`);
       if (kind === 'ClusterRole') clusterRoles.delete(name);
+      effective.clear();
       if (kind === 'RoleBinding') roleBindings.get(namespace)?.delete(name);
       if (kind === 'ClusterRoleBinding') clusterRoleBindings.delete(name);
       version++;
@@ -85,7 +89,10 @@ export function createPolicyCache(initial: Iterable<KubeObject> = []): PolicyCac
     getRole: (namespace, name) => roles.get(`${namespace}/${name}`),
     getClusterRole: (name) => {
       const role = clusterRoles.get(name);
-      return role && { ...role, rules: aggregate(role, clusterRoles.values()) };
+      if (!role?.selectors.length) return role;
+      const known = effective.get(name) ?? { ...role, rules: aggregate(role, clusterRoles.values()) };
+      effective.set(name, known);
+      return known;
     },
     listRoleBindings: (namespace) => roleBindings.get(namespace)?.values() ?? [],
     listClusterRoleBindings: () => clusterRoleBindings.values(),

@@ -30,7 +30,7 @@ export function createSealer(keys: readonly [Uint8Array, ...Uint8Array[]], rando
 }
 
 /** The envelope's name of a key: says which key to use, and nothing about it. */
-export function keyId(key: Uint8Array): Buffer {
+function keyId(key: Uint8Array): Buffer {
   return createHash('sha256').update('skerry seal key').update(key).digest().subarray(0, KEY_ID_BYTES);
 }
 

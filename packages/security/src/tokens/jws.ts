@@ -2,7 +2,7 @@
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject, sign, verify } from 'node:crypto';
 import { errors } from '../errors.ts';
 
-export interface JwsHeader {
+interface JwsHeader {
   readonly alg: string;
   readonly kid: string;
 }
@@ -15,7 +15,7 @@ export interface Jws {
 }
 
 /** Longer tokens are refused unread. */
-export const MAX_JWS_BYTES = 8 * 1024;
+const MAX_JWS_BYTES = 8 * 1024;
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 
