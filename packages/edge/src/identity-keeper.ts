@@ -78,6 +78,8 @@ class Keeper implements IdentityKeeper {
   current: NodeIdentity;
   #wake = new AbortController();
   #isWanted = false;
+  // How far this machine's clock is ahead of the cloud's signed time: with a wrong clock every certificate would look due.
+  #clockOffsetMs = 0;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -101,7 +103,8 @@ class Keeper implements IdentityKeeper {
   }
 
   #dueIn(): number {
-    return nextRenewal(certificateFromPem(this.current.certificatePem), this.#options.clock.now());
+    const now = this.#options.clock.now() - this.#clockOffsetMs;
+    return nextRenewal(certificateFromPem(this.current.certificatePem), now);
   }
 
   async #sleepUntilDue(failures: number): Promise<void> {
@@ -120,7 +123,8 @@ class Keeper implements IdentityKeeper {
       const { identity, cloudTime } = await renewIdentity({ door: nodeDoor({ clock }), identity: this.current });
       saveIdentity(directory, identity);
       this.current = identity;
-      log.info({ node: identity.node, clockOffsetMs: clock.now() - cloudTime }, 'certificate renewed');
+      this.#clockOffsetMs = clock.now() - cloudTime;
+      log.info({ node: identity.node, clockOffsetMs: this.#clockOffsetMs }, 'certificate renewed');
       onRenewed();
       return true;
     } catch (error) {
