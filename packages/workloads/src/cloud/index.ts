@@ -1,8 +1,11 @@
 /** The controllers of the cloud: everything that turns what is wanted into what is, through the API like any other client. */
+import type { Gvr } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import { type ControllerSpec, runController } from '@skerry/kube/controller';
 import { type CloudContext, type CloudContextOptions, cloudContext } from './context.ts';
 import { deploymentController } from './deployment/index.ts';
+import { endpointSliceController } from './endpoint-slice/index.ts';
+import { endpointsController } from './endpoint-slice/legacy.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
 import { type ApiEndpoint, kubernetesServiceController } from './kubernetes-service/index.ts';
 import { namespaceController } from './namespace/index.ts';
@@ -11,6 +14,7 @@ import { nodeLifecycleController } from './node-lifecycle/index.ts';
 import { runPlacement } from './placement/index.ts';
 import { podGcController } from './pod-gc/index.ts';
 import { replicaSetController } from './replica-set/index.ts';
+import { ENDPOINTS } from './resources.ts';
 import { rootCaController } from './root-ca/index.ts';
 import { runScheduler } from './scheduler/index.ts';
 import { serviceAccountController } from './service-account/index.ts';
@@ -51,6 +55,8 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
   return [
     deploymentController(context),
     replicaSetController(context),
+    endpointSliceController(context),
+    ...(hasRow(context, ENDPOINTS) ? [endpointsController(context)] : []),
     garbageCollector(context),
     namespaceController(context),
     nodeLifecycleController(context),
@@ -60,4 +66,8 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     ...(rootCa === undefined ? [] : [rootCaController(context, rootCa)]),
     ...(apiEndpoint === undefined ? [] : [kubernetesServiceController(context, apiEndpoint)]),
   ];
+}
+
+function hasRow({ rows }: CloudContext, { group, resource }: Gvr): boolean {
+  return rows.some(({ gvr }) => gvr.group === group && gvr.resource === resource);
 }

@@ -1,0 +1,90 @@
+/** How existing slices become the wanted ones with few and small writes. Pure. */
+import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice } from '@skerry/api/types';
+import { canonicalJson, isSame } from '../canonical.ts';
+import type { AddressType, EndpointGroup } from './endpoints.ts';
+
+/** The API allows ten times as many; small slices make small changes. */
+export const MAX_ENDPOINTS_IN_SLICE = 100;
+
+/** What a slice holds, apart from whose it is. */
+export interface SliceContent {
+  readonly addressType: AddressType;
+  readonly ports: readonly DiscoveryV1EndpointPort[];
+  readonly endpoints: readonly Endpoint[];
+}
+
+export interface SliceDiff {
+  readonly create: readonly SliceContent[];
+  readonly update: readonly { readonly slice: EndpointSlice; readonly content: SliceContent }[];
+  readonly remove: readonly EndpointSlice[];
+}
+
+export function diffSlices(
+  existing: readonly EndpointSlice[],
+  groups: readonly EndpointGroup[],
+  addressTypes: readonly AddressType[],
+): SliceDiff {
+  const create: SliceContent[] = [];
+  const update: { slice: EndpointSlice; content: SliceContent }[] = [];
+  const unused = new Set(existing);
+  for (const group of [...groups, ...placeholders(groups, addressTypes)]) {
+    const own = existing.filter((slice) => unused.has(slice) && isOf(slice, group));
+    for (const slice of own) unused.delete(slice);
+    const filled = fill(own, group);
+    create.push(...filled.create);
+    update.push(...filled.update);
+    for (const slice of filled.remove) unused.add(slice);
+  }
+  return { create, update, remove: [...unused] };
+}
+
+/** A Service without endpoints has one empty slice for each family: that there are none is a fact too. */
+function placeholders(groups: readonly EndpointGroup[], addressTypes: readonly AddressType[]): EndpointGroup[] {
+  return addressTypes
+    .filter((addressType) => !groups.some((group) => group.addressType === addressType))
+    .map((addressType) => ({ addressType, ports: [], endpoints: [] }));
+}
+
+function isOf(slice: EndpointSlice, { addressType, ports }: EndpointGroup): boolean {
+  return slice.addressType === addressType && canonicalJson(slice.ports ?? []) === canonicalJson(ports);
+}
+
+function fill(own: readonly EndpointSlice[], group: EndpointGroup): SliceDiff {
+  const { addressType, ports } = group;
+  const wanted = new Map(group.endpoints.map((endpoint) => [identityOf(endpoint), endpoint]));
+  const kept = own.map((slice) => ({ slice, endpoints: keepIn(slice, wanted) }));
+  const rest = [...wanted.values()];
+  // The fullest first, so that slices do not all stay half empty.
+  for (const one of [...kept].sort((left, right) => right.endpoints.length - left.endpoints.length)) {
+    one.endpoints.push(...rest.splice(0, Math.max(0, MAX_ENDPOINTS_IN_SLICE - one.endpoints.length)));
+  }
+  const isPlaceholder = group.endpoints.length === 0;
+  const spare = kept.filter(({ endpoints }, index) => endpoints.length === 0 && !(isPlaceholder && index === 0));
+  const create: SliceContent[] = [];
+  while (rest.length > 0) create.push({ addressType, ports, endpoints: rest.splice(0, MAX_ENDPOINTS_IN_SLICE) });
+  if (isPlaceholder && own.length === 0) create.push({ addressType, ports, endpoints: [] });
+  return {
+    create,
+    update: kept
+      .filter((one) => !spare.includes(one) && !isSame(one.slice.endpoints ?? [], one.endpoints))
+      .map(({ slice, endpoints }) => ({ slice, content: { addressType, ports, endpoints } })),
+    remove: spare.map(({ slice }) => slice),
+  };
+}
+
+/** The slice's endpoints that are still wanted, as they are wanted now; takes them out of `wanted`. */
+function keepIn({ endpoints }: EndpointSlice, wanted: Map<string, Endpoint>): Endpoint[] {
+  const kept: Endpoint[] = [];
+  for (const endpoint of endpoints ?? []) {
+    const id = identityOf(endpoint);
+    const now = wanted.get(id);
+    if (now === undefined) continue;
+    kept.push(now);
+    wanted.delete(id);
+  }
+  return kept;
+}
+
+function identityOf({ targetRef, addresses }: Endpoint): string {
+  return targetRef?.uid ?? addresses.join(',');
+}
