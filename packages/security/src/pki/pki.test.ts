@@ -188,6 +188,27 @@ test('openssl verifies our chain and our requests', (t) => {
   });
 });
 
+test('openssl verifies the link listener’s certificate with a clock in 1971 as with one ten years ahead, the API server’s not', (t) => {
+  try {
+    execFileSync('openssl', ['version']);
+  } catch {
+    return t.skip('openssl is missing: apt-get install openssl');
+  }
+  inDirectory((directory) => {
+    const pki = openPki(directory, { clock: at(NOW), names: [] });
+    const verify = (file: string, time: number) => {
+      const when = ['-attime', String(Math.floor(time / 1000)), '-purpose', 'sslserver'];
+      const files = ['-CAfile', join(directory, 'ca.crt'), join(directory, file)];
+      return execFileSync('openssl', ['verify', ...when, ...files], { stdio: 'pipe' });
+    };
+    for (const time of [YEAR_MS, NOW - YEAR_MS, NOW + 10 * YEAR_MS]) {
+      verify('link.pem', time);
+      assert.throws(() => verify('apiserver.pem', time));
+    }
+    assert.equal(pki.link.certificate.notAfter, pki.authority.certificate.notAfter);
+  });
+});
+
 test('requests made by openssl with a name and alternative names are read, RSA and P-384 alike', (t) => {
   try {
     execFileSync('openssl', ['version']);
