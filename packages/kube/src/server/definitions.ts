@@ -22,6 +22,8 @@ export function followDefinitions(engine: Engine, { cleansUp }: DefinitionsOptio
   const { items, revision } = engine.store.list(PREFIX);
   const serve = (stored: StoredObject): void => {
     const definition = toServedObject(stored);
+    // What this server accepted has a spec; what an older or a damaged file holds must not keep it from starting.
+    if (asDefinition(definition).spec?.names === undefined) return;
     serveDefinition(engine, definition);
     if (!cleansUp || definition.metadata.deletionTimestamp === undefined) return;
     cleanUpDefinition(engine, stored.key, asDefinition(definition)).catch((error: unknown) => {
@@ -44,8 +46,8 @@ function serveDefinition({ table }: Engine, object: KubeObject): void {
 }
 
 function withdraw({ table }: Engine, { previous }: Extract<Change, { type: 'delete' }>): void {
-  const { group, names } = asDefinition(toServedObject(previous)).spec;
-  table.replace(group, names.plural, []);
+  const { spec } = asDefinition(toServedObject(previous));
+  if (spec?.names !== undefined) table.replace(spec.group, spec.names.plural, []);
 }
 
 function isEstablished({ status }: CustomResourceDefinition): boolean {
