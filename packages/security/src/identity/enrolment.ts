@@ -48,8 +48,8 @@ export interface Enrolment {
 
 export const DEFAULT_REJOIN_WINDOW_MS = 90 * DAY_MS;
 
-/** Failed attempts of one address: a few mistakes of a person, then one every five seconds. */
-const FAILURES: RateLimit = { burst: 20, perSecond: 0.2, maxKeys: 10_000 };
+/** Failed attempts of one address. A secret of 256 bits is not guessed; this bounds the work, and a site's honest nodes share the address. */
+const FAILURES: RateLimit = { burst: 200, perSecond: 2, maxKeys: 10_000 };
 /** Certificates of one node: a loop of restarts, then one every ten minutes. */
 const ISSUED: RateLimit = { burst: 12, perSecond: 1 / 600, maxKeys: 100_000 };
 /** Signatures cost a third of a millisecond; a whole site may sit behind one address. */
