@@ -139,9 +139,10 @@ class LinkHub implements Hub, WheelItem {
 
   /** A node can be revoked between its handshake and its turn, so it is asked about once more. */
   async #admit(visitor: Visitor): Promise<void> {
-    const { node, socket, hello } = visitor;
-    if (visitor.isGone || hello === undefined) return;
-    const verdict = await this.#authorize(node, visitor.request);
+    const { node, socket, hello, request } = visitor;
+    if (visitor.isGone || hello === undefined || request === undefined) return;
+    visitor.request = undefined;
+    const verdict = await this.#authorize(node, request);
     const stored = await this.#loadNumber(node);
     if (visitor.isGone) return;
     if (verdict === 'revoked') {

@@ -16,7 +16,8 @@ export interface VisitorHost {
 export class Visitor implements SocketOwner, WheelItem {
   readonly node: string;
   readonly socket: LinkSocket;
-  readonly request: IncomingMessage;
+  /** Gone once it was asked about: a timer may hold the visitor for a while, and a request is large. */
+  request: IncomingMessage | undefined;
   readonly #host: VisitorHost;
   readonly #until: number;
   wheelSlot = NO_SLOT;

@@ -34,6 +34,8 @@ const SPIFFE = /URI:spiffe:\/\/skerry\/node\/([^,]+)/;
 export interface LoopbackOptions {
   readonly hub?: Partial<HubOptions>;
   readonly clock?: Clock;
+  /** Who a request is from; by default what its certificate says. */
+  readonly nodeOf?: (request: IncomingMessage) => string | undefined;
 }
 
 export interface EdgeOptions extends Partial<EdgeLinkOptions> {
@@ -52,7 +54,7 @@ export interface LoopbackEdge {
   readonly link: EdgeLink;
   readonly folder: EdgeFolder;
   /** Resolves once the status is as `isMet` says. */
-  until(isMet: (status: EdgeLinkStatus) => boolean): Promise<void>;
+  readonly until: (isMet: (status: EdgeLinkStatus) => boolean) => Promise<void>;
 }
 
 export class Loopback {
@@ -67,7 +69,7 @@ export class Loopback {
   readonly #clock: Clock;
   readonly #edges: EdgeLink[] = [];
 
-  constructor({ hub, clock = systemClock }: LoopbackOptions = {}) {
+  constructor({ hub, clock = systemClock, nodeOf = nodeOfCertificate }: LoopbackOptions = {}) {
     const context = { now: Date.now() };
     this.#clock = clock;
     this.authority = createAuthority(context);
@@ -169,7 +171,7 @@ export const echo: StreamHandler = async (header, stream) => {
   for await (const message of stream.incoming) await stream.send(message);
 };
 
-function nodeOf(request: IncomingMessage): string | undefined {
+function nodeOfCertificate(request: IncomingMessage): string | undefined {
   if (!(request.socket instanceof TLSSocket)) return undefined;
   return SPIFFE.exec(request.socket.getPeerCertificate().subjectaltname ?? '')?.[1];
 }
