@@ -157,8 +157,12 @@ export function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
   return whole;
 }
 
+/** Takes the same time wherever the two differ, since one of them may be a secret. */
 export function bytesEqual(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+  if (left.length !== right.length) return false;
+  let difference = 0;
+  for (let index = 0; index < left.length; index++) difference |= (left[index] ?? 0) ^ (right[index] ?? 0);
+  return difference === 0;
 }
 
 const truncated = () => errors.PROTOCOL({ detail: 'frame ends too soon' });

@@ -18,6 +18,8 @@ export class ReplicaWriter {
   readonly #steps: Step[] = [];
   #isBusy = false;
   #session = 0;
+  /** The last one of this session. The replica is asked for its own only at the start: asking tells it that a session begins. */
+  #position: Position | undefined;
 
   constructor(replica: StateReplica, context: RetryContext, onApplied: (bytes: number) => void) {
     this.#replica = replica;
@@ -36,6 +38,7 @@ export class ReplicaWriter {
   /** The session is over: what was not applied comes again in the next. */
   drop(): void {
     this.#steps.length = 0;
+    this.#position = undefined;
     this.#session++;
   }
 
@@ -61,10 +64,10 @@ export class ReplicaWriter {
 
   async #applyAll(steps: readonly Step[]): Promise<boolean> {
     const changes = steps.flatMap((step) => step.changes);
-    const position = steps.findLast((step) => step.position !== undefined)?.position;
+    const position = steps.findLast((step) => step.position !== undefined)?.position?.slice() ?? this.#position;
     if (changes.length === 0 && position === undefined) return true;
-    return untilDone(this.#context, 'storing state', () =>
-      this.#replica.apply(changes, position?.slice() ?? this.#replica.position()),
-    );
+    this.#position = position ?? this.#replica.position();
+    const applied = this.#position;
+    return untilDone(this.#context, 'storing state', () => this.#replica.apply(changes, applied));
   }
 }
