@@ -1,5 +1,5 @@
 /** Processes as /proc shows them. A pid alone is never trusted: it is compared with its start time and the boot it belongs to. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { ProcessIdentity } from './protocol.ts';
 
 export const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
@@ -73,10 +73,26 @@ export function descendantsOf(pid: number, processes: readonly ProcessStat[] = l
   return found;
 }
 
-/** The name of a namespace of a process, such as `mnt:[4026532177]`. */
-export function namespaceOf(pid: number, kind: 'mnt' | 'pid'): string | undefined {
+/** A mount namespace held open, so that the kernel cannot give its number to another one. */
+export interface PinnedNamespace {
+  readonly name: string;
+  release(): void;
+}
+
+/** Undefined when the process is gone or not ours to look at. */
+export function pinMountNamespace(pid: number): PinnedNamespace | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/ns/${kind}`);
+    const fd = openSync(`/proc/${pid}/ns/mnt`, 'r');
+    return { name: readlinkSync(`/proc/self/fd/${fd}`), release: () => closeSync(fd) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The name of a process's mount namespace, such as `mnt:[4026532177]`. */
+export function mountNamespaceOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`);
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** Keeps processes: starts them, reads their output, notes their end, and takes over those that an earlier supervisor started. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Clock, Logger, Timer } from '@skerry/base';
@@ -7,12 +7,12 @@ import { type Cgroups, groupOf } from './cgroup.ts';
 import { LogWriter } from './cri-log.ts';
 import { errors } from './errors.ts';
 import { type FifoPool, makeStreams, openOutputs, openStdin, type Streams } from './fifo.ts';
-import { isAlive, namespaceOf, signalProcess } from './identity.ts';
+import { isAlive, type PinnedNamespace, pinMountNamespace, signalProcess } from './identity.ts';
 import { launch } from './launch.ts';
-import { killTree } from './process-tree.ts';
+import { killTree, type ProcessTree } from './process-tree.ts';
 import type { ExitInfo, FurtherCommand, LaunchSpec, ProcessRecord, StartRequest, Usage } from './protocol.ts';
 import type { RecordStore, StoredRecord } from './records.ts';
-import { resizeTerminal, type SelfCommand, withTerminal } from './tty.ts';
+import { handoverFile, resizeTerminal, type SelfCommand, withTerminal } from './tty.ts';
 
 const ADOPTED_POLL_MS = 250;
 /** How long the end of a process waits for the last of its output. */
@@ -39,6 +39,8 @@ interface Kept {
   writer?: LogWriter;
   /** Unknown for adopted processes until it is asked for. */
   env?: Readonly<Record<string, string>>;
+  /** Only where there is no control group to hold the tree together. */
+  namespace?: PinnedNamespace;
   readonly listeners: Set<OutputListener>;
   /** Resolves once the end is on disk. */
   readonly ended: PromiseWithResolvers<void>;
@@ -92,7 +94,7 @@ export class Keeper {
   async kill(id: string): Promise<ProcessRecord> {
     const kept = this.#find(id);
     if (kept.record.exit === undefined) {
-      await killTree(kept.record, this.#options.cgroups, this.#options.clock);
+      await killTree(treeOf(kept), this.#options.cgroups, this.#options.clock);
       await kept.ended.promise;
     }
     return published(kept.record);
@@ -160,9 +162,8 @@ export class Keeper {
     const directory = records.makeDirectory(id);
     cgroups?.create(id, request.limits ?? {});
     await makeStreams(fifos, directory, request);
-    const spec = request.tty ? withTerminal(request, `${directory}/command`, self) : request;
+    const spec = request.tty ? withTerminal(request, handoverFile(id), self) : request;
     const { main, monitor, streams, exited } = await launch(spec, { bootId, directory, ...groupOf(cgroups, id) });
-    const mountNamespace = monitor === undefined ? undefined : namespaceOf(main.pid, 'mnt');
     const record: StoredRecord = {
       id,
       labels: request.labels,
@@ -176,7 +177,6 @@ export class Keeper {
         ...(request.owner === undefined ? {} : { owner: request.owner }),
       },
       ...(monitor === undefined ? {} : { monitor }),
-      ...(mountNamespace === undefined ? {} : { mountNamespace }),
       ...(request.stdin ? { stdin: true } : {}),
       ...(request.stdinOnce ? { stdinOnce: true } : {}),
       ...(request.tty ? { tty: true } : {}),
@@ -195,6 +195,7 @@ export class Keeper {
     const writer = new LogWriter(record.log, () => this.#options.clock.now());
     const kept: Kept = { record, streams, writer, listeners: new Set(), ended: Promise.withResolvers() };
     this.#kept.set(record.id, kept);
+    if (this.#options.cgroups === undefined && record.monitor !== undefined) pin(kept);
     pump(kept, 'stdout', streams.stdout, writer);
     if (streams.stderr !== undefined) pump(kept, 'stderr', streams.stderr, writer);
     return kept;
@@ -205,13 +206,16 @@ export class Keeper {
     const { id } = kept.record;
     const isOutOfMemory = exit.code === 137 && cgroups?.isOutOfMemory(id) === true;
     // Like a container: when its first process ends, whatever it left behind ends with it.
-    await killTree(kept.record, cgroups, clock);
+    await killTree(treeOf(kept), cgroups, clock);
+    kept.namespace?.release();
+    rmSync(handoverFile(id), { force: true });
     await this.#drain(kept);
     destroyStreams(kept.streams);
     await kept.writer?.close();
     delete kept.streams;
     delete kept.writer;
     delete kept.env;
+    delete kept.namespace;
     kept.record = { ...kept.record, exit: isOutOfMemory ? { ...exit, reason: 'OOMKilled' } : exit };
     records.write(kept.record);
     cgroups?.remove(id);
@@ -301,8 +305,17 @@ export interface AttachedProcess {
   listen(listener: OutputListener): () => void;
 }
 
+function pin(kept: Kept): void {
+  const namespace = pinMountNamespace(kept.record.main.pid);
+  if (namespace !== undefined) kept.namespace = namespace;
+}
+
+function treeOf({ record: { id, main }, namespace }: Kept): ProcessTree {
+  return { id, main, ...(namespace === undefined ? {} : { namespace }) };
+}
+
 /** What the agent gets to see of a record. */
-function published({ launch: _launch, mountNamespace: _namespace, ...record }: StoredRecord): ProcessRecord {
+function published({ launch: _launch, ...record }: StoredRecord): ProcessRecord {
   return record;
 }
 

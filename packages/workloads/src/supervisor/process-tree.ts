@@ -1,7 +1,14 @@
 /** Finds and ends everything a process has started, orphans included. */
 import type { Clock } from '@skerry/base';
 import type { Cgroups } from './cgroup.ts';
-import { descendantsOf, listProcesses, namespaceOf, readStat, sendSignal } from './identity.ts';
+import {
+  descendantsOf,
+  listProcesses,
+  mountNamespaceOf,
+  type PinnedNamespace,
+  readStat,
+  sendSignal,
+} from './identity.ts';
 import type { ProcessIdentity } from './protocol.ts';
 
 const KILL_ROUNDS = 200;
@@ -10,8 +17,8 @@ const KILL_PAUSE_MS = 5;
 export interface ProcessTree {
   readonly id: string;
   readonly main: ProcessIdentity;
-  /** The mount namespace of a sandboxed process: what was started in it cannot leave it unprivileged. */
-  readonly mountNamespace?: string;
+  /** Of a sandboxed process: what was started in it cannot leave it unprivileged. Pinned, since numbers are reused at once. */
+  readonly namespace?: PinnedNamespace;
 }
 
 /** Kills until nothing is left, bounded in time. Resolves with whether that was reached. */
@@ -34,7 +41,7 @@ function membersOf(tree: ProcessTree, cgroups: Cgroups | undefined): number[] {
   const members = new Set<number>(leader !== undefined && !isReused ? descendantsOf(tree.main.pid, processes) : []);
   for (const { pid, session } of processes) {
     if (session === tree.main.pid && !isReused) members.add(pid);
-    if (tree.mountNamespace !== undefined && namespaceOf(pid, 'mnt') === tree.mountNamespace) members.add(pid);
+    if (tree.namespace !== undefined && mountNamespaceOf(pid) === tree.namespace.name) members.add(pid);
   }
   members.delete(process.pid);
   return [...members].filter(isRunning);

@@ -16,7 +16,6 @@ import type { LaunchSpec, ProcessRecord } from './protocol.ts';
 
 export interface StoredRecord extends ProcessRecord {
   readonly stdinOnce?: boolean;
-  readonly mountNamespace?: string;
   /** How to start a further command beside it. Without the environment, which may hold secrets and is never written down. */
   readonly launch: Pick<LaunchSpec, 'sandbox' | 'cwd' | 'owner'> & { readonly prefix: readonly string[] };
 }

@@ -5,12 +5,12 @@ import { newNameSuffix } from '@skerry/base';
 import { type Cgroups, groupOf } from './cgroup.ts';
 import { errors } from './errors.ts';
 import { type FifoPool, makeStreams } from './fifo.ts';
-import { namespaceOf } from './identity.ts';
+import { pinMountNamespace } from './identity.ts';
 import { type Launched, launch } from './launch.ts';
 import { killTree } from './process-tree.ts';
 import type { FurtherCommand, LaunchSpec, RunResult } from './protocol.ts';
 import type { RecordStore } from './records.ts';
-import { type SelfCommand, withTerminal } from './tty.ts';
+import { handoverFile, type SelfCommand, withTerminal } from './tty.ts';
 
 export const MAX_RUNS = 512;
 
@@ -48,7 +48,7 @@ export class Runner {
     this.#count++;
     try {
       await makeStreams(fifos, directory, spec);
-      const launched = spec.tty ? withTerminal(spec, `${directory}/command`, self) : spec;
+      const launched = spec.tty ? withTerminal(spec, handoverFile(run), self) : spec;
       const started = await launch(launched, { bootId, directory, ...groupOf(cgroups, id) });
       return { ...started, dispose: this.#disposer(run, started) };
     } catch (error) {
@@ -90,12 +90,14 @@ export class Runner {
 
   #disposer(run: string, started: Launched): () => Promise<void> {
     const { records, clock } = this.#options;
-    const mountNamespace = started.monitor === undefined ? undefined : namespaceOf(started.main.pid, 'mnt');
+    const namespace = started.monitor === undefined ? undefined : pinMountNamespace(started.main.pid);
     let disposed: Promise<void> | undefined;
     const dispose = async () => {
       // Without the group of the kept process: killing that would kill more than this run.
-      const tree = { id: run, main: started.main, ...(mountNamespace === undefined ? {} : { mountNamespace }) };
+      const tree = { id: run, main: started.main, ...(namespace === undefined ? {} : { namespace }) };
       await killTree(tree, undefined, clock);
+      namespace?.release();
+      rmSync(handoverFile(run), { force: true });
       for (const stream of Object.values(started.streams)) stream.destroy();
       rmSync(records.directoryOf(run), { recursive: true, force: true });
       this.#count--;

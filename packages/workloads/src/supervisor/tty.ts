@@ -18,6 +18,11 @@ interface Handover {
   readonly owner?: LaunchSpec['owner'];
 }
 
+/** In memory, and where every sandbox sees it: the environment in it may hold secrets, and the launcher deletes it at once. */
+export function handoverFile(id: string): string {
+  return `/dev/shm/skerry-tty-${id}`;
+}
+
 /** How this program is run again: its interpreter, its options and its main file. */
 export interface SelfCommand {
   readonly node: string;
@@ -32,7 +37,7 @@ export function withTerminal(spec: LaunchSpec, file: string, self: SelfCommand):
     env: spec.env,
     ...(spec.owner === undefined ? {} : { owner: spec.owner }),
   };
-  writeFileSync(file, JSON.stringify(handover), { mode: 0o600 });
+  writeFileSync(file, JSON.stringify(handover), { mode: 0o600, flag: 'wx' });
   return {
     ...spec,
     argv: ['script', '--quiet', '--return', '--echo', 'always', '--command', LAUNCHER, '/dev/null'],
@@ -50,11 +55,7 @@ export function withTerminal(spec: LaunchSpec, file: string, self: SelfCommand):
 /** Runs inside the terminal: reads the command, hands the terminal to its user, and becomes the command. */
 export function becomeCommand(file: string): never {
   const { argv, env, owner } = JSON.parse(readFileSync(file, 'utf8')) as Handover;
-  try {
-    rmSync(file);
-  } catch {
-    // On a read-only root the supervisor removes it.
-  }
+  rmSync(file);
   if (owner !== undefined) fchownSync(0, owner.uid, owner.gid);
   const [name = ''] = argv;
   const program = findProgram(name, env['PATH'] ?? '');

@@ -67,6 +67,7 @@ async function answerLog(
     const reason = entry.problem?.reason ?? 'ContainerCreating';
     throw badRequest(`container "${container}" in pod "${pod}" is waiting to start: ${reason}`);
   }
+  stream.accept?.();
   const isOver = () => entry.current?.id !== source.id || entry.current.exit !== undefined;
   await sendLog(request, { path: source.logPath, clock: options.clock, isOver }, stream, signal);
 }
@@ -81,6 +82,7 @@ async function answerSession(
   const { id } = runningOf(findContainer(request, options), request);
   const { command, stdin, tty } = request;
   const session = request.kind === 'exec' ? await runtime.exec(id, { command, stdin, tty }) : await runtime.attach(id);
+  stream.accept?.();
   await joinSession(session, request, stream, signal);
 }
 

@@ -14,24 +14,26 @@ export async function forwardPort(
   stream: MessageStream,
   signal: AbortSignal,
 ): Promise<void> {
-  await using socket = await connectAny(hosts, port);
+  const socket = await connectAny(hosts, port);
+  stream.accept?.();
   const leave = () => socket.destroy();
   signal.addEventListener('abort', leave, { once: true });
   stream.closed.then(leave, leave);
-  const up = sendUp(stream, socket).catch(leave);
+  sendUp(stream, socket).catch(leave);
   try {
     for await (const chunk of socket) await sendPieces(stream, chunk as Buffer);
     stream.end();
-    await up;
   } catch {
     stream.abort('connection to the pod broke');
   } finally {
     signal.removeEventListener('abort', leave);
+    socket.destroy();
   }
 }
 
 async function sendUp(stream: MessageStream, socket: Socket): Promise<void> {
   for await (const message of stream.incoming) {
+    if (socket.destroyed) return;
     if (!socket.write(message)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
   }
   socket.end();

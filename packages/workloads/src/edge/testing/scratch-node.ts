@@ -48,7 +48,13 @@ interface Agent {
   stop(withPods?: boolean): Promise<void>;
 }
 
-export async function scratchNode(options: { readonly withoutBubblewrap?: boolean } = {}): Promise<ScratchNode> {
+export interface ScratchOptions {
+  readonly withoutBubblewrap?: boolean;
+  readonly logMaxBytes?: number;
+  readonly logMaxFiles?: number;
+}
+
+export async function scratchNode(options: ScratchOptions = {}): Promise<ScratchNode> {
   const directory = mkdtempSync(join(tmpdir(), 'skerry-node-'));
   const bootIdFile = join(directory, 'boot-id');
   writeBootId(bootIdFile);
@@ -62,7 +68,7 @@ export async function scratchNode(options: { readonly withoutBubblewrap?: boolea
   const user = { username: 'test', groups: ['system:masters', 'system:authenticated'] };
   const client = createInProcessClient({ handle: (request) => server.handle(request), user });
   await client.create({ group: '', version: 'v1', resource: 'namespaces' }, objectOf('Namespace', 'default', {}));
-  let agent = await startAgent(client, directory, bootIdFile, options.withoutBubblewrap === true);
+  let agent = await startAgent(client, directory, bootIdFile, options);
 
   const get = async (name: string) => client.get<Pod>({ gvr: PODS, namespace: 'default', name }).catch(() => undefined);
   const until = async (name: string, isDone: (pod: Pod) => boolean): Promise<Pod> => {
@@ -109,13 +115,13 @@ export async function scratchNode(options: { readonly withoutBubblewrap?: boolea
     restartAgent: async (whileAway = async () => {}) => {
       await agent.stop();
       await whileAway();
-      agent = await startAgent(client, directory, bootIdFile, options.withoutBubblewrap === true);
+      agent = await startAgent(client, directory, bootIdFile, options);
     },
     reboot: async () => {
       await agent.stop();
       killEverything(directory);
       writeBootId(bootIdFile);
-      agent = await startAgent(client, directory, bootIdFile, options.withoutBubblewrap === true);
+      agent = await startAgent(client, directory, bootIdFile, options);
     },
     [Symbol.asyncDispose]: async () => {
       await agent.stop(true);
@@ -130,7 +136,7 @@ async function startAgent(
   client: Client,
   directory: string,
   bootIdFile: string,
-  withoutBubblewrap: boolean,
+  { withoutBubblewrap = false, ...logLimits }: ScratchOptions,
 ): Promise<Agent> {
   const { env, setpriv, ...sandbox } = findTools();
   const { uid, gid } = userInfo();
@@ -147,6 +153,7 @@ async function startAgent(
     clock: systemClock,
     log: silentLogger,
     agent: { uid, gid, groups: process.getgroups?.() ?? [] },
+    ...logLimits,
     nodeIps: () => ['127.0.0.1'],
     hidden: [join(directory, 'supervisor')],
     tools: { env, ...(setpriv === undefined ? {} : { setpriv }), ...(withoutBubblewrap ? {} : sandbox) },
