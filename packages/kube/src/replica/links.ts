@@ -151,6 +151,13 @@ function accountKey(namespace: string, name: string): StoreKey {
   return formatKey({ group: '', resource: 'serviceaccounts', namespace, name });
 }
 
+/** What only the node writes need not come back to it: its lease, its events. */
+export function isFed(key: StoreKey): boolean {
+  return !UNFED.some((prefix) => key.startsWith(prefix));
+}
+
+const UNFED = ['coordination.k8s.io/leases/', '/events/', 'events.k8s.io/events/'];
+
 function unique(texts: readonly string[]): readonly string[] {
   return texts.length < 2 ? texts : [...new Set(texts)];
 }

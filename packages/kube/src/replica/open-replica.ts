@@ -9,7 +9,7 @@ import type { OutboxSource, StateChange, StateReplica } from './contract.ts';
 import { HELD_SCHEMA, HeldTable } from './held-table.ts';
 import { OUTBOX_SCHEMA, OutboxTable } from './outbox-table.ts';
 import { isAbout, overlay, type Unincluded } from './overlay.ts';
-import { decodePosition } from './position.ts';
+import { asPartial, decodePosition } from './position.ts';
 import { ReplicaStore } from './replica-store.ts';
 
 export interface ReplicaOptions {
@@ -70,6 +70,8 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
   readonly #held: HeldTable;
   readonly #outbox: OutboxTable;
   readonly #listeners = new Set<() => void>();
+  /** Objects that the edge need no longer show with its own writes, once the state is level with the cloud's. */
+  readonly #unveiled = new Set<StoreKey>();
   readonly #decoder = new TextDecoder();
 
   constructor(inner: SqliteStore, options: ReplicaOptions) {
@@ -82,11 +84,13 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
       node: options.node,
       inner,
       outbox: this.#outbox,
+      held: this.#held,
       rowOf: (key) => rowOf(options.rows(), key),
       onAppend: () => {
         for (const listener of this.#listeners) listener();
       },
     });
+    for (const key of this.#held.shadowedKeys()) this.#unveiled.add(key);
     this.sessionNumbers = {
       load: () => this.#held.sessionNumber(),
       store: (sessionNumber) => inner.alongside(() => this.#held.setSessionNumber(sessionNumber)),
@@ -111,7 +115,7 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
 
   /** The link asks at the start of a session: all state of that session is newer than what was acknowledged before it. */
   position(): Uint8Array {
-    this.#outbox.forgetIncluded(this.#outbox.acknowledged);
+    for (const key of this.#outbox.dropAcknowledged()) this.#unveiled.add(key);
     return this.#held.position();
   }
 
@@ -120,25 +124,25 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
   }
 
   async apply(changes: readonly StateChange[], position: Uint8Array): Promise<void> {
-    this.#outbox.forgetIncluded(decodePosition(position)?.included ?? 0);
     // All of it is read before any of it is done.
     const arrivals = changes.map((change) => this.#read(change));
-    const work: (() => void)[] = [];
-    // Invariant: nothing waits between here and the last write, so that all are in one commit.
-    const writes = arrivals.map((arrival) => this.#applyArrival(arrival, work));
-    work.push(() => this.#held.setPosition(position));
-    const stored = this.#inner.alongside(() => {
-      for (const run of work) run();
+    const included = this.#outbox.dropIncluded(decodePosition(position)?.included ?? 0);
+    await this.#together((work) => {
+      const writes = arrivals.map((arrival) => this.#applyArrival(arrival, work));
+      // Invariant: a position that includes a write of this node's comes with, or after, the object as that write left it.
+      const arrived = new Set(arrivals.map(({ key }) => key));
+      for (const key of included) if (!arrived.has(key)) writes.push(this.#unveil(key, work));
+      work.push(() => this.#held.setPosition(this.#positionAfter(changes, position)));
+      return writes;
     });
-    try {
-      await Promise.all([...writes, stored]);
-    } catch (error) {
-      this.#outbox.load();
-      throw error;
-    }
   }
 
   onCurrent(): void {
+    const keys = [...this.#unveiled];
+    this.#unveiled.clear();
+    this.#together((work) => keys.map((key) => this.#unveil(key, work))).catch((error: unknown) =>
+      this.#options.log.error({ error: messageOf(error) }, 'state of the cloud is not shown'),
+    );
     this.#options.onCurrent?.();
   }
 
@@ -163,6 +167,14 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
     };
   }
 
+  /** The link cuts large batches, and gives the position before them with all pieces but the last. */
+  #positionAfter(changes: readonly StateChange[], position: Uint8Array): Uint8Array {
+    const held = this.#held.position();
+    const isHeld = (other: Uint8Array) => Buffer.compare(other, held) === 0;
+    const partial = asPartial(position);
+    return changes.length > 0 && (isHeld(position) || isHeld(partial)) ? partial : position;
+  }
+
   #read(change: StateChange): Arrival {
     if ('deleted' in change) return { key: change.key };
     const object = JSON.parse(this.#decoder.decode(change.bytes)) as KubeObject;
@@ -170,16 +182,44 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
     return { key: change.key, version: change.version, object };
   }
 
+  /** Runs `start` and what it leaves in `work` in one commit: nothing waits between the first write and the last. */
+  async #together(start: (work: (() => void)[]) => readonly Promise<void>[]): Promise<void> {
+    const work: (() => void)[] = [];
+    const writes = start(work);
+    const stored = this.#inner.alongside(() => {
+      for (const run of work) run();
+    });
+    try {
+      await Promise.all([...writes, stored]);
+    } catch (error) {
+      this.#outbox.load();
+      throw error;
+    }
+  }
+
   async #applyArrival({ key, version, object }: Arrival, work: (() => void)[]): Promise<void> {
+    this.#unveiled.delete(key);
     if (object === undefined || version === undefined) {
       work.push(() => this.#held.delete(key));
       this.#discard(key, () => true, work);
       if (this.#inner.get(key) !== undefined) await this.#inner.delete(key);
       return;
     }
-    work.push(() => this.#held.set(key, version));
     this.#discard(key, ({ write }) => !isAbout(write, object), work);
-    await this.#keep(key, overlay(object, this.#outbox.unincluded(key)));
+    const shown = overlay(object, this.#outbox.unincluded(key));
+    const shadow = shown === object ? undefined : JSON.stringify(object);
+    work.push(() => this.#held.set(key, version, shadow));
+    await this.#keep(key, shown);
+  }
+
+  /** Shows the object as the cloud has it, with what this node has written since. */
+  async #unveil(key: StoreKey, work: (() => void)[]): Promise<void> {
+    const shadow = this.#held.shadow(key);
+    if (shadow === undefined) return;
+    const object = JSON.parse(shadow) as KubeObject;
+    const shown = overlay(object, this.#outbox.unincluded(key));
+    if (shown === object) work.push(() => this.#held.clearShadow(key));
+    await this.#keep(key, shown);
   }
 
   async #keep(key: StoreKey, object: KubeObject | undefined): Promise<void> {

@@ -14,6 +14,7 @@ import { parseKey } from '../store/key.ts';
 import type { OutboxEntry, OutboxSink } from './contract.ts';
 import { decodeEdgeWrite, type EdgeWrite, type FieldWrite, isSame } from './edge-write.ts';
 import type { IncludedEntries } from './included.ts';
+import { isFed } from './links.ts';
 
 export interface OutboxSinkOptions {
   /** A client of the cloud's API that acts as `system:node:NAME`: the node authorizer decides what it may. */
@@ -50,10 +51,10 @@ export function createOutboxSink(options: OutboxSinkOptions): OutboxSink {
   };
   return async (node, entries) => {
     const sink = new NodeSink(options, node, isHopeless);
-    await sink.applyAll(entries);
+    const isSeen = await sink.applyAll(entries);
     faults.delete(node);
     const last = entries.at(-1);
-    if (last !== undefined) options.included.note(node, last.seq);
+    if (last !== undefined) options.included.note(node, last.seq, isSeen);
   };
 }
 
@@ -70,12 +71,17 @@ class NodeSink {
     this.#isHopeless = isHopeless;
   }
 
-  /** Entries of one object keep their order; different objects share the store's group commits. */
-  async applyAll(entries: readonly OutboxEntry[]): Promise<void> {
+  /**
+   * Entries of one object keep their order; different objects share the store's group commits.
+   * Resolves to whether any of them is about an object that the node holds of the cloud.
+   */
+  async applyAll(entries: readonly OutboxEntry[]): Promise<boolean> {
+    let isSeen = false;
     const lanes = new Map<string, Promise<void>>();
     for (const entry of entries) {
       const write = this.#decode(entry);
       if (write === undefined) continue;
+      isSeen ||= write.op !== 'object' || isFed(write.key);
       const before = lanes.get(write.key) ?? Promise.resolve();
       lanes.set(
         write.key,
@@ -84,6 +90,7 @@ class NodeSink {
     }
     const outcomes = await Promise.allSettled(lanes.values());
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    return isSeen;
   }
 
   #decode(entry: OutboxEntry): EdgeWrite | undefined {

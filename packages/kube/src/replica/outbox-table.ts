@@ -47,10 +47,6 @@ export class OutboxTable {
     this.load();
   }
 
-  get acknowledged(): number {
-    return this.#acknowledged;
-  }
-
   /** As the file has it: at the start, and after a transaction that failed. */
   load(): void {
     const [acknowledged] = (this.#getAcknowledged.get() as unknown as readonly [number] | undefined) ?? [0];
@@ -110,12 +106,23 @@ export class OutboxTable {
     return [...(this.#unincluded.get(key)?.values() ?? [])].sort((a, b) => a.seq - b.seq);
   }
 
-  /** The state that comes from now on includes what was acknowledged up to `seq`. */
-  forgetIncluded(seq: number): void {
+  /** The cloud's state includes what this node wrote up to `seq`, which need not be acknowledged yet; gives the objects. */
+  dropIncluded(seq: number): StoreKey[] {
+    return this.#drop((entry) => entry.seq <= seq);
+  }
+
+  /** The state that comes from now on includes whatever was acknowledged before. */
+  dropAcknowledged(): StoreKey[] {
+    return this.#drop(({ isAcknowledged }) => isAcknowledged);
+  }
+
+  #drop(isDue: (entry: Unincluded) => boolean): StoreKey[] {
+    const keys = new Set<StoreKey>();
     for (const [key, writes] of this.#unincluded) {
-      for (const [op, entry] of writes) if (entry.isAcknowledged && entry.seq <= seq) writes.delete(op);
+      for (const [op, entry] of writes) if (isDue(entry) && writes.delete(op)) keys.add(key);
       if (writes.size === 0) this.#unincluded.delete(key);
     }
+    return [...keys];
   }
 
   /** What was to be said is void. Its row is removed by `remove` in a transaction. */

@@ -45,6 +45,12 @@ export function decodePosition(bytes: Uint8Array): Position | undefined {
   };
 }
 
+/** The same position for a replica that has taken on a part of what follows it: its digest no longer holds. */
+export function asPartial(position: Uint8Array): Uint8Array {
+  const known = decodePosition(position);
+  return known === undefined ? position : encodePosition({ ...known, isWhole: false });
+}
+
 /** The epoch is a UUID. */
 function epochBytes(epoch: string): Buffer {
   return Buffer.from(epoch.replaceAll('-', ''), 'hex').subarray(0, 16);

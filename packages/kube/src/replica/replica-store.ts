@@ -14,12 +14,14 @@ import type {
 import { parseKey } from '../store/key.ts';
 import type { SqliteStore } from '../store/sqlite-store.ts';
 import { type EdgePlan, type EdgeWrite, planEdgeWrite } from './edge-write.ts';
+import type { HeldTable } from './held-table.ts';
 import type { OutboxTable } from './outbox-table.ts';
 
 export interface ReplicaStoreOptions {
   readonly node: string;
   readonly inner: SqliteStore;
   readonly outbox: OutboxTable;
+  readonly held: HeldTable;
   readonly rowOf: (key: StoreKey) => ResourceRow | undefined;
   /** Called after entries reached the disk. */
   readonly onAppend: () => void;
@@ -71,7 +73,7 @@ export class ReplicaStore implements Store {
     if (isStale(before, options)) return this.#inner.put(key, json, options);
     const after = JSON.parse(json) as KubeObject;
     const { writes, keep } = this.#plan(key, before, after);
-    const alongside = this.#append(writes);
+    const alongside = this.#append(writes, before);
     const kept = keep === after ? json : JSON.stringify(keep);
     const stored = await this.#tell(writes, this.#inner.put(key, kept, { ...options, alongside }));
     if (before === undefined) await this.#prune(key);
@@ -85,7 +87,7 @@ export class ReplicaStore implements Store {
     const before = this.#inner.get(key);
     if (before === undefined || isStale(before, options)) return this.#inner.delete(key, options);
     const { writes } = this.#plan(key, before, undefined);
-    const alongside = this.#append(writes);
+    const alongside = this.#append(writes, before);
     return this.#tell(writes, this.#inner.delete(key, { ...options, alongside }));
   }
 
@@ -129,11 +131,12 @@ export class ReplicaStore implements Store {
     return plan;
   }
 
-  #append(writes: readonly EdgeWrite[]): () => void {
-    const { outbox } = this.#options;
+  #append(writes: readonly EdgeWrite[], before: StoredObject | undefined): () => void {
+    const { outbox, held } = this.#options;
     const store = outbox.append(writes);
     return () => {
       store();
+      if (before !== undefined && writes.length > 0) held.castShadow(before.key, before.json);
       if (outbox.count() > MAX_OUTBOX_ENTRIES) outbox.dropOldestEvent();
     };
   }

@@ -239,3 +239,17 @@ test('the session number survives a restart', () =>
     await world.restartEdge();
     assert.equal(world.edge.replica.sessionNumbers.load(), 7);
   }));
+
+test('a piece of a batch leaves the position good for nothing but asking what is held', () =>
+  check(async (world) => {
+    await world.disconnect();
+    const { state } = world.edge.replica;
+    const bytes = new TextEncoder().encode(JSON.stringify(configMap('piece', '1')));
+    // The link applies pieces with the position from before the batch. Then it is cut off, and the object goes.
+    const before = state.position();
+    await state.apply([{ key: '/configmaps/default/piece', version: '99', bytes }], before);
+    await state.apply([{ key: '/configmaps/default/piece', version: '100', bytes }], before);
+    await world.quiet();
+    assert.equal(world.versionsAsked, 1);
+    assert.deepEqual(keysAtEdge(world), ['/configmaps/default/needed', `/nodes//${NODE}`, '/pods/default/web']);
+  }));

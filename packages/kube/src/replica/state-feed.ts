@@ -6,6 +6,7 @@ import type { Concerns } from './concerns.ts';
 import type { HeldState, StateChange, StateFeed, StateOutput } from './contract.ts';
 import { type Digest, digestOf, isSameDigest, withoutPair, withPair } from './digest.ts';
 import type { IncludedEntries } from './included.ts';
+import { isFed } from './links.ts';
 import { decodePosition, encodePosition, type Position } from './position.ts';
 import { RecentlyHeld } from './recently-held.ts';
 
@@ -52,22 +53,25 @@ class FeedSession {
   readonly #recent: RecentlyHeld;
   /** Keys to look at; bounded by the keys that concern the node. */
   readonly #touched = new Set<StoreKey>();
-  readonly #unfollow: () => void;
+  readonly #unfollow: readonly (() => void)[];
   readonly #encoder = new TextEncoder();
   #wake: () => void = () => {};
   /** What the node holds once all that was sent has arrived. */
   #held = new Map<StoreKey, string>();
   #digest: Digest = digestOf([]);
   #included: number | undefined;
+  /** What of that the node was told. */
+  #told = 0;
 
   constructor(source: Source, node: string, recent: RecentlyHeld) {
     this.#source = source;
     this.#node = node;
     this.#recent = recent;
-    this.#unfollow = source.concerns.follow(node, (key) => {
+    const onTouch = (key: StoreKey) => {
       this.#touched.add(key);
       this.#wake();
-    });
+    };
+    this.#unfollow = [source.concerns.follow(node, onTouch), source.included.follow(node, () => this.#wake())];
   }
 
   async run(held: HeldState, output: StateOutput, signal: AbortSignal): Promise<void> {
@@ -79,23 +83,29 @@ class FeedSession {
       // A read may see a write that is not on disk yet; the node must never hold a version that a crash takes back.
       await this.#source.store.durable?.();
       if (signal.aborted) return;
-      if (changes.length > 0) await output.send(changes, position);
-      else if (!isCurrent) {
-        isCurrent = true;
-        await output.current(position);
-      } else if (this.#touched.size === 0) await this.#nextTouch(signal);
+      if (changes.length > 0 || (isCurrent && this.#hasNews)) await output.send(changes, position);
+      else if (!isCurrent) await output.current(position);
+      isCurrent ||= changes.length === 0;
+      this.#told = Math.max(this.#told, this.#included ?? 0);
+      if (isCurrent) await this.#nextTouch(signal);
     }
   }
 
+  /** The node can let go of a write of its own. */
+  get #hasNews(): boolean {
+    return (this.#included ?? 0) > this.#told && this.#source.included.lastSeen(this.#node) > this.#told;
+  }
+
   close(): void {
-    this.#unfollow();
+    for (const unfollow of this.#unfollow) unfollow();
     this.#recent.keep(this.#node, { versions: this.#held, digest: this.#digest });
   }
 
   /** Finds out what the node holds, the cheapest way that is certain, and touches what differs. */
   async #begin(held: HeldState): Promise<void> {
     const isNew = held.position.length === 0;
-    if (!isNew) this.#held = this.#guess(decodePosition(held.position)) ?? new Map(await held.versions());
+    if (isNew) this.#source.included.reset(this.#node);
+    else this.#held = this.#guess(decodePosition(held.position)) ?? new Map(await held.versions());
     this.#digest = digestOf(this.#held);
     for (const key of this.#held.keys()) this.#touched.add(key);
     for (const key of this.#source.concerns.keysOf(this.#node)) this.#touched.add(key);
@@ -169,17 +179,17 @@ class FeedSession {
   }
 
   async #nextTouch(signal: AbortSignal): Promise<void> {
-    const woken = Promise.withResolvers<void>();
-    this.#wake = woken.resolve;
-    if (signal.aborted || this.#touched.size > 0) woken.resolve();
-    await woken.promise;
-    this.#wake = () => {};
+    const isIdle = () => this.#touched.size === 0 && this.#source.included.lastSeen(this.#node) <= this.#told;
+    if (signal.aborted) return;
+    if (isIdle()) {
+      const woken = Promise.withResolvers<void>();
+      this.#wake = woken.resolve;
+      await woken.promise;
+      this.#wake = () => {};
+    }
+    // What is written together is sent together, and with the news that it came from the node itself.
+    await new Promise(setImmediate);
   }
-}
-
-/** Leases of nodes concern them, but only they write them: what they wrote need not come back. */
-function isFed(key: StoreKey): boolean {
-  return !key.startsWith('coordination.k8s.io/leases/');
 }
 
 function versionAt(store: Store, key: StoreKey, revision: number): StoredObject | undefined {

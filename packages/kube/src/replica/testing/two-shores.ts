@@ -19,6 +19,7 @@ const ADMIN: UserInfo = { username: 'admin', groups: ['system:masters'] };
 const SMALL_BATCH = 3;
 
 interface Batch {
+  readonly isCurrent: boolean;
   readonly changes: readonly StateChange[];
   readonly position: Uint8Array;
 }
@@ -206,11 +207,11 @@ class Session {
         return versions;
       },
     };
-    const send = async (changes: readonly StateChange[], position: Uint8Array) => {
+    const send = async (changes: readonly StateChange[], position: Uint8Array, isCurrent = false) => {
       for (const change of changes) if ('bytes' in change) this.#world.bytesDown += change.bytes.length;
-      this.#batches.push({ changes, position });
+      this.#batches.push({ changes, position, isCurrent });
     };
-    await feed(NODE, held, { send, current: (position) => send([], position) }, this.#abort.signal);
+    await feed(NODE, held, { send, current: (position) => send([], position, true) }, this.#abort.signal);
   }
 
   async #deliver(): Promise<void> {
@@ -219,6 +220,7 @@ class Session {
       if (batch === undefined) continue;
       this.moves++;
       await this.#options.replica.state.apply(batch.changes, batch.position);
+      if (batch.isCurrent) this.#options.replica.state.onCurrent();
     }
   }
 
