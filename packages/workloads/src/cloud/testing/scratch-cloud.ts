@@ -14,6 +14,7 @@ import { type FakeClock, fakeClock } from '@skerry/testkit';
 import { type CloudContext, cloudContext } from '../context.ts';
 import { NAMESPACES, NODES, PODS } from '../resources.ts';
 import { formatTime } from '../timestamps.ts';
+import { refOf } from '../writes.ts';
 
 export interface ScratchCloud extends AsyncDisposable {
   readonly client: Client;
@@ -93,8 +94,8 @@ export async function scratchCloud({ log = silentLogger }: { log?: Logger } = {}
       }),
     setReady: (pod, ready = true) => setReady(client, clock, pod, ready),
     bind: async (pod, node) => {
-      const { namespace = '', name = '' } = pod.metadata;
-      await client.patch<Pod>({ gvr: PODS, namespace, name }, { spec: { nodeName: node } }, { type: 'merge' });
+      const binding = { apiVersion: 'v1', kind: 'Binding', metadata: {}, target: { kind: 'Node', name: node } };
+      await client.createSubresource(refOf(PODS, pod), 'binding', binding);
     },
     events: async (name) => {
       const { items } = await client.list<KubeObject & { reason: string; message: string }>(EVENTS);
