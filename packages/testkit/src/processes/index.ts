@@ -11,8 +11,9 @@ export {
   runToEnd,
   tryKubectl,
 } from './kubectl.ts';
+export { COUNTING, deployment, PROCESS, pod, type Runtime, type Workload } from './manifests.ts';
 export { requireSystem, type SystemNeed } from './require-system.ts';
-export { TcpProxy } from './tcp-proxy.ts';
 export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';
+export { TcpProxy } from './tcp-proxy.ts';
 export { TestCloud, type TestCloudOptions } from './test-cloud.ts';
 export { TestEdge, type TestEdgeOptions } from './test-edge.ts';

@@ -274,7 +274,7 @@ export class PodWorker {
         return;
       case 'finish':
         this.#finishing = true;
-        this.#inBackground(this.#finish());
+        this.#inBackground(this.#finishInTheEnd());
         return;
       case 'wake':
         return;
@@ -317,6 +317,19 @@ export class PodWorker {
   }
 
   /** Nothing runs: last status, then volumes, records and logs, then the object. */
+  /** What cannot be cleaned up now is tried again: an object that stays Terminating for a passing fault would stay so for ever. */
+  async #finishInTheEnd(): Promise<void> {
+    const { clock } = this.#context;
+    for (let attempt = 0; !this.#closed.signal.aborted; attempt++) {
+      try {
+        return await this.#finish();
+      } catch (error) {
+        this.#log.warn({ attempt, error: messageOf(error) }, 'pod not cleaned up yet');
+        await clock.sleep(backoffDelay(PREPARE_RETRY, attempt), this.#closed.signal).catch(() => {});
+      }
+    }
+  }
+
   async #finish(): Promise<void> {
     const { runtime, directory } = this.#context;
     if (!this.#isGone) this.#status.want(statusOf(this.view(), runtime.name));

@@ -28,6 +28,8 @@ export class PodVolumes {
   readonly #context: VolumeContext;
   readonly #paths = new Map<string, string>();
   readonly #tokens = new Map<string, IssuedToken & { readonly renewAt: number }>();
+  #turn: Promise<void> = Promise.resolve();
+  #isTornDown = false;
 
   constructor(context: VolumeContext) {
     this.#context = context;
@@ -39,8 +41,14 @@ export class PodVolumes {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Makes what is missing and brings what is there up to date; throws VolumeProblem. */
-  async setUp(pod: Pod, facts: PodFacts): Promise<void> {
+  /** Makes what is missing and brings what is there up to date; throws VolumeProblem. Does nothing once they are torn down. */
+  setUp(pod: Pod, facts: PodFacts): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#isTornDown) await this.#setUpAll(pod, facts);
+    });
+  }
+
+  async #setUpAll(pod: Pod, facts: PodFacts): Promise<void> {
     for (const volume of pod.spec.volumes ?? []) {
       try {
         this.#paths.set(volume.name, await this.#setUpOne(volume, pod, facts));
@@ -66,11 +74,21 @@ export class PodVolumes {
     return mounts;
   }
 
-  async tearDown(podUid: string): Promise<void> {
-    await rm(join(this.#context.directory, 'volumes'), { recursive: true, force: true });
-    await rm(memoryDirectory(podUid), { recursive: true, force: true });
-    this.#paths.clear();
-    this.#tokens.clear();
+  tearDown(podUid: string): Promise<void> {
+    this.#isTornDown = true;
+    return this.#inTurn(async () => {
+      await rm(join(this.#context.directory, 'volumes'), { recursive: true, force: true });
+      await rm(memoryDirectory(podUid), { recursive: true, force: true });
+      this.#paths.clear();
+      this.#tokens.clear();
+    });
+  }
+
+  /** One at a time: two that write a volume, or one that writes what another removes, would trip over each other. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 
   async #setUpOne(volume: Volume, pod: Pod, facts: PodFacts): Promise<string> {

@@ -1,0 +1,49 @@
+/** Manifests that the stories share: one place that knows what an image is on which runtime. */
+
+export interface Workload {
+  readonly name: string;
+  /** A POSIX shell script. */
+  readonly script: string;
+  readonly replicas?: number;
+  /** Merged into the pod's spec. */
+  readonly spec?: object;
+  /** Merged into the container. */
+  readonly container?: object;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** `process` runs programs of the host; another runtime brings an image with a shell. */
+export interface Runtime {
+  readonly name: string;
+  readonly image: string;
+}
+
+export const PROCESS: Runtime = { name: 'process', image: 'host' };
+
+export function pod(runtime: Runtime, workload: Workload): object {
+  const { name, labels = { app: name }, annotations = {} } = workload;
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels, annotations }, spec: podSpec(runtime, workload) };
+}
+
+export function deployment(runtime: Runtime, workload: Workload): object {
+  const { name, replicas = 1, labels = { app: name }, annotations = {} } = workload;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name, ...labels }, annotations }, spec: podSpec(runtime, workload) },
+    },
+  };
+}
+
+function podSpec({ image }: Runtime, { script, spec = {}, container = {} }: Workload): object {
+  const main = { name: 'main', image, command: ['/bin/sh', '-c', script], ...container };
+  return { terminationGracePeriodSeconds: 2, containers: [main], ...spec };
+}
+
+/** Counts in its log, one line every 200 ms, and ends at once when it is told to. */
+export const COUNTING = 'trap "exit 0" TERM; i=0; while :; do i=$((i+1)); echo "line $i"; sleep 0.2; done';
