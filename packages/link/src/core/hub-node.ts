@@ -238,7 +238,7 @@ export class HubNode {
     };
     this.#session = session;
     this.#welcome(session, path, hello, false, now, out);
-    if (this.#door === undefined) return;
+    if (this.#door === undefined || this.#door.isEmpty) return;
     this.#door.challengeAnew(now);
     this.#askHolder(now, out);
   }

@@ -80,6 +80,20 @@ test('whatever happens on the way, in the end nothing is lost, stale, doubled or
   );
 });
 
+test('a node that is back with nothing changed is level again for less than 600 bytes of frames', () => {
+  const { cloud, edge, network, advance } = createWorld({ seed: 1 });
+  for (let count = 0; count < 100; count++) cloud.put(`v1/configmaps/default/object-${count}`, 'x'.repeat(600));
+  advance(5_000);
+  assert.equal(edge.objects.size, 100);
+  edge.crash();
+  advance(0);
+  const before = network.bytes;
+  const currents = edge.becameCurrent;
+  advance(900);
+  assert.equal(edge.becameCurrent, currents + 1);
+  assert.ok(network.bytes - before < 600, `${network.bytes - before} bytes`);
+});
+
 function checkAlways({ edge, cloud }: World): void {
   assertCounting(cloud.sunk, 'outbox entries reach the sink in order and without a gap');
   for (const stream of [...edge.streams.streams.values(), ...cloud.streams.streams.values()]) {
