@@ -10,12 +10,19 @@ export type OnMembership = (node: string, key: StoreKey) => void;
 const NOBODY: ReadonlyMap<string, number> = new Map();
 const NOTHING: ReadonlySet<StoreKey> = new Set();
 
+/** A key that concerns nodes. */
+interface Reached {
+  /** The text that all links to it share: there are many more links than keys. */
+  readonly key: StoreKey;
+  /** In how many ways each node reaches it. Invariant: never 0. */
+  readonly ways: Map<string, number>;
+}
+
 export class ConcernGraph {
   readonly #links = new Map<StoreKey, Links>();
   /** For each key the objects that follow it: the other end of `sources`. */
   readonly #followers = new Map<StoreKey, Set<StoreKey>>();
-  /** For each key, in how many ways each node reaches it. Invariant: never 0. */
-  readonly #ways = new Map<StoreKey, Map<string, number>>();
+  readonly #reached = new Map<StoreKey, Reached>();
   readonly #members = new Map<string, Set<StoreKey>>();
   readonly #onMembership: OnMembership;
 
@@ -25,13 +32,13 @@ export class ConcernGraph {
   }
 
   concerns(node: string, key: StoreKey): boolean {
-    const nodes = this.#ways.get(key);
-    return nodes !== undefined && (nodes.has(node) || nodes.has(EVERY_NODE));
+    const ways = this.#reached.get(key)?.ways;
+    return ways !== undefined && (ways.has(node) || ways.has(EVERY_NODE));
   }
 
   /** The nodes that `key` concerns; EVERY_NODE may be among them. */
   nodesOf(key: StoreKey): Iterable<string> {
-    return (this.#ways.get(key) ?? NOBODY).keys();
+    return (this.#reached.get(key)?.ways ?? NOBODY).keys();
   }
 
   /** All keys that concern `node`, whether such an object exists or not; each once. */
@@ -55,7 +62,11 @@ export class ConcernGraph {
     for (const source of added(links.sources, before.sources)) this.#unfollow(source, key);
     for (const target of gone) this.#removeAll(key, target);
     if (isEmpty(links)) this.#links.delete(key);
-    else this.#links.set(key, links);
+    else
+      this.#links.set(key, {
+        ...links,
+        targets: links.targets.map((target) => this.#reached.get(target)?.key ?? target),
+      });
   }
 
   #follow(source: StoreKey, key: StoreKey): void {
@@ -82,9 +93,9 @@ export class ConcernGraph {
   }
 
   #add(node: string, key: StoreKey): void {
-    const ways = this.#ways.get(key);
+    const ways = this.#reached.get(key)?.ways;
     const count = ways?.get(node) ?? 0;
-    if (ways === undefined) this.#ways.set(key, new Map([[node, 1]]));
+    if (ways === undefined) this.#reached.set(key, { key, ways: new Map([[node, 1]]) });
     else ways.set(node, count + 1);
     if (count > 0) return;
     const members = this.#members.get(node);
@@ -95,7 +106,7 @@ export class ConcernGraph {
   }
 
   #remove(node: string, key: StoreKey): void {
-    const ways = this.#ways.get(key);
+    const ways = this.#reached.get(key)?.ways;
     const count = ways?.get(node) ?? 0;
     if (ways === undefined || count === 0) return;
     if (count > 1) {
@@ -103,7 +114,7 @@ export class ConcernGraph {
       return;
     }
     ways.delete(node);
-    if (ways.size === 0) this.#ways.delete(key);
+    if (ways.size === 0) this.#reached.delete(key);
     const members = this.#members.get(node);
     members?.delete(key);
     if (members?.size === 0) this.#members.delete(node);

@@ -4,7 +4,7 @@ import { type Logger, messageOf } from '@skerry/base';
 import type { Change, Store, StoredObject, StoreKey } from '../store/contract.ts';
 import { parseKey } from '../store/key.ts';
 import { ConcernGraph } from './concern-graph.ts';
-import { EVERY_NODE, hasContentLinks, type Links, linksOf, NO_LINKS } from './links.ts';
+import { EVERY_NODE, type LinkRule, type Links, linkRule, linksOf, NO_LINKS } from './links.ts';
 
 export interface ConcernsOptions {
   readonly store: Store;
@@ -35,13 +35,13 @@ class StoreConcerns implements Concerns {
   readonly #options: ConcernsOptions;
   readonly #graph = new ConcernGraph((node, key) => this.#touch(node, key));
   readonly #followers = new Map<string, Set<(key: StoreKey) => void>>();
-  #rows = new Map<string, ResourceRow>();
+  #rules = new Map<string, LinkRule>();
   #revision = 0;
   #subscription: Disposable;
 
   constructor(options: ConcernsOptions) {
     this.#options = options;
-    this.#rows = rowsByKind(options.rows());
+    this.#rules = rulesByKind(options.rows(), this.#rules);
     const { items, revision } = options.store.list('');
     for (const object of items) this.#read(object);
     this.#revision = revision;
@@ -71,10 +71,10 @@ class StoreConcerns implements Concerns {
   }
 
   refresh(): void {
-    const before = this.#rows;
-    this.#rows = rowsByKind(this.#options.rows());
-    const changed = [...new Set([...before.keys(), ...this.#rows.keys()])].filter(
-      (kind) => before.get(kind) !== this.#rows.get(kind),
+    const before = this.#rules;
+    this.#rules = rulesByKind(this.#options.rows(), before);
+    const changed = [...new Set([...before.keys(), ...this.#rules.keys()])].filter(
+      (kind) => before.get(kind) !== this.#rules.get(kind),
     );
     for (const kind of changed) for (const object of this.#options.store.list(`${kind}/`).items) this.#read(object);
   }
@@ -104,16 +104,19 @@ class StoreConcerns implements Concerns {
 
   #linksOf({ key, json }: StoredObject): Links {
     const at = parseKey(key);
-    const row = this.#rows.get(`${at.group}/${at.resource}`);
-    if (row === undefined) return NO_LINKS;
+    const rule = this.#rules.get(`${at.group}/${at.resource}`);
+    if (rule === undefined) return NO_LINKS;
     try {
-      const object = hasContentLinks(row) ? (JSON.parse(json) as KubeObject) : undefined;
-      return linksOf(row, at, object, (group, resource) => this.#rows.get(`${group}/${resource}`)?.namespaced ?? true);
+      const object = rule.readsContent ? (JSON.parse(json) as KubeObject) : undefined;
+      return linksOf(rule, at, object, this.#isNamespaced);
     } catch (error) {
       this.#options.log.error({ key, error: messageOf(error) }, 'stored object is not readable');
       return NO_LINKS;
     }
   }
+
+  readonly #isNamespaced = (group: string, resource: string): boolean =>
+    this.#rules.get(`${group}/${resource}`)?.row.namespaced ?? true;
 
   #touch(node: string, key: StoreKey): void {
     if (this.#followers.size === 0) return;
@@ -126,8 +129,13 @@ function call(followers: Iterable<(key: StoreKey) => void> | undefined, key: Sto
   for (const follower of followers ?? []) follower(key);
 }
 
-function rowsByKind(rows: Iterable<ResourceRow>): Map<string, ResourceRow> {
-  const byKind = new Map<string, ResourceRow>();
-  for (const row of rows) byKind.set(`${row.gvr.group}/${row.gvr.resource}`, row);
-  return byKind;
+/** Rules of rows that are the same stay the same. */
+function rulesByKind(rows: Iterable<ResourceRow>, before: ReadonlyMap<string, LinkRule>): Map<string, LinkRule> {
+  const rules = new Map<string, LinkRule>();
+  for (const row of rows) {
+    const kind = `${row.gvr.group}/${row.gvr.resource}`;
+    const known = before.get(kind);
+    rules.set(kind, known?.row === row ? known : linkRule(row));
+  }
+  return rules;
 }

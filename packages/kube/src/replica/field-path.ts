@@ -1,19 +1,32 @@
 /** Dotted paths of resource rows: `spec.volumes[].configMap.name`. */
 
-/** Every string at `path`; `[]` after a field goes into each element of the list. */
-export function stringsAt(value: unknown, path: string): string[] {
-  let found: unknown[] = [value];
-  for (const step of path.split('.')) {
+/** A path taken apart, for those who follow it often. */
+export type FieldPath = readonly Step[];
+
+interface Step {
+  readonly field: string;
+  /** The field is a list, and the path goes on in each of its elements. */
+  readonly isList: boolean;
+}
+
+export function parseFieldPath(path: string): FieldPath {
+  return path.split('.').map((step) => {
     const isList = step.endsWith('[]');
-    const field = isList ? step.slice(0, -2) : step;
-    found = found.flatMap((parent) => {
-      const child = fieldOf(parent, field);
-      if (!isList) return child === undefined ? [] : [child];
-      return Array.isArray(child) ? child : [];
-    });
-    if (found.length === 0) return [];
+    return { field: isList ? step.slice(0, -2) : step, isList };
+  });
+}
+
+/** Adds every string that is not empty at `path` to `found`. */
+export function collectStrings(value: unknown, path: FieldPath, found: string[], from = 0): void {
+  const step = path[from];
+  if (step === undefined) {
+    if (typeof value === 'string' && value !== '') found.push(value);
+    return;
   }
-  return found.filter((text): text is string => typeof text === 'string' && text !== '');
+  const child = fieldOf(value, step.field);
+  if (child === undefined) return;
+  if (!step.isList) collectStrings(child, path, found, from + 1);
+  else if (Array.isArray(child)) for (const element of child) collectStrings(element, path, found, from + 1);
 }
 
 /** The same value with another one at `path`; `undefined` removes the field. The order of fields stays. */

@@ -2,7 +2,7 @@
 import type { KubeObject, ResourceRow } from '@skerry/api';
 import type { StoreKey } from '../store/contract.ts';
 import { formatKey, type KeyParts } from '../store/key.ts';
-import { stringsAt } from './field-path.ts';
+import { collectStrings, type FieldPath, parseFieldPath } from './field-path.ts';
 
 /** An object's part in the graph of concerns. */
 export interface Links {
@@ -19,6 +19,25 @@ export const EVERY_NODE = '*';
 
 export const NO_LINKS: Links = { nodes: [], targets: [], sources: [] };
 
+/** A row with its paths taken apart. */
+export interface LinkRule {
+  readonly row: ResourceRow;
+  readonly nodePath: FieldPath | undefined;
+  readonly relations: readonly { readonly to: ResourceRow['gvr']; readonly paths: readonly FieldPath[] }[];
+  /** Whether links are in the content of the objects; all others need not be parsed. */
+  readonly readsContent: boolean;
+}
+
+export function linkRule(row: ResourceRow): LinkRule {
+  const { nodePath, relations } = row;
+  return {
+    row,
+    nodePath: nodePath === undefined ? undefined : parseFieldPath(nodePath),
+    relations: relations.map(({ to, namePaths }) => ({ to, paths: namePaths.map(parseFieldPath) })),
+    readsContent: nodePath !== undefined || relations.length > 0 || isBinding(row),
+  };
+}
+
 /** A relation goes to names only; whether the kind has a namespace is its row's to say. */
 export type IsNamespaced = (group: string, resource: string) => boolean;
 
@@ -31,27 +50,24 @@ function podsOf(namespace: string): StoreKey {
   return `@pods/${namespace}`;
 }
 
-/** Kinds whose links are in their content; all others need not be parsed. */
-export function hasContentLinks(row: ResourceRow): boolean {
-  return row.nodePath !== undefined || row.relations.length > 0 || isBinding(row);
-}
-
 /** `object` may be undefined for kinds without links in their content. */
 export function linksOf(
-  row: ResourceRow,
+  rule: LinkRule,
   at: KeyParts,
   object: KubeObject | undefined,
   isNamespaced: IsNamespaced,
 ): Links {
+  const { row } = rule;
   const fromKey = linksOfKey(row, at);
   if (object === undefined) return fromKey;
   const binding = isBinding(row) ? linksOfBinding(at, object) : NO_LINKS;
-  const nodes = row.nodePath === undefined ? [] : stringsAt(object, row.nodePath);
+  const nodes: string[] = [];
+  if (rule.nodePath !== undefined) collectStrings(object, rule.nodePath, nodes);
   return {
     nodes: unique([...fromKey.nodes, ...binding.nodes, ...nodes]),
     targets: unique([
       ...binding.targets,
-      ...relationTargets(row, at, object, isNamespaced),
+      ...relationTargets(rule, at, object, isNamespaced),
       ...(nodes.length > 0 ? neighbourhood(row, at) : []),
     ]),
     sources: unique([...fromKey.sources, ...binding.sources]),
@@ -86,17 +102,21 @@ function neighbourhood({ gvr, namespaced }: ResourceRow, { namespace }: KeyParts
 }
 
 function relationTargets(
-  row: ResourceRow,
+  { relations }: LinkRule,
   { namespace }: KeyParts,
   object: KubeObject,
   isNamespaced: IsNamespaced,
 ): StoreKey[] {
-  return row.relations.flatMap(({ to: { group, resource }, namePaths }) => {
+  const targets: StoreKey[] = [];
+  for (const { to, paths } of relations) {
+    const names: string[] = [];
+    for (const path of paths) collectStrings(object, path, names);
+    if (names.length === 0) continue;
+    const { group, resource } = to;
     const within = isNamespaced(group, resource) ? namespace : '';
-    return namePaths
-      .flatMap((path) => stringsAt(object, path))
-      .map((name) => formatKey({ group, resource, namespace: within, name }));
-  });
+    for (const name of names) targets.push(formatKey({ group, resource, namespace: within, name }));
+  }
+  return targets;
 }
 
 function isBinding({ gvr: { group, resource } }: ResourceRow): boolean {
