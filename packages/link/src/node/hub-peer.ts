@@ -73,8 +73,10 @@ export class HubPeer implements WheelItem {
     return this.#table;
   }
 
-  info(): HubSessionInfo {
-    const paths = this.#core.channel?.paths.length ?? 0;
+  /** Nothing while there is no session. */
+  info(): HubSessionInfo | undefined {
+    if (this.#core.channel === undefined) return undefined;
+    const paths = this.#core.channel.paths.length;
     return {
       node: this.node,
       sessionNumber: this.#core.sessionNumber,

@@ -65,7 +65,10 @@ class LinkHub implements Hub, WheelItem {
   }
 
   *sessions(): IterableIterator<HubSessionInfo> {
-    for (const peer of this.#peers.values()) yield peer.info();
+    for (const peer of this.#peers.values()) {
+      const info = peer.info();
+      if (info !== undefined) yield info;
+    }
   }
 
   session(node: string): HubSessionInfo | undefined {

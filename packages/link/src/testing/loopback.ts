@@ -34,6 +34,8 @@ const SPIFFE = /URI:spiffe:\/\/skerry\/node\/([^,]+)/;
 export interface LoopbackOptions {
   readonly hub?: Partial<HubOptions>;
   readonly clock?: Clock;
+  /** Of another cloud that this one takes the place of. */
+  readonly authority?: Authority;
   /** Who a request is from; by default what its certificate says. */
   readonly nodeOf?: (request: IncomingMessage) => string | undefined;
 }
@@ -69,10 +71,10 @@ export class Loopback {
   readonly #clock: Clock;
   readonly #edges: EdgeLink[] = [];
 
-  constructor({ hub, clock = systemClock, nodeOf = nodeOfCertificate }: LoopbackOptions = {}) {
+  constructor({ hub, authority, clock = systemClock, nodeOf = nodeOfCertificate }: LoopbackOptions = {}) {
     const context = { now: Date.now() };
     this.#clock = clock;
-    this.authority = createAuthority(context);
+    this.authority = authority ?? createAuthority(context);
     this.hub = createHub({
       feed: this.feed.feed,
       sink: async (node, entries) => {
