@@ -4,6 +4,7 @@ import type { KubeObject } from '@skerry/api';
 import { schemaFor } from '@skerry/api/facts';
 import { formatKey } from '../../store/key.ts';
 import type { TokenGrant } from '../access-hooks.ts';
+import { nodeNameOf } from '../admission/node-restriction.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
 import { type Call, type Engine, fault, find, groupResource, nameOf, nowText } from '../engine.ts';
@@ -11,7 +12,7 @@ import { isRecord } from '../incoming.ts';
 import { toServedObject } from '../object-text.ts';
 import { respondJson } from '../respond.ts';
 import { shapeAs } from '../shaping.ts';
-import { badRequest, conflict, invalid, methodNotAllowed, noSuchRoute, notFound } from '../statuses.ts';
+import { badRequest, conflict, forbidden, invalid, methodNotAllowed, noSuchRoute, notFound } from '../statuses.ts';
 
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' } as const;
 
@@ -44,6 +45,7 @@ export async function requestToken(engine: Engine, call: Call): Promise<ApiRespo
   const stored = find(engine, call);
   if (stored === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
   const grant = grantFor(engine, call, toServedObject(stored), request);
+  restrictNodeToken(call, grant);
   const status = await issueToken(grant);
   const { name, namespace } = { name: nameOf(call.route), namespace: call.route.namespace };
   const metadata = { name, namespace, creationTimestamp: nowText(engine.clock) };
@@ -51,6 +53,17 @@ export async function requestToken(engine: Engine, call: Call): Promise<ApiRespo
   const answer = { kind: 'TokenRequest', apiVersion: 'authentication.k8s.io/v1', metadata, spec };
   const { token, expirationTimestamp } = status;
   return respondJson(201, { ...answer, status: { token, expirationTimestamp } }, call.wanted);
+}
+
+/** A node asks only for the accounts of its own pods, and for tokens that end with them. */
+function restrictNodeToken({ user, kind, route }: Call, { pod, node }: TokenGrant): void {
+  const self = nodeNameOf(user);
+  if (self === undefined) return;
+  if (pod === undefined) throw forbidden(groupResource(kind), nameOf(route), 'node requested token not bound to a pod');
+  if (node?.name !== self) {
+    const why = 'node requested token bound to a pod scheduled on a different node';
+    throw forbidden(groupResource(kind), nameOf(route), why);
+  }
 }
 
 function grantFor(engine: Engine, call: Call, account: KubeObject, { spec = {} }: TokenRequest): TokenGrant {
