@@ -348,6 +348,8 @@ interface Volume {
 
 function comparable(json: string): unknown {
   const object = JSON.parse(json) as KubeObject;
+  // Each shore seals in its own way.
+  if (object.kind === 'Secret') delete object['data'];
   delete object.metadata.managedFields;
   return object;
 }

@@ -253,3 +253,15 @@ test('a piece of a batch leaves the position good for nothing but asking what is
     assert.equal(world.versionsAsked, 1);
     assert.deepEqual(keysAtEdge(world), ['/configmaps/default/needed', `/nodes//${NODE}`, '/pods/default/web']);
   }));
+
+test('Secrets are not in the clear in the edge’s file, and open at its API', async () => {
+  await using world = new TwoShores();
+  await world.cloud.client.create(SECRETS, secret('pin', 'canary-4711'));
+  await world.cloud.client.create(PODS, pod({ name: 'web', nodeName: NODE, secret: 'pin' }));
+  await world.quiet();
+  const found = await world.edge.client.get<KubeObject>(refTo(SECRETS, 'pin'));
+  assert.deepEqual(found['data'], { value: Buffer.from('canary-4711').toString('base64') });
+  for (const { store } of [world.cloud, world.edge.replica]) {
+    assert.match(store.get('/secrets/default/pin')?.json ?? '', /sealed:/);
+  }
+});

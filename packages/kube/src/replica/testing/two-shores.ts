@@ -1,9 +1,10 @@
 /** A cloud and one edge with real stores and API servers, and between them a link that a test makes slow, cuts and loses. */
-import type { UserInfo } from '@skerry/api';
+import type { Sealer, UserInfo } from '@skerry/api';
 import { silentLogger, systemClock } from '@skerry/base';
 import type { Client } from '../../client/contract.ts';
 import { createInProcessClient } from '../../client/in-process.ts';
 import { type ApiServer, createApiServer } from '../../server/api-server.ts';
+import type { Store } from '../../store/contract.ts';
 import type { SqliteStore } from '../../store/sqlite-store.ts';
 import { nextTurn, openTestStore, temporaryDirectory } from '../../store/testing/temporary-store.ts';
 import { type Concerns, openConcerns } from '../concerns.ts';
@@ -123,7 +124,7 @@ export interface Edge {
 
 function openCloud(file: string, onDropped: (dropped: DroppedEntry) => void): Cloud {
   const store = openTestStore(file);
-  const server = serve(store);
+  const server = serve(store, markingSealer('cloud'));
   const rows = () => server.table.all().map(({ row }) => row);
   const concerns = openConcerns({ store, rows, log: silentLogger });
   const included = trackIncluded();
@@ -131,7 +132,7 @@ function openCloud(file: string, onDropped: (dropped: DroppedEntry) => void): Cl
     store,
     client: clientOf(server, ADMIN),
     concerns,
-    feed: createStateFeed({ store, concerns, included, batchChanges: SMALL_BATCH }),
+    feed: createStateFeed({ store, concerns, included, sealer: markingSealer('cloud'), batchChanges: SMALL_BATCH }),
     sink: createOutboxSink({
       clientFor: (node) => clientOf(server, { username: `system:node:${node}`, groups: ['system:nodes'] }),
       rows,
@@ -149,8 +150,9 @@ function openCloud(file: string, onDropped: (dropped: DroppedEntry) => void): Cl
 
 function openEdge(file: string): Edge {
   const rows = () => server.table.all().map(({ row }) => row);
-  const replica = openReplica({ file, node: NODE, rows, clock: systemClock, log: silentLogger });
-  const server: ApiServer = serve(replica.store);
+  const sealer = markingSealer('edge');
+  const replica = openReplica({ file, node: NODE, rows, sealer, clock: systemClock, log: silentLogger });
+  const server: ApiServer = serve(replica.store, sealer);
   return {
     replica,
     client: clientOf(server, ADMIN),
@@ -161,9 +163,22 @@ function openEdge(file: string): Edge {
   };
 }
 
-function serve(store: Parameters<typeof createApiServer>[0]['store']): ApiServer {
+function serve(store: Store, sealer: Sealer): ApiServer {
   const authorizer = { authorize: () => ({ allowed: true }) };
-  return createApiServer({ store, clock: systemClock, log: silentLogger, authorizer });
+  return createApiServer({ store, sealer, clock: systemClock, log: silentLogger, authorizer });
+}
+
+/** No secrecy, but each shore opens only what it has sealed itself, at the place where it was sealed. */
+function markingSealer(shore: string): Sealer {
+  const mark = (cell: string) => Buffer.from(`${shore} ${cell} `);
+  return {
+    seal: (cell, plain) => Buffer.concat([mark(cell), Buffer.from(plain).reverse()]),
+    open: (cell, sealed) => {
+      const bytes = Buffer.from(sealed);
+      if (!bytes.subarray(0, mark(cell).length).equals(mark(cell))) throw new Error('sealed elsewhere');
+      return Buffer.from(bytes.subarray(mark(cell).length)).reverse();
+    },
+  };
 }
 
 function clientOf(server: ApiServer, user: UserInfo): Client {
