@@ -32,7 +32,7 @@ export interface LocalWrite {
 }
 
 /** Later writes with the same text replace earlier ones that were not sent. */
-export function outboxKey({ op, key }: EdgeWrite): string {
+export function outboxKey(op: EdgeWrite['op'], key: StoreKey): string {
   return `${op} ${key}`;
 }
 

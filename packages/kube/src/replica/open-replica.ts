@@ -10,7 +10,7 @@ import { HELD_SCHEMA, HeldTable } from './held-table.ts';
 import { OUTBOX_SCHEMA, OutboxTable } from './outbox-table.ts';
 import { isAbout, overlay, type Unincluded } from './overlay.ts';
 import { asPartial, decodePosition } from './position.ts';
-import { ReplicaStore } from './replica-store.ts';
+import { MAX_OUTBOX_ENTRIES, ReplicaStore } from './replica-store.ts';
 
 export interface ReplicaOptions {
   readonly file: string;
@@ -19,6 +19,8 @@ export interface ReplicaOptions {
   readonly rows: () => Iterable<ResourceRow>;
   /** Seals Secrets in the file; the local API server opens them with the same one. */
   readonly sealer?: Sealer;
+  /** Entries that may wait for the cloud; beyond it old events make room, and without any a write is refused. */
+  readonly maxOutboxEntries?: number;
   /** The state is level with the cloud's, for the first time in this session. */
   readonly onCurrent?: () => void;
   readonly clock: Clock;
@@ -85,6 +87,7 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
       inner,
       outbox: this.#outbox,
       held: this.#held,
+      maxOutboxEntries: options.maxOutboxEntries ?? MAX_OUTBOX_ENTRIES,
       rowOf: (key) => rowOf(options.rows(), key),
       onAppend: () => {
         for (const listener of this.#listeners) listener();
@@ -106,7 +109,7 @@ class FileReplica implements Replica, StateReplica, OutboxSource {
   }
 
   outboxSize(): number {
-    return this.#outbox.count();
+    return this.#outbox.size;
   }
 
   close(): Promise<void> {

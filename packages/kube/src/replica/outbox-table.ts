@@ -3,6 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { StoreKey } from '../store/contract.ts';
 import type { OutboxEntry } from './contract.ts';
 import { decodeEdgeWrite, type EdgeWrite, encodeEdgeWrite, mergeFields, outboxKey } from './edge-write.ts';
+import { isFed } from './links.ts';
 import type { Unincluded } from './overlay.ts';
 
 export const OUTBOX_SCHEMA = `
@@ -19,11 +20,13 @@ export class OutboxTable {
   readonly #deleteTo: StatementSync;
   readonly #read: StatementSync;
   readonly #count: StatementSync;
+  readonly #find: StatementSync;
   readonly #oldestEvent: StatementSync;
   readonly #setAcknowledged: StatementSync;
   readonly #getAcknowledged: StatementSync;
   #lastSeq = 0;
   #acknowledged = 0;
+  #size = 0;
   /** By object, then by operation; in the order of their sequence numbers. */
   #unincluded = new Map<StoreKey, Map<string, Unincluded>>();
 
@@ -33,11 +36,12 @@ export class OutboxTable {
       statement.setReturnArrays(true);
       return statement;
     };
-    this.#insert = prepare('INSERT OR REPLACE INTO outbox (seq, key, bytes) VALUES (?, ?, ?)');
+    this.#insert = prepare('INSERT INTO outbox (seq, key, bytes) VALUES (?, ?, ?)');
     this.#deleteKey = prepare('DELETE FROM outbox WHERE key = ?');
     this.#deleteSeq = prepare('DELETE FROM outbox WHERE seq = ?');
     this.#deleteTo = prepare('DELETE FROM outbox WHERE seq <= ?');
     this.#read = prepare('SELECT seq, key, bytes FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?');
+    this.#find = prepare('SELECT 1 FROM outbox WHERE key = ?');
     this.#count = prepare('SELECT COUNT(*) FROM outbox');
     this.#oldestEvent = prepare(
       "DELETE FROM outbox WHERE seq = (SELECT MIN(seq) FROM outbox WHERE key LIKE 'object /events/%' OR key LIKE 'object events.k8s.io/%')",
@@ -52,27 +56,31 @@ export class OutboxTable {
     const [acknowledged] = (this.#getAcknowledged.get() as unknown as readonly [number] | undefined) ?? [0];
     this.#acknowledged = acknowledged;
     this.#lastSeq = Math.max(this.#lastSeq, acknowledged);
+    this.#size = (this.#count.get() as unknown as readonly [number])[0];
     this.#unincluded = new Map();
-    for (const [seq, , bytes] of this.#read.all(0, -1) as unknown as Row[]) {
+    for (const [seq, , bytes] of this.#read.iterate(0, -1) as Iterable<unknown> as Iterable<Row>) {
       this.#lastSeq = Math.max(this.#lastSeq, seq);
       this.#remember({ seq, write: decodeEdgeWrite(bytes), isAcknowledged: false });
     }
   }
 
-  count(): number {
-    return (this.#count.get() as unknown as readonly [number])[0];
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether the cloud has not acknowledged a write of this kind yet. */
+  has(op: EdgeWrite['op'], key: StoreKey): boolean {
+    return this.#find.get(outboxKey(op, key)) !== undefined;
   }
 
   /** Whether these writes need no more room than there is: they replace entries, or are events, which push out older ones. */
   canReplace(writes: readonly EdgeWrite[]): boolean {
-    return writes.every(
-      (write) => write.op === 'delete' || isEvent(write.key) || this.#unincluded.get(write.key)?.has(write.op) === true,
-    );
+    return writes.every(({ op, key }) => op === 'delete' || isEvent(key) || this.has(op, key));
   }
 
-  /** Makes room by the entry that is missed least; false when there is none. */
-  dropOldestEvent(): boolean {
-    return this.#oldestEvent.run().changes > 0;
+  /** Makes room by the entry that is missed least, if there is one. */
+  dropOldestEvent(): void {
+    this.#size -= Number(this.#oldestEvent.run().changes);
   }
 
   /** Takes the writes on in memory; the caller runs what it gets in the transaction of the local write. */
@@ -91,7 +99,7 @@ export class OutboxTable {
 
   /** To be run in a transaction. */
   storeAcknowledged(seq: number): void {
-    this.#deleteTo.run(seq);
+    this.#size -= Number(this.#deleteTo.run(seq).changes);
     this.#setAcknowledged.run(Math.max(seq, this.#acknowledged));
   }
 
@@ -133,36 +141,42 @@ export class OutboxTable {
   }
 
   remove({ seq }: Unincluded): void {
-    this.#deleteSeq.run(seq);
+    this.#size -= Number(this.#deleteSeq.run(seq).changes);
   }
 
   #append(write: EdgeWrite): (() => void)[] {
-    const pending = this.#unincluded.get(write.key);
-    const statements: (() => void)[] = [];
-    // A deletion leaves nothing else to say about the object.
-    if (write.op === 'delete') {
-      for (const entry of this.unincluded(write.key))
-        statements.push(() => this.#deleteKey.run(outboxKey(entry.write)));
-      pending?.clear();
-    }
+    const { key } = write;
+    const pending = this.#unincluded.get(key);
     const earlier = pending?.get('fields')?.write;
     const whole =
       write.op === 'fields' && earlier?.op === 'fields'
         ? { ...write, fields: mergeFields(earlier.fields, write.fields) }
         : write;
+    // A deletion leaves nothing else to say about the object.
+    const replaced: readonly EdgeWrite['op'][] = write.op === 'delete' ? OPERATIONS : [write.op];
+    if (write.op === 'delete') pending?.clear();
     const seq = ++this.#lastSeq;
     this.#remember({ seq, write: whole, isAcknowledged: false });
-    statements.push(() => this.#insert.run(seq, outboxKey(whole), encodeEdgeWrite(whole)));
-    return statements;
+    return [
+      () => {
+        for (const op of replaced) this.#size -= Number(this.#deleteKey.run(outboxKey(op, key)).changes);
+        this.#insert.run(seq, outboxKey(whole.op, key), encodeEdgeWrite(whole));
+        this.#size++;
+      },
+    ];
   }
 
+  /** Only of what comes down again: events and leases are many, and nothing is ever laid over by them. */
   #remember(entry: Unincluded): void {
     const { key, op } = entry.write;
+    if (!isFed(key)) return;
     const writes = this.#unincluded.get(key);
     if (writes === undefined) this.#unincluded.set(key, new Map([[op, entry]]));
     else writes.set(op, entry);
   }
 }
+
+const OPERATIONS: readonly EdgeWrite['op'][] = ['status', 'fields', 'object', 'delete'];
 
 function isEvent(key: StoreKey): boolean {
   return key.startsWith('/events/') || key.startsWith('events.k8s.io/');

@@ -23,15 +23,16 @@ export interface ReplicaStoreOptions {
   readonly outbox: OutboxTable;
   readonly held: HeldTable;
   readonly rowOf: (key: StoreKey) => ResourceRow | undefined;
+  readonly maxOutboxEntries: number;
   /** Called after entries reached the disk. */
   readonly onAppend: () => void;
 }
 
 /** Entries that may wait for the cloud. Beyond it old events make room, and without any the write is refused. */
-const MAX_OUTBOX_ENTRIES = 50_000;
+export const MAX_OUTBOX_ENTRIES = 50_000;
 
 /** Objects of one kind that the edge made and keeps, such as events; the oldest go first once the cloud has them. */
-const MAX_OWN_OBJECTS = 1_000;
+export const MAX_OWN_OBJECTS = 1_000;
 const PRUNED_AT_ONCE = 100;
 
 export class ReplicaStore implements Store {
@@ -112,7 +113,7 @@ export class ReplicaStore implements Store {
   }
 
   #plan(key: StoreKey, before: StoredObject | undefined, after: KubeObject | undefined): EdgePlan {
-    const { node, outbox, rowOf } = this.#options;
+    const { node, outbox, rowOf, maxOutboxEntries } = this.#options;
     const row = rowOf(key);
     if (row === undefined) throw new StatusError(503, 'ServiceUnavailable', `no resource of this node: ${key}`);
     const plan = planEdgeWrite({
@@ -122,7 +123,7 @@ export class ReplicaStore implements Store {
       before: before === undefined ? undefined : (JSON.parse(before.json) as KubeObject),
       after,
     });
-    const isFull = outbox.count() >= MAX_OUTBOX_ENTRIES;
+    const isFull = outbox.size >= maxOutboxEntries;
     if (isFull && !outbox.canReplace(plan.writes)) {
       throw new StatusError(503, 'ServiceUnavailable', 'too much waits for the cloud already', {
         retryAfterSeconds: 60,
@@ -132,12 +133,12 @@ export class ReplicaStore implements Store {
   }
 
   #append(writes: readonly EdgeWrite[], before: StoredObject | undefined): () => void {
-    const { outbox, held } = this.#options;
+    const { outbox, held, maxOutboxEntries } = this.#options;
     const store = outbox.append(writes);
     return () => {
       store();
       if (before !== undefined && writes.length > 0) held.castShadow(before.key, before.json);
-      if (outbox.count() > MAX_OUTBOX_ENTRIES) outbox.dropOldestEvent();
+      if (outbox.size > maxOutboxEntries) outbox.dropOldestEvent();
     };
   }
 
@@ -161,7 +162,7 @@ export class ReplicaStore implements Store {
     if (this.#inner.count(prefix) < MAX_OWN_OBJECTS + PRUNED_AT_ONCE) return;
     const oldest = this.#inner
       .list(prefix)
-      .items.filter((object) => outbox.unincluded(object.key).every(({ isAcknowledged }) => isAcknowledged))
+      .items.filter((object) => !outbox.has('object', object.key))
       .sort((a, b) => a.revision - b.revision)
       .slice(0, PRUNED_AT_ONCE);
     await Promise.all(oldest.map((object) => this.#inner.delete(object.key)));

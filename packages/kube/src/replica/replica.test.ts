@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStatus, type KubeObject } from '@skerry/api';
+import { MAX_OWN_OBJECTS } from './replica-store.ts';
 import {
   CONFIG_MAPS,
   configMap,
@@ -15,7 +16,7 @@ import {
   SECRETS,
   secret,
 } from './testing/objects.ts';
-import { NODE, TwoShores } from './testing/two-shores.ts';
+import { NODE, SMALL_OUTBOX, TwoShores } from './testing/two-shores.ts';
 
 /** A cloud with a node, a pod at it that needs a ConfigMap, and things that are none of its business; the edge has all. */
 async function check(story: (world: TwoShores) => Promise<void>): Promise<void> {
@@ -265,3 +266,30 @@ test('Secrets are not in the clear in the edge’s file, and open at its API', a
     assert.match(store.get('/secrets/default/pin')?.json ?? '', /sealed:/);
   }
 });
+
+test('an outbox that is full keeps what counts and the newest events', () =>
+  check(async (world) => {
+    await world.disconnect();
+    await setStatus(world.edge.client, 'kept');
+    for (let i = 0; i < SMALL_OUTBOX + 10; i++) await world.edge.client.create(EVENTS, event(`e${i}`));
+    assert.equal(world.edge.replica.outboxSize(), SMALL_OUTBOX);
+    await world.restartEdge();
+    assert.equal(world.edge.replica.outboxSize(), SMALL_OUTBOX);
+    await world.quiet();
+    const { items } = await world.cloud.client.list(EVENTS, { namespace: 'default' });
+    assert.equal(items.length, SMALL_OUTBOX - 1);
+    assert.ok(items.some(({ metadata }) => metadata.name === `e${SMALL_OUTBOX + 9}`));
+    assert.equal(await messageOf(world.cloud.client), 'kept');
+  }));
+
+test('an edge keeps only so many of its own events once the cloud has them', () =>
+  check(async (world) => {
+    for (let i = 0; i < MAX_OWN_OBJECTS + 150; i++) {
+      await world.edge.client.create(EVENTS, event(`e${i}`));
+      if (i % 20 === 0) await world.quiet();
+    }
+    await world.quiet();
+    const kept = world.edge.replica.store.count('/events/');
+    assert.ok(kept >= MAX_OWN_OBJECTS && kept < MAX_OWN_OBJECTS + 100, `${kept} kept`);
+    assert.equal(world.cloud.store.count('/events/'), MAX_OWN_OBJECTS + 150);
+  }));

@@ -18,6 +18,7 @@ export const NODE = 'edge-1';
 
 const ADMIN: UserInfo = { username: 'admin', groups: ['system:masters'] };
 const SMALL_BATCH = 3;
+export const SMALL_OUTBOX = 40;
 
 interface Batch {
   readonly isCurrent: boolean;
@@ -151,7 +152,15 @@ function openCloud(file: string, onDropped: (dropped: DroppedEntry) => void): Cl
 function openEdge(file: string): Edge {
   const rows = () => server.table.all().map(({ row }) => row);
   const sealer = markingSealer('edge');
-  const replica = openReplica({ file, node: NODE, rows, sealer, clock: systemClock, log: silentLogger });
+  const replica = openReplica({
+    file,
+    node: NODE,
+    rows,
+    sealer,
+    maxOutboxEntries: SMALL_OUTBOX,
+    clock: systemClock,
+    log: silentLogger,
+  });
   const server: ApiServer = serve(replica.store, sealer);
   return {
     replica,
