@@ -41,10 +41,10 @@ export interface HttpClient extends Client, Disposable {
   close(): void;
 }
 
-export const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_TIMEOUT_MS = 30_000;
 
 /** How many connections one client opens; each watch holds one. */
-export const MAX_SOCKETS = 256;
+const MAX_SOCKETS = 256;
 
 /** A dead peer behind NAT is noticed by TCP keep-alive, so that no watch hangs on it for ever. */
 const KEEP_ALIVE_PROBE_MS = 15_000;

@@ -24,10 +24,10 @@ export interface RecorderOptions {
 }
 
 /** How many events may wait to be written. */
-export const MAX_PENDING_EVENTS = 1000;
+const MAX_PENDING_EVENTS = 1000;
 
 /** How many different events are remembered, to count them up when they come again. */
-export const MAX_REMEMBERED_EVENTS = 4096;
+const MAX_REMEMBERED_EVENTS = 4096;
 
 /** One object may have this many events at once, then one more every five minutes, as in client-go. */
 const BURST_PER_OBJECT = 25;

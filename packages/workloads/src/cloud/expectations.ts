@@ -9,7 +9,10 @@ import type { Clock } from '@skerry/base';
 import { type Informer, keyOf } from '@skerry/kube/controller';
 
 /** After this long the cache is believed whatever it shows: what is missing was lost in some other way. */
-export const EXPECTATION_TIMEOUT_MS = 5 * 60_000;
+const EXPECTATION_TIMEOUT_MS = 5 * 60_000;
+
+/** An owner whose cache did not show its writes is looked at again after this long, should no event wake it before. */
+export const STALE_CACHE_RECHECK_MS = 30_000;
 
 interface Outstanding {
   readonly since: number;

@@ -7,6 +7,6 @@ export function isReachable(node: Node | undefined): boolean {
 }
 
 /** `True`, `False` or `Unknown`; undefined when it never reported. */
-export function readyStatus({ status }: Node): string | undefined {
+function readyStatus({ status }: Node): string | undefined {
   return status?.conditions?.find(({ type }) => type === 'Ready')?.status;
 }

@@ -19,12 +19,6 @@ export function isReady({ status }: Pod): boolean {
   return readyCondition(status)?.status === 'True';
 }
 
-/** Ready for at least `minReadySeconds`. */
-export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {
-  const remaining = untilAvailable(pod, minReadySeconds, now);
-  return remaining !== undefined && remaining <= 0;
-}
-
 /** Milliseconds until a ready pod counts as available, 0 or less when it does; undefined when it is not ready. */
 export function untilAvailable(pod: Pod, minReadySeconds: number, now: number): number | undefined {
   if (!isReady(pod)) return undefined;

@@ -15,7 +15,7 @@ import {
 import { isSame, isSameStatus } from '../canonical.ts';
 import { applyClaims, diffClaims } from '../claim.ts';
 import type { CloudContext } from '../context.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, STALE_CACHE_RECHECK_MS } from '../expectations.ts';
 import { isReachable } from '../node-facts.ts';
 import { ownerKeys, ownSelector } from '../owner-keys.ts';
 import { controlledBy, indexByController, isControlledBy, orphansIn } from '../owners.ts';
@@ -30,12 +30,10 @@ import { type DaemonPlan, planDaemons } from './plan.ts';
 import { DAEMON_SET, diffHistory, type HistoryDiff, hashOf, REVISION_HASH } from './revisions.ts';
 
 /** At most so many pods are made in one go. */
-export const MAX_BURST = 250;
+const MAX_BURST = 250;
 
 const TEMPLATE_GENERATION_ANNOTATION = 'deprecated.daemonset.template.generation';
 const TEMPLATE_GENERATION_LABEL = 'pod-template-generation';
-const STALE_CACHE_RECHECK_MS = 30_000;
-
 export function daemonSetController(context: CloudContext): ControllerSpec {
   const world = openWorld(context);
   const { daemonSets, pods, nodes, revisions } = world;

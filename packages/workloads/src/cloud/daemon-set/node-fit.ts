@@ -38,7 +38,7 @@ const TOLERATED: Readonly<Record<string, Toleration['effect']>> = {
 };
 
 /** The template's tolerations and those that every daemon has: it must be there when the node is in trouble. */
-export function daemonTolerations({ tolerations = [], hostNetwork }: PodSpec): Toleration[] {
+function daemonTolerations({ tolerations = [], hostNetwork }: PodSpec): Toleration[] {
   const network: typeof TOLERATED =
     hostNetwork === true ? { 'node.kubernetes.io/network-unavailable': 'NoSchedule' } : {};
   const added = Object.entries({ ...TOLERATED, ...network }).map(

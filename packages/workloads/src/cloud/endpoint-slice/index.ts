@@ -3,7 +3,7 @@ import type { Gvk } from '@skerry/api';
 import type { EndpointSlice, Service } from '@skerry/api/types';
 import { type ControllerSpec, type Informer, keyOf, type Requeue, reading, watching } from '@skerry/kube/controller';
 import type { CloudContext } from '../context.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, STALE_CACHE_RECHECK_MS } from '../expectations.ts';
 import { controllerReference } from '../owners.ts';
 import { isOnReachableNode } from '../pods-by-node.ts';
 import { ENDPOINT_SLICES } from '../resources.ts';
@@ -12,16 +12,14 @@ import { addressTypesOf, groupEndpoints, isHeadless } from './endpoints.ts';
 import { isSelecting, type SelectedPods, selectedPods } from './selected-pods.ts';
 import { diffSlices, type SliceContent } from './slices.ts';
 
-export const SERVICE: Gvk = { group: '', version: 'v1', kind: 'Service' };
+const SERVICE: Gvk = { group: '', version: 'v1', kind: 'Service' };
 
-export const SERVICE_NAME = 'kubernetes.io/service-name';
+const SERVICE_NAME = 'kubernetes.io/service-name';
 const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 const MANAGER = 'endpointslice-controller.k8s.io';
 export const HEADLESS = 'service.kubernetes.io/headless';
 
 const BY_SERVICE = 'service';
-const STALE_CACHE_RECHECK_MS = 30_000;
-
 export function endpointSliceController(context: CloudContext): ControllerSpec {
   const selected = selectedPods(context);
   const slices = context.informers.informer<EndpointSlice>({ gvr: ENDPOINT_SLICES });

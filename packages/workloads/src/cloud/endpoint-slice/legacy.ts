@@ -14,7 +14,7 @@ const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
 const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
 
 /** One object cannot hold more; the rest is left out, and the object says so. */
-export const MAX_ADDRESSES = 1000;
+const MAX_ADDRESSES = 1000;
 
 export function endpointsController(context: CloudContext): ControllerSpec {
   const { client, informers } = context;

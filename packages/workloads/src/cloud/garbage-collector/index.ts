@@ -12,11 +12,14 @@ import { type Mirror, openMirror } from './mirror.ts';
 const RECHECK_MS = 500;
 const UNKNOWN_KIND_RECHECK_MS = 30_000;
 
+/** How many owners that are gone are remembered, so that a thousand dependents of one ask only once. */
+const MAX_GONE_OWNERS = 4096;
+
 export function garbageCollector(context: CloudContext): ControllerSpec {
   const kinds = servedKinds(context.rows, context.informers);
   const graph = new Graph();
   const mirror = openMirror(context, kinds, graph);
-  const collector: Collector = { ...context, kinds, graph, mirror, enqueue: () => {} };
+  const collector: Collector = { ...context, kinds, graph, mirror, gone: new Set(), enqueue: () => {} };
   return {
     name: 'garbage-collector',
     watches: [],
@@ -33,6 +36,8 @@ interface Collector extends CloudContext {
   readonly kinds: ServedKinds;
   readonly graph: Graph;
   readonly mirror: Mirror;
+  /** Namespace and uid: a uid that is gone never comes back. */
+  readonly gone: Set<string>;
   enqueue: (uid: string) => void;
 }
 
@@ -58,21 +63,38 @@ async function ownerStates(collector: Collector, item: Item): Promise<Map<string
   return states;
 }
 
-async function ownerState(
-  { client, graph, kinds }: Collector,
-  item: Item,
-  owner: OwnerReference,
-): Promise<OwnerState | undefined> {
+async function ownerState(collector: Collector, item: Item, owner: OwnerReference): Promise<OwnerState | undefined> {
+  const { graph, gone } = collector;
   const known = graph.get(owner.uid);
   if (known !== undefined) {
     // An owner in another namespace is none.
     if (known.namespace !== '' && known.namespace !== item.namespace) return 'gone';
     return isWaitingForDependents(known) ? 'waiting' : 'there';
   }
+  const id = `${item.namespace}/${owner.uid}`;
+  if (gone.has(id)) return 'gone';
+  const state = await askForOwner(collector, item, owner);
+  if (state === 'gone') remember(gone, id);
+  return state;
+}
+
+function remember(gone: Set<string>, id: string): void {
+  gone.add(id);
+  for (const oldest of gone) {
+    if (gone.size <= MAX_GONE_OWNERS) return;
+    gone.delete(oldest);
+  }
+}
+
+/** The mirrors of two kinds are not in step: only the API itself can say that an owner is gone. */
+async function askForOwner(
+  { client, kinds }: Collector,
+  item: Item,
+  owner: OwnerReference,
+): Promise<OwnerState | undefined> {
   const kind = kinds.find(owner.apiVersion, owner.kind);
   if (kind === undefined) return undefined;
   if (kind.namespaced && item.namespace === '') return 'gone';
-  // The mirrors of two kinds are not in step: only the API itself can say that an owner is gone.
   const ref = { gvr: kind.gvr, name: owner.name, ...(kind.namespaced ? { namespace: item.namespace } : {}) };
   try {
     const live = await client.get(ref);

@@ -7,7 +7,7 @@ export const AUTONOMY_DURATION = 'skerry.io/autonomy-duration';
 /** Milliseconds after which a lost node's pods are given up; 0 is plain Kubernetes. */
 export type Autonomy = number;
 
-export const UNLIMITED: Autonomy = Number.POSITIVE_INFINITY;
+const UNLIMITED: Autonomy = Number.POSITIVE_INFINITY;
 
 export function isEdge({ metadata }: Node): boolean {
   return metadata.labels?.[EDGE_LABEL] === 'true';

@@ -9,7 +9,7 @@ import { formatTime } from '../timestamps.ts';
 import { deleteIfThere, refOf } from '../writes.ts';
 
 /** A node must be gone for so long before its pods are: it may be about to register again. */
-export const QUARANTINE_MS = 40_000;
+const QUARANTINE_MS = 40_000;
 
 export function podGcController(context: CloudContext): ControllerSpec {
   const { informers } = context;

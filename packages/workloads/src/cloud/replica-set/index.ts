@@ -7,7 +7,7 @@ import { type ControllerSpec, type Informer, keyOf, type Requeue, reading, watch
 import { isSameStatus } from '../canonical.ts';
 import { applyClaims, diffClaims } from '../claim.ts';
 import type { CloudContext } from '../context.ts';
-import { Expectations } from '../expectations.ts';
+import { Expectations, STALE_CACHE_RECHECK_MS } from '../expectations.ts';
 import { ownerKeys, ownSelector } from '../owner-keys.ts';
 import { controlledBy, controllerOf, indexByController, orphansIn } from '../owners.ts';
 import { isActive } from '../pod-facts.ts';
@@ -19,10 +19,7 @@ import { deleteIfThere, isNamespaceGoing, refOf } from '../writes.ts';
 import { diffReplicaSet, type ReplicaFailure, replicaSetStatus } from './diff.ts';
 import type { Neighbours } from './rank.ts';
 
-export const REPLICA_SET: Gvk = { group: 'apps', version: 'v1', kind: 'ReplicaSet' };
-
-/** The cache is looked at again after this long when it did not show a write of ours. */
-const STALE_CACHE_RECHECK_MS = 30_000;
+const REPLICA_SET: Gvk = { group: 'apps', version: 'v1', kind: 'ReplicaSet' };
 
 export function replicaSetController(context: CloudContext): ControllerSpec {
   const world = openWorld(context);
