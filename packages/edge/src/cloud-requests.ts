@@ -23,7 +23,8 @@ export function askOver(link: () => Pick<EdgeLink, 'openStream' | 'status'> | un
 function cutOff(cause?: unknown): StatusError {
   const message =
     'only the cloud can do this, and this node is cut off from it; it can be done again when the link is back';
-  return new StatusError(503, 'ServiceUnavailable', message, { retryAfterSeconds: 10 }, { cause });
+  // No Retry-After: kubectl would wait through ten of them before it shows a person the reason.
+  return new StatusError(503, 'ServiceUnavailable', message, undefined, { cause });
 }
 
 function toStatus(error: unknown): StatusError {
