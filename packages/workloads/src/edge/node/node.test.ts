@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { KubeObject } from '@skerry/api';
+import { silentLogger, systemClock } from '@skerry/base';
+import { createInProcessClient } from '@skerry/kube/client';
+import { createApiServer } from '@skerry/kube/server';
+import { openStore } from '@skerry/kube/store';
+import { fakeClock } from '@skerry/testkit';
+import { findAccelerators } from './accelerators.ts';
+import { nodeConditions } from './conditions.ts';
+import { hostAddresses } from './host-facts.ts';
+import type { HostUsage } from './host-usage.ts';
+import { createNodeReporter } from './reporter.ts';
+
+function within<T>(story: (directory: string) => Promise<T> | T): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-host-'));
+  return Promise.resolve(story(directory)).finally(() => rmSync(directory, { recursive: true, force: true }));
+}
+
+type Pci = readonly [vendor: string, device: string, pciClass: string];
+
+/** A machine with these devices on its PCI bus. */
+function check(devices: readonly Pci[], expected: ReturnType<typeof findAccelerators>): Promise<void> {
+  return within((root) => {
+    devices.forEach(([vendor, device, pciClass], index) => {
+      const at = join(root, 'sys/bus/pci/devices', `0000:0${index}:00.0`);
+      mkdirSync(at, { recursive: true });
+      writeFileSync(join(at, 'vendor'), `${vendor}\n`);
+      writeFileSync(join(at, 'device'), `${device}\n`);
+      writeFileSync(join(at, 'class'), `${pciClass}\n`);
+    });
+    assert.deepEqual(findAccelerators(root), expected);
+  });
+}
+
+test('a machine without accelerators has none', () =>
+  check([['0x8086', '0x100e', '0x020000']], { resources: {}, labels: {} }));
+
+test('graphics processors are counted by vendor', () =>
+  check(
+    [
+      ['0x10de', '0x2204', '0x030000'],
+      ['0x10de', '0x20b0', '0x030200'],
+      ['0x1234', '0x1111', '0x030000'],
+    ],
+    {
+      resources: { 'nvidia.com/gpu': '2' },
+      labels: {
+        'hardware.skerry.io/gpu': 'true',
+        'hardware.skerry.io/gpu-vendor': 'nvidia',
+        'hardware.skerry.io/gpu-device': '20b0',
+      },
+    },
+  ));
+
+test('neural processors are found by class, or by a vendor that makes nothing else', () =>
+  check(
+    [
+      ['0x8086', '0x7d1d', '0x120000'],
+      ['0x1e60', '0x2864', '0x0b4000'],
+      ['0x19e5', '0xd100', '0x120000'],
+    ],
+    {
+      resources: { 'npu.intel.com/accel': '1', 'hailo.ai/npu': '1', 'huawei.com/Ascend': '1' },
+      labels: {
+        'hardware.skerry.io/npu': 'true',
+        'hardware.skerry.io/npu-vendor': 'huawei',
+        'hardware.skerry.io/npu-device': 'd100',
+      },
+    },
+  ));
+
+const WELL: HostUsage = {
+  memoryTotal: 8e9,
+  memoryAvailable: 4e9,
+  cpuSeconds: 1,
+  diskTotal: 100,
+  diskAvailable: 50,
+  inodesTotal: 100,
+  inodesFree: 50,
+  pidLimit: 1000,
+  processes: 10,
+};
+
+test('pressure is a kubelet’s, and the time of a transition is kept', () => {
+  const of = (host: Partial<HostUsage>, known: Parameters<typeof nodeConditions>[2] = []) =>
+    nodeConditions({ ...WELL, ...host }, { isReady: true, message: 'ok' }, known, 60_000);
+  const under = (host: Partial<HostUsage>) =>
+    of(host)
+      .filter(({ status }) => status === 'True')
+      .map(({ type }) => type);
+  assert.deepEqual(under({}), ['Ready']);
+  assert.deepEqual(under({ memoryAvailable: 50e6 }), ['MemoryPressure', 'Ready']);
+  assert.deepEqual(under({ diskAvailable: 9 }), ['DiskPressure', 'Ready']);
+  assert.deepEqual(under({ inodesFree: 4 }), ['DiskPressure', 'Ready']);
+  assert.deepEqual(under({ processes: 960 }), ['PIDPressure', 'Ready']);
+  const known = [{ type: 'Ready', status: 'True' as const, lastTransitionTime: 'before' }];
+  assert.equal(of({}, known).at(-1)?.lastTransitionTime, 'before');
+});
+
+test('addresses leave out loopback, link-local and container bridges', () => {
+  const at = (address: string, family: 'IPv4' | 'IPv6' = 'IPv4', internal = false) =>
+    ({ address, family, internal, netmask: '', mac: '', cidr: null, scopeid: 0 }) as never;
+  assert.deepEqual(
+    hostAddresses({
+      lo: [at('127.0.0.1', 'IPv4', true)],
+      docker0: [at('172.17.0.1')],
+      eth0: [at('fe80::1', 'IPv6'), at('10.1.2.3'), at('fd00::3', 'IPv6')],
+    }),
+    ['10.1.2.3', 'fd00::3'],
+  );
+  assert.deepEqual(hostAddresses({}), ['127.0.0.1']);
+});
+
+interface ReportedNode extends KubeObject {
+  spec: { unschedulable?: boolean };
+  status: {
+    conditions: { type: string; status: string }[];
+    capacity: Record<string, string>;
+    addresses: { address: string }[];
+    nodeInfo: Record<string, string>;
+  };
+}
+
+test('the node registers itself, keeps its status and lease, and heals what others wrote over', () =>
+  within(async (directory) => {
+    const store = openStore({ file: join(directory, 'store.db'), clock: systemClock, log: silentLogger });
+    const server = createApiServer({
+      store,
+      clock: systemClock,
+      log: silentLogger,
+      authorizer: { authorize: () => ({ allowed: true }) },
+    });
+    const user = { username: 'test', groups: ['system:masters', 'system:authenticated'] };
+    const client = createInProcessClient({ handle: (request) => server.handle(request), user });
+    await client.create(
+      { group: '', version: 'v1', resource: 'namespaces' },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-node-lease' } },
+    );
+    const clock = fakeClock();
+    let ips = ['10.0.0.1'];
+    const reporter = createNodeReporter({
+      client,
+      nodeName: 'edge-1',
+      clock,
+      log: silentLogger,
+      runtimes: [{ name: 'process', version: 'process://1' } as never],
+      nodeIps: () => ips,
+      directory,
+      version: 'v1.36.0-skerry',
+    });
+    const abort = new AbortController();
+    const running = reporter.run(abort.signal);
+    const ref = { gvr: { group: '', version: 'v1', resource: 'nodes' }, name: 'edge-1' };
+    const node = () => client.get<ReportedNode>(ref);
+    const until = async (isDone: (one: ReportedNode) => boolean): Promise<ReportedNode> => {
+      for (let tries = 0; tries < 100; tries++) {
+        const one = await node().catch(() => undefined);
+        if (one !== undefined && isDone(one)) return one;
+        await clock.advance(1000);
+      }
+      throw new Error(`node is ${JSON.stringify(await node(), null, 1)}`);
+    };
+    const ready = (one: ReportedNode) => one.status.conditions.find(({ type }) => type === 'Ready')?.status;
+    const first = await until((one) => ready(one) === 'True');
+    assert.equal(first.metadata.labels?.['runtime.skerry.io/process'], 'true');
+    assert.equal(first.metadata.labels?.['skerry.io/edge'], 'true');
+    assert.equal(first.status.nodeInfo['containerRuntimeVersion'], 'process://1');
+    await client.patch(
+      ref,
+      { status: { conditions: [{ type: 'Ready', status: 'Unknown' }] } },
+      { type: 'strategic', subresource: 'status' },
+    );
+    await until((one) => ready(one) === 'True');
+    ips = ['10.0.0.2'];
+    const moved = await until((one) => one.status.addresses.some(({ address }) => address === '10.0.0.2'));
+    assert.deepEqual(
+      moved.status.addresses.map(({ address }) => address),
+      ['10.0.0.2', 'edge-1'],
+    );
+    const before = (await node()).metadata.resourceVersion;
+    await clock.advance(60_000);
+    assert.equal((await node()).metadata.resourceVersion, before, 'nothing changed, nothing written');
+    const lease = await client.get<KubeObject & { spec: { holderIdentity: string } }>({
+      gvr: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
+      namespace: 'kube-node-lease',
+      name: 'edge-1',
+    });
+    assert.equal(lease.spec.holderIdentity, 'edge-1');
+    abort.abort();
+    await running;
+    server.close();
+    await store.close();
+  }));

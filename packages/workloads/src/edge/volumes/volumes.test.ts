@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { ConfigObject } from '../pod/environment.ts';
+import type { Pod, Volume, VolumeMount } from '../pod/types.ts';
+import { volumePath, writeDirectory } from './atomic-directory.ts';
+import { openHostPath } from './host-path.ts';
+import { PodVolumes } from './pod-volumes.ts';
+
+const FACTS = { podIPs: ['10.0.0.1'], hostIPs: ['10.0.0.1'], allocatable: {} };
+
+interface World {
+  readonly directory: string;
+  readonly configs: Map<string, Partial<ConfigObject>>;
+  readonly clock: { now: number };
+  readonly tokens: string[];
+  readonly volumes: PodVolumes;
+  readonly setUp: (...volumes: Volume[]) => Promise<void>;
+  readonly read: (path: string) => string;
+}
+
+async function check(story: (world: World) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-volumes-'));
+  const configs: World['configs'] = new Map();
+  const clock = { now: 0 };
+  const tokens: string[] = [];
+  const volumes = new PodVolumes({
+    directory,
+    read: async (kind, name) => configs.get(`${kind}/${name}`) as ConfigObject | undefined,
+    requestToken: async ({ serviceAccount, audiences, expirationSeconds }) => {
+      tokens.push(`${serviceAccount}/${audiences.join()}`);
+      return { token: `t${tokens.length}`, expiresAt: clock.now + expirationSeconds * 1000 };
+    },
+    now: () => clock.now,
+    owner: undefined,
+  });
+  const setUp = (...all: Volume[]) => volumes.setUp(podWith(all), FACTS);
+  try {
+    await story({
+      directory,
+      configs,
+      clock,
+      tokens,
+      volumes,
+      setUp,
+      read: (path) => readFileSync(join(directory, 'volumes', path), 'utf8'),
+    });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const podWith = (volumes: Volume[]): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'p', namespace: 'ns', uid: 'uid-1', labels: { a: 'b' } },
+  spec: { containers: [], volumes, serviceAccountName: 'sa' },
+});
+
+test('a directory changes at one instant, through one link', () =>
+  check(async ({ directory }) => {
+    const at = join(directory, 'v');
+    const file = (text: string) => ({ data: Buffer.from(text), mode: 0o640 });
+    await writeDirectory(
+      at,
+      new Map([
+        ['a', file('1')],
+        ['sub/b', file('2')],
+      ]),
+    );
+    const before = readlinkSync(join(at, '..data'));
+    assert.equal(readlinkSync(join(at, 'a')), '..data/a');
+    assert.equal(statSync(join(at, 'a')).mode & 0o777, 0o640);
+    assert.equal(
+      await writeDirectory(
+        at,
+        new Map([
+          ['a', file('1')],
+          ['sub/b', file('2')],
+        ]),
+      ),
+      false,
+    );
+    assert.equal(readlinkSync(join(at, '..data')), before, 'nothing changed, nothing written');
+    assert.equal(
+      await writeDirectory(
+        at,
+        new Map([
+          ['a', file('3')],
+          ['c', file('4')],
+        ]),
+      ),
+      true,
+    );
+    assert.deepEqual(
+      readdirSync(at)
+        .filter((name) => !name.startsWith('..'))
+        .sort(),
+      ['a', 'c'],
+    );
+    assert.equal(readFileSync(join(at, 'a'), 'utf8'), '3');
+    assert.equal(readdirSync(at).filter((name) => name.startsWith('..')).length, 2, 'the old version is gone');
+  }));
+
+test('no path leaves the volume', () => {
+  for (const path of ['../x', '/etc/passwd', 'a/../../b', '..data', '..', '.', ''])
+    assert.equal(volumePath(path), undefined, path);
+  assert.equal(volumePath('a/./b'), 'a/b');
+});
+
+test('ConfigMaps and Secrets become files, with modes, and follow changes', () =>
+  check(async ({ configs, setUp, read, directory }) => {
+    configs.set('ConfigMap/c', { data: { key: 'text' }, binaryData: { bin: 'AAE=' } });
+    configs.set('Secret/s', { data: { key: Buffer.from('secret').toString('base64') } });
+    const volumes: Volume[] = [
+      { name: 'c', configMap: { name: 'c' } },
+      { name: 's', secret: { secretName: 's', defaultMode: 0o400, items: [{ key: 'key', path: 'deep/er' }] } },
+    ];
+    await setUp(...volumes);
+    assert.equal(read('c/key'), 'text');
+    assert.equal(read('c/bin'), '\0\u0001');
+    assert.equal(read('s/deep/er'), 'secret');
+    assert.equal(statSync(join(directory, 'volumes/s/deep/er')).mode & 0o777, 0o400);
+    configs.set('ConfigMap/c', { data: { other: 'new' } });
+    await setUp(...volumes);
+    assert.equal(read('c/other'), 'new');
+    assert.throws(() => read('c/key'), { code: 'ENOENT' });
+  }));
+
+test('what is missing is named, unless it is optional', () =>
+  check(async ({ configs, setUp }) => {
+    await assert.rejects(setUp({ name: 'v', configMap: { name: 'no' } }), {
+      message: 'MountVolume.SetUp failed for volume "v" : configmap "no" not found',
+    });
+    await setUp({ name: 'v', configMap: { name: 'no', optional: true } });
+    configs.set('Secret/s', { data: {} });
+    await assert.rejects(
+      setUp({ name: 'v', secret: { secretName: 's', items: [{ key: 'k', path: 'k' }] } }),
+      /non-existent secret key: ns\/s\/k/,
+    );
+    await assert.rejects(setUp({ name: 'v', nfs: {} }), /volume type nfs is not supported/);
+    await assert.rejects(setUp({ name: 'v', configMap: { name: 'no', items: [], optional: false } }), /not found/);
+  }));
+
+test('a hostile item path does not leave the volume', () =>
+  check(async ({ configs, setUp }) => {
+    configs.set('ConfigMap/c', { data: { k: 'x' } });
+    await assert.rejects(
+      setUp({ name: 'v', configMap: { name: 'c', items: [{ key: 'k', path: '../../evil' }] } }),
+      /leaves the volume/,
+    );
+  }));
+
+test('a token is asked for once, and again at four fifths of its life', () =>
+  check(async ({ clock, tokens, setUp, read, volumes }) => {
+    const volume: Volume = {
+      name: 't',
+      projected: { sources: [{ serviceAccountToken: { path: 'token', expirationSeconds: 1000 } }] },
+    };
+    await setUp(volume);
+    await setUp(volume);
+    assert.deepEqual(tokens, ['sa/']);
+    assert.equal(volumes.renewAt, 800_000);
+    clock.now = 800_000;
+    await setUp(volume);
+    assert.equal(read('t/token'), 't2');
+  }));
+
+test('a pod may read about itself', () =>
+  check(async ({ setUp, read }) => {
+    await setUp({
+      name: 'd',
+      downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] },
+    });
+    assert.equal(read('d/labels'), 'a="b"');
+  }));
+
+async function subPath(world: World, mount: Partial<VolumeMount>): Promise<string> {
+  const volumeMounts = [{ name: 'e', mountPath: '/m', ...mount }];
+  const [ready] = await world.volumes.mountsOf({ name: 'c', volumeMounts }, { POD: 'p' });
+  return ready?.hostPath.slice(world.directory.length) ?? '';
+}
+
+test('subPath stays in the volume, also through links', () =>
+  check(async (world) => {
+    await world.setUp({ name: 'e', emptyDir: {} });
+    const volume = join(world.directory, 'volumes/e');
+    assert.equal(await subPath(world, { subPath: 'a/b' }), '/volumes/e/a/b');
+    assert.equal(await subPath(world, { subPathExpr: '$(POD)' }), '/volumes/e/p');
+    symlinkSync('/etc', join(volume, 'out'));
+    symlinkSync('a', join(volume, 'in'));
+    assert.equal(await subPath(world, { subPath: 'in' }), '/volumes/e/a');
+    await assert.rejects(subPath(world, { subPath: 'out' }), /leads out of the volume/);
+    await assert.rejects(subPath(world, { subPath: '../x' }), /leaves the volume/);
+  }));
+
+test('an emptyDir outlives the agent and ends with the pod', () =>
+  check(async ({ setUp, volumes, directory }) => {
+    const all: Volume[] = [{ name: 'e', emptyDir: {} }];
+    await setUp(...all);
+    writeFileSync(join(directory, 'volumes/e/kept'), '');
+    await setUp(...all);
+    assert.deepEqual(readdirSync(join(directory, 'volumes/e')), ['kept']);
+    await volumes.tearDown('uid-1');
+    assert.deepEqual(readdirSync(directory), []);
+  }));
+
+test('hostPath types are checked or made', () =>
+  check(async ({ directory }) => {
+    const at = (name: string) => join(directory, name);
+    mkdirSync(at('dir'));
+    writeFileSync(at('file'), '');
+    assert.equal(openHostPath({ path: at('dir'), type: 'Directory' }), at('dir'));
+    assert.throws(() => openHostPath({ path: at('file'), type: 'Directory' }), /is not a directory/);
+    assert.throws(() => openHostPath({ path: at('none'), type: 'File' }), /is not a file/);
+    assert.throws(() => openHostPath({ path: at('file'), type: 'Socket' }), /is not a socket file/);
+    assert.equal(openHostPath({ path: at('made'), type: 'DirectoryOrCreate' }), at('made'));
+    assert.throws(() => openHostPath({ path: `${directory}/../x` }), /must be absolute/);
+  }));
