@@ -120,11 +120,7 @@ const OPENAPI_V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2';
  * An OpenAPI v2 document in protobuf that defines nothing: `swagger: "2.0"`, an `info`, empty `paths` and `definitions`.
  * kubectl asks for this form only about kinds that no v3 document has; hearing nothing, it goes on as it should.
  */
-const EMPTY_V2_PROTOBUF = Buffer.from([
-  ...[0x0a, 3, 0x32, 0x2e, 0x30],
-  ...[0x12, 9, 0x0a, 3, 0x41, 0x50, 0x49, 0x12, 2, 0x76, 0x31],
-  ...[0x42, 0, 0x4a, 0],
-]);
+const EMPTY_V2_PROTOBUF = Buffer.from('\n\x032.0\x12\x09\n\x03API\x12\x02v1B\0J\0', 'latin1');
 
 function answerOpenApiV2(table: ResourceTable, request: ApiRequest): ApiResponse {
   if (request.headers['accept']?.startsWith(OPENAPI_V2_PROTOBUF) === true) {

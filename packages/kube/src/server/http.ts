@@ -72,10 +72,16 @@ export async function listenHttps(options: HttpsOptions): Promise<Listener> {
     ALPNProtocols: ['http/1.1'],
   });
   server.on('tlsClientError', (_error, socket) => socket.destroy());
-  const listener = serve(server, options, limits);
+  const limiter = serve(server, options, limits);
   await listen(server, { host: options.host, port: options.port });
-  const { port } = server.address() as AddressInfo;
-  return { ...listener, port, setTls: (tls) => server.setSecureContext(tlsOptions(tls)) };
+  return {
+    port: (server.address() as AddressInfo).port,
+    get connections() {
+      return limiter.size;
+    },
+    setTls: (tls) => server.setSecureContext(tlsOptions(tls)),
+    close: (graceMs = DEFAULT_GRACE_MS) => closeServer(server, options.clock ?? systemClock, graceMs),
+  };
 }
 
 /** On a unix socket that only its owner may open; who may open it still authenticates. */
@@ -83,11 +89,17 @@ export async function listenUnix(options: UnixOptions): Promise<Listener> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const { chmodSync, rmSync } = process.getBuiltinModule('node:fs');
   const server = process.getBuiltinModule('node:http').createServer(httpOptions(limits));
-  const listener = serve(server, options, limits);
+  const limiter = serve(server, options, limits);
   rmSync(options.path, { force: true });
   await listen(server, { path: options.path });
   chmodSync(options.path, 0o600);
-  return listener;
+  return {
+    get connections() {
+      return limiter.size;
+    },
+    setTls: () => {},
+    close: (graceMs = DEFAULT_GRACE_MS) => closeServer(server, options.clock ?? systemClock, graceMs),
+  };
 }
 
 function tlsOptions({ cert, key, ca }: TlsMaterial): {
@@ -106,32 +118,22 @@ function httpOptions(limits: HttpLimits) {
     headersTimeout: limits.headersMs,
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
-    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.headersMs),
     noDelay: true,
   };
 }
 
-function serve(
-  server: Server | TlsServer,
-  options: ServeOptions,
-  limits: HttpLimits,
-): Omit<Listener, 'port'> & Listener {
+function serve(server: Server | TlsServer, options: ServeOptions, limits: HttpLimits): ConnectionLimiter {
   const limiter = new ConnectionLimiter(limits);
   server.on('connection', (socket: Socket) => limiter.admit(socket));
-  server.on('clientError', (_error, socket: Duplex) => refuseBroken(socket));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuseBroken(socket, error.code));
   server.on('request', (message: IncomingMessage, response: ServerResponse) => {
     void answer(options, limits, message, response);
   });
   server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => {
     void takeOver(options, { message, socket, head });
   });
-  return {
-    get connections() {
-      return limiter.size;
-    },
-    setTls: () => {},
-    close: (graceMs = DEFAULT_GRACE_MS) => closeServer(server, options.clock ?? systemClock, graceMs),
-  };
+  return limiter;
 }
 
 async function answer(
@@ -200,9 +202,19 @@ function writeRaw(socket: Duplex, { status, headers, body }: ApiResponse): void 
   );
 }
 
-function refuseBroken(socket: Duplex): void {
-  if (!socket.writable) return;
-  socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', () => socket.destroy());
+/** What node's parser gave up on; by its code we know why. */
+const BROKEN: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+function refuseBroken(socket: Duplex, code: string | undefined): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = BROKEN[code ?? ''] ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
 }
 
 function listen(server: Server, at: { host: string; port: number } | { path: string }): Promise<void> {
