@@ -36,8 +36,11 @@ export type WriteEffect = { readonly type: 'write'; readonly path: number; reado
 /** Control may use a little more of the window than the other lanes, so that it never waits for them. */
 const CONTROL_WINDOW_BYTES = SESSION_WINDOW_BYTES + CONTROL_LANE_BYTES;
 
+const EMPTY = new FrameQueue();
+
 export class Channel {
-  readonly paths: Path[] = [];
+  /** Replaced, not changed in place: an array grown by `push` keeps room for sixteen, and a hub holds ten thousand of these. */
+  paths: readonly Path[] = [];
   /** Where session frames go out; undefined while there is no usable path. */
   active: Path | undefined;
   generation = 0;
@@ -47,16 +50,12 @@ export class Channel {
   #acknowledged = 0;
   /** The number of the next frame to put on the active path; lower than `#nextNumber` while a failover repeats. */
   #cursor = 1;
-  #unacknowledged = new FrameQueue();
+  readonly #unacknowledged = new FrameQueue();
   #received = 0;
   #receivedBytes = 0;
   #receivedAcknowledged = 0;
-  #lanes: readonly [FrameQueue, FrameQueue, FrameQueue, FrameQueue] = [
-    new FrameQueue(),
-    new FrameQueue(),
-    new FrameQueue(),
-    new FrameQueue(),
-  ];
+  /** By lane; made when the first frame waits and dropped with the last, since most sessions rest most of the time. */
+  #lanes: (FrameQueue | undefined)[] | undefined;
 
   /** The number of the last session frame that arrived in order. */
   get received(): number {
@@ -64,14 +63,14 @@ export class Channel {
   }
 
   laneBytes(lane: Lane): number {
-    return this.#lanes[lane].bytes;
+    return this.#laneAt(lane).bytes;
   }
 
   addPath(id: number, heartbeatMs: number, now: number): Path {
     const pingDueAt = now + heartbeatMs;
     const times = { openedAt: now, heardAt: now, pingDueAt, pingSentAt: -1, rttMs: undefined };
     const path: Path = { id, heartbeatMs, arriving: 0, buffered: 0, pingNonce: 0, ...times };
-    this.paths.push(path);
+    this.paths = [...this.paths, path];
     return path;
   }
 
@@ -80,8 +79,7 @@ export class Channel {
   }
 
   removePath(id: number): void {
-    const index = this.paths.findIndex((path) => path.id === id);
-    if (index >= 0) this.paths.splice(index, 1);
+    this.paths = this.paths.filter((path) => path.id !== id);
     if (this.active?.id === id) this.active = undefined;
   }
 
@@ -122,7 +120,10 @@ export class Channel {
   }
 
   send(lane: Lane, frame: SessionFrame): void {
-    this.#lanes[lane].push(encodeFrame(frame));
+    this.#lanes ??= [undefined, undefined, undefined, undefined];
+    const queue = this.#lanes[lane] ?? new FrameQueue();
+    this.#lanes[lane] = queue;
+    queue.push(encodeFrame(frame));
     if (lane === Lane.control && this.laneBytes(lane) > CONTROL_LANE_BYTES) {
       throw errors.PROTOCOL({ detail: 'peer does not take what it asked for' });
     }
@@ -199,10 +200,22 @@ export class Channel {
     if (this.#cursor < this.#nextNumber) return this.#unacknowledged;
     const { bytes, count } = this.#unacknowledged;
     if (bytes >= CONTROL_WINDOW_BYTES) return undefined;
-    const [control, ...others] = this.#lanes;
-    if (control.count > 0) return control;
-    if (bytes >= SESSION_WINDOW_BYTES || count >= SESSION_WINDOW_FRAMES) return undefined;
-    return others.find((lane) => lane.count > 0);
+    const first = this.#firstLane();
+    if (first === undefined) return undefined;
+    const isWindowShut = bytes >= SESSION_WINDOW_BYTES || count >= SESSION_WINDOW_FRAMES;
+    return isWindowShut && first !== this.#lanes?.[Lane.control] ? undefined : first;
+  }
+
+  #firstLane(): FrameQueue | undefined {
+    const lanes = this.#lanes;
+    if (lanes === undefined) return undefined;
+    for (const lane of lanes) if (lane !== undefined && lane.count > 0) return lane;
+    this.#lanes = undefined;
+    return undefined;
+  }
+
+  #laneAt(lane: Lane): FrameQueue {
+    return this.#lanes?.[lane] ?? EMPTY;
   }
 
   #ackIsUrgent(): boolean {

@@ -33,7 +33,9 @@ export class HubSync {
   readonly #channel: Channel;
   #outbox: Assembly | undefined;
   #versions: Assembly | undefined;
+  /** What the edge has or will have; not kept once the edge is level, since nothing is compared from then on. */
   #position: Position | undefined;
+  #hasSynced = false;
   #unapplied = 0;
   #unsunk = 0;
   #lastEntry = 0;
@@ -51,7 +53,8 @@ export class HubSync {
   onFrame(frame: SessionFrame, out: Out): void {
     switch (frame.type) {
       case 'sync':
-        if (this.#position !== undefined) throw unexpected(frame);
+        if (this.#hasSynced) throw unexpected(frame);
+        this.#hasSynced = true;
         this.#position = frame.position.slice();
         out.push({ type: 'feed-wanted', position: this.#position });
         return;
@@ -73,7 +76,7 @@ export class HubSync {
     switch (event.type) {
       case 'state':
         this.#unapplied += event.batch.length;
-        this.#position = event.position ?? this.#position;
+        if (!this.isCurrent) this.#position = event.position ?? this.#position;
         for (const piece of cut(event.batch)) this.#channel.send(Lane.state, { type: 'state', ...piece });
         return;
       case 'current':
@@ -93,7 +96,7 @@ export class HubSync {
   // A node that is back with nothing changed is told so in two bytes; the position it has is the position it gets.
   #sendCurrent(position: Position): void {
     const isKnown = this.#position !== undefined && bytesEqual(this.#position, position);
-    this.#position = position;
+    this.#position = undefined;
     this.isCurrent = true;
     this.#channel.send(Lane.state, { type: 'current', position: isKnown ? NOTHING : position });
   }

@@ -84,7 +84,7 @@ export class Streams {
   #nextId: number;
   #lastPeerId = 0;
   #streams: Map<number, Stream> | undefined;
-  #waiting: Stream[] = [];
+  #waiting: Stream[] | undefined;
   #grown = 0;
 
   constructor(channel: Channel, side: 'edge' | 'hub') {
@@ -167,9 +167,9 @@ export class Streams {
   /** Moves waiting messages into their lanes, one of each stream in turn; true when something moved. */
   fill(out: Out): boolean {
     let moved = false;
-    for (let turns = this.#waiting.length; turns > 0; turns--) {
-      const stream = this.#waiting.shift();
-      if (stream === undefined) break;
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const stream of waiting) {
       if (this.#moveOne(stream)) moved = true;
       stream.isWaiting = false;
       this.#settle(stream, out);
@@ -177,15 +177,11 @@ export class Streams {
     return moved;
   }
 
-  get isWaiting(): boolean {
-    return this.#waiting.length > 0;
-  }
-
   /** Every stream is lost with its session. */
   abortAll(text: string, out: Out): void {
     for (const { id } of this.#streams?.values() ?? []) out.push({ type: 'stream-aborted', id, text });
     this.#streams = undefined;
-    this.#waiting = [];
+    this.#waiting = undefined;
     this.#grown = 0;
   }
 
@@ -320,6 +316,7 @@ export class Streams {
       // Without credit there is nothing to wait for in the lane: the next credit frame wakes the stream.
       if (stream.credit > 0 && !stream.isWaiting) {
         stream.isWaiting = true;
+        this.#waiting ??= [];
         this.#waiting.push(stream);
       }
       return;

@@ -1,14 +1,12 @@
 /** One node at the hub: performs what its state machine asks for. */
-import { type Clock, type Logger, messageOf } from '@skerry/base';
-import type { HeldState, OutboxEntry, Position, StateChange, StateOutput } from '../contract.ts';
-import { encodeState } from '../core/batch.ts';
+import type { Clock, Logger } from '@skerry/base';
 import { Reason } from '../core/frame.ts';
 import type { HubEffect, HubEvent } from '../core/hub-events.ts';
 import { HubNode, stepHub } from '../core/hub-node.ts';
 import { errors } from '../errors.ts';
 import type { CopySuspicion, HubOptions, HubSessionInfo } from './contract.ts';
 import { close, type LinkSocket, write } from './link-socket.ts';
-import { untilDone } from './retry.ts';
+import { SessionWork } from './session-work.ts';
 import { StreamTable } from './stream-table.ts';
 import { NO_SLOT, type TimerWheel, type WheelItem } from './timer-wheel.ts';
 
@@ -21,14 +19,7 @@ export interface HubContext extends HubOptions {
   readonly forget: (peer: HubPeer) => void;
 }
 
-/** What exists only while a session is open. */
-interface Running {
-  readonly abort: AbortController;
-  room: PromiseWithResolvers<void> | undefined;
-  versions: PromiseWithResolvers<ReadonlyMap<string, string>> | undefined;
-  readonly unsunk: { readonly entries: readonly OutboxEntry[]; readonly bytes: number }[];
-  isSinking: boolean;
-}
+const NO_SOCKETS: readonly LinkSocket[] = [];
 
 export class HubPeer implements WheelItem {
   readonly node: string;
@@ -36,8 +27,8 @@ export class HubPeer implements WheelItem {
   needsFlush = false;
   readonly #context: HubContext;
   #core = new HubNode();
-  #sockets: LinkSocket[] = [];
-  #running: Running | undefined;
+  #sockets: readonly LinkSocket[] = NO_SOCKETS;
+  #work: SessionWork | undefined;
   #table: StreamTable | undefined;
   #isOpen = false;
 
@@ -88,11 +79,22 @@ export class HubPeer implements WheelItem {
     };
   }
 
+  /** The feed would send into a full window. */
+  get isStateBlocked(): boolean {
+    return this.#core.sync?.isBlocked === true;
+  }
+
+  #workOf(): SessionWork {
+    this.#work ??= new SessionWork(this, this.#context);
+    return this.#work;
+  }
+
   // ——— events ———
 
   /** A comer has greeted and may enter. */
   greet(socket: LinkSocket, event: Extract<HubEvent, { type: 'hello' }>): void {
-    this.#sockets.push(socket);
+    // Not by `push`, which keeps room for sixteen.
+    this.#sockets = [...this.#sockets, socket];
     socket.owner = this;
     this.dispatch(event);
   }
@@ -135,7 +137,7 @@ export class HubPeer implements WheelItem {
   }
 
   #step(event: HubEvent): void {
-    const [core, effects] = stepHub(this.#core, event, this.#clock.monotonic());
+    const [core, effects] = stepHub(this.#core, event, Math.floor(this.#clock.monotonic()));
     this.#core = core;
     for (const effect of effects) this.#perform(effect);
   }
@@ -160,16 +162,16 @@ export class HubPeer implements WheelItem {
         this.#onEnded(effect.reason);
         return;
       case 'feed-wanted':
-        void this.#feed(effect.position);
+        void this.#workOf().feed(effect.position);
         return;
       case 'versions':
-        this.#running?.versions?.resolve(effect.versions);
+        this.#work?.onVersions(effect.versions);
         return;
       case 'state-room':
-        this.#running?.room?.resolve();
+        this.#work?.onRoom();
         return;
       case 'sink':
-        this.#sinkLater(effect.entries, effect.bytes);
+        this.#workOf().sink(effect.entries, effect.bytes);
         return;
       case 'copy':
         this.#onCopy(effect);
@@ -206,109 +208,11 @@ export class HubPeer implements WheelItem {
   }
 
   #onEnded(reason: string): void {
-    const running = this.#running;
-    this.#running = undefined;
-    const gone = errors.PEER_GONE({ node: this.node, reason });
-    running?.abort.abort(gone);
-    running?.room?.reject(gone);
-    running?.versions?.reject(gone);
+    this.#work?.end(errors.PEER_GONE({ node: this.node, reason }));
+    this.#work = undefined;
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#log.info({ node: this.node, reason }, 'session ended');
     this.#context.onSession?.(this.node, 'closed');
-  }
-
-  // ——— state down ———
-
-  #run(): Running {
-    this.#running ??= {
-      abort: new AbortController(),
-      room: undefined,
-      versions: undefined,
-      unsunk: [],
-      isSinking: false,
-    };
-    return this.#running;
-  }
-
-  async #feed(position: Position): Promise<void> {
-    const running = this.#run();
-    const { signal } = running.abort;
-    const held: HeldState = { position, versions: () => this.#askVersions(running) };
-    const output: StateOutput = {
-      send: (changes, upTo) => this.#sendState(running, changes, upTo),
-      current: (upTo) => this.#sendCurrent(running, upTo),
-    };
-    try {
-      await this.#context.feed(this.node, held, output, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#log.error({ node: this.node, error }, 'feed failed');
-      this.close(Reason.other, `feed failed: ${messageOf(error)}`);
-    }
-  }
-
-  #askVersions(running: Running): Promise<ReadonlyMap<string, string>> {
-    if (running.versions === undefined) {
-      running.versions = Promise.withResolvers();
-      running.versions.promise.catch(() => {});
-      if (running.abort.signal.aborted) running.versions.reject(running.abort.signal.reason);
-      else this.dispatch({ type: 'ask-versions' });
-    }
-    return running.versions.promise;
-  }
-
-  async #sendState(running: Running, changes: readonly StateChange[], position: Position): Promise<void> {
-    const copy = position.slice();
-    for (const batch of encodeState(changes, copy)) {
-      if (running.room !== undefined) throw errors.STATE_OVERRUN({ node: this.node });
-      running.abort.signal.throwIfAborted();
-      this.dispatch({ type: 'state', batch, position: copy });
-      await this.#roomForState(running);
-    }
-  }
-
-  async #roomForState(running: Running): Promise<void> {
-    if (this.#core.sync?.isBlocked !== true || running.abort.signal.aborted) return;
-    running.room = Promise.withResolvers();
-    try {
-      await running.room.promise;
-    } finally {
-      running.room = undefined;
-    }
-  }
-
-  async #sendCurrent(running: Running, position: Position): Promise<void> {
-    running.abort.signal.throwIfAborted();
-    this.dispatch({ type: 'current', position: position.slice() });
-    this.#context.onSession?.(this.node, 'current');
-    await this.#roomForState(running);
-  }
-
-  // ——— outbox up ———
-
-  #sinkLater(entries: readonly OutboxEntry[], bytes: number): void {
-    const running = this.#run();
-    running.unsunk.push({ entries, bytes });
-    if (!running.isSinking) void this.#sink(running);
-  }
-
-  /** Batches that arrive while the sink is busy go to it together. */
-  async #sink(running: Running): Promise<void> {
-    const { signal } = running.abort;
-    const { clock, random } = this.#context;
-    const log = this.#log.child({ node: this.node });
-    running.isSinking = true;
-    while (running.unsunk.length > 0) {
-      const batches = running.unsunk.splice(0);
-      const entries = batches.flatMap((batch) => batch.entries);
-      const bytes = batches.reduce((sum, batch) => sum + batch.bytes, 0);
-      const store = () => this.#context.sink(this.node, entries);
-      const isStored = await untilDone({ clock, log, random, signal }, 'storing outbox entries', store);
-      if (!isStored || signal.aborted) return;
-      const seq = entries.at(-1)?.seq;
-      if (seq !== undefined) this.dispatch({ type: 'sunk', seq, bytes });
-    }
-    running.isSinking = false;
   }
 }
