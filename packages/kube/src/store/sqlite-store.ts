@@ -109,6 +109,7 @@ class FileStore implements SqliteStore {
   #pending: PendingWrite[] = [];
   #work: DatabaseWork[] = [];
   #group: PromiseWithResolvers<void> | undefined;
+  #isPublishing = false;
   #isClosed = false;
 
   constructor(file: DatabaseFile, options: StoreOptions) {
@@ -223,6 +224,8 @@ class FileStore implements SqliteStore {
     if (this.#isClosed) return;
     this.#flush();
     this.#isClosed = true;
+    this.#group?.reject(storeErrors.CLOSED());
+    this.#group = undefined;
     this.#subscribers.closeAll();
     this.#file.close();
   }
@@ -254,7 +257,8 @@ class FileStore implements SqliteStore {
   /** Commits what is pending, then tells the writers and the subscribers. */
   #flush(): void {
     const group = this.#group;
-    if (group === undefined) return;
+    // A subscriber may compact or back up: what is pending then waits its turn, so that all hear of commits in order.
+    if (group === undefined || this.#isPublishing) return;
     const pending = this.#pending;
     const work = this.#work;
     this.#group = undefined;
@@ -271,7 +275,10 @@ class FileStore implements SqliteStore {
     const last = pending.at(-1);
     if (last !== undefined) this.#committed = revisionOfChange(last.change);
     group.resolve();
-    if (last !== undefined) this.#subscribers.publish(pending.map(({ change }) => change));
+    if (last === undefined) return;
+    this.#isPublishing = true;
+    this.#subscribers.publish(pending.map(({ change }) => change));
+    this.#isPublishing = false;
   }
 
   #writeGroup(pending: readonly PendingWrite[], work: readonly DatabaseWork[]): void {

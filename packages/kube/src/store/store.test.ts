@@ -155,6 +155,20 @@ test('a subscriber that throws disturbs nobody', () =>
     assert.equal(heard.length, 1);
   }));
 
+test('a subscriber that writes and compacts leaves the order of commits to the others', () =>
+  check(async (store) => {
+    const heard: string[] = [];
+    let echoed: Promise<unknown> | undefined;
+    store.subscribe('', 0, () => {
+      echoed ??= store.put('/pods/a/y', 'echo');
+      store.compact(0);
+    });
+    store.subscribe('', 0, (changes) => heard.push(...told(changes)));
+    await store.put('/pods/a/x', '1');
+    await echoed;
+    assert.deepEqual(heard, ['1 /pods/a/x - > 1', '2 /pods/a/y - > echo']);
+  }));
+
 test('of leases only the newest version is kept, and watchers see them still', () =>
   check(async (store) => {
     for (let i = 1; i <= 5; i++) await store.put('coordination.k8s.io/leases/n/a', String(i));
