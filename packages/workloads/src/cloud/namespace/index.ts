@@ -1,7 +1,7 @@
 /** Namespace deletion: all content goes, pods before what they use, and the namespace last. */
 import { isStatus } from '@skerry/api';
 import type { Namespace } from '@skerry/api/types';
-import { messageOf } from '@skerry/base';
+import { type BackoffPolicy, backoffCeiling, messageOf } from '@skerry/base';
 import { type ControllerSpec, type Informer, keyOf, type Requeue, watching } from '@skerry/kube/controller';
 import { isSame } from '../canonical.ts';
 import type { CloudContext } from '../context.ts';
@@ -12,8 +12,8 @@ import { deletionConditions, type Remainder } from './conditions.ts';
 
 const FINALIZER = 'kubernetes';
 
-/** What has finalizers or grace is looked at again after this long. */
-const RECHECK_MS = 1000;
+/** What has finalizers or grace is looked at again, soon at first: most pods end at once. */
+const RECHECK: BackoffPolicy = { baseMs: 50, capMs: 1000 };
 
 /** How many resources are cleared at the same time. */
 const PARALLEL = 8;
@@ -23,7 +23,12 @@ const SAMPLE = 100;
 
 export function namespaceController(context: CloudContext): ControllerSpec {
   const namespaces = context.informers.informer<Namespace>({ gvr: NAMESPACES });
-  const world: World = { ...context, namespaces, kinds: servedKinds(context.rows, context.informers) };
+  const world: World = {
+    ...context,
+    namespaces,
+    kinds: servedKinds(context.rows, context.informers),
+    rounds: new Map(),
+  };
   return {
     name: 'namespace',
     watches: [watching(namespaces, ({ type, object }) => (type === 'delete' ? [] : [keyOf(object)]))],
@@ -34,6 +39,8 @@ export function namespaceController(context: CloudContext): ControllerSpec {
 interface World extends CloudContext {
   readonly namespaces: Informer<Namespace>;
   readonly kinds: ServedKinds;
+  /** How often each namespace was looked at in vain. */
+  readonly rounds: Map<string, number>;
 }
 
 async function reconcile(world: World, name: string): Promise<Requeue | undefined> {
@@ -43,11 +50,14 @@ async function reconcile(world: World, name: string): Promise<Requeue | undefine
   await world.kinds.synced;
   const remainders = await clear(world, name);
   if (remainders.length === 0) {
+    world.rounds.delete(name);
     await finalize(world, namespace);
     return undefined;
   }
   await writeConditions(world, namespace, remainders);
-  return { afterMs: RECHECK_MS };
+  const round = world.rounds.get(name) ?? 0;
+  world.rounds.set(name, round + 1);
+  return { afterMs: backoffCeiling(RECHECK, round) };
 }
 
 /** Deletes what is there and gives back what is left. */
