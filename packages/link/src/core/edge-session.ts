@@ -1,12 +1,11 @@
 /**
  * The edge's state machine: dials, greets, holds one session over its paths, moves it when a path fails.
- * No sockets and no clock: `stepEdge(state, event, now)` gives the next state and what to do. The state is handed over,
- * not copied: one that was given to `stepEdge` must not be used again, save for what it returned.
+ * `stepEdge(state, event, now)` takes the state over and gives it back with what to do: no sockets, no clock.
  */
 import { hasCode, messageOf } from '@skerry/base';
 import type { Position } from '../contract.ts';
 import { errors } from '../errors.ts';
-import { HELLO_TIMEOUT_MS, LINGER_MS, PROTOCOL_VERSIONS } from '../limits.ts';
+import { LINGER_MS, PROTOCOL_VERSIONS } from '../limits.ts';
 import { bytesEqual } from './bytes.ts';
 import { Channel, type Path } from './channel.ts';
 import { DialPlan } from './dial-plan.ts';
@@ -23,6 +22,7 @@ import {
   Reason,
   type SessionFrame,
 } from './frame.ts';
+import { encodeHello, Greetings } from './greetings.ts';
 import { onPathFrame, ping, silentAt, unexpected } from './path-frames.ts';
 import { isStreamFrame, Streams } from './streams.ts';
 
@@ -36,14 +36,6 @@ interface Session {
   pathlessSince: number;
 }
 
-/** A dial on its way. */
-interface Greeting {
-  /** By then the hub must have welcomed us. */
-  readonly until: number;
-  /** It has asked for a new session, in case the hub does not know ours. */
-  mayBegin: boolean;
-}
-
 type Out = EdgeEffect[];
 
 const NO_KEY = new Uint8Array(0);
@@ -51,7 +43,7 @@ const NO_KEY = new Uint8Array(0);
 export class EdgeSession {
   readonly #config: EdgeConfig;
   readonly #plan: DialPlan;
-  readonly #greeting = new Map<number, Greeting>();
+  readonly #greeting = new Greetings();
   #sessionNumber: number;
   #session: Session | undefined;
   #nextPath = 1;
@@ -89,7 +81,7 @@ export class EdgeSession {
   deadline(): number {
     if (!this.#isRunning) return Number.POSITIVE_INFINITY;
     let next = this.#wantsDial() ? this.#plan.dialAt : Number.POSITIVE_INFINITY;
-    for (const { until } of this.#greeting.values()) next = Math.min(next, until);
+    next = Math.min(next, this.#greeting.deadline());
     const session = this.#session;
     if (session === undefined) return next;
     if (session.channel.active !== undefined) next = Math.min(next, session.channel.ackDueAt);
@@ -166,26 +158,20 @@ export class EdgeSession {
   #dialIfDue(now: number, out: Out): void {
     if (!this.#isRunning || now < this.#plan.dialAt || !this.#wantsDial()) return;
     const path = this.#nextPath++;
-    this.#greeting.set(path, { until: now + HELLO_TIMEOUT_MS, mayBegin: false });
+    this.#greeting.add(path, now);
     out.push({ type: 'dial', path, turn: this.#plan.takeTurn() });
   }
 
   #greet(path: number, out: Out): void {
-    const greeting = this.#greeting.get(path);
-    if (greeting === undefined) return;
+    if (!this.#greeting.has(path)) return;
     const session = this.#session;
-    // Invariant: one greeting at a time may begin a session, or a node with two paths would look like two nodes.
-    greeting.mayBegin =
-      session?.channel.active === undefined && !this.#greeting.values().some((other) => other.mayBegin);
-    const bytes = encodeFrame({
-      type: 'hello',
-      lowest: PROTOCOL_VERSIONS.lowest,
-      highest: PROTOCOL_VERSIONS.highest,
+    const hasPath = session?.channel.active !== undefined;
+    const bytes = encodeHello({
       sessionNumber: this.#sessionNumber,
       heartbeatMs: this.#config.heartbeatMs,
       received: session?.channel.received ?? 0,
       key: session?.key ?? NO_KEY,
-      joinOnly: !greeting.mayBegin,
+      joinOnly: hasPath || !this.#greeting.takeBeginning(path),
     });
     out.push({ type: 'write', path, bytes });
   }
@@ -353,9 +339,7 @@ export class EdgeSession {
   }
 
   #onTick(now: number, out: Out): void {
-    for (const [path, { until }] of this.#greeting) {
-      if (now >= until) this.#drop(path, 'no welcome in time', now, out);
-    }
+    for (const path of this.#greeting.late(now)) this.#drop(path, 'no welcome in time', now, out);
     const session = this.#session;
     if (session === undefined) return;
     for (const path of session.channel.paths.slice()) {
@@ -397,10 +381,9 @@ export class EdgeSession {
       out.push({ type: 'write', path: path.id, bytes });
     }
     this.#closePaths(CloseCode.normal, 'edge stops', out);
-    for (const path of this.#greeting.keys()) {
+    for (const path of this.#greeting.takeAll()) {
       out.push({ type: 'close-path', path, code: CloseCode.normal, reason: 'edge stops' });
     }
-    this.#greeting.clear();
     this.#endSession('edge stops', out);
     out.push({ type: 'status' });
   }
@@ -418,10 +401,6 @@ export class EdgeSession {
   }
 }
 
-export function stepEdge(
-  state: EdgeSession,
-  event: EdgeEvent,
-  now: number,
-): readonly [state: EdgeSession, effects: readonly EdgeEffect[]] {
+export function stepEdge(state: EdgeSession, event: EdgeEvent, now: number): readonly [EdgeSession, EdgeEffect[]] {
   return [state, state.step(event, now)];
 }

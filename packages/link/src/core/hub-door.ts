@@ -3,7 +3,8 @@
  * sign of life: a greeting can be late, its sender dead and back, and nobody is called a copy before both were seen alive.
  */
 import { CHALLENGE_MS } from '../limits.ts';
-import type { Admitted } from './hub-events.ts';
+import { CloseCode, encodeFrame, type Reason } from './frame.ts';
+import type { Admitted, HubEffect } from './hub-events.ts';
 
 interface Comer {
   readonly admitted: Admitted;
@@ -86,4 +87,10 @@ export class Door {
 function verdictOn(mustStayOut: boolean, isAlive: boolean): Verdict['verdict'] {
   if (!mustStayOut) return 'let-in';
   return isAlive ? 'copy' : 'late';
+}
+
+/** Sends one away that was not let in. */
+export function refuse(path: number, reason: Reason, text: string, out: HubEffect[], retryAfterMs = 0): void {
+  const bytes = encodeFrame({ type: 'refuse', reason, retryAfterMs, text });
+  out.push({ type: 'write', path, bytes }, { type: 'close-path', path, code: CloseCode.refused, reason: text });
 }

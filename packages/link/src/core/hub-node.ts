@@ -23,7 +23,7 @@ import {
   Reason,
   type SessionFrame,
 } from './frame.ts';
-import { Door } from './hub-door.ts';
+import { Door, refuse } from './hub-door.ts';
 import type { Admitted, Hello, HubEffect, HubEvent } from './hub-events.ts';
 import { HubSync, type HubSyncEffect } from './hub-sync.ts';
 import { onPathFrame, ping, silentAt, unexpected } from './path-frames.ts';
@@ -294,12 +294,8 @@ export class HubNode {
       return;
     }
     if (this.#door?.remove(pathId) !== true) return;
-    out.push({
-      type: 'close-path',
-      path: pathId,
-      code: CloseCode.protocol,
-      reason: `${frame.type} before the welcome`,
-    });
+    const reason = `${frame.type} before the welcome`;
+    out.push({ type: 'close-path', path: pathId, code: CloseCode.protocol, reason });
   }
 
   #onPathFrame(session: Session, path: Path, frame: PathFrame, now: number, out: Out): void {
@@ -393,11 +389,6 @@ export class HubNode {
     session.streams.abortAll(text, out);
     out.push({ type: 'session-ended', reason: text });
   }
-}
-
-function refuse(path: number, reason: Reason, text: string, out: Out, retryAfterMs = 0): void {
-  const bytes = encodeFrame({ type: 'refuse', reason, retryAfterMs, text });
-  out.push({ type: 'write', path, bytes }, { type: 'close-path', path, code: CloseCode.refused, reason: text });
 }
 
 export function stepHub(
