@@ -165,6 +165,8 @@ function waitingReason(view: ContainerView, pod: PodView): { reason: string; mes
 
 /** Undefined while it is shown as terminated: it has ended for good, or its next start is imminent. */
 function waitingToRestart(view: ContainerView, { pod, deletion, failure, now }: PodView): ContainerState['waiting'] {
+  // The back-off of the restart after this one is known already.
+  if (view.busy === 'starting') return undefined;
   const { exit } = view.current ?? {};
   if (exit === undefined || deletion !== undefined || failure !== undefined || !shouldRestart(view, pod))
     return undefined;

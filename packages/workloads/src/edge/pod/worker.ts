@@ -11,6 +11,7 @@ import { ContainerRunner } from './container-runner.ts';
 import type { PodContext } from './context.ts';
 import type { PodFacts } from './downward.ts';
 import { type Action, DEFAULT_GRACE_SECONDS, plan } from './plan.ts';
+import { checkRuntimeClass } from './runtime-class.ts';
 import { podLogDirectory } from './start-container.ts';
 import { statusOf } from './status.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -291,6 +292,7 @@ export class PodWorker {
     this.#prepared = 'busy';
     const { runtime, clock } = this.#context;
     try {
+      await checkRuntimeClass(this.#context, this.#pod);
       const { podIPs } = await runtime.preparePod(this.#pod);
       this.#podIPs = podIPs;
       await this.#volumes.setUp(this.#pod, this.#facts());
@@ -316,7 +318,6 @@ export class PodWorker {
     for (const entry of this.#entries) entry.hurry?.(deletion.graceSeconds);
   }
 
-  /** Nothing runs: last status, then volumes, records and logs, then the object. */
   /** What cannot be cleaned up now is tried again: an object that stays Terminating for a passing fault would stay so for ever. */
   async #finishInTheEnd(): Promise<void> {
     const { clock } = this.#context;
@@ -330,6 +331,7 @@ export class PodWorker {
     }
   }
 
+  /** Nothing runs: last status, then volumes, records and logs, then the object. */
   async #finish(): Promise<void> {
     const { runtime, directory } = this.#context;
     if (!this.#isGone) this.#status.want(statusOf(this.view(), runtime.name));

@@ -36,7 +36,7 @@ export interface ProcessRuntimeOptions {
   readonly log: Logger;
   readonly agent: AgentIdentity;
   readonly nodeIps: () => readonly string[];
-  /** Directories that no container may see. */
+  /** Directories and files that no container may see. */
   readonly hidden?: readonly string[];
   /** Default: found on the usual path. */
   readonly tools?: Tools;

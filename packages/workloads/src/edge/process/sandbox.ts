@@ -13,7 +13,7 @@ const MAX_REBUILT_ENTRIES = 2000;
 export interface SandboxRequest {
   readonly mounts: readonly ReadyMount[];
   readonly readOnlyRoot: boolean;
-  /** Directories that no container may see: the agent's own. */
+  /** Directories and files that no container may see: the agent's own. */
   readonly hidden: readonly string[];
   readonly hostname?: string;
   readonly workingDirectory: string;
@@ -99,8 +99,12 @@ function missingParents(mountPath: string, view: RootView): string[] {
   return missing;
 }
 
+/** A directory looks empty, a file too. */
 function hide(path: string, view: RootView): string[] {
-  return view.kindOf(path)?.isDirectory === true ? ['--perms', '0700', '--tmpfs', view.realPath(path)] : [];
+  const kind = view.kindOf(path);
+  if (kind === undefined) return [];
+  const real = view.realPath(path);
+  return kind.isDirectory ? ['--perms', '0700', '--tmpfs', real] : ['--ro-bind', '/dev/null', real];
 }
 
 function isInside(path: string, directory: string): boolean {

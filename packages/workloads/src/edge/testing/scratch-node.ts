@@ -38,6 +38,8 @@ export interface ScratchNode extends AsyncDisposable {
   events(name: string): Promise<string[]>;
   /** The agent dies and comes back: controller and runtime anew, API and supervisor as they were. */
   restartAgent(whileAway?: () => Promise<void>): Promise<void>;
+  /** The node is stopped with its pods, and started again. */
+  restartWithPods(): Promise<void>;
   /** The machine reboots: everything dies, the boot id changes. */
   reboot(): Promise<void>;
 }
@@ -45,11 +47,13 @@ export interface ScratchNode extends AsyncDisposable {
 interface Agent {
   readonly runtime: ProcessRuntime;
   readonly controller: PodController;
-  stop(withPods?: boolean): Promise<void>;
+  stop(then?: 'stop pods' | 'forget pods'): Promise<void>;
 }
 
 export interface ScratchOptions {
   readonly withoutBubblewrap?: boolean;
+  /** When the API may be believed; at once by default. */
+  readonly ready?: () => Promise<void>;
   readonly logMaxBytes?: number;
   readonly logMaxFiles?: number;
 }
@@ -117,6 +121,10 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
       await whileAway();
       agent = await startAgent(client, directory, bootIdFile, options);
     },
+    restartWithPods: async () => {
+      await agent.stop('stop pods');
+      agent = await startAgent(client, directory, bootIdFile, options);
+    },
     reboot: async () => {
       await agent.stop();
       killEverything(directory);
@@ -124,7 +132,7 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
       agent = await startAgent(client, directory, bootIdFile, options);
     },
     [Symbol.asyncDispose]: async () => {
-      await agent.stop(true);
+      await agent.stop('forget pods');
       server.close();
       await store.close();
       rmSync(directory, { recursive: true, force: true });
@@ -136,7 +144,7 @@ async function startAgent(
   client: Client,
   directory: string,
   bootIdFile: string,
-  { withoutBubblewrap = false, ...logLimits }: ScratchOptions,
+  { withoutBubblewrap = false, ready = async () => {}, ...logLimits }: ScratchOptions,
 ): Promise<Agent> {
   const { env, setpriv, ...sandbox } = findTools();
   const { uid, gid } = userInfo();
@@ -167,7 +175,7 @@ async function startAgent(
     recorder: createRecorder({ client, clock: systemClock, log: silentLogger, component: 'skerry-edge', host: NODE }),
     directory: join(directory, 'pods'),
     logDirectory: join(directory, 'logs'),
-    ready: Promise.resolve(),
+    ready: ready(),
     nodeIps: () => ['127.0.0.1'],
     allocatable: () => ({ cpu: '2', memory: '4Gi' }),
     localApi: () => ({ host: '127.0.0.1', port: 10_443 }),
@@ -181,10 +189,14 @@ async function startAgent(
   return {
     runtime,
     controller,
-    stop: async (withPods = false) => {
+    stop: async (then) => {
       abort.abort();
       await running;
-      if (withPods) await endAll(runtime);
+      if (then === 'stop pods') {
+        await controller.stopAll();
+        await runtime.shutdown();
+      }
+      if (then === 'forget pods') await endAll(runtime);
       runtime.close();
     },
   };

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '@skerry/base';
+import type { Pod } from './pod/types.ts';
+import { hasBubblewrap, type ScratchNode, type ScratchOptions, scratchNode } from './testing/scratch-node.ts';
+
+const skip = hasBubblewrap ? false : 'bubblewrap is missing: apt-get install bubblewrap';
+
+async function check(options: ScratchOptions, story: (node: ScratchNode) => Promise<void>): Promise<void> {
+  await using node = await scratchNode(options);
+  await story(node);
+}
+
+const waiting = ({ status }: Pod) => status?.containerStatuses?.[0]?.state?.waiting;
+const isRunning = ({ status }: Pod) => status?.phase === 'Running';
+
+test('without bubblewrap a pod with a volume says what is missing, and one without runs', () =>
+  check({ withoutBubblewrap: true }, async (node) => {
+    const volumes = [{ name: 'v', emptyDir: {} }];
+    await node.run('mounted', { command: ['true'], volumeMounts: [{ name: 'v', mountPath: '/v' }] }, { volumes });
+    const refused = await node.until('mounted', (pod) => waiting(pod)?.message !== undefined);
+    assert.match(waiting(refused)?.message ?? '', /bubblewrap, which this node lacks: apt-get install bubblewrap/);
+    await node.run('plain', { command: ['sleep', '1000'], workingDir: '/usr' });
+    await node.until('plain', isRunning);
+    await node.delete('plain', 0);
+    await node.gone('plain');
+  }));
+
+test('while the API cannot be believed yet, what it does not show is not ended', { skip }, async () => {
+  let gate = Promise.resolve();
+  await check({ ready: () => gate }, async (node) => {
+    await node.run('kept', { command: ['sleep', '1000'] });
+    await node.until('kept', isRunning);
+    const opened = Promise.withResolvers<void>();
+    gate = opened.promise;
+    await node.restartAgent(() => node.delete('kept', 0));
+    await systemClock.sleep(300);
+    const left = async () => (await node.runtime.list()).filter(({ exit }) => exit === undefined).length;
+    assert.equal(await left(), 1);
+    opened.resolve();
+    for (let tries = 0; (await left()) > 0 && tries < 300; tries++) await systemClock.sleep(10);
+    assert.equal(await left(), 0);
+  });
+});
+
+test('pods stopped with their node run again at the next start, whatever their policy', { skip }, () =>
+  check({}, async (node) => {
+    await node.run('always', { command: ['sleep', '1000'] });
+    await node.run('never', { command: ['sleep', '1000'] }, { restartPolicy: 'Never' });
+    for (const name of ['always', 'never']) await node.until(name, isRunning);
+    await node.restartWithPods();
+    const anew = (pod: Pod) => isRunning(pod) && pod.status?.containerStatuses?.[0]?.state?.running !== undefined;
+    for (const name of ['always', 'never']) await node.until(name, anew);
+    assert.equal((await node.runtime.list()).filter(({ exit }) => exit === undefined).length, 2);
+  }),
+);
+
+test('a pod for another runtime is told that this node has none', { skip }, () =>
+  check({}, async (node) => {
+    await node.client.create(
+      { group: 'node.k8s.io', version: 'v1', resource: 'runtimeclasses' },
+      { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: 'boxes' }, handler: 'containerd' },
+    );
+    await node.run('boxed', { command: ['true'] }, { runtimeClassName: 'boxes' });
+    const events = async () => (await node.events('boxed')).join('\n');
+    for (let tries = 0; !(await events()).includes('no runtime') && tries < 100; tries++) await systemClock.sleep(20);
+    assert.match(await events(), /FailedCreatePodSandBox no runtime for "containerd" is configured/);
+  }),
+);
