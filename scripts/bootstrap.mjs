@@ -20,11 +20,13 @@ function packagesAreStale() {
   return statSync(lock).mtimeMs > statSync(installed).mtimeMs && lockDiffers(lock, installed);
 }
 
+/** Optional packages do not count: which of them are there is the machine's affair. */
 function lockDiffers(lock, installed) {
   const versions = (file) =>
     Object.entries(JSON.parse(readFileSync(file, 'utf8')).packages)
       .filter(
-        ([path, entry]) => path !== '' && entry.link !== true && path.startsWith('node_modules/') && !entry.optional,
+        ([path, entry]) =>
+          path.startsWith('node_modules/') && !entry.link && !entry.optional && !entry.devOptional && !entry.peer,
       )
       .map(([path, entry]) => `${path}@${entry.version}`)
       .sort()
