@@ -11,7 +11,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   skerry: 'packages/cli/src/bin.ts',
   cloud: 'packages/cloud/src/bin.ts',
   edge: 'packages/edge/src/bin.ts',
-  supervisor: 'packages/workloads/src/supervisor/bin.ts',
+  supervisor: 'packages/workloads/src/supervisor/main.ts',
 };
 
 // Optional native companions of `ws`: pure JavaScript serves us, and a bundle cannot carry binaries.
