@@ -28,7 +28,32 @@ export interface RulesReview {
   readonly incomplete: boolean;
 }
 
+/** A role or a binding on its way to being written; `namespace` is absent for those of the cluster. */
+export interface RoleWrite {
+  readonly user: UserInfo;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+export interface PolicyRule {
+  readonly verbs: readonly string[];
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
+}
+
+export interface RoleRef {
+  readonly apiGroup?: string;
+  readonly kind: 'Role' | 'ClusterRole';
+  readonly name: string;
+}
+
 export interface AccessHooks {
+  /** Throws 403 when the user writes rules into a role that they do not hold themselves. */
+  readonly checkRole?: (write: RoleWrite, rules: readonly PolicyRule[]) => void;
+  /** Throws 403 when the user binds a role that holds more than they do. */
+  readonly checkBinding?: (write: RoleWrite, roleRef: RoleRef) => void;
   /** Answers TokenRequest; without it the subresource is not served. */
   readonly issueToken?: (grant: TokenGrant) => IssuedToken | Promise<IssuedToken>;
   readonly reviewToken?: (token: string, audiences: readonly string[]) => Promise<TokenReviewResult>;

@@ -1,55 +1,10 @@
-/** From an HTTP message to an ApiRequest: who it is, what the body is, within the limits. */
+/** From an HTTP message to an ApiRequest, its body read whole and within the limits. */
 import type { IncomingMessage } from 'node:http';
-import type { TLSSocket } from 'node:tls';
-import type { Authenticator, Credentials, UserInfo } from '@skerry/api';
+import type { UserInfo } from '@skerry/api';
 import type { ApiRequest } from './contract.ts';
-import { badRequest, methodNotAllowed, tooLarge, unauthorized } from './statuses.ts';
-
-export const ANONYMOUS: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
-
-/** What anybody may ask, so that load balancers and clients before their login are served. */
-const PUBLIC_PATHS = /^\/(healthz|livez|readyz|version)(\/|$)/;
+import { badRequest, methodNotAllowed, tooLarge } from './statuses.ts';
 
 const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
-
-/** Decides who sends `message`; throws 401 when nobody known does and the path is not public. */
-export async function identify(authenticator: Authenticator, message: IncomingMessage): Promise<UserInfo> {
-  const authentication = await authenticator.authenticate(credentialsOf(message));
-  switch (authentication.kind) {
-    case 'user':
-      return authentication.user;
-    case 'anonymous':
-      if (PUBLIC_PATHS.test(message.url ?? '')) return ANONYMOUS;
-      throw unauthorized();
-    case 'refused':
-      throw unauthorized();
-  }
-}
-
-const BEARER = /^bearer +(\S+)$/i;
-
-function credentialsOf({ socket, headers }: IncomingMessage): Credentials {
-  const peerCertificate = peerOf(socket as TLSSocket);
-  const bearerToken = BEARER.exec(headers.authorization ?? '')?.[1];
-  return {
-    ...(peerCertificate === undefined ? {} : { peerCertificate }),
-    ...(bearerToken === undefined ? {} : { bearerToken }),
-  };
-}
-
-type PeerCertificate = NonNullable<Credentials['peerCertificate']>;
-
-// A connection keeps its certificate; whether it still holds is asked anew for each request.
-const peers = new WeakMap<TLSSocket, PeerCertificate | null>();
-
-function peerOf(socket: TLSSocket): PeerCertificate | undefined {
-  const known = peers.get(socket);
-  if (known !== undefined) return known ?? undefined;
-  const certificate = typeof socket.getPeerX509Certificate === 'function' ? socket.getPeerX509Certificate() : undefined;
-  const peer = certificate === undefined ? null : { raw: certificate.raw, authorized: socket.authorized };
-  peers.set(socket, peer);
-  return peer ?? undefined;
-}
 
 /** Reads the body whole; throws 413 as soon as it is known to be over the limit. */
 export function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Array | undefined> {

@@ -190,6 +190,29 @@ test('connections over the limit are cut, and the others go on', async () => {
   for (const socket of kept) socket.destroy();
 });
 
+test('an address that keeps failing to say who it is is told to wait, and others behind it are served', async () => {
+  await using server = await running({ refusals: { perSecond: 0.001, burst: 3 } });
+  const statuses: number[] = [];
+  for (let count = 0; count < 5; count++) statuses.push((await server.ask('GET', MAPS, NO_TOKEN)).status);
+  assert.deepEqual(statuses, [401, 401, 401, 429, 429]);
+  assert.equal((await server.ask('GET', MAPS)).status, 200);
+});
+
+test('a token may come as a subprotocol, as browsers bring it', async () => {
+  await using server = await running();
+  const token = Buffer.from('good').toString('base64url');
+  const headers = {
+    authorization: '',
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-protocol': `base64url.bearer.authorization.k8s.io.${token}, v5.channel.k8s.io`,
+  };
+  assert.equal(
+    (await server.ask('GET', '/api/v1/namespaces/default/pods/none/exec?command=ls&stdout=1', { headers })).status,
+    404,
+  );
+});
+
 test('a new certificate is used by new connections', async () => {
   await using server = await running();
   server.listener.setTls({ ...STRANGER, ca: SERVER.ca });

@@ -14,7 +14,8 @@ import type { RawUpgrade, UpgradeHandler } from '../streaming/contract.ts';
 import type { ApiServer } from './api-server.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
 import type { ApiResponse } from './contract.ts';
-import { identify, readBody, toApiRequest } from './http-request.ts';
+import { Gate } from './gate.ts';
+import { readBody, toApiRequest } from './http-request.ts';
 import { writeResponse } from './http-response.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
 import { respondError } from './respond.ts';
@@ -125,19 +126,22 @@ function httpOptions(limits: HttpLimits) {
 
 function serve(server: Server | TlsServer, options: ServeOptions, limits: HttpLimits): ConnectionLimiter {
   const limiter = new ConnectionLimiter(limits);
+  const door = { ...options, gate: new Gate(options.clock ?? systemClock, options.authenticator, limits) };
   server.on('connection', (socket: Socket) => limiter.admit(socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuseBroken(socket, error.code));
   server.on('request', (message: IncomingMessage, response: ServerResponse) => {
-    void answer(options, limits, message, response);
+    void answer(door, limits, message, response);
   });
   server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => {
-    void takeOver(options, { message, socket, head });
+    void takeOver(door, { message, socket, head });
   });
   return limiter;
 }
 
+type Door = ServeOptions & { readonly gate: Gate };
+
 async function answer(
-  options: ServeOptions,
+  options: Door,
   limits: HttpLimits,
   message: IncomingMessage,
   response: ServerResponse,
@@ -160,14 +164,14 @@ async function answer(
 }
 
 async function resultOf(
-  { server, authenticator, log }: ServeOptions,
+  { server, gate, log }: Door,
   limits: HttpLimits,
   message: IncomingMessage,
 ): Promise<ApiResponse> {
   let user: UserInfo;
   let request: ReturnType<typeof toApiRequest>;
   try {
-    user = await identify(authenticator, message);
+    user = await gate.admit(message);
     request = toApiRequest(message, user, await readBody(message, limits.maxBodyBytes));
   } catch (error) {
     if (isStatus(error)) return respondError(error);
@@ -177,11 +181,11 @@ async function resultOf(
   return server.handle(request);
 }
 
-async function takeOver({ server, authenticator, upgrades, log }: ServeOptions, raw: RawUpgrade): Promise<void> {
+async function takeOver({ server, gate, upgrades, log }: Door, raw: RawUpgrade): Promise<void> {
   const { socket, message } = raw;
   socket.on('error', () => socket.destroy());
   try {
-    const user = await identify(authenticator, message);
+    const user = await gate.admit(message);
     const plan = await server.planUpgrade(toApiRequest(message, user, undefined));
     if ('status' in plan) return writeRaw(socket, plan);
     if (upgrades === undefined) throw internalError(undefined);

@@ -1,4 +1,4 @@
-export type { AccessHooks } from './access-hooks.ts';
+export type { AccessHooks, PolicyRule, RoleRef, RoleWrite } from './access-hooks.ts';
 export { type ApiServer, type ApiServerOptions, createApiServer } from './api-server.ts';
 export { builtinKinds } from './builtin-kinds.ts';
 export type { ApiRequest, ApiResponse, UpgradeRequest } from './contract.ts';

@@ -1,4 +1,5 @@
 /** What a listener grants its clients, each with a name. */
+import type { Rate } from './rate-limiter.ts';
 
 export interface HttpLimits {
   readonly maxBodyBytes: number;
@@ -13,6 +14,10 @@ export interface HttpLimits {
   readonly keepAliveMs: number;
   /** How long a client may take nothing of an answer that waits for it. */
   readonly stalledMs: number;
+  /** What one address may ask. */
+  readonly requests: Rate;
+  /** How often one address may fail to say who it is. */
+  readonly refusals: Rate;
   readonly maxConnections: number;
   readonly maxConnectionsPerPeer: number;
 }
@@ -25,6 +30,8 @@ export const DEFAULT_LIMITS: HttpLimits = {
   requestMs: 60_000,
   keepAliveMs: 90_000,
   stalledMs: 60_000,
+  requests: { perSecond: 20_000, burst: 40_000 },
+  refusals: { perSecond: 10, burst: 200 },
   maxConnections: 20_000,
   maxConnectionsPerPeer: 10_000,
 };

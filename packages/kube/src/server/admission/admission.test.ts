@@ -109,6 +109,25 @@ test('services get addresses that nobody else has, and keep them', async () => {
   assert.equal(headless.json.spec.clusterIP, 'None');
 });
 
+test('roles and bindings are asked about when they say more than before', async () => {
+  const asked: string[] = [];
+  const { ask } = scratchServer({
+    access: {
+      checkRole: ({ name }, rules) => asked.push(`role ${name} ${rules.length}`),
+      checkBinding: ({ name }, { name: role }) => asked.push(`binding ${name} ${role}`),
+    },
+  });
+  const url = '/apis/rbac.authorization.k8s.io/v1/namespaces/default';
+  const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }];
+  const role = { metadata: { name: 'r' }, rules };
+  await ask('POST', `${url}/roles`, { body: role });
+  await ask('PUT', `${url}/roles/r`, { body: { ...role, metadata: { name: 'r', labels: { a: 'b' } } } });
+  await ask('PUT', `${url}/roles/r`, { body: { ...role, rules: [...rules, ...rules] } });
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'r' };
+  await ask('POST', `${url}/rolebindings`, { body: { metadata: { name: 'b' }, roleRef } });
+  assert.deepEqual(asked, ['role r 1', 'role r 2', 'binding b r']);
+});
+
 const NODE: UserInfo = { username: 'system:node:n1', groups: ['system:nodes', 'system:authenticated'] };
 
 async function withNode(): Promise<ScratchServer> {

@@ -5,6 +5,7 @@ import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { priority } from './priority.ts';
+import { roleGrants } from './role-grants.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
 import { serviceAddresses } from './service-addresses.ts';
@@ -12,6 +13,7 @@ import { serviceAddresses } from './service-addresses.ts';
 export const BUILTIN_ADMISSION: readonly AdmissionStep[] = [
   namespaceLifecycle,
   nodeRestriction,
+  roleGrants,
   serviceAccount,
   priority,
   defaultTolerationSeconds,
