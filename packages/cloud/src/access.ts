@@ -6,6 +6,8 @@ import type { AccessHooks, ApiResponse, ExtraPath } from '@skerry/kube/server';
 import { formatKey, type Store, type StoreKey } from '@skerry/kube/store';
 import type { Certificate, Pki } from '@skerry/security/pki';
 import {
+  checkBindingEscalation,
+  checkRoleEscalation,
   createAuthenticator,
   createNodeAuthorizer,
   createPolicyCache,
@@ -79,8 +81,11 @@ function isEdgeOrigin(rows: Iterable<ResourceRow>, group: string, resource: stri
 }
 
 /** What the API server asks beyond yes and no. */
-export function accessHooks({ issuer, tokens, rbac, authorizer }: Access): AccessHooks {
+export function accessHooks({ issuer, tokens, rbac, authorizer, policy }: Access): AccessHooks {
+  const grants = { rbac, reader: policy, authorizer };
   return {
+    checkRole: (write, rules) => checkRoleEscalation(grants, write, rules),
+    checkBinding: (write, roleRef) => checkBindingEscalation(grants, write, roleRef),
     issueToken: (grant) => issuer.issue(grant),
     reviewToken: async (token, audiences) => {
       try {
