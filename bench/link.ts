@@ -6,7 +6,9 @@ import { startBareServer } from './link-bare.ts';
 import { memory } from './link-memory.ts';
 
 const MESSAGE = Buffer.alloc(32 * 1024, 7);
-const STREAM_MESSAGES = 8_000;
+const STREAM_MESSAGES = 20_000;
+/** Each side of a ratio runs so often, in turns; the best counts, since both only lose to other load and to cold code. */
+const ROUNDS = 3;
 
 const { values } = parseArgs({ options: { sessions: { type: 'string', default: '2000' } } });
 
@@ -106,8 +108,11 @@ async function outbox(entries: number, size: number): Promise<void> {
 // ——— streams ———
 
 async function streams(): Promise<void> {
-  const bare = await bareDown();
-  const down = await linkDown();
+  let [bare, down] = [0, 0];
+  for (let round = 0; round < ROUNDS; round++) {
+    bare = Math.max(bare, await bareDown());
+    down = Math.max(down, await linkDown());
+  }
   report('stream', {
     messages: STREAM_MESSAGES,
     bytesEach: MESSAGE.length,
@@ -164,7 +169,6 @@ async function bareDown(): Promise<number> {
 }
 
 await reconnect(100);
-await reconnect(1_000);
 await state(20_000, 1_000);
 await state(2_000, 100_000);
 await outbox(100_000, 200);

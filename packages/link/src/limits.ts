@@ -11,7 +11,7 @@ export const MAX_WIRE_MESSAGE_BYTES = 128 * KIB;
 /** The largest body of one frame: one stream message with its identifier, or one piece of a batch. */
 export const MAX_FRAME_BODY_BYTES = 33 * KIB;
 /** A message is filled with frames up to here before it is written. */
-export const TARGET_WIRE_MESSAGE_BYTES = 64 * KIB;
+export const TARGET_WIRE_MESSAGE_BYTES = 16 * KIB;
 /** Bytes given to a path's socket and not yet taken by it; what waits longer can still be overtaken by a higher lane. */
 export const PATH_BUFFER_BYTES = 256 * KIB;
 /** A path whose unwritten bytes pass this (answers to pings of a peer that does not read) is closed. */
