@@ -26,6 +26,8 @@ export interface PodScope {
   readonly uid: string;
   readonly context: PodContext;
   readonly volumes: PodVolumes;
+  /** Aborts when nobody looks after the pod any more. */
+  readonly signal: AbortSignal;
   pod(): Pod;
   facts(): PodFacts;
   event(type: 'Normal' | 'Warning', reason: string, message: string): void;
@@ -40,11 +42,25 @@ export class ContainerRunner {
   /** Whoever waits for the end of a container, by its id. */
   readonly #endings = new Map<string, PromiseWithResolvers<void>>();
 
+  /** Starts that are under way. */
+  readonly #starts = new Set<Promise<void>>();
+
   constructor(scope: PodScope) {
     this.#scope = scope;
   }
 
-  async start(entry: ContainerEntry, attempt: number): Promise<void> {
+  start(entry: ContainerEntry, attempt: number): Promise<void> {
+    const started = this.#start(entry, attempt).finally(() => this.#starts.delete(started));
+    this.#starts.add(started);
+    return started;
+  }
+
+  /** Resolves when no start is under way. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#starts);
+  }
+
+  async #start(entry: ContainerEntry, attempt: number): Promise<void> {
     const { clock, starts } = this.#scope.context;
     const ended = entry.current?.exit;
     if (ended !== undefined && ended.reason !== 'NodeRebooted') {
@@ -66,7 +82,7 @@ export class ContainerRunner {
       this.#scope.onSnapshot(snapshot);
       this.#scope.event('Normal', 'Created', `Container created: ${container.name}`);
       this.#scope.event('Normal', 'Started', `Container started: ${container.name}`);
-      if (isRunning(entry.view())) this.#begin(entry, snapshot);
+      if (isRunning(entry.view()) && !this.#scope.signal.aborted) this.#begin(entry, snapshot);
     } catch (error) {
       this.#refused(entry, attempt, error);
     } finally {
@@ -107,7 +123,7 @@ export class ContainerRunner {
     const target = this.#target(entry, snapshot, entry.probing.signal);
     this.#scope.inBackground(
       runHandler(hook, target, HOOK_TIMEOUT_MS).then(({ ok, message }) => {
-        if (target.signal.aborted) return;
+        if (target.signal.aborted || this.#scope.signal.aborted) return;
         if (ok) {
           this.probe(entry, snapshot);
           return;

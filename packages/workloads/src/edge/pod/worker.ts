@@ -69,6 +69,7 @@ export class PodWorker {
       uid,
       context,
       volumes: this.#volumes,
+      signal: this.#closed.signal,
       pod: () => this.#pod,
       facts: () => this.#facts(),
       event: (type, reason, message) => this.#event(type, reason, message),
@@ -117,8 +118,9 @@ export class PodWorker {
   async stopForShutdown(graceSeconds?: number): Promise<void> {
     const own = this.#pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
     const grace = Math.min(own, graceSeconds ?? own);
-    const stopped = new Set(this.#entries.filter((entry) => isRunning(entry.view())).map(({ current }) => current?.id));
     this.close();
+    await this.#runner.settled();
+    const stopped = new Set(this.#entries.filter((entry) => isRunning(entry.view())).map(({ current }) => current?.id));
     for (const roles of [['init', 'main', 'ephemeral'], ['sidecar']]) {
       const entries = this.#entries.filter((entry) => roles.includes(entry.role) && isRunning(entry.view()));
       await Promise.all(entries.map((entry) => this.#runner.stop(entry, grace, undefined)));

@@ -202,12 +202,20 @@ async function startAgent(
   };
 }
 
+/** A start that was under way when the agent went shows up late. */
 async function endAll(runtime: ProcessRuntime): Promise<void> {
-  for (const { id } of await runtime.list()) {
-    await runtime.kill(id);
-    await runtime.remove(id);
+  for (;;) {
+    for (const { id } of await runtime.list()) {
+      await runtime.kill(id);
+      await runtime.remove(id);
+    }
+    try {
+      await runtime.shutdown();
+      return;
+    } catch {
+      await systemClock.sleep(POLL_MS);
+    }
   }
-  await runtime.shutdown();
 }
 
 /** As the power going: monitors first, so that nobody is left to write an exit code down. */
