@@ -20,7 +20,7 @@ export async function connect(context: CliContext, flags: ConnectionFlags): Prom
   return createHttpClient({ connection, userAgent: `skerry/${context.version}` });
 }
 
-export function kubeconfigFile(context: CliContext, flags: ConnectionFlags): string {
+function kubeconfigFile(context: CliContext, flags: ConnectionFlags): string {
   if (flags.kubeconfig !== undefined) return flags.kubeconfig;
   if (flags.dataDir !== undefined) return existing(join(flags.dataDir, 'kubeconfig'), flags.dataDir);
   // A data directory at the default place is a cloud of this checkout; KUBECONFIG often points to some other cluster.

@@ -44,7 +44,7 @@ export function isBase64(text: string): boolean {
 }
 
 /** RFC 3339, with a day that the month has. */
-export function isDateTime(text: string): boolean {
+function isDateTime(text: string): boolean {
   const match = RFC_3339.exec(text);
   if (match === null) return false;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);

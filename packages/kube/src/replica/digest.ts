@@ -7,7 +7,7 @@ export interface Digest {
   readonly low: number;
 }
 
-export const EMPTY_DIGEST: Digest = { count: 0, high: 0, low: 0 };
+const EMPTY_DIGEST: Digest = { count: 0, high: 0, low: 0 };
 
 export function withPair(digest: Digest, key: string, version: string): Digest {
   const { high, low } = hashPair(key, version);

@@ -24,7 +24,7 @@ interface AnswerHead {
 }
 
 export const MAX_FORWARDED_BODY_BYTES = 3 * 1024 * 1024;
-export const MAX_FORWARDED_ANSWER_BYTES = 16 * 1024 * 1024;
+const MAX_FORWARDED_ANSWER_BYTES = 16 * 1024 * 1024;
 
 export type OpenStream = (header: Uint8Array, signal: AbortSignal) => Promise<MessageStream>;
 

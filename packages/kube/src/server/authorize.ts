@@ -12,7 +12,7 @@ export function authorize(authorizer: Authorizer, request: ApiRequest, route: Ro
   if (!allowed) throw refusal(attributes, reason);
 }
 
-export function attributesOf({ user, path, query }: ApiRequest, route: Route): Attributes {
+function attributesOf({ user, path, query }: ApiRequest, route: Route): Attributes {
   if (route.type === 'path') return { user, verb: route.verb, path };
   const { group, version, resource, subresource, namespace, verb } = route;
   const fieldSelector = query.get('fieldSelector') ?? '';
@@ -43,7 +43,7 @@ function selectedName({ verb }: ResourceRoute, fieldSelector: string): string | 
   }
 }
 
-export function refusal({ user, verb, path, resource }: Attributes, reason: string | undefined): StatusError {
+function refusal({ user, verb, path, resource }: Attributes, reason: string | undefined): StatusError {
   const why = reason === undefined || reason === '' ? '' : `: ${reason}`;
   if (resource === undefined) {
     const message = `forbidden: User "${user.username}" cannot ${verb} path "${path}"${why}`;

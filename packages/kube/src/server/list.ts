@@ -128,7 +128,7 @@ export interface ListMeta {
   readonly remainingItemCount?: number;
 }
 
-export function listMeta({ revision, after, remaining }: Page): ListMeta {
+function listMeta({ revision, after, remaining }: Page): ListMeta {
   return {
     resourceVersion: String(revision),
     ...(after === undefined ? {} : { continue: encodeContinue({ revision, after }) }),

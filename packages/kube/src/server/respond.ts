@@ -1,5 +1,5 @@
 /** Answers as bytes: objects, Statuses, and the headers every answer has. */
-import type { Status, StatusError } from '@skerry/api';
+import type { StatusError } from '@skerry/api';
 import type { ApiResponse } from './contract.ts';
 import type { Wanted } from './negotiate.ts';
 
@@ -31,10 +31,6 @@ export function respondError(error: StatusError): ApiResponse {
   const retryAfter = status.details?.retryAfterSeconds;
   const headers = retryAfter === undefined ? JSON_HEADERS : { ...JSON_HEADERS, 'retry-after': String(retryAfter) };
   return { status: code, headers, body: JSON.stringify(status) };
-}
-
-export function respondStatus(status: Status): ApiResponse {
-  return respondJson(status.code ?? 200, status);
 }
 
 /** `Warning: 299 - "text"` for each warning, in one header line as HTTP allows. */

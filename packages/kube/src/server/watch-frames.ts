@@ -10,7 +10,7 @@ import { renderTable } from './table-form.ts';
 
 export type Frame = Uint8Array;
 
-export const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
+const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
 /** Frames of the commit that is being published now; many watchers of a kind share each. */
 export class FrameCache {

@@ -11,7 +11,7 @@ import { WatchStream } from './watch-stream.ts';
 import { Watcher } from './watcher.ts';
 
 /** About how often a watcher that allows bookmarks gets one. */
-export const BOOKMARK_INTERVAL_MS = 60_000;
+const BOOKMARK_INTERVAL_MS = 60_000;
 
 // Without a timeout of the client, a watch ends after half an hour to an hour, so that not all come back at once.
 const MIN_WATCH_MS = 1_800_000;

@@ -27,7 +27,7 @@ export function socketChannel(socket: Duplex, head: Buffer): ByteChannel {
 }
 
 /** How many received messages may wait before the socket is paused. */
-export const MAX_WAITING_MESSAGES = 16;
+const MAX_WAITING_MESSAGES = 16;
 
 /** The messages of a WebSocket, pulled one by one; the socket rests while the consumer is behind. Text becomes UTF-8 bytes. */
 export async function* messagesOf(socket: WebSocket): AsyncGenerator<Uint8Array> {

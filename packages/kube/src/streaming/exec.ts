@@ -9,7 +9,7 @@ const V5 = 'v5.channel.k8s.io';
 const V4 = 'v4.channel.k8s.io';
 const MAX_MESSAGE_BYTES = 32 * 1024;
 /** How long a SPDY client may take to open the streams it announced. */
-export const STREAMS_TIMEOUT_MS = 30_000;
+const STREAMS_TIMEOUT_MS = 30_000;
 
 type ExecTarget = Extract<UpgradeTarget, { kind: 'exec' }>;
 

@@ -5,7 +5,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { RawUpgrade } from './contract.ts';
 
 /** The largest WebSocket message taken from a client; larger ones close the connection with 1009. */
-export const MAX_WEBSOCKET_MESSAGE_BYTES = 1024 * 1024;
+const MAX_WEBSOCKET_MESSAGE_BYTES = 1024 * 1024;
 
 export function isWebSocket({ message }: RawUpgrade): boolean {
   return message.headers.upgrade?.toLowerCase() === 'websocket';

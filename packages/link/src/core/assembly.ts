@@ -3,7 +3,7 @@ import { errors } from '../errors.ts';
 import { concat } from './bytes.ts';
 
 /** The size of a piece: small enough that a more urgent frame never waits long behind it. */
-export const PIECE_BYTES = 32 * 1024;
+const PIECE_BYTES = 32 * 1024;
 
 export class Assembly {
   readonly #limit: number;

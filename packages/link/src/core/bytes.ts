@@ -126,10 +126,6 @@ export class ByteReader {
   }
 }
 
-export function encodeText(text: string): Uint8Array {
-  return encoder.encode(text);
-}
-
 export function decodeText(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);

@@ -42,7 +42,7 @@ export function limitsOf(resources: Resources | undefined): ResourceLimits {
   };
 }
 
-export function quantityAt(list: Readonly<Record<string, string>> | undefined, name: string): number | undefined {
+function quantityAt(list: Readonly<Record<string, string>> | undefined, name: string): number | undefined {
   const text = list?.[name];
   return text === undefined ? undefined : parseQuantity(text);
 }

@@ -7,7 +7,7 @@ export type LogStream = 'stdout' | 'stderr';
 /** Longer lines are cut into partial ones, as container runtimes do. */
 export const MAX_LINE_BYTES = 16 * 1024;
 /** Past this, the process's pipe is no longer read until the disk has caught up. */
-export const MAX_UNWRITTEN_BYTES = 256 * 1024;
+const MAX_UNWRITTEN_BYTES = 256 * 1024;
 
 const NEWLINE = 0x0a;
 

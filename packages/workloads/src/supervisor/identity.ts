@@ -2,7 +2,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { ProcessIdentity } from './protocol.ts';
 
-export const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
+const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 
 export function readBootId(file: string = BOOT_ID_FILE): string {
   return readFileSync(file, 'utf8').trim();

@@ -17,7 +17,7 @@ import { handoverFile, resizeTerminal, type SelfCommand, withTerminal } from './
 const ADOPTED_POLL_MS = 250;
 /** How long the end of a process waits for the last of its output. */
 const DRAIN_MS = 1000;
-export const MAX_PROCESSES = 4096;
+const MAX_PROCESSES = 4096;
 const ID_FORMAT = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 export type OutputListener = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;

@@ -12,7 +12,7 @@ import type { FurtherCommand, LaunchSpec, RunResult } from './protocol.ts';
 import type { RecordStore } from './records.ts';
 import { handoverFile, type SelfCommand, withTerminal } from './tty.ts';
 
-export const MAX_RUNS = 512;
+const MAX_RUNS = 512;
 
 export interface RunnerOptions {
   readonly records: RecordStore;

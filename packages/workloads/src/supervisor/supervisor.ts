@@ -15,7 +15,7 @@ import { SupervisorServer } from './server.ts';
 import { withSocketPath } from './socket-path.ts';
 import type { SelfCommand } from './tty.ts';
 
-export const SOCKET_NAME = 'supervisor.sock';
+const SOCKET_NAME = 'supervisor.sock';
 
 export interface SupervisorOptions {
   readonly directory: string;

@@ -16,7 +16,7 @@ export type Pattern = readonly Instruction[];
 
 /** Counted repetitions unfold; a larger program is refused, as Go refuses it. */
 const MAX_INSTRUCTIONS = 5000;
-export const MAX_PATTERN_LENGTH = 4096;
+const MAX_PATTERN_LENGTH = 4096;
 
 /** Characters times instructions: a fraction of a second. */
 const MAX_WORK = 10_000_000;

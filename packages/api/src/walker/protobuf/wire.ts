@@ -1,8 +1,8 @@
 /** The wire format of protobuf: tags, varints, length-delimited bytes. Knows no kinds. */
 import { badRequest } from '../errors.ts';
 
-export const VARINT = 0;
-export const FIXED_64 = 1;
+const VARINT = 0;
+const FIXED_64 = 1;
 export const BYTES = 2;
 const FIXED_32 = 5;
 

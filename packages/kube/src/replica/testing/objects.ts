@@ -7,7 +7,7 @@ export const EVENTS: Gvr = { group: '', version: 'v1', resource: 'events' };
 export const CONFIG_MAPS: Gvr = { group: '', version: 'v1', resource: 'configmaps' };
 export const SECRETS: Gvr = { group: '', version: 'v1', resource: 'secrets' };
 export const LEASES: Gvr = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
-export const NAMESPACE = 'default';
+const NAMESPACE = 'default';
 
 export function refTo(gvr: Gvr, name: string): Ref {
   return gvr === NODES ? { gvr, name } : { gvr, namespace: NAMESPACE, name };

@@ -62,7 +62,7 @@ export function specOf(pod: KubeObject): PodSpec {
   return pod['spec'] as PodSpec;
 }
 
-export const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 
 /** The shadow of a pod that a node runs on its own account. */
 export function isMirror({ metadata }: KubeObject): boolean {

@@ -27,7 +27,7 @@ export interface ScratchServer {
   readonly watch: (url: string, count: number, headers?: Record<string, string>) => Promise<unknown[]>;
 }
 
-export const ADMIN: UserInfo = { username: 'admin', groups: ['system:masters', 'system:authenticated'] };
+const ADMIN: UserInfo = { username: 'admin', groups: ['system:masters', 'system:authenticated'] };
 
 export function scratchServer(given: Partial<ApiServerOptions> = {}): ScratchServer {
   const options: ApiServerOptions = {

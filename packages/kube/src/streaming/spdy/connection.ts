@@ -14,9 +14,9 @@ import {
 import { HeaderCodec } from './header-codec.ts';
 
 /** Streams that may be open at once on one connection; one more is refused. */
-export const MAX_SPDY_STREAMS = 256;
+const MAX_SPDY_STREAMS = 256;
 /** Bytes that may wait for one stream's consumer before the connection stops reading. */
-export const MAX_STREAM_BUFFER_BYTES = 256 * 1024;
+const MAX_STREAM_BUFFER_BYTES = 256 * 1024;
 const MAX_DATA_BYTES = 32 * 1024;
 const RST_PROTOCOL_ERROR = 1;
 const RST_REFUSED_STREAM = 3;

@@ -14,7 +14,7 @@ export const FrameType = {
 export const FLAG_FIN = 0x01;
 
 /** The largest frame taken from a client. Ours and spdystream's data frames are far smaller. */
-export const MAX_SPDY_FRAME_BYTES = 1024 * 1024;
+const MAX_SPDY_FRAME_BYTES = 1024 * 1024;
 const HEADER_BYTES = 8;
 const VERSION = 3;
 

@@ -5,7 +5,7 @@ import { spdyDictionary } from './dictionary.ts';
 import { formatHeaderBlock, parseHeaderBlock, type SpdyHeaders } from './frames.ts';
 
 /** What one compressed block may grow to. */
-export const MAX_HEADER_BLOCK_BYTES = 64 * 1024;
+const MAX_HEADER_BLOCK_BYTES = 64 * 1024;
 
 /** Both contexts of one connection. Calls must not overlap: the contexts are stateful. */
 export class HeaderCodec implements Disposable {

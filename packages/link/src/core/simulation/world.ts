@@ -38,7 +38,7 @@ export function createWorld({ seed, paths = 1 }: { readonly seed: number; readon
 }
 
 /** Mulberry32: small, and the same on every machine. */
-export function seededRandom(seed: number): () => number {
+function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

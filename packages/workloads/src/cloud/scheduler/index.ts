@@ -8,9 +8,9 @@ import { Cluster } from './cluster.ts';
 import { PendingPods } from './pending-pods.ts';
 import { schedule } from './schedule.ts';
 
-export const SCHEDULER_NAME = 'default-scheduler';
+const SCHEDULER_NAME = 'default-scheduler';
 /** Decisions are made one after the other; writing them down goes on beside, this many at once. */
-export const MAX_BINDINGS_IN_FLIGHT = 64;
+const MAX_BINDINGS_IN_FLIGHT = 64;
 /** Decisions in one turn before other work gets its turn. */
 const DECISIONS_A_TURN = 50;
 

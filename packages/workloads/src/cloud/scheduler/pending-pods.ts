@@ -3,7 +3,7 @@ import { type BackoffPolicy, backoffCeiling, type Clock, type Timer } from '@ske
 
 const BACKOFF: BackoffPolicy = { baseMs: 1000, capMs: 10_000 };
 /** A pod that fits nowhere is looked at again after this long even when nothing was seen to change. */
-export const RETRY_ANYWAY_MS = 60_000;
+const RETRY_ANYWAY_MS = 60_000;
 
 interface Waiting {
   readonly timer: Timer;

@@ -8,7 +8,7 @@ export type Amounts = ReadonlyMap<string, number>;
 const NANO_PER_MILLI = 1_000_000n;
 
 /** A quantity in thousandths; 0 for what is none, since admission has already refused that. */
-export function milli(quantity: unknown): number {
+function milli(quantity: unknown): number {
   const parsed = parseQuantity(quantity);
   return parsed === undefined ? 0 : Number(parsed.nano / NANO_PER_MILLI);
 }
@@ -58,7 +58,7 @@ export function allocatableOf(node: Node): Amounts {
 }
 
 /** True when the pod would run as processes of the host: it asks for that, or the node has no other runtime. */
-export function runsAsProcess(pod: Pod, node: Node): boolean {
+function runsAsProcess(pod: Pod, node: Node): boolean {
   const runtimeClass = pod.spec?.runtimeClassName;
   if (runtimeClass !== undefined) return runtimeClass === 'process';
   const labels = node.metadata.labels ?? {};

@@ -19,7 +19,7 @@ export type ScheduleResult =
   | { readonly kind: 'unschedulable'; readonly message: string };
 
 /** Enough nodes to choose well among; a fleet of ten thousand need not all be scored for one pod. */
-export const ENOUGH_CANDIDATES = 200;
+const ENOUGH_CANDIDATES = 200;
 
 export function schedule(pod: Pod, cluster: Cluster, labelsOf: NamespaceLabels = () => undefined): ScheduleResult {
   const views = cluster.views();

@@ -69,6 +69,6 @@ function isBelow(free: number, total: number, least: number): boolean {
   return total > 0 && free / total < least;
 }
 
-export function seconds(ms: number): string {
+function seconds(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

@@ -1,7 +1,7 @@
 /** Kubernetes' crash-loop back-off: at once, then 10 s after the end, doubling to 5 min; forgotten after 10 quiet minutes. Pure. */
-export const INITIAL_BACKOFF_MS = 10_000;
-export const MAX_BACKOFF_MS = 300_000;
-export const RESET_AFTER_MS = 2 * MAX_BACKOFF_MS;
+const INITIAL_BACKOFF_MS = 10_000;
+const MAX_BACKOFF_MS = 300_000;
+const RESET_AFTER_MS = 2 * MAX_BACKOFF_MS;
 
 export interface RestartBackoff {
   readonly delayMs: number;

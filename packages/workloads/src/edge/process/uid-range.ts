@@ -3,7 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 
 /** Far from people (1000…), subordinate ids (100000…) and what systemd hands out (up to 1879048191). */
 export const FIRST_POD_UID = 1_900_000_000;
-export const POD_UIDS = 65_536;
+const POD_UIDS = 65_536;
 
 export class UidRange {
   readonly #file: string;

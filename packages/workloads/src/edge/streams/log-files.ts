@@ -9,7 +9,7 @@ const MAX_ROTATED = 100;
 const NEWLINE = 0x0a;
 
 /** Oldest first. */
-export function filesOf(path: string): string[] {
+function filesOf(path: string): string[] {
   const files = [path];
   for (let index = 1; index < MAX_ROTATED && existsSync(`${path}.${index}`); index++) files.unshift(`${path}.${index}`);
   return files.filter((file) => existsSync(file));
