@@ -53,7 +53,7 @@ export interface LeanAnswer {
 /** HTTP/1.1 over one TLS connection, one request at a time; understands content-length, and hands out chunks of what streams. */
 export class LeanClient {
   readonly #socket: TLSSocket;
-  #pending = Buffer.alloc(0);
+  #pending: Buffer = Buffer.alloc(0);
   #parts: Buffer[] = [];
   #size = 0;
   #resolve: ((answer: LeanAnswer) => void) | undefined;

@@ -9,7 +9,7 @@ test('the lock has every optional package of every platform, so that npm ci take
   assert.deepEqual(
     holesOf(lock).map(({ name }) => name),
     [],
-    'run: node scripts/complete-lock.ts',
+    'run: npm run complete:lock',
   );
 });
 
