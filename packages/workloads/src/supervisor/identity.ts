@@ -14,6 +14,8 @@ export interface ProcessStat {
   readonly parent: number;
   readonly session: number;
   readonly startTime: string;
+  /** Time on a processor so far, in clock ticks. */
+  readonly cpuTicks: number;
 }
 
 /** Undefined when there is no such process. */
@@ -28,7 +30,13 @@ export function readStat(pid: number): ProcessStat | undefined {
     parent: Number(fields[1]),
     session: Number(fields[3]),
     startTime: fields[19] ?? '',
+    cpuTicks: Number(fields[11]) + Number(fields[12]),
   };
+}
+
+/** Resident memory; 0 when the process is gone. */
+export function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readProc(pid, 'status') ?? '')?.[1] ?? 0) * 1024;
 }
 
 export function identify(pid: number, bootId: string): ProcessIdentity | undefined {

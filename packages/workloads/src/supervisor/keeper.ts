@@ -9,7 +9,7 @@ import { errors } from './errors.ts';
 import { type FifoPool, makeStreams, openOutputs, openStdin, type Streams } from './fifo.ts';
 import { isAlive, type PinnedNamespace, pinMountNamespace, signalProcess } from './identity.ts';
 import { launch } from './launch.ts';
-import { killTree, type ProcessTree } from './process-tree.ts';
+import { killTree, measureTrees, type ProcessTree } from './process-tree.ts';
 import type { ExitInfo, FurtherCommand, LaunchSpec, ProcessRecord, StartRequest, Usage } from './protocol.ts';
 import type { RecordStore, StoredRecord } from './records.ts';
 import { handoverFile, resizeTerminal, type SelfCommand, withTerminal } from './tty.ts';
@@ -111,9 +111,9 @@ export class Keeper {
 
   usage(): Usage[] {
     const { cgroups } = this.#options;
-    if (cgroups === undefined) return [];
-    const running = this.list().filter((record) => record.exit === undefined);
-    return running.map((record) => cgroups.usage(record.id)).filter((usage) => usage !== undefined);
+    const running = [...this.#kept.values()].filter(({ record }) => record.exit === undefined);
+    if (cgroups === undefined) return measureTrees(running.map(treeOf));
+    return running.map(({ record }) => cgroups.usage(record.id)).filter((usage) => usage !== undefined);
   }
 
   resize(id: string, columns: number, rows: number): boolean {

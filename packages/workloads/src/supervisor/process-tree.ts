@@ -6,13 +6,16 @@ import {
   listProcesses,
   mountNamespaceOf,
   type PinnedNamespace,
+  type ProcessStat,
   readStat,
+  residentBytes,
   sendSignal,
 } from './identity.ts';
-import type { ProcessIdentity } from './protocol.ts';
+import type { ProcessIdentity, Usage } from './protocol.ts';
 
 const KILL_ROUNDS = 200;
 const KILL_PAUSE_MS = 5;
+const NANOSECONDS_PER_TICK = 10_000_000;
 
 export interface ProcessTree {
   readonly id: string;
@@ -32,10 +35,13 @@ export async function killTree(tree: ProcessTree, cgroups: Cgroups | undefined, 
   return false;
 }
 
-/** Where there are no control groups: whoever descends from it, shares its session, or its mount namespace. */
 function membersOf(tree: ProcessTree, cgroups: Cgroups | undefined): number[] {
   if (cgroups !== undefined) return cgroups.processes(tree.id).filter(isRunning);
-  const processes = listProcesses();
+  return relativesOf(tree, listProcesses()).filter(isRunning);
+}
+
+/** Where there are no control groups: whoever descends from it, shares its session, or its mount namespace. */
+function relativesOf(tree: ProcessTree, processes: readonly ProcessStat[]): number[] {
   const leader = processes.find((stat) => stat.pid === tree.main.pid);
   const isReused = leader !== undefined && leader.startTime !== tree.main.startTime;
   const members = new Set<number>(leader !== undefined && !isReused ? descendantsOf(tree.main.pid, processes) : []);
@@ -44,7 +50,20 @@ function membersOf(tree: ProcessTree, cgroups: Cgroups | undefined): number[] {
     if (tree.namespace !== undefined && mountNamespaceOf(pid) === tree.namespace.name) members.add(pid);
   }
   members.delete(process.pid);
-  return [...members].filter(isRunning);
+  return [...members];
+}
+
+/** What the trees use now, added up from their processes: what ended processes used is not in it. */
+export function measureTrees(trees: readonly ProcessTree[]): Usage[] {
+  const processes = listProcesses();
+  const ticks = new Map(processes.map(({ pid, cpuTicks }) => [pid, cpuTicks]));
+  return trees.map((tree) => {
+    const pids = relativesOf(tree, processes);
+    const memoryBytes = pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
+    const cpuTicks = pids.reduce((sum, pid) => sum + (ticks.get(pid) ?? 0), 0);
+    const cpuNanoseconds = cpuTicks * NANOSECONDS_PER_TICK;
+    return { id: tree.id, cpuNanoseconds, memoryBytes, workingSetBytes: memoryBytes, processes: pids.length };
+  });
 }
 
 function isRunning(pid: number): boolean {

@@ -119,7 +119,7 @@ test('a process is itself only with its start time and its boot', () => {
 });
 
 test('descendants are found to any depth', () => {
-  const stat = (pid: number, parent: number) => ({ pid, parent, state: 'S', session: 0, startTime: '0' });
+  const stat = (pid: number, parent: number) => ({ pid, parent, state: 'S', session: 0, startTime: '0', cpuTicks: 0 });
   assert.deepEqual(descendantsOf(1, [stat(4, 3), stat(3, 2), stat(2, 1), stat(9, 8)]), [1, 2, 3, 4]);
 });
 

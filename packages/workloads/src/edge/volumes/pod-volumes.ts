@@ -110,6 +110,7 @@ export class PodVolumes {
     const inMemory = medium === 'Memory';
     const parent = inMemory ? memoryDirectory(pod.metadata.uid ?? '') : join(this.#context.directory, 'volumes');
     await mkdir(parent, { recursive: true, mode: 0o700 });
+    if (inMemory) await refuseForeign(parent);
     const directory = join(parent, name);
     if ((await lstat(directory).catch(() => undefined)) !== undefined) return directory;
     await mkdir(directory);
@@ -157,6 +158,13 @@ export class PodVolumes {
     if (made !== undefined && owner !== undefined) await chown(made, owner.uid, owner.gid);
     return real;
   }
+}
+
+/** Anybody may make directories there: one with our name that is not ours is a trap. */
+async function refuseForeign(directory: string): Promise<void> {
+  const stat = await lstat(directory);
+  if (stat.isDirectory() && stat.uid === process.getuid?.()) return;
+  throw new VolumeProblem(`${directory} belongs to somebody else`);
 }
 
 function groupReadable<T extends { readonly mode: number }>(file: T): T {
