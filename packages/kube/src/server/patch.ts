@@ -2,6 +2,7 @@
 import type { KubeObject } from '@skerry/api';
 import { applyJsonPatch, applyMergePatch, applyStrategicPatch } from '@skerry/api/patch';
 import type { StoredObject } from '../store/contract.ts';
+import { authorize } from './authorize.ts';
 import { type Body, decodeJson, decodeYaml, mediaTypeOf } from './body.ts';
 import type { ApiResponse } from './contract.ts';
 import { createObject } from './create.ts';
@@ -89,6 +90,8 @@ async function applyPatch(
   const { object, changed } = applyConfiguration(engine, call, { old, config, options });
   if (stored === undefined) {
     if (call.route.subresource !== undefined) throw missing(engine, call);
+    // Who may patch may not therefore create.
+    authorize(engine.authorizer, call.request, { ...call.route, verb: 'create' });
     object.metadata.name = nameOf(call.route);
     return respondObject(engine, call, 201, await createObject(engine, call, object, options, true));
   }

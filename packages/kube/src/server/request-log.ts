@@ -52,8 +52,8 @@ export class RequestMetrics {
 
   observe(route: Route | undefined, code: number, seconds: number): void {
     const verb = route?.verb ?? OTHER;
-    const resource = route?.type === 'resource' ? route.resource : '';
-    const group = route?.type === 'resource' ? route.group : '';
+    const resource = route?.type === 'resource' ? labelOf(route.resource) : '';
+    const group = route?.type === 'resource' ? labelOf(route.group) : '';
     const series = `verb="${verb}",group="${group}",resource="${resource}",code="${code}"`;
     const key = this.#requests.has(series) || this.#requests.size < MAX_SERIES ? series : `verb="${OTHER}"`;
     this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
@@ -79,6 +79,11 @@ export class RequestMetrics {
     histogram.count++;
     this.#durations.set(verb, histogram);
   }
+}
+
+/** A path may hold anything; a label may not. */
+function labelOf(segment: string): string {
+  return /^[\w.-]{0,253}$/.test(segment) ? segment : OTHER;
 }
 
 function renderHistogram(verb: string, { counts, sum, count }: Histogram): string[] {

@@ -10,6 +10,8 @@ export interface Strategy {
   readonly statusKeepsMetadata: boolean;
   /** The first state of a new object, once its defaults are filled in. */
   readonly begin?: (object: KubeObject) => void;
+  /** What updates of the object itself do not write although it stands in the spec. */
+  readonly keep?: (object: KubeObject, old: KubeObject) => void;
 }
 
 export function strategyOf({ row, isCustom }: ServedKind): Strategy {
@@ -33,6 +35,13 @@ const SPECIAL: Readonly<Record<string, Strategy>> = {
     begin: (namespace) => {
       namespace['spec'] = { ...(namespace['spec'] as object | undefined), finalizers: ['kubernetes'] };
       namespace['status'] = { phase: 'Active' };
+    },
+    keep: (namespace, old) => {
+      const { finalizers } = (old['spec'] ?? {}) as { finalizers?: readonly string[] };
+      namespace['spec'] = {
+        ...(namespace['spec'] as object | undefined),
+        ...(finalizers === undefined ? {} : { finalizers }),
+      };
     },
   },
   '/pods': {

@@ -78,6 +78,30 @@ test('what only the server writes cannot be written', async () => {
   assert.equal(stolen.status, 409);
 });
 
+test('an apply that would create needs the right to create', async () => {
+  const authorizer = { authorize: ({ verb }: { verb: string }) => ({ allowed: verb !== 'create' }) };
+  const { ask } = scratchServer({ authorizer });
+  const headers = { 'content-type': 'application/apply-patch+yaml' };
+  const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm' } };
+  assert.equal((await ask('PATCH', `${MAPS}/m?fieldManager=one`, { headers, body })).status, 403);
+});
+
+test('what belongs to another door is not written through this one', async () => {
+  const { ask } = scratchServer();
+  await ask('POST', '/api/v1/namespaces', { body: { metadata: { name: 'shop' } } });
+  const emptied = await ask('PUT', '/api/v1/namespaces/shop', {
+    body: { metadata: { name: 'shop' }, spec: { finalizers: [] } },
+  });
+  assert.deepEqual(emptied.json.spec.finalizers, ['kubernetes']);
+  await ask('POST', DEPLOYMENTS, { body: deployment(1) });
+  const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'm', uid: 'u' };
+  const owned = await ask('PATCH', `${DEPLOYMENTS}/web/status`, {
+    body: { metadata: { ownerReferences: [owner] } },
+    headers: MERGE,
+  });
+  assert.deepEqual([owned.status, owned.json.metadata.ownerReferences], [200, undefined]);
+});
+
 test('generated names are drawn until one is free', async () => {
   // The same first suffix twice, then another.
   const draws = [1, 1, 2];

@@ -165,6 +165,7 @@ function keepOtherHalf({ kind, route }: Call, old: KubeObject, object: KubeObjec
     case 'status':
     case 'approval':
       keepAllBut(object, old, ['status', ...(strategyOf(kind).statusKeepsMetadata ? ['metadata'] : [])]);
+      keepOwners(object, old);
       return;
     case 'resize':
       keepAllBut(object, old, ['spec']);
@@ -179,7 +180,15 @@ function keepOtherHalf({ kind, route }: Call, old: KubeObject, object: KubeObjec
       return;
     default:
       keepStatus(kind, old, object);
+      strategyOf(kind).keep?.(object, old);
   }
+}
+
+/** Who writes a status does not decide whose the object is. */
+function keepOwners({ metadata }: KubeObject, old: KubeObject): void {
+  const { ownerReferences } = old.metadata;
+  if (ownerReferences === undefined) delete metadata.ownerReferences;
+  else metadata.ownerReferences = ownerReferences;
 }
 
 function keepStatus({ row }: ServedKind, old: KubeObject, object: KubeObject): void {
