@@ -7,7 +7,7 @@ import type { HttpLimits } from './limits.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { tooManyRequests, unauthorized } from './statuses.ts';
 
-export const ANONYMOUS: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
+const ANONYMOUS: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
 
 /** What anybody may ask, so that load balancers and clients before their login are served. */
 const PUBLIC_PATHS = /^\/(healthz|livez|readyz|version)([/?]|$)/;

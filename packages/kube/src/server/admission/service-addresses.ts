@@ -3,7 +3,7 @@ import type { KubeObject } from '@skerry/api';
 import type { RandomBytes } from '@skerry/base';
 import { keyPrefix } from '../../store/key.ts';
 import { type AdmissionStep, type Admitted, type Engine, fault } from '../engine.ts';
-import { invalid } from '../statuses.ts';
+import { invalid, unavailable } from '../statuses.ts';
 import { isFor } from './lookup.ts';
 
 const NETWORK: readonly number[] = [10, 96, 0, 0];
@@ -166,7 +166,7 @@ function draw<T>(
     const number = first + ((start + step) % size);
     if (isFree(number)) return toResult(number);
   }
-  throw new RangeError('the range is full');
+  throw unavailable('every number of the range is taken');
 }
 
 function addressAt(offset: number): string {
