@@ -8,14 +8,14 @@ import { ROOT } from './tasks.ts';
 /** A package, and the modules of other packages that its product code may import; a trailing `*` covers every door below. */
 const DOORS: Readonly<Record<string, readonly string[]>> = {
   base: [],
-  api: ['base'],
-  link: ['base', 'link'],
-  kube: ['base', 'api*', 'link/contract'],
-  security: ['base', 'api*'],
-  workloads: ['base', 'api*', 'kube*', 'link*'],
-  edge: ['base', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge'],
-  cloud: ['base', 'api*', 'kube*', 'link*', 'security*', 'workloads/cloud'],
-  cli: ['base', 'api*', 'kube/client', 'security*'],
+  api: ['base*'],
+  link: ['base*', 'link'],
+  kube: ['base*', 'api*', 'link/contract'],
+  security: ['base*', 'api*'],
+  workloads: ['base*', 'api*', 'kube*', 'link*'],
+  edge: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge'],
+  cloud: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/cloud'],
+  cli: ['base*', 'api*', 'kube/client', 'security*'],
   testkit: ['*'],
 };
 
@@ -37,7 +37,7 @@ function matches(pattern: string, door: string): boolean {
 }
 
 test('each package imports only what the table of rooms allows', () => {
-  const product = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).filter((file) => !file.endsWith('.test.ts'));
+  const product = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).filter((file) => !file.endsWith('.test.ts') && !file.includes('/testing/'));
   assert.ok(product.length > 50, 'the scan must see the product');
   const closed = product.flatMap((file) => {
     const own = file.split('/')[1] ?? '';
