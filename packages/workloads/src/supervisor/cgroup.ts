@@ -19,6 +19,8 @@ export interface Cgroups {
   isOutOfMemory(id: string): boolean;
   usage(id: string): Usage | undefined;
   remove(id: string): void;
+  /** Removes our subtree if nothing is left in it. */
+  close(): void;
 }
 
 /** Undefined where this user may not make groups. `root` is /sys/fs/cgroup; `parent` names our subtree. */
@@ -81,6 +83,9 @@ function openV1(root: string, parent: string): Cgroups | undefined {
     remove: (id) => {
       for (const name of mounted) removeGroup(at(name, id));
     },
+    close: () => {
+      for (const name of mounted) removeGroup(join(root, name, parent));
+    },
   };
 }
 
@@ -134,6 +139,7 @@ function openV2(root: string, parent: string): Cgroups | undefined {
       };
     },
     remove: (id) => removeGroup(at(id)),
+    close: () => removeGroup(base),
   };
 }
 

@@ -66,6 +66,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
       stopListening();
       server.close();
       keeper.close();
+      cgroups?.close();
       rmSync(join(directory, 'lock'), { force: true });
     },
   };
