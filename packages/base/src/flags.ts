@@ -1,6 +1,7 @@
 /** The command line of a process: one table of flags, from which come parsing, defaults, help and error sentences. */
 import { parseArgs } from 'node:util';
 import { defineErrors, messageOf } from './errors.ts';
+import type { LogLevel } from './log.ts';
 
 export const flagErrors = defineErrors('FLAGS', {
   UNKNOWN: { text: '{problem}; try --help', retry: 'never' },
@@ -90,6 +91,20 @@ function fallbackOf(flag: Flag<unknown>): string {
   if (flag.fallback === undefined || flag.fallback === false) return '';
   return ` (default: ${String(flag.fallback)})`;
 }
+
+const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+/** `--log-level`, the same in every process. */
+export const logLevelFlag = {
+  text: `How much to log: ${LOG_LEVELS.join(', ')}.`,
+  value: 'LEVEL',
+  parse: (text: string): LogLevel => {
+    const level = LOG_LEVELS.find((each) => each === text);
+    if (level === undefined) throw new Error(`must be one of ${LOG_LEVELS.join(', ')}`);
+    return level;
+  },
+  fallback: 'info',
+} as const satisfies Flag<LogLevel>;
 
 /** A switch: present or not. */
 export function toggle(text: string): Flag<boolean> & { readonly fallback: boolean } {

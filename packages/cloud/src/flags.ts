@@ -1,7 +1,5 @@
 /** The flags of `skerry cloud`. */
-import { type FlagTable, parseDuration, parseHostPort } from '@skerry/base/flags';
-
-const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+import { type FlagTable, logLevelFlag, parseDuration, parseHostPort } from '@skerry/base/flags';
 
 export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir: string }) {
   return {
@@ -37,6 +35,13 @@ export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir
       parse: (text: string) => text,
       fallbackText: `a file in ${defaults.keyDir}`,
     },
+    'node-monitor-grace-period': {
+      text: 'How long a node may be silent before it counts as lost.',
+      value: 'DURATION',
+      parse: parseDuration,
+      fallback: 40_000,
+      fallbackText: '40s',
+    },
     'rejoin-window': {
       text: 'How long after its expiry a node certificate may still be renewed.',
       value: 'DURATION',
@@ -44,12 +49,7 @@ export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir
       fallback: 90 * 86_400_000,
       fallbackText: '90d',
     },
-    'log-level': {
-      text: `How much to log: ${LEVELS.join(', ')}.`,
-      value: 'LEVEL',
-      parse: parseLevel,
-      fallback: 'info' as const,
-    },
+    'log-level': logLevelFlag,
   } as const satisfies FlagTable;
 }
 
@@ -57,10 +57,4 @@ function parseNames(text: string): string {
   const strange = text.split(',').find((name) => !/^[A-Za-z0-9.:_-]+$/.test(name));
   if (strange !== undefined) throw new Error(`${JSON.stringify(strange)} is neither a DNS name nor an address`);
   return text;
-}
-
-function parseLevel(text: string): (typeof LEVELS)[number] {
-  const level = LEVELS.find((each) => each === text);
-  if (level === undefined) throw new Error(`must be one of ${LEVELS.join(', ')}`);
-  return level;
 }

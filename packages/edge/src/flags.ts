@@ -1,7 +1,5 @@
 /** The flags of `skerry edge`. */
-import { type FlagTable, formatHostPort, parseHostPort } from '@skerry/base/flags';
-
-const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+import { type FlagTable, formatHostPort, logLevelFlag, parseDuration, parseHostPort } from '@skerry/base/flags';
 
 export function edgeFlags(defaults: { readonly dataDir: string; readonly keyDir: string }) {
   return {
@@ -40,22 +38,18 @@ export function edgeFlags(defaults: { readonly dataDir: string; readonly keyDir:
       parse: (text: string) => text,
       fallbackText: `a file in ${defaults.keyDir}`,
     },
-    'log-level': {
-      text: `How much to log: ${LEVELS.join(', ')}.`,
-      value: 'LEVEL',
-      parse: parseLevel,
-      fallback: 'info' as const,
+    'node-lease-duration': {
+      text: "How long the node's lease says that it lives; renewed four times in that time.",
+      value: 'DURATION',
+      parse: parseDuration,
+      fallback: 40_000,
+      fallbackText: '40s',
     },
+    'log-level': logLevelFlag,
   } as const satisfies FlagTable;
 }
 
 function parseNodeName(text: string): string {
   if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text)) return text;
   throw new Error('a node name has lower-case letters, digits, - and ., such as edge-1');
-}
-
-function parseLevel(text: string): (typeof LEVELS)[number] {
-  const level = LEVELS.find((each) => each === text);
-  if (level === undefined) throw new Error(`must be one of ${LEVELS.join(', ')}`);
-  return level;
 }
