@@ -43,7 +43,8 @@ export function welcome({ context, dataDir, node, server }: WelcomeFacts): strin
 function bubblewrapAdvice(path = ''): readonly string[] {
   if (path.split(delimiter).some((folder) => isExecutable(join(folder, 'bwrap')))) return [];
   return [
-    'bubblewrap is missing, so pods with volumes will be refused. This brings it:',
+    'bubblewrap is missing: pods that mount anything are refused, and all do unless automountServiceAccountToken is false.',
+    'This brings it:',
     '  sudo apt-get install bubblewrap',
     '',
   ];

@@ -23,6 +23,7 @@ import { followRevocations } from './identity.ts';
 import { publishLink } from './link-facts.ts';
 import { advertisedNames, firstAddress, localHost } from './machine-names.ts';
 import { linkDialer } from './node-dialer.ts';
+import { sweepTokens } from './token-sweeper.ts';
 
 export interface CloudOptions {
   readonly flags: FlagValues<ReturnType<typeof cloudFlags>>;
@@ -131,8 +132,10 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     log,
     signal: stopping.signal,
     rootCa: pki.caPem,
+    nodeGraceMs: flags['node-monitor-grace-period'],
     apiEndpoint: { address: firstAddress(names), port: listener.port ?? flags.listen.port },
   });
+  void sweepTokens({ client, clock, log, signal: stopping.signal });
   void renewCredentials(clock, stopping.signal, () => {
     if (!pki.refresh()) return;
     listener.setTls(servingTls(pki));

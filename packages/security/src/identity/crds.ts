@@ -31,7 +31,8 @@ export function securityCrds(): readonly KubeObject[] {
       columns: [
         { name: 'Node', type: 'string', jsonPath: '.spec.nodeName' },
         { name: 'Pattern', type: 'string', jsonPath: '.spec.nodeNamePattern' },
-        { name: 'Expires', type: 'date', jsonPath: '.spec.expirationTimestamp' },
+        // A date column tells how long ago; these are still to come.
+        { name: 'Expires', type: 'string', jsonPath: '.spec.expirationTimestamp' },
         { name: 'Used by', type: 'string', jsonPath: '.status.usedBy' },
       ],
     }),
@@ -60,7 +61,7 @@ export function securityCrds(): readonly KubeObject[] {
         },
       },
       columns: [
-        { name: 'Expires', type: 'date', jsonPath: '.status.expirationTimestamp' },
+        { name: 'Expires', type: 'string', jsonPath: '.status.expirationTimestamp' },
         { name: 'Revoked', type: 'date', jsonPath: '.spec.revokedBefore' },
       ],
     }),
