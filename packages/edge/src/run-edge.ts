@@ -128,6 +128,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     nodeIps,
     directory: paths.home,
     version: `v${version}`,
+    leaseMs: flags['node-lease-duration'],
   });
   const pods = createPodController({
     client: withOwnAuthority(client, pki.caPem),

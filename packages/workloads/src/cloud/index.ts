@@ -27,6 +27,8 @@ export interface ControllersOptions extends CloudContextOptions {
   readonly rootCa?: string;
   /** Where the Service `kubernetes` leads to; without it there is no such Service. */
   readonly apiEndpoint?: ApiEndpoint;
+  /** How long a node may be silent before it counts as lost; 40 s when absent. */
+  readonly nodeGraceMs?: number;
 }
 
 export interface RunningControllers {
@@ -52,7 +54,7 @@ export function startControllers(options: ControllersOptions): RunningController
 }
 
 function controllerSpecs(context: CloudContext, options: ControllersOptions): readonly ControllerSpec[] {
-  const { rootCa, apiEndpoint } = options;
+  const { rootCa, apiEndpoint, nodeGraceMs } = options;
   return [
     deploymentController(context),
     replicaSetController(context),
@@ -61,7 +63,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     ...(hasRow(context, ENDPOINTS) ? [endpointsController(context)] : []),
     garbageCollector(context),
     namespaceController(context),
-    nodeLifecycleController(context),
+    nodeLifecycleController(context, nodeGraceMs),
     taintEvictionController(context),
     podGcController(context),
     serviceAccountController(context),

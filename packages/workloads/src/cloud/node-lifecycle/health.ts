@@ -3,8 +3,8 @@ import type { Lease, Node, NodeCondition } from '@skerry/api/types';
 import { findCondition, withoutCondition } from '../conditions.ts';
 import { formatTime } from '../timestamps.ts';
 
-/** A node from which nothing was heard for so long is not known to be alive. */
-export const GRACE_MS = 40_000;
+/** A node from which nothing was heard for so long is not known to be alive, unless the cloud is told otherwise. */
+export const DEFAULT_GRACE_MS = 40_000;
 
 /**
  * What was last heard, and when we heard it: our own clock measures the silence, so that a node whose clock is wrong
@@ -32,8 +32,8 @@ function isSubset(signature: string, previous: string): boolean {
   return signature.split('\0').every((part, index) => part === '' || part === before[index]);
 }
 
-export function isSilent(heard: Heard, now: number): boolean {
-  return now - heard.at > GRACE_MS;
+export function isSilent(heard: Heard, graceMs: number, now: number): boolean {
+  return now - heard.at > graceMs;
 }
 
 const SILENT_TYPES = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'];

@@ -11,7 +11,7 @@ import { LEASES, NODES, PODS } from '../resources.ts';
 import { formatTime } from '../timestamps.ts';
 import { refOf } from '../writes.ts';
 import { autonomyOfNode } from './autonomy.ts';
-import { GRACE_MS, type Heard, isSilent, listen, silentConditions } from './health.ts';
+import { DEFAULT_GRACE_MS, type Heard, isSilent, listen, silentConditions } from './health.ts';
 import { planTaints } from './taints.ts';
 
 const LEASE_NAMESPACE = 'kube-node-lease';
@@ -19,14 +19,14 @@ const LEASE_NAMESPACE = 'kube-node-lease';
 /** How many pods of one node are written to at a time. */
 const PARALLEL = 8;
 
-export function nodeLifecycleController(context: CloudContext): ControllerSpec {
+export function nodeLifecycleController(context: CloudContext, graceMs: number = DEFAULT_GRACE_MS): ControllerSpec {
   const { informers } = context;
   const nodes = informers.informer<Node>({ gvr: NODES });
   const leases = informers.informer<Lease>({ gvr: LEASES, namespace: LEASE_NAMESPACE });
   const pods = informers.informer<Pod>({ gvr: PODS });
   indexByNode(pods);
   const events = context.recorder('node-controller');
-  const world: World = { ...context, nodes, leases, pods, events, heard: new Map() };
+  const world: World = { ...context, nodes, leases, pods, events, graceMs, heard: new Map() };
   return {
     name: 'node-lifecycle',
     watches: [
@@ -42,11 +42,13 @@ interface World extends CloudContext {
   readonly leases: Informer<Lease>;
   readonly pods: Informer<Pod>;
   readonly events: Recorder;
+  /** How long a node may be silent. */
+  readonly graceMs: number;
   readonly heard: Map<string, Heard>;
 }
 
 async function reconcile(world: World, name: string): Promise<Requeue | undefined> {
-  const { nodes, leases, heard, clock } = world;
+  const { nodes, leases, heard, graceMs, clock } = world;
   const node = nodes.cache.get(name);
   if (node === undefined) {
     heard.delete(name);
@@ -55,14 +57,15 @@ async function reconcile(world: World, name: string): Promise<Requeue | undefine
   const now = clock.monotonic();
   const latest = listen(heard.get(name), node, leases.cache.get(`${LEASE_NAMESPACE}/${name}`), now);
   heard.set(name, latest);
-  const silent = isSilent(latest, now) ? silentConditions(node, clock.now()) : undefined;
+  const hasFallenSilent = isSilent(latest, graceMs, now);
+  const silent = hasFallenSilent ? silentConditions(node, clock.now()) : undefined;
   if (silent !== undefined) await writeSilence(world, node, silent);
   const conditions = silent ?? node.status?.conditions ?? [];
   const { taints, recheckAfterMs } = planTaints(node, conditions, clock.now());
   if (taints !== undefined) await writeTaints(world, node, taints);
   if (autonomyOfNode(node) === 0 && isLost(conditions)) await markPodsNotReady(world, name);
   // One more millisecond, since silence has to exceed the grace.
-  const untilSilent = isSilent(latest, now) ? undefined : latest.at + GRACE_MS - now + 1;
+  const untilSilent = hasFallenSilent ? undefined : latest.at + graceMs - now + 1;
   return soonest(untilSilent, recheckAfterMs);
 }
 

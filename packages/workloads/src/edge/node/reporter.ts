@@ -16,8 +16,9 @@ const LEASE_NAMESPACE = 'kube-node-lease';
 const STATUS_MS = 10_000;
 /** An unchanged status is written this often all the same. */
 const UNCHANGED_STATUS_MS = 300_000;
-const LEASE_MS = 10_000;
-const LEASE_SECONDS = 40;
+const DEFAULT_LEASE_MS = 40_000;
+/** How often a lease is renewed in its time, so that a lost renewal or two do no harm. */
+const RENEWALS_PER_LEASE = 4;
 const RETRY: BackoffPolicy = { baseMs: 200, capMs: 7000 };
 const DEFAULT_MAX_PODS = 250;
 
@@ -37,6 +38,8 @@ export interface NodeReporterOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
   readonly maxPods?: number;
+  /** How long the node's lease says that it lives; renewed four times in that time. */
+  readonly leaseMs?: number;
   /** Kept from pods: CPU and memory for the system. */
   readonly reserved?: { readonly cpuMillis?: number; readonly memoryBytes?: number };
   /** Where logs and exec of this node are answered; absent: through the link. */
@@ -244,18 +247,18 @@ function allocatableOf(
 }
 
 async function keepLease(options: NodeReporterOptions, signal: AbortSignal): Promise<void> {
-  const { clock } = options;
+  const { clock, leaseMs = DEFAULT_LEASE_MS } = options;
   while (!signal.aborted) {
     await retrying(options, signal, 'node lease not renewed', () => renewLease(options));
-    await clock.sleep(LEASE_MS, signal).catch(() => {});
+    await clock.sleep(leaseMs / RENEWALS_PER_LEASE, signal).catch(() => {});
   }
 }
 
-async function renewLease({ client, nodeName, clock }: NodeReporterOptions): Promise<void> {
+async function renewLease({ client, nodeName, clock, leaseMs = DEFAULT_LEASE_MS }: NodeReporterOptions): Promise<void> {
   const ref = { gvr: LEASES, namespace: LEASE_NAMESPACE, name: nodeName };
   const spec = {
     holderIdentity: nodeName,
-    leaseDurationSeconds: LEASE_SECONDS,
+    leaseDurationSeconds: Math.ceil(leaseMs / 1000),
     renewTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
   };
   try {
