@@ -6,7 +6,6 @@ import type { LogLevel } from './log.ts';
 export const flagErrors = defineErrors('FLAGS', {
   UNKNOWN: { text: '{problem}; try --help', retry: 'never' },
   INVALID: { text: '--{flag} {value}: {problem}', retry: 'never' },
-  MISSING: { text: '--{flag} is required; try --help', retry: 'never' },
 });
 
 export interface Flag<T> {

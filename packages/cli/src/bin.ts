@@ -35,12 +35,13 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-/** One sentence for a person; the cause only where it says more. */
+/** One sentence for a person, with the cause only where it says more, and the code to look up in docs/reference/errors.md. */
 function sentence(error: unknown): string {
   if (error instanceof StatusError) return `the cloud answered: ${error.message}`;
   if (!(error instanceof Error)) return String(error);
-  const cause = error instanceof CodedError && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  return `${error.message}${cause}`;
+  if (!(error instanceof CodedError)) return error.message;
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return `${error.message}${cause} [${error.code}]`;
 }
 
 /** Reads one line from the terminal without echoing it. */

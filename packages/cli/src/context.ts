@@ -32,11 +32,6 @@ export const cliErrors = defineErrors('CLI', {
   PASSPHRASE_MISSING: { text: 'a passphrase is needed; give --passphrase-file FILE', retry: 'never' },
   PASSPHRASE_SHORT: { text: 'the passphrase has fewer than {least} characters; choose a longer one', retry: 'never' },
   BACKUP_FAILED: { text: 'the backup of {server} failed: {reason}', retry: 'backoff' },
-  NOT_A_BACKUP: { text: '{file} is not a backup that this version can read: {problem}', retry: 'never' },
-  TARGET_IN_USE: {
-    text: '{dir} already holds a cloud; restore into an empty --data-dir, or move that one away',
-    retry: 'never',
-  },
   INVALID_ARGUMENT: { text: '{argument}: {problem}', retry: 'never' },
   INSTALL_FAILED: { text: 'the service was not installed: {reason}', retry: 'never' },
 });

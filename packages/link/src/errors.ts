@@ -12,7 +12,6 @@ export const errors = defineErrors('LINK', {
   STREAM_REFUSED: { text: 'stream refused: {text}', retry: 'never' },
   STREAM_ABORTED: { text: 'stream aborted by the other side: {text}', retry: 'backoff' },
   STREAM_CLOSED: { text: 'stream is closed', retry: 'never' },
-  STREAM_OVERRUN: { text: 'stream has {size} unsent bytes waiting, more than {limit}', retry: 'never' },
   STATE_OVERRUN: { text: 'feed of node {node} sent without waiting for room', retry: 'never' },
   OPEN_TIMEOUT: { text: 'stream to node {node} was not answered within {limit} ms', retry: 'backoff' },
 });

@@ -12,6 +12,5 @@ export const errors = defineErrors('SUPERVISOR', {
   STILL_RUNNING: { text: 'process {id} is still running', retry: 'backoff' },
   BUSY: { text: '{count} processes are still running', retry: 'backoff' },
   START_FAILED: { text: 'start of {program} failed: {reason}', retry: 'backoff' },
-  NO_TTY: { text: 'no terminal for {id}: the program "script" of bsdutils is missing', retry: 'never' },
   GONE: { text: 'connection to the supervisor is gone', retry: 'backoff' },
 });
