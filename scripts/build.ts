@@ -1,12 +1,13 @@
 /** Bundles what runs in production: one CommonJS file a process, into dist/lib. `--force` builds even when nothing changed. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { ROOT, say } from './tasks.ts';
 
 export const LIB = join(ROOT, 'dist', 'lib');
 
-/** Each process and where its story begins. The supervisor has no npm dependency; the build fails when it gets one. */
+/** Each process and where its story begins. The supervisor has no npm dependency; the check fails when it gets one. */
 const ENTRIES: Readonly<Record<string, string>> = {
   skerry: 'packages/cli/src/bin.ts',
   cloud: 'packages/cloud/src/bin.ts',
@@ -30,6 +31,7 @@ async function bundle(name: string, entry: string): Promise<void> {
     entryPoints: [entry],
     outfile: join(LIB, `${name}.cjs`),
     bundle: true,
+    write: false,
     minify: true,
     keepNames: true,
     platform: 'node',
@@ -42,16 +44,28 @@ async function bundle(name: string, entry: string): Promise<void> {
     legalComments: 'none',
     logLevel: 'warning',
   });
-  writeFileSync(join(LIB, `${name}.inputs.txt`), listInputs(result.metafile));
+  replaceFile(join(LIB, `${name}.ledger.txt`), ledgerOf(result.metafile));
+  for (const { path, contents } of result.outputFiles) replaceFile(path, contents);
 }
 
-/** What a bundle contains: our packages by file, npm packages by name. One line each, sorted, so that a diff reads well. */
-function listInputs(metafile: Metafile): string {
-  const lines = Object.keys(metafile.inputs).map((path) => {
+/** At once, because other processes may be starting from the file. */
+function replaceFile(path: string, contents: string | Uint8Array): void {
+  const fresh = `${path}.${process.pid}`;
+  writeFileSync(fresh, contents);
+  renameSync(fresh, path);
+}
+
+/** What a bundle contains: our code by room, npm packages and Node's modules by name. Sorted, so that a diff reads well. */
+function ledgerOf(metafile: Metafile): string {
+  const inputs = Object.keys(metafile.inputs).map((path) => {
     const npm = /^(?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path);
-    return npm === null ? path : `npm: ${npm[1]}`;
+    return npm === null ? dirname(path) : `npm: ${npm[1]}`;
   });
-  return `${[...new Set(lines)].sort().join('\n')}\n`;
+  const builtins = Object.values(metafile.inputs)
+    .flatMap(({ imports }) => imports)
+    .filter(({ external, path }) => external === true && isBuiltin(path))
+    .map(({ path }) => `node: ${path.replace(/^node:/, '')}`);
+  return `${[...new Set([...inputs, ...builtins])].sort().join('\n')}\n`;
 }
 
 export function version(): string {
