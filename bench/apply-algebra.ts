@@ -1,8 +1,8 @@
-/** Server-side apply and field ownership of a Deployment in memory, JSON.parse included: `node --conditions=source bench/apply-algebra.ts`. */
-
+/** Server-side apply and field ownership of a Deployment in memory, JSON.parse included. */
 import type { KubeObject } from '@skerry/api';
 import { schemaFor } from '@skerry/api/facts';
 import { apply, trackUpdate } from '@skerry/api/patch';
+import { report } from './support/figures.ts';
 
 const schema = schemaFor({ group: 'apps', version: 'v1', kind: 'Deployment' }) ?? {};
 
@@ -70,14 +70,21 @@ function updateOne() {
   return trackUpdate({ before, after, schema, manager: 'scaler', now: 1000 });
 }
 
-const figures = {
-  bench: 'apply-algebra',
-  parseOnlyUs: measure(() => [parse(live), parse(sent[0])]),
-  applyUnchangedUs: measure(() => applyAgain(sent[0])),
-  applyChangedUs: measure(() => applyAgain(sent[1])),
-  updateOneFieldUs: measure(updateOne),
-  createUs: measure(() =>
-    trackUpdate({ before: undefined, after: parse(sent[0]), schema, manager: 'create', now: 1000 }),
-  ),
-};
-process.stdout.write(`${JSON.stringify(figures)}\n`);
+const parseOnly = measure(() => [parse(live), parse(sent[0])]);
+const ofParsing = (name: string, value: number) =>
+  report({ name, value, unit: 'µs', ratio: Math.round((10 * value) / parseOnly) / 10, of: 'JSON.parse alone' });
+
+report({ name: 'JSON.parse of live and applied object', value: parseOnly, unit: 'µs' });
+ofParsing(
+  'apply without a change',
+  measure(() => applyAgain(sent[0])),
+);
+ofParsing(
+  'apply with a change',
+  measure(() => applyAgain(sent[1])),
+);
+ofParsing('update of one field', measure(updateOne));
+ofParsing(
+  'create',
+  measure(() => trackUpdate({ before: undefined, after: parse(sent[0]), schema, manager: 'create', now: 1000 })),
+);

@@ -1,9 +1,10 @@
-/** Figures of the link, one JSON object a line. Run: `node --conditions=source bench/link.ts [--sessions N]`. */
+/** The link over real sockets with mutual TLS: reconnecting, state, outbox, streams, memory of idle sessions (`--sessions N`). */
 import { parseArgs } from 'node:util';
 import { Loopback } from '@skerry/link/testing';
 import { WebSocket } from 'ws';
-import { startBareServer } from './link-bare.ts';
-import { memory } from './link-memory.ts';
+import { report, round } from './support/figures.ts';
+import { startBareServer } from './support/link-bare.ts';
+import { memory } from './support/link-memory.ts';
 
 const MESSAGE = Buffer.alloc(32 * 1024, 7);
 const STREAM_MESSAGES = 20_000;
@@ -11,12 +12,6 @@ const STREAM_MESSAGES = 20_000;
 const ROUNDS = 3;
 
 const { values } = parseArgs({ options: { sessions: { type: 'string', default: '2000' } } });
-
-function report(figure: string, fields: Record<string, number | string>): void {
-  console.log(JSON.stringify({ figure, ...fields }));
-}
-
-const round = (value: number, digits = 2) => Number(value.toFixed(digits));
 
 // ——— reconnecting with nothing changed ———
 
@@ -37,14 +32,11 @@ async function reconnect(held: number): Promise<void> {
   // Whatever acknowledgement is still owed goes out within its delay.
   await new Promise((resolve) => setTimeout(resolve, 200));
   const { up, down, handshake } = wire();
-  report('reconnect', {
-    held,
-    currentMs: round(currentMs),
-    linkBytes: up + down,
-    up,
-    down,
-    upgradeAnswerBytes: handshake,
-  });
+  const note = `${up} up, ${down} down; the upgrade's answer is ${handshake} bytes more`;
+  report(
+    { name: `back and current, nothing changed in ${held} objects`, value: round(currentMs), unit: 'ms', atMost: 1000 },
+    { name: 'link frames for it', value: up + down, unit: 'bytes', atMost: 600, note },
+  );
 }
 
 /** Bytes of WebSocket messages with their headers, both ways; the handshake's beside them. Encryption is not counted. */
@@ -79,12 +71,12 @@ async function state(objects: number, size: number): Promise<void> {
   edge.link.start();
   await edge.folder.replica.until(() => edge.folder.replica.currents === 1);
   const seconds = (performance.now() - startedAt) / 1_000;
-  report('state', {
-    objects,
-    bytesEach: size,
-    seconds: round(seconds),
-    megabytesPerSecond: round((objects * size) / 1e6 / seconds, 1),
-    changesPerSecond: Math.round(objects / seconds),
+  const note = `${round((objects * size) / 1e6 / seconds)} MB/s`;
+  report({
+    name: `state, ${objects} objects of ${size} bytes`,
+    value: Math.round(objects / seconds),
+    unit: '/s',
+    note,
   });
 }
 
@@ -97,12 +89,7 @@ async function outbox(entries: number, size: number): Promise<void> {
   edge.link.start();
   while (cloud.sunk.get('n1')?.length !== entries) await new Promise((resolve) => setImmediate(resolve));
   const seconds = (performance.now() - startedAt) / 1_000;
-  report('outbox', {
-    entries,
-    bytesEach: size,
-    seconds: round(seconds),
-    entriesPerSecond: Math.round(entries / seconds),
-  });
+  report({ name: `outbox, ${entries} entries of ${size} bytes`, value: Math.round(entries / seconds), unit: '/s' });
 }
 
 // ——— streams ———
@@ -113,13 +100,8 @@ async function streams(): Promise<void> {
     bare = Math.max(bare, await bareDown());
     down = Math.max(down, await linkDown());
   }
-  report('stream', {
-    messages: STREAM_MESSAGES,
-    bytesEach: MESSAGE.length,
-    linkMegabytesPerSecond: round(down, 1),
-    bareMegabytesPerSecond: round(bare, 1),
-    ratio: round(down / bare),
-  });
+  const comparison = { ratio: round(down / bare, 2), of: 'a bare WebSocket over the same TLS' };
+  report({ name: 'one stream, messages of 32 KiB', value: round(down), unit: 'MB/s', ...comparison });
 }
 
 async function linkDown(): Promise<number> {
@@ -173,4 +155,14 @@ await state(20_000, 1_000);
 await state(2_000, 100_000);
 await outbox(100_000, 200);
 await streams();
-report('idle session', await memory(Number(values.sessions)));
+const idle = await memory(Number(values.sessions));
+report({
+  name: 'heap of an idle session at the hub',
+  value: idle.linkHeapBytes,
+  unit: 'bytes',
+  atMost: 15_000,
+  ratio: idle.ratio,
+  ratioAtMost: 1.3,
+  of: 'a bare WebSocket over the same TLS',
+  note: `${idle.sessions} sessions; resident memory of each ${idle.linkRssBytes} bytes, of a bare one ${idle.bareRssBytes}`,
+});

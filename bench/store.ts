@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { silentLogger, systemClock } from '@skerry/base';
 import { openStore, type SqliteStore } from '@skerry/kube/store';
+import { report, round } from './support/figures.ts';
 
 const { values: options } = parseArgs({
   options: { seconds: { type: 'string', default: '3' }, objects: { type: 'string', default: '100000' } },
@@ -17,7 +18,7 @@ const KEYS = 2_000;
 
 const directory = mkdtempSync(join(tmpdir(), 'skerry-bench-store-'));
 try {
-  process.stdout.write(`${JSON.stringify(await measure())}\n`);
+  await measure();
 } finally {
   rmSync(directory, { recursive: true });
 }
@@ -28,17 +29,14 @@ async function measure() {
   const oneWriter = await measureWrites(store, 1);
   const manyWriters = await measureWrites(store, 32);
   await store.close();
-  const start = await measureStart();
-  return {
-    bench: 'store',
-    bareLoopPerSecond: bareLoop,
-    oneWriterPerSecond: oneWriter.perSecond,
-    oneWriterToBare: round(oneWriter.perSecond / bareLoop),
-    manyWritersPerSecond: manyWriters.perSecond,
-    manyWritersP99Ms: manyWriters.p99Ms,
-    manyWritersToBare: round(manyWriters.perSecond / bareLoop),
-    ...start,
-  };
+  const toBare = (perSecond: number) => ({ ratio: round(perSecond / bareLoop, 2), of: 'one insert, one commit' });
+  report(
+    { name: 'bare SQLite: one insert, one commit', value: bareLoop, unit: '/s' },
+    { name: 'durable puts, one writer', value: oneWriter.perSecond, unit: '/s', ...toBare(oneWriter.perSecond) },
+    { name: 'durable puts, 32 writers', value: manyWriters.perSecond, unit: '/s', ...toBare(manyWriters.perSecond) },
+    { name: 'durable puts, 32 writers, p99', value: manyWriters.p99Ms, unit: 'ms' },
+  );
+  await measureStart();
 }
 
 function open(name: string): SqliteStore {
@@ -97,14 +95,11 @@ async function measureStart() {
   const bytes = items.reduce((sum, { json }) => sum + json.length, 0);
   const rssGrowthMb = Math.round((process.memoryUsage().rss - before) / 1e6);
   await store.close();
-  return {
-    objects: OBJECTS,
-    startMs: round(startMs),
-    rssGrowthMb,
-    listed: items.length,
-    listedBytes: bytes,
-    listMs: round(listMs),
-  };
+  report(
+    { name: `start with ${OBJECTS} objects`, value: round(startMs), unit: 'ms' },
+    { name: `resident memory of ${OBJECTS} objects`, value: rssGrowthMb, unit: 'MB' },
+    { name: `list of ${items.length} in process`, value: round(listMs, 2), unit: 'ms', note: `${bytes} bytes` },
+  );
 }
 
 function configMapKey(i: number): string {
@@ -120,8 +115,4 @@ function configMap(i: number): string {
     metadata,
     data: { value: 'v'.repeat(480), i: String(i) },
   });
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

@@ -121,19 +121,7 @@ export class LeanClient {
   }
 }
 
-export function percentile(sorted: readonly number[], part: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
-}
-
-export function round(value: number, digits = 1): number {
-  return Number(value.toFixed(digits));
-}
-
 /** Asks for all that holds before a figure: throws when an answer is not the one expected. */
 export function expectStatus(answer: LeanAnswer, ...expected: readonly number[]): void {
   if (!expected.includes(answer.status)) throw new Error(`${answer.status}: ${answer.body.toString().slice(0, 300)}`);
-}
-
-export function report(figures: Readonly<Record<string, unknown>>): void {
-  process.stdout.write(`${JSON.stringify(figures)}\n`);
 }

@@ -23,7 +23,7 @@ const GROUP = 50;
 /** What is still in motion after the last handshake has come to rest by then. */
 const REST_MS = 2_000;
 
-export async function memory(sessions: number): Promise<Record<string, number>> {
+export async function memory(sessions: number) {
   const bare = await perSession('bare', sessions);
   const link = await perSession('link', sessions);
   return {
