@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { schemaOfType } from '../facts/index.ts';
 import type { CustomResourceDefinition, JSONSchemaProps } from '../generated/types.ts';
@@ -354,7 +355,7 @@ test('whatever a definition holds, it is judged and never crashed on', () => {
       for (const { schema: found } of customResources(made))
         validate(applyDefaults(prune({ spec: value }, found), found), found);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
   assert.ok(accepted > 100, `only ${accepted} definitions were sound`);
 });

@@ -1,5 +1,6 @@
 /** Bodies of any shape pass through defaults, validation and printing without a throw. */
 import { test } from 'node:test';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import type { KubeObject } from '../object.ts';
 import { cellsFor } from '../printers/index.ts';
@@ -100,6 +101,6 @@ test('no body makes defaults, validation or printing throw', () => {
       cellsFor({ gvk }, object, 0);
       qosClass(object);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '@skerry/api';
 import { silentLogger } from '@skerry/base';
-import { type FakeClock, fakeClock } from '@skerry/testkit';
+import { type FakeClock, fakeClock, runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import type { Client } from '../client/contract.ts';
 import { type FlakyApi, flakyApi, stateOf } from './flaky-api.ts';
@@ -247,5 +247,5 @@ test('whatever breaks, what is known becomes the truth and each change follows f
         (api) => api.setStreaming(streaming),
       ),
     ),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   ));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FakeClock, fakeClock } from '@skerry/testkit';
+import { type FakeClock, fakeClock, runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { WorkQueue } from './work-queue.ts';
 
@@ -118,5 +118,5 @@ test('with any number of workers, no key is ever in two hands and none is lost',
         assert.deepEqual(Object.fromEntries(seen), Object.fromEntries(world));
       },
     ),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   ));

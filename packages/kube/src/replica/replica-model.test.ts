@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isStatus, type KubeObject } from '@skerry/api';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import type { Client } from '../client/contract.ts';
 import {
@@ -84,7 +85,7 @@ test('after any life apart and together both shores agree, and what the edge sai
         await life.check();
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import type { Change, StoredObject } from './contract.ts';
 import type { SqliteStore } from './sqlite-store.ts';
@@ -62,7 +63,7 @@ test('random histories: lists of every revision, subscriptions from everywhere, 
       for (const next of steps) await run.take(next);
       await run.finish();
     }),
-    { numRuns: 150 },
+    { numRuns: runs(150) },
   );
 });
 

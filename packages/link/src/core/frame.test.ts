@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '@skerry/base';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { MAX_FRAME_BODY_BYTES } from '../limits.ts';
 import { decodeOutbox, decodeState, encodeOutbox, encodeState } from './batch.ts';
@@ -82,7 +83,7 @@ test('any bytes are either frames or LINK_PROTOCOL', () => {
         assert.ok(hasCode(error, 'LINK_PROTOCOL'), String(error));
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   );
 });
 
@@ -122,7 +123,7 @@ test('a batch of state is read as it was written, and only the last of a send ha
       const positions = batches.map((batch) => batch.position && [...batch.position]);
       assert.deepEqual(positions, [...batches.slice(1).map(() => undefined), [...position]]);
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
 

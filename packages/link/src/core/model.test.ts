@@ -1,6 +1,7 @@
 /** The promises of SPEC.md under loss, cuts, half-open paths, paths that overtake each other, and crashes of either side. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { createWorld, type World } from './simulation/world.ts';
 
@@ -56,7 +57,7 @@ const action = fc.record({
   thenMs: fc.oneof(fc.constant(0), fc.nat(60), fc.nat(3_000)),
 });
 
-const runs = fc.record({
+const history = fc.record({
   seed: fc.nat(),
   paths: fc.constantFrom(1, 2, 3),
   story: fc.array(action, { minLength: 5, maxLength: 60, size: 'max' }),
@@ -67,7 +68,7 @@ const UNTIL_QUIET_MS = 120_000;
 
 test('whatever happens on the way, in the end nothing is lost, stale, doubled or out of order', () => {
   fc.assert(
-    fc.property(runs, ({ seed, paths, story }) => {
+    fc.property(history, ({ seed, paths, story }) => {
       const world = createWorld({ seed, paths });
       for (const { name, n, thenMs } of story) {
         actions[name](world, n);
@@ -76,7 +77,7 @@ test('whatever happens on the way, in the end nothing is lost, stale, doubled or
       }
       checkQuiet(world);
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 

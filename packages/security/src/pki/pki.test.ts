@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Clock, hasCode, systemClock } from '@skerry/base';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import * as der from './der.ts';
 import {
@@ -131,7 +132,7 @@ test('any bytes given to the readers are either read or refused with a code', ()
         assert.ok(hasCode(error, 'SECURITY_DER_INVALID'), String(error));
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 

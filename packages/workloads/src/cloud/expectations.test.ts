@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { KubeObject, WatchEvent } from '@skerry/api';
 import type { Pod, ReplicaSet } from '@skerry/api/types';
 import type { Client } from '@skerry/kube/client';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { cloudContext } from './context.ts';
 import { replicaSetController } from './replica-set/index.ts';
@@ -62,5 +63,5 @@ test('whatever the lag, there are never more pods than were wanted, and in the e
       fc.array(fc.integer({ min: 0, max: 900 }), { minLength: 1, maxLength: 5 }),
       check,
     ),
-    { numRuns: 15 },
+    { numRuns: runs(15) },
   ));

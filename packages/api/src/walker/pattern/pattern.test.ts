@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { compilePattern, matchesPattern } from './index.ts';
 
@@ -68,6 +69,6 @@ test('it agrees with the platform on plain patterns', () => {
       assert.ok(program);
       assert.equal(matchesPattern(program, input), new RegExp(source, 'u').test(input), `${source} on ${input}`);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });

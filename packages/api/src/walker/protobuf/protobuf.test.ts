@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import type { TypeExpression } from '../../facts/field-line.ts';
 import { builtinRows, typeNameOf } from '../../facts/index.ts';
@@ -170,7 +171,7 @@ test('every kind survives the way to protobuf and back, whatever its fields hold
         // By way of JSON, because the generated objects have no prototype.
         assert.deepEqual(roundTrip(object), JSON.parse(JSON.stringify(object)));
       }),
-      { numRuns: 5 },
+      { numRuns: runs(5) },
     );
   }
 });
@@ -199,7 +200,7 @@ test('any bytes are either an object or a bad request, never anything else', () 
         if (!isStatus(error, 'BadRequest')) throw error;
       }
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Deployment, DeploymentSpec, PodTemplateSpec, ReplicaSet } from '@skerry/api/types';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { maxSurge, maxUnavailable, replicasOf } from './bounds.ts';
 import { DEPLOYMENT, type DeploymentPlan, planDeployment } from './plan.ts';
@@ -299,5 +300,5 @@ test('whatever the limits and whenever pods become available, a rollout ends, wi
         assert.ok(isComplete(simulation.deployment, simulation.deployment.status ?? {}));
       },
     ),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   ));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Endpoint, EndpointSlice } from '@skerry/api/types';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { isSame } from '../canonical.ts';
 import type { EndpointGroup } from './endpoints.ts';
@@ -105,5 +106,5 @@ test('after any sequence of changes the slices hold exactly what is wanted, none
         }
       },
     ),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   ));

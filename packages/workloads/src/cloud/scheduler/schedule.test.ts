@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, Pod, PodSpec } from '@skerry/api/types';
+import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { Cluster } from './cluster.ts';
 import { allocatableOf, requestsOf } from './requests.ts';
@@ -159,6 +160,6 @@ test('whatever comes, no node is ever given more than it has', () => {
           assert.ok(amount <= (has.get(resource) ?? 0), `${resource} on ${view.name}`);
       }
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
