@@ -7,6 +7,8 @@ export interface ErrorSpec {
   /** Operation and subject, with `{name}` for each fact; never the text of the cause. */
   readonly text: string;
   readonly retry: Retry;
+  /** The sentence says all that a person needs; the cause is for the log. */
+  readonly isWhole?: boolean;
 }
 
 export type Facts = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -17,12 +19,14 @@ export class CodedError extends Error {
   readonly code: string;
   readonly retry: Retry;
   readonly facts: Facts;
+  readonly isWhole: boolean;
 
   constructor(code: string, spec: ErrorSpec, facts: Facts, options?: ErrorOptions) {
     super(fill(spec.text, facts), options);
     this.code = code;
     this.retry = spec.retry;
     this.facts = facts;
+    this.isWhole = spec.isWhole ?? false;
   }
 }
 
@@ -48,6 +52,20 @@ export function hasCode(error: unknown, code?: string): error is CodedError {
 /** The message of anything that was thrown, for a log field or a status text. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** One line for a person: the sentence, the cause where it says more, and the code to look up, each once. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof CodedError)) return messageOf(error);
+  const sentence = `${error.message}${causeOf(error)}`;
+  return CODE.test(sentence) ? sentence : `${sentence} [${error.code}]`;
+}
+
+const CODE = /\[[A-Z]+_[A-Z_]+\]/;
+
+function causeOf({ message, cause, isWhole }: CodedError): string {
+  if (isWhole || !(cause instanceof Error) || message.includes(cause.message)) return '';
+  return `: ${cause.message}`;
 }
 
 function fill(text: string, facts: Facts): string {

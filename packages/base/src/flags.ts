@@ -6,6 +6,11 @@ import type { LogLevel } from './log.ts';
 export const flagErrors = defineErrors('FLAGS', {
   UNKNOWN: { text: '{problem}; try --help', retry: 'never' },
   INVALID: { text: '--{flag} {value}: {problem}', retry: 'never' },
+  ADDRESS_IN_USE: {
+    text: '--{flag} {address}: another program listens there; stop it, or name another address',
+    retry: 'never',
+    isWhole: true,
+  },
 });
 
 export interface Flag<T> {
@@ -125,6 +130,16 @@ export function parseHostPort(text: string): HostPort {
 
 export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Opens a listener at the address of a flag; an address that is taken is told in terms of the flag. */
+export async function listenAt<T>(flag: string, at: HostPort, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen();
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause;
+    throw flagErrors.ADDRESS_IN_USE({ flag, address: formatHostPort(at) }, { cause });
+  }
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -4,6 +4,7 @@ export { type Clock, MAX_TIMER_MS, sleepOn, systemClock, type Timer } from './cl
 export {
   CodedError,
   defineErrors,
+  describeError,
   type ErrorFactory,
   type ErrorSpec,
   type Facts,

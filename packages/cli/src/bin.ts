@@ -1,7 +1,7 @@
 /** The `skerry` command's process: the only file of this package that reads the environment and may exit. */
 import { createInterface } from 'node:readline';
 import { StatusError } from '@skerry/api';
-import { CodedError, systemClock } from '@skerry/base';
+import { describeError, systemClock } from '@skerry/base';
 import { CommanderError } from 'commander';
 import type { CliContext } from './context.ts';
 import { createProgram } from './program.ts';
@@ -35,13 +35,9 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-/** One sentence for a person, with the cause only where it says more, and the code to look up in docs/reference/errors.md. */
 function sentence(error: unknown): string {
   if (error instanceof StatusError) return `the cloud answered: ${error.message}`;
-  if (!(error instanceof Error)) return String(error);
-  if (!(error instanceof CodedError)) return error.message;
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  return `${error.message}${cause} [${error.code}]`;
+  return describeError(error);
 }
 
 /** Reads one line from the terminal without echoing it. */

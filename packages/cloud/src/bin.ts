@@ -1,5 +1,5 @@
 /** The `skerry cloud` process, and `skerry restore`: the only file of this package that reads the environment and may exit. */
-import { CodedError, jsonLogger, messageOf, systemClock } from '@skerry/base';
+import { describeError, jsonLogger, systemClock } from '@skerry/base';
 import { describeFlags, parseFlags } from '@skerry/base/flags';
 import { restoreCommand, restoreFlags } from './backup/restore.ts';
 import { cloudFlags } from './flags.ts';
@@ -15,8 +15,7 @@ const defaults = {
 const [first, ...rest] = process.argv.slice(2);
 const main = first === 'restore' ? restore(rest) : serve(process.argv.slice(2));
 main.catch((error: unknown) => {
-  const cause = error instanceof CodedError && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  process.stderr.write(`skerry: ${messageOf(error)}${cause}\n`);
+  process.stderr.write(`skerry: ${describeError(error)}\n`);
   process.exit(1);
 });
 

@@ -7,6 +7,11 @@ export const cloudErrors = defineErrors('CLOUD', {
     retry: 'never',
   },
   WRONG_PASSPHRASE: { text: 'the passphrase does not open {file}', retry: 'never' },
+  ALREADY_RUNNING: {
+    text: 'a cloud already runs in {dir} (process {holder}); stop it, or name another directory with --data-dir',
+    retry: 'never',
+    isWhole: true,
+  },
   TARGET_IN_USE: {
     text: '{dir} already holds a cloud; restore into an empty --data-dir, or move that one away',
     retry: 'never',

@@ -1,6 +1,6 @@
 /** The `skerry edge` process: the only file of this package that reads the environment and may exit. */
 import { join } from 'node:path';
-import { CodedError, jsonLogger, messageOf, systemClock } from '@skerry/base';
+import { describeError, jsonLogger, systemClock } from '@skerry/base';
 import { describeFlags, parseFlags } from '@skerry/base/flags';
 import { edgeFlags } from './flags.ts';
 import { runEdge } from './run-edge.ts';
@@ -13,8 +13,7 @@ const defaults = {
 };
 
 serve(process.argv.slice(2)).catch((error: unknown) => {
-  const cause = error instanceof CodedError && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  process.stderr.write(`skerry: ${messageOf(error)}${cause}\n`);
+  process.stderr.write(`skerry: ${describeError(error)}\n`);
   process.exit(1);
 });
 

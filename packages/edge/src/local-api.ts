@@ -3,7 +3,7 @@
 import type { Sealer } from '@skerry/api';
 import { StatusError } from '@skerry/api';
 import { type Clock, hasCode, type Logger } from '@skerry/base';
-import { formatHostPort, type HostPort } from '@skerry/base/flags';
+import { formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import { formatKubeconfig } from '@skerry/kube/client';
 import { planEdgeWrite, type Replica } from '@skerry/kube/replica';
 import {
@@ -110,7 +110,7 @@ async function listenOnPort(
   last: number | undefined,
   listen: (port: number) => Promise<Listener>,
 ): Promise<Listener> {
-  if (at.port !== 0 || last === undefined) return listen(at.port);
+  if (at.port !== 0 || last === undefined) return listenAt('listen', at, () => listen(at.port));
   try {
     return await listen(last);
   } catch (error) {
