@@ -299,6 +299,11 @@ test('conditions keep the time at which they last changed', () => {
   assert.deepEqual(first.storedVersions, ['v1']);
 });
 
+test('a null among the branches of a schema restricts nothing', () => {
+  const schema = { type: 'object', anyOf: [null] } as unknown as JSONSchemaProps;
+  assert.deepEqual(validateDefinition(definition(schema)), []);
+});
+
 test('whatever a definition holds, it is judged and never crashed on', () => {
   const crdSchema = schemaOfType('apiextensions.v1.CustomResourceDefinition') ?? assert.fail('a schema');
   const key = fc.constantFrom(
