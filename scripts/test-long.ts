@@ -99,7 +99,7 @@ each a little; \`npm run test:long\` tries each ${times} times as often and writ
 Last long run: ${new Date().toISOString().slice(0, 10)} at ${commit}, ${cpus().length} cores, Linux ${release()}, Node ${process.version}.
 Seed ${seed}; the same again: \`npm run test:long -- --times ${times} --seed ${seed}\`.
 
-**${total.toLocaleString('en')} runs, ${failed.length === 0 ? 'no failure' : `${failed.length} files failed`}.** A crash test counts its kills in its file and not here.
+**${total.toLocaleString('en')} runs, ${failed.length === 0 ? 'no failure' : `failures in ${failed.length} of ${results.length} files`}.** A crash test counts its kills in its file and not here.
 
 | test | properties | runs | time | result |
 |---|---|---|---|---|
