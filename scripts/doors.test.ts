@@ -37,7 +37,9 @@ function matches(pattern: string, door: string): boolean {
 }
 
 test('each package imports only what the table of rooms allows', () => {
-  const product = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).filter((file) => !file.endsWith('.test.ts') && !file.includes('/testing/'));
+  const product = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).filter(
+    (file) => !file.endsWith('.test.ts') && !file.includes('/testing/'),
+  );
   assert.ok(product.length > 50, 'the scan must see the product');
   const closed = product.flatMap((file) => {
     const own = file.split('/')[1] ?? '';
