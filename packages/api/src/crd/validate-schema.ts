@@ -174,10 +174,10 @@ function checkLogic(schema: JSONSchemaProps, { errors, path, depth }: Walk): voi
 }
 
 /** Branches restrict values; structure is said outside of them, once. */
-function checkBranch(branch: JSONSchemaProps, walk: Walk, outer: JSONSchemaProps): void {
+function checkBranch(branch: JSONSchemaProps | null, walk: Walk, outer: JSONSchemaProps): void {
   const { errors, path, depth } = walk;
   // A null in a list of branches restricts nothing.
-  if (!isObject(branch) || depth > MAX_DEPTH || errors.length >= MAX_ERRORS) return;
+  if (branch === null || depth > MAX_DEPTH || errors.length >= MAX_ERRORS) return;
   const mayHaveType = outer['x-kubernetes-int-or-string'] === true;
   if (branch.type !== undefined && branch.type !== '' && !mayHaveType)
     errors.push(forbidden(`${path}.type`, 'must be empty to be structural'));
