@@ -55,7 +55,7 @@ function titleOf(source: string): string {
 
 function page(outcomes: readonly Outcome[]): string {
   const gib = Math.round(totalmem() / 2 ** 30);
-  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${gib} GiB, Linux ${release()}`;
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${gib} GiB, Linux ${release().split('-')[0]}`;
   const head = [
     '# Benchmarks',
     '',

@@ -96,7 +96,7 @@ What must hold whatever happens is tested with random histories: models of the s
 properties of every pure part, and real processes that are killed in the middle of their writes. Every \`npm test\` tries
 each a little; \`npm run test:long\` tries each ${times} times as often and writes this page.
 
-Last long run: ${new Date().toISOString().slice(0, 10)} at ${commit}, ${cpus().length} cores, Linux ${release()}, Node ${process.version}.
+Last long run: ${new Date().toISOString().slice(0, 10)} at ${commit}, ${cpus().length} cores, Linux ${release().split('-')[0]}, Node ${process.version}.
 Seed ${seed}; the same again: \`npm run test:long -- --times ${times} --seed ${seed}\`.
 
 **${total.toLocaleString('en')} runs, ${failed.length === 0 ? 'no failure' : `failures in ${failed.length} of ${results.length} files`}.** A crash test counts its kills in its file and not here.
