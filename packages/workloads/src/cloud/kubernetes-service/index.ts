@@ -10,6 +10,8 @@ const NAME = 'kubernetes';
 const NAMESPACE = 'default';
 const KEY = `${NAMESPACE}/${NAME}`;
 const SERVICE_PORT = 443;
+/** The first address of the service network, as every Kubernetes cluster gives it; allocation leaves it free. */
+const CLUSTER_IP = '10.96.0.1';
 
 export interface ApiEndpoint {
   /** An IP address that nodes reach. */
@@ -55,6 +57,8 @@ function serviceTo({ port }: ApiEndpoint): Service {
     metadata: { name: NAME, namespace: NAMESPACE, labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: {
       type: 'ClusterIP',
+      clusterIP: CLUSTER_IP,
+      clusterIPs: [CLUSTER_IP],
       ports: [{ name: 'https', protocol: 'TCP', port: SERVICE_PORT, targetPort: port }],
       sessionAffinity: 'None',
     },
