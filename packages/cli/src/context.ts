@@ -32,6 +32,7 @@ export const cliErrors = defineErrors('CLI', {
   PASSPHRASE_MISSING: { text: 'a passphrase is needed; give --passphrase-file FILE', retry: 'never' },
   PASSPHRASE_SHORT: { text: 'the passphrase has fewer than {least} characters; choose a longer one', retry: 'never' },
   BACKUP_FAILED: { text: 'the backup of {server} failed: {reason}', retry: 'backoff' },
+  AUDIT_ALTERED: { text: 'the audit log in {directory} was altered: {file}, line {line}: {problem}', retry: 'never' },
   INVALID_ARGUMENT: { text: '{argument}: {problem}', retry: 'never' },
   INSTALL_FAILED: { text: 'the service was not installed: {reason}', retry: 'never' },
 });

@@ -1,5 +1,6 @@
 /** The tree of commands. Each loads its code when it is run, so that `skerry --help` stays quick. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AuditFlags } from './commands/audit.ts';
 import type { BackupFlags } from './commands/backup.ts';
 import type { InstallFlags, Service } from './commands/install.ts';
 import type { NodeFlags } from './commands/node.ts';
@@ -22,6 +23,7 @@ export function createProgram(context: CliContext, stop: AbortSignal): Command {
   program.addCommand(nodeCommand(context));
   program.addCommand(backupCommand(context));
   program.addCommand(processCommand('restore', 'bring a backup back into an empty data directory'));
+  program.addCommand(auditCommand(context));
   program.addCommand(installCommand(context));
   program.addCommand(completionCommand(context, program));
   program.addCommand(versionCommand(context));
@@ -97,6 +99,15 @@ function backupCommand(context: CliContext): Command {
     .action(async (file: string, flags: BackupFlags) =>
       (await import('./commands/backup.ts')).backup(context, file, flags),
     );
+}
+
+function auditCommand(context: CliContext): Command {
+  const verify = new Command('verify')
+    .description('check that no line of the audit log was changed, removed or added')
+    .option('--data-dir <dir>', 'data directory of the cloud', context.defaultDataDir)
+    .addOption(jsonOutput())
+    .action(async (flags: AuditFlags) => (await import('./commands/audit.ts')).verifyAudit(context, flags));
+  return new Command('audit').description('the record of who did what').addCommand(verify);
 }
 
 function installCommand(context: CliContext): Command {

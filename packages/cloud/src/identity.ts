@@ -14,7 +14,7 @@ import {
   SECURITY_GROUP,
   toJoinTokenObject,
 } from '@skerry/security/identity';
-import { type Certificate, fingerprint } from '@skerry/security/pki';
+import { type Certificate, fingerprint, issuedAt } from '@skerry/security/pki';
 import { follow, readObject } from './store-reader.ts';
 
 const JOIN_TOKENS: Gvr = { group: SECURITY_GROUP, version: 'v1alpha1', resource: 'jointokens' };
@@ -93,7 +93,8 @@ export function nodeIdentities({ client, store, clock }: NodeIdentitiesOptions):
       setStatus(node, {
         fingerprint: fingerprint(certificate),
         expirationTimestamp: new Date(certificate.notAfter).toISOString(),
-        renewedAt: now(),
+        // As the certificate itself says it: whoever revokes all up to then revokes this one too.
+        renewedAt: new Date(issuedAt(certificate)).toISOString(),
       }),
     onCopied: (node) => setStatus(node, { copiedAt: now() }),
     sessionNumbers: {

@@ -1,22 +1,24 @@
 /** The cloud: store, API server, controllers, hub and listeners, put together. Composition only; each part lives elsewhere. */
 import { StatusError } from '@skerry/api';
-import type { Clock, Logger } from '@skerry/base';
-import { type FlagValues, formatHostPort, type HostPort } from '@skerry/base/flags';
+import { type Clock, hasCode, type Logger } from '@skerry/base';
+import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import { createInProcessClient, formatKubeconfig } from '@skerry/kube/client';
 import { openConcerns } from '@skerry/kube/replica';
 import { builtinKinds, createApiServer, listenHttps, ResourceTable } from '@skerry/kube/server';
-import { formatKey, openStore } from '@skerry/kube/store';
+import { formatKey, openStore, type Store } from '@skerry/kube/store';
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { keySigner, openAuditLog } from '@skerry/security/audit';
-import { securityCrds } from '@skerry/security/identity';
-import { credentialToPem, openPki, type Pki, writePrivateFile } from '@skerry/security/pki';
+import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
+import { credentialToPem, openPki, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { keyFileFor, openSealer } from '@skerry/security/secrets';
 import { startControllers } from '@skerry/workloads/cloud';
 import { parse as parseYaml } from 'yaml';
 import { accessHooks, openAccess, tokenKeyPaths } from './access.ts';
+import { nodeRestrictionStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
 import { bootstrap } from './bootstrap.ts';
-import { cloudPaths, makeFolders } from './data-dir.ts';
+import { type CloudPaths, cloudPaths, makeFolders } from './data-dir.ts';
+import { cloudErrors } from './errors.ts';
 import type { cloudFlags } from './flags.ts';
 import { openHub } from './hub.ts';
 import { followRevocations } from './identity.ts';
@@ -47,12 +49,13 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const { flags, clock, log, version } = options;
   const paths = cloudPaths(flags['data-dir']);
   makeFolders(paths);
+  // The store's lock comes first: a second cloud in the same directory touches neither its keys nor its audit log.
+  const store = openAlone(paths, clock, log);
   const keyFile = flags['key-file'] ?? keyFileFor(options.keyDir, paths.root);
   const sealer = openSealer({ keyFile, checkFile: paths.keyCheck });
   const names = advertisedNames(flags.advertise, flags.listen);
   const pki = openPki(paths.pki, { clock, names });
   const audit = await openAuditLog({ directory: paths.audit, signer: keySigner(pki.authority.key), clock, log });
-  const store = openStore({ file: paths.store, clock, log });
   const revocations = followRevocations(store);
 
   const table = new ResourceTable(builtinKinds());
@@ -80,6 +83,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     parseYaml: (text) => parseYaml(text) as unknown,
     authorizer: access.authorizer,
     access: accessHooks(access),
+    admission: [nodeRestrictionStep],
     extraPaths: [...tokenKeyPaths(pki, apiAddress), backupPath({ store, paths, keyFile, version, clock })],
   });
   const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
@@ -106,23 +110,19 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   });
   dialer.use(linkDialer(hub.hub));
   const linkAt = flags['link-listen'] ?? { host: flags.listen.host, port: flags.listen.port + 1 };
-  const linkPort = await hub.listen(linkAt);
+  const linkPort = await listenAt('link-listen', linkAt, () => hub.listen(linkAt));
   await publishLink(client, { names: linkNames(names, linkAt), port: linkPort, pki });
 
-  const listener = await listenHttps({
-    server: api,
-    authenticator: access.authenticator,
-    upgrades: createUpgradeHandler({ dialer, log }),
-    host: flags.listen.host,
-    port: flags.listen.port,
-    tls: servingTls(pki),
-    clock,
-    log,
-  });
+  const upgrades = createUpgradeHandler({ dialer, log });
+  const { authenticator } = access;
+  const listener = await listenAt('listen', flags.listen, () =>
+    listenHttps({ server: api, authenticator, upgrades, ...flags.listen, tls: servingTls(pki), clock, log }),
+  );
   const server = `https://${formatHostPort({ host: localHost(flags.listen), port: listener.port ?? flags.listen.port })}`;
   const writeKubeconfig = () =>
     writePrivateFile(paths.kubeconfig, formatKubeconfig({ server, ca: pki.caPem, ...credentialToPem(pki.admin) }));
   writeKubeconfig();
+  const forget = revocations.onRevoked((node) => listener.disconnect((certificate) => isOfNode(certificate, node)));
 
   const stopping = new AbortController();
   const controllers = startControllers({
@@ -147,6 +147,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     facts: { server, kubeconfig: paths.kubeconfig, link: formatHostPort({ ...linkAt, port: linkPort }) },
     stop: async () => {
       stopping.abort();
+      forget();
       await controllers.ended;
       await hub.stop();
       await listener.close();
@@ -156,6 +157,24 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
       await audit.close();
     },
   };
+}
+
+function openAlone({ root, store }: CloudPaths, clock: Clock, log: Logger): Store {
+  try {
+    return openStore({ file: store, clock, log });
+  } catch (cause) {
+    if (!hasCode(cause, 'STORE_LOCKED')) throw cause;
+    throw cloudErrors.ALREADY_RUNNING({ dir: root, holder: cause.facts['holder'] }, { cause });
+  }
+}
+
+/** A node that speaks to the API itself loses its watches with its certificate. */
+function isOfNode(certificate: Uint8Array, node: string): boolean {
+  try {
+    return nodeOfCertificate(parseCertificate(certificate)) === node;
+  } catch {
+    return false;
+  }
 }
 
 function servingTls(pki: Pki) {

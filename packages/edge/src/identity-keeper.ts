@@ -1,11 +1,13 @@
 /** The node's identity while the agent runs: joined once, renewed at half life, and after its end as soon as the cloud answers. */
 import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
 import {
+  type CloudDoor,
   joinCloud,
   loadIdentity,
   type NodeIdentity,
   nextRenewal,
   nodeDoor,
+  parseJoinToken,
   renewIdentity,
   saveIdentity,
 } from '@skerry/security/identity';
@@ -22,26 +24,48 @@ const RETRY: BackoffPolicy = { baseMs: 5_000, capMs: 10 * 60_000 };
 /** A longer sleep than this would outlast what a timer can hold, and a clock that was set meanwhile should be noticed. */
 const LONGEST_SLEEP_MS = 60 * 60_000;
 
-/** Joins with the token unless the node has an identity already: a token is needed once, and giving it again does no harm. */
-export async function openIdentity(
-  directory: string,
-  request: JoinRequest,
-  clock: Clock,
-  log: Logger,
-): Promise<NodeIdentity> {
+export interface IdentityContext {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The way to the cloud; the real one unless a test brings its own. */
+  readonly door?: CloudDoor;
+}
+
+/** Joins with the token. A token is needed once: giving it again does no harm, and giving a new one joins anew. */
+export async function openIdentity(context: IdentityContext, request: JoinRequest): Promise<NodeIdentity> {
+  const { directory } = context;
   const known = loadIdentity(directory);
-  if (known !== undefined) return withAddresses(directory, known, request.addresses);
-  if (request.token === undefined) throw edgeErrors.NOT_JOINED({ dir: directory });
-  const { token, node, addresses } = request;
-  const identity = await joinCloud({
-    door: nodeDoor({ clock }),
-    token,
-    addresses,
-    log,
-    ...(node === undefined ? {} : { node }),
-  });
+  if (known === undefined) {
+    if (request.token === undefined) throw edgeErrors.NOT_JOINED({ dir: directory });
+    return join(context, request, request.token);
+  }
+  const isNew = request.token !== undefined && parseJoinToken(request.token).id !== known.tokenId;
+  const current = isNew ? await joinAnew(context, request, known, request.token) : known;
+  return withAddresses(directory, current, request.addresses);
+}
+
+async function join(context: IdentityContext, request: JoinRequest, token: string): Promise<NodeIdentity> {
+  const { directory, clock, log, door = nodeDoor({ clock }) } = context;
+  const { node, addresses } = request;
+  const identity = await joinCloud({ door, token, addresses, log, ...(node === undefined ? {} : { node }) });
   saveIdentity(directory, identity);
   return identity;
+}
+
+/** Invariant: a node that has an identity starts without the cloud; a token that brings no new one stops nothing. */
+async function joinAnew(
+  context: IdentityContext,
+  request: JoinRequest,
+  known: NodeIdentity,
+  token: string,
+): Promise<NodeIdentity> {
+  try {
+    return await join(context, request, token);
+  } catch (error) {
+    context.log.warn({ error: messageOf(error) }, 'not joined anew; the node goes on with the identity it has');
+    return known;
+  }
 }
 
 function withAddresses(directory: string, identity: NodeIdentity, addresses: readonly string[]): NodeIdentity {
@@ -57,11 +81,8 @@ export interface IdentityKeeper {
   renewNow(): void;
 }
 
-export interface KeeperOptions {
-  readonly directory: string;
+export interface KeeperOptions extends IdentityContext {
   readonly identity: NodeIdentity;
-  readonly clock: Clock;
-  readonly log: Logger;
   readonly signal: AbortSignal;
   /** A new certificate is in use from now on. */
   readonly onRenewed: () => void;
@@ -98,7 +119,9 @@ class Keeper implements IdentityKeeper {
       if (signal.aborted) return;
       if (!this.#isWanted && this.#dueIn() > 0) continue;
       this.#isWanted = false;
-      failures = (await this.#renew()) ? 0 : failures + 1;
+      const isRenewed = await this.#renew();
+      failures = isRenewed ? 0 : failures + 1;
+      this.#isWanted ||= !isRenewed;
     }
   }
 
@@ -118,9 +141,9 @@ class Keeper implements IdentityKeeper {
   }
 
   async #renew(): Promise<boolean> {
-    const { clock, directory, log, onRenewed } = this.#options;
+    const { clock, directory, log, onRenewed, door = nodeDoor({ clock }) } = this.#options;
     try {
-      const { identity, cloudTime } = await renewIdentity({ door: nodeDoor({ clock }), identity: this.current });
+      const { identity, cloudTime } = await renewIdentity({ door, identity: this.current });
       saveIdentity(directory, identity);
       this.current = identity;
       this.#clockOffsetMs = clock.now() - cloudTime;

@@ -2,10 +2,10 @@
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { KubeObject } from '@skerry/api';
-import type { Clock, Logger } from '@skerry/base';
+import { type Clock, hasCode, type Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort } from '@skerry/base/flags';
 import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
-import { openReplica } from '@skerry/kube/replica';
+import { openReplica, type Replica, type ReplicaOptions } from '@skerry/kube/replica';
 import { builtinKinds, ResourceTable } from '@skerry/kube/server';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import { createEdgeLink, type EdgeLink } from '@skerry/link/node';
@@ -27,6 +27,7 @@ import { type EdgePaths, edgePaths, makeFolders, onlyNode } from './data-dir.ts'
 import { edgeErrors } from './errors.ts';
 import type { edgeFlags } from './flags.ts';
 import { keepIdentity, openIdentity } from './identity-keeper.ts';
+import { watchLink } from './link-watch.ts';
 import { type LocalAccess, openLocalAccess } from './local-access.ts';
 import { createLocalApi, listenLocally } from './local-api.ts';
 import { linkStreamHandler, localDialer } from './node-streams.ts';
@@ -66,14 +67,14 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   makeFolders(paths);
   const stopping = new AbortController();
   const { signal } = stopping;
-  const identity = await openIdentity(paths.identity, joinRequest(options, node), clock, log);
+  const identity = await openIdentity({ directory: paths.identity, clock, log }, joinRequest(options, node));
   const keyFile = flags['key-file'] ?? keyFileFor(options.keyDir, paths.home);
   const sealer = openSealer({ keyFile, checkFile: paths.keyCheck });
   const pki = openPki(paths.pki, { clock, names: [flags.listen.host], anyClock: true });
 
   const table = new ResourceTable(builtinKinds());
   const level = Promise.withResolvers<void>();
-  const replica = openReplica({
+  const replica = openAlone(dataDir, {
     file: paths.replica,
     node,
     rows: () => table.all().map(({ row }) => row),
@@ -133,7 +134,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const pods = createPodController({
     client: withOwnAuthority(client, pki.caPem),
     nodeName: node,
-    runtime,
+    runtimes: [runtime],
     clock,
     log,
     recorder: createRecorder({ client, clock, log, component: 'skerry-edge', host: node }),
@@ -145,7 +146,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     localApi: () => listeners.address,
     requestToken: podTokens({ node, store: replica.store, issuer: access.issuer, ask, isConnected, clock, log }),
   });
-  late.use(createNodeStreamHandler({ nodeName: node, pods: pods.pods, runtime, clock, directory: paths.home }));
+  late.use(createNodeStreamHandler({ nodeName: node, pods: pods.pods, runtimes: [runtime], clock, directory: paths.home }));
 
   const keeper = keepIdentity({
     directory: paths.identity,
@@ -171,7 +172,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     log,
     random: Math.random,
   });
-  const forget = renewWhenRefused(link, () => keeper.renewNow());
+  const forget = watchLink(link, keeper, log);
   void fetchCloudKeys({ node, ask, isConnected, access, clock, log, signal });
   link.start();
   const running = Promise.allSettled([pods.run(signal), reporter.run(signal)]);
@@ -196,6 +197,15 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     stop: () => end(false),
     stopWithPods: () => end(true),
   };
+}
+
+function openAlone(dir: string, options: ReplicaOptions): Replica {
+  try {
+    return openReplica(options);
+  } catch (cause) {
+    if (!hasCode(cause, 'STORE_LOCKED')) throw cause;
+    throw edgeErrors.ALREADY_RUNNING({ node: options.node, dir, holder: cause.facts['holder'] }, { cause });
+  }
 }
 
 /** The flag's name, else the token's, else that of the one node that lives here. */
@@ -250,16 +260,6 @@ function withOwnAuthority(client: Client, caPem: string): Client {
       return { ...object, data: { ...data, 'ca.crt': `${data['ca.crt'] ?? ''}\n${caPem}` } };
     },
   };
-}
-
-/** A hub that does not take our certificate may take the next one: an ended one, or one that our wrong clock made look so. */
-function renewWhenRefused(link: EdgeLink, renew: () => void): () => void {
-  let last: string | undefined;
-  return link.onStatus(({ connected, refused, lastError }) => {
-    const trouble = connected ? undefined : (refused?.code ?? lastError);
-    if (trouble !== undefined && trouble !== last && /certificate|revoked|alert/i.test(`${trouble}`)) renew();
-    last = trouble;
-  });
 }
 
 interface CloudKeysOptions {

@@ -9,12 +9,16 @@ export const errors = defineErrors('SECURITY', {
   KEY_MISMATCH: { text: 'private key in {file} does not belong to its certificate', retry: 'never' },
   PKI_UNREADABLE: { text: 'identity file {file} cannot be read', retry: 'never' },
   TOKEN_MALFORMED: { text: 'join token is malformed: {reason}', retry: 'never' },
+  TOKEN_FOR_ANOTHER: {
+    text: "this join token is for {wanted}, not for {node}; make one with 'skerry token create --node {node}'",
+    retry: 'never',
+  },
   CA_HASH_DIFFERS: {
     text: 'cloud at {address} has CA {actual}, the join token names {expected}; the token was not sent',
     retry: 'never',
   },
   CLOUD_UNREACHABLE: { text: 'no cloud answered at {addresses}', retry: 'backoff' },
-  ENROLMENT_REFUSED: { text: 'cloud refused to enrol node {node} with status {status}: {reason}', retry: 'never' },
+  ENROLMENT_REFUSED: { text: 'cloud refused to let node {node} join with status {status}: {reason}', retry: 'never' },
   RENEWAL_REFUSED: { text: 'cloud refused to renew node {node} with status {status}: {reason}', retry: 'backoff' },
   REPLY_INVALID: { text: 'reply of the cloud to {request} is not valid: {reason}', retry: 'backoff' },
   JWT_REFUSED: { text: 'service account token is refused: {reason}', retry: 'never' },

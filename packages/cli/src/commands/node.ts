@@ -1,5 +1,5 @@
 /** `skerry node list|show|revoke`. */
-import type { Gvr } from '@skerry/api';
+import { type Gvr, isStatus, type KubeObject } from '@skerry/api';
 import type { Node } from '@skerry/api/types';
 import type { HttpClient } from '@skerry/kube/client';
 import { type ConnectionFlags, connect } from '../connection.ts';
@@ -85,7 +85,7 @@ export async function showNode(context: CliContext, name: string, flags: NodeFla
 /** The cloud closes the node's sessions as soon as it sees the mark, and takes no certificate issued before it. */
 export async function revokeNode(context: CliContext, name: string, flags: NodeFlags): Promise<void> {
   using client = await connect(context, flags);
-  const revokedBefore = new Date(context.clock.now()).toISOString();
+  const revokedBefore = (await newestCertificateTime(client, name)) ?? new Date(context.clock.now()).toISOString();
   const identity = {
     apiVersion: 'security.skerry.io/v1alpha1',
     kind: 'NodeIdentity',
@@ -96,6 +96,21 @@ export async function revokeNode(context: CliContext, name: string, flags: NodeF
   context.say(
     `skerry: ${name} is revoked; to let it in again, join it with a new token ('skerry token create --node ${name}')\n`,
   );
+}
+
+/** When the newest certificate was issued, by the cloud's clock: this machine's may be wrong, and then revoke nothing. */
+async function newestCertificateTime(client: HttpClient, name: string): Promise<string | undefined> {
+  try {
+    const { status } = await client.get<NodeIdentity>({ gvr: NODE_IDENTITIES, name });
+    return status?.renewedAt;
+  } catch (error) {
+    if (isStatus(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+interface NodeIdentity extends KubeObject {
+  readonly status?: { readonly renewedAt?: string };
 }
 
 async function podNames(client: HttpClient, node: string): Promise<readonly string[]> {

@@ -1,13 +1,14 @@
 /**
  * Listeners for the API: HTTPS, and a unix socket for the programs of the same machine.
  *
- * This is the one file that sets `rejectUnauthorized: false`: clients may come with a token instead of a certificate.
+ * It sets `rejectUnauthorized: false`: clients may come with a token instead of a certificate.
  * Invariant: the Authenticator judges every request, with the certificate and whether its chain was valid, before any route.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { type Authenticator, isStatus, type UserInfo } from '@skerry/api';
 import { type Clock, type Logger, systemClock } from '@skerry/base';
 import type { RawUpgrade, UpgradeHandler } from '../streaming/contract.ts';
@@ -54,6 +55,8 @@ export interface Listener {
   readonly connections: number;
   /** New connections use the new certificate; open ones go on. */
   setTls(tls: TlsMaterial): void;
+  /** Ends at once every connection, watches and all, whose client certificate (DER) is one of those; gives back how many. */
+  disconnect(isMeant: (certificate: Uint8Array) => boolean): number;
   /** Takes no more requests, lets those under way end for `graceMs`, then cuts them. */
   close(graceMs?: number): Promise<void>;
 }
@@ -74,6 +77,11 @@ export async function listenHttps(options: HttpsOptions): Promise<Listener> {
   });
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   const limiter = serve(server, options, limits);
+  const open = new Set<TLSSocket>();
+  server.on('secureConnection', (socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+  });
   await listen(server, { host: options.host, port: options.port });
   return {
     port: (server.address() as AddressInfo).port,
@@ -81,6 +89,7 @@ export async function listenHttps(options: HttpsOptions): Promise<Listener> {
       return limiter.size;
     },
     setTls: (tls) => server.setSecureContext(tlsOptions(tls)),
+    disconnect: (isMeant) => disconnect(open, isMeant),
     close: (graceMs = DEFAULT_GRACE_MS) => closeServer(server, options.clock ?? systemClock, graceMs),
   };
 }
@@ -99,8 +108,18 @@ export async function listenUnix(options: UnixOptions): Promise<Listener> {
       return limiter.size;
     },
     setTls: () => {},
+    disconnect: () => 0,
     close: (graceMs = DEFAULT_GRACE_MS) => closeServer(server, options.clock ?? systemClock, graceMs),
   };
+}
+
+function disconnect(open: ReadonlySet<TLSSocket>, isMeant: (certificate: Uint8Array) => boolean): number {
+  const meant = [...open].filter((socket) => {
+    const certificate = socket.getPeerX509Certificate();
+    return certificate !== undefined && isMeant(certificate.raw);
+  });
+  for (const socket of meant) socket.destroy();
+  return meant.length;
 }
 
 function tlsOptions({ cert, key, ca }: TlsMaterial): {

@@ -14,7 +14,16 @@ export const Lane = { control: 0, state: 1, telemetry: 2, bulk: 3 } as const;
 export type Lane = (typeof Lane)[keyof typeof Lane];
 
 /** Why a comer is refused or a session is ended. */
-export const Reason = { other: 0, busy: 1, copy: 2, revoked: 3, version: 4, stopping: 5, replaced: 6 } as const;
+export const Reason = {
+  other: 0,
+  busy: 1,
+  copy: 2,
+  revoked: 3,
+  version: 4,
+  stopping: 5,
+  replaced: 6,
+  certificate: 7,
+} as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];
 
 /** WebSocket close codes that the link uses; 1009 comes from the WebSocket layer itself. */

@@ -51,8 +51,8 @@ export interface EdgeLinkOptions {
   };
 }
 
-/** Why the hub does not let this edge in. */
-export type RefusalCode = 'busy' | 'copy' | 'revoked' | 'version' | 'other';
+/** Why the hub does not let this edge in. `certificate`: ended, or not begun; a renewed one may do. */
+export type RefusalCode = 'busy' | 'certificate' | 'copy' | 'revoked' | 'version' | 'other';
 
 export interface EdgeLinkStatus {
   readonly connected: boolean;

@@ -51,6 +51,7 @@ function noMask(mask: Buffer): void {
 
 function toRefusal(status: number | undefined): Refusal {
   const text = `the hub answered ${status ?? 'nothing'}`;
+  if (status === 401) return { reason: Reason.certificate, text };
   if (status === 403) return { reason: Reason.revoked, text };
   return { reason: status === 503 ? Reason.busy : undefined, text };
 }

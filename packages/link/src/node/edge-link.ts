@@ -280,6 +280,7 @@ const REFUSAL_CODES: Readonly<Record<Reason, RefusalCode>> = {
   [Reason.version]: 'version',
   [Reason.stopping]: 'other',
   [Reason.replaced]: 'other',
+  [Reason.certificate]: 'certificate',
 };
 
 function toCode(reason: Reason): RefusalCode {

@@ -128,7 +128,7 @@ test('a node chooses its name where the token leaves it open', () =>
 test('a pattern without a name stops at the edge', () =>
   check({ node: 'edge-*' }, { code: 'SECURITY_TOKEN_MALFORMED' }));
 test('a name that the pattern does not hold stops at the edge', () =>
-  check({ node: 'edge-*', name: 'hub' }, { code: 'SECURITY_TOKEN_MALFORMED' }));
+  check({ node: 'edge-*', name: 'hub' }, { code: 'SECURITY_TOKEN_FOR_ANOTHER' }));
 test('a token is refused in the millisecond it expires', () =>
   check({ before: (cloud) => (cloud.state.now += 10 * MINUTE) }, { code: REFUSED, why: 'token expired' }));
 test('a token is good one millisecond before', () =>

@@ -39,9 +39,16 @@ export async function joinCloud(options: JoinOptions): Promise<NodeIdentity> {
     const caPem = await pinnedAuthority(options.door, address, token.caHash);
     const reply = await options.door.request(address, caPem, { method: 'POST', path: ROUTE.enrol, body });
     if (reply.status !== 201) {
-      throw errors.ENROLMENT_REFUSED({ node, status: reply.status, reason: messageIn(reply) });
+      throw errors.ENROLMENT_REFUSED({ node, status: reply.status, reason: refusalIn(reply, node) });
     }
-    const identity = { node, addresses, caPem, certificatePem: certificateIn(reply), keyPem: privateKeyToPem(key) };
+    const identity = {
+      node,
+      addresses,
+      caPem,
+      certificatePem: certificateIn(reply),
+      keyPem: privateKeyToPem(key),
+      tokenId: token.id,
+    };
     checkIdentity(identity);
     return identity;
   };
@@ -107,7 +114,7 @@ function chooseName(inToken: string, given: string | undefined): string {
     if (isPattern(inToken)) throw errors.TOKEN_MALFORMED({ reason: `it is for ${inToken}: the node needs a name` });
     return inToken;
   }
-  if (!matchesNode(inToken, given)) throw errors.TOKEN_MALFORMED({ reason: `it is for ${inToken}, not for ${given}` });
+  if (!matchesNode(inToken, given)) throw errors.TOKEN_FOR_ANOTHER({ wanted: inToken, node: given });
   return given;
 }
 
@@ -135,6 +142,12 @@ function certificateIn(reply: DoorReply): string {
   const { certificate } = jsonIn(reply, 'certificate') as { certificate?: unknown };
   if (typeof certificate !== 'string') throw errors.REPLY_INVALID({ request: 'certificate', reason: 'it holds none' });
   return certificate;
+}
+
+/** The cloud tells nobody what is wrong with a token; all it can be is soon listed. */
+function refusalIn(reply: DoorReply, node: string): string {
+  if (reply.status !== 401) return messageIn(reply);
+  return `the token was used before, has expired or was deleted; make a new one with 'skerry token create --node ${node}'`;
 }
 
 function messageIn(reply: DoorReply): string {

@@ -202,34 +202,43 @@ function createNodeServer(
 ): HttpsServer {
   const { log, onLink, pki } = options;
   const peers = new WeakMap<Duplex, { readonly peer: NodePeer; readonly timer: Timer }>();
+  const refused = new WeakMap<Duplex, Told>();
   const server = builtinHttps().createServer({
     ...serverCredential(pki),
     ...httpLimits(limits),
     ca: certificateToPem(pki.authority.certificate),
     minVersion: 'TLSv1.3',
     requestCert: true,
-    rejectUnauthorized: true,
+    // A node with an ended certificate shall hear why it is refused: it may renew. `judge` looks at every connection.
+    rejectUnauthorized: false,
     // A resumed session would skip the handshake's own look at the certificate.
     secureOptions: constants.SSL_OP_NO_TICKET,
     ALPNProtocols: ['http/1.1'],
   });
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.prependListener('secureConnection', (socket: TLSSocket) => {
-    const peer = verifyPeer(options, socket);
-    if (!peer) {
+    const verdict = judge(options, socket);
+    if (verdict === undefined) {
       socket.destroy();
       return;
     }
-    peers.set(socket, { peer, timer: limitTime(options, limits, socket) });
-    track(nodes, peer.node, socket);
+    const timer = limitTime(options, limits, socket);
+    if ('refusal' in verdict) {
+      refused.set(socket, verdict);
+      return;
+    }
+    peers.set(socket, { peer: verdict, timer });
+    track(nodes, verdict.node, socket);
+    endWithCertificate(options, socket, verdict.certificate);
   });
-  server.on('request', (_request, response) =>
-    response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end(),
-  );
+  server.on('request', (request, response) => {
+    const status = statusFor(refused.get(request.socket)) ?? 426;
+    response.writeHead(status, { connection: 'close', ...(status === 426 ? { upgrade: 'websocket' } : {}) }).end();
+  });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const known = peers.get(request.socket);
     if (!known) {
-      socket.destroy();
+      tell(socket, refused.get(request.socket));
       return;
     }
     known.timer.cancel();
@@ -242,10 +251,22 @@ function createNodeServer(
   return server;
 }
 
-/** Chain, dates, usage and revocation, by us: `authorized` of a resumed session says nothing about today. */
-function verifyPeer({ clock, log, pki, revocations }: LinkListenerOptions, socket: TLSSocket): NodePeer | undefined {
+/** A node of ours that is not let in, and hears why. */
+interface Told {
+  /** `certificate`: not good at this time, which renewal mends. `revoked`: only joining anew does. */
+  readonly refusal: 'certificate' | 'revoked';
+}
+
+/** What the platform says of a chain that is ours, but not of today. */
+const NOT_OF_TODAY: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
+
+/**
+ * Chain, dates, usage and revocation, by us: `authorized` of a resumed session says nothing about today.
+ * Invariant: only the holder of a certificate of ours hears why it is refused; everybody else is cut off.
+ */
+function judge({ clock, log, pki, revocations }: LinkListenerOptions, socket: TLSSocket): NodePeer | Told | undefined {
   const raw = socket.getPeerX509Certificate()?.raw;
-  if (!raw || !socket.authorized) return undefined;
+  if (!raw || !(socket.authorized || NOT_OF_TODAY.has(String(socket.authorizationError)))) return undefined;
   try {
     const certificate = parseCertificate(raw);
     const node = nodeOfCertificate(certificate);
@@ -257,10 +278,31 @@ function verifyPeer({ clock, log, pki, revocations }: LinkListenerOptions, socke
     });
     if (node !== undefined && refusal === undefined) return { node, certificate };
     log.info({ node, refusal: refusal ?? 'not a node', peer: socket.remoteAddress }, 'link connection refused');
+    if (node === undefined) return undefined;
+    if (refusal === 'revoked') return { refusal };
+    if (refusal === 'expired' || refusal === 'not-yet-valid') return { refusal: 'certificate' };
   } catch (error) {
     log.info({ error, peer: socket.remoteAddress }, 'link certificate not readable');
   }
   return undefined;
+}
+
+/** 401 says that the certificate does not hold, 403 that none of this node's would. */
+function statusFor(told: Told | undefined): 401 | 403 | undefined {
+  if (told === undefined) return undefined;
+  return told.refusal === 'revoked' ? 403 : 401;
+}
+
+function tell(socket: Duplex, told: Told | undefined): void {
+  const status = statusFor(told);
+  if (status === undefined) socket.destroy();
+  else socket.end(`HTTP/1.1 ${status} ${told?.refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+/** A certificate that was not renewed carries no connection past its end; a node that has a newer one is back at once. */
+function endWithCertificate({ clock }: LinkListenerOptions, socket: TLSSocket, { notAfter }: Certificate): void {
+  const timer = clock.after(notAfter - clock.now(), () => socket.destroy(), { unref: true });
+  socket.on('close', () => timer.cancel());
 }
 
 function track(nodes: Map<string, Set<Duplex>>, node: string, socket: TLSSocket): void {

@@ -19,6 +19,8 @@ export interface NodeIdentity {
   readonly caPem: string;
   readonly certificatePem: string;
   readonly keyPem: string;
+  /** Of the join token it came with, so that another one is known to be meant for joining anew. */
+  readonly tokenId?: string;
 }
 
 const FILE = 'identity.json';

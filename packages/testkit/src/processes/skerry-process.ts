@@ -17,6 +17,7 @@ export interface ProcessSpec {
 
 export const LIB: string = join(CHECKOUT, 'dist', 'lib');
 const READY_MS = 30_000;
+const END_MS = 30_000;
 
 export class SkerryProcess {
   readonly #spec: ProcessSpec;
@@ -37,15 +38,15 @@ export class SkerryProcess {
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
-  /** Resolves with what the process said when it was ready; rejects with its log when it ends before. */
-  async start(): Promise<Readonly<Record<string, string>>> {
+  /** Resolves with what the process said when it was ready; rejects with its log when it ends before. `more` is environment. */
+  async start(more: Readonly<Record<string, string>> = {}): Promise<Readonly<Record<string, string>>> {
     const { bundle, args, log, env, wrapper = [] } = this.#spec;
     mkdirSync(dirname(log), { recursive: true });
     const output = openSync(log, 'a');
     const [command = '', ...rest] = [...wrapper, process.execPath, join(LIB, `${bundle}.cjs`), ...args];
     const child = spawn(command, rest, {
       stdio: ['ignore', output, output, 'ipc'],
-      env: { ...process.env, SKERRY_LIB: LIB, ...env },
+      env: { ...process.env, SKERRY_LIB: LIB, ...env, ...more },
     });
     closeSync(output);
     this.#child = child;
@@ -89,7 +90,12 @@ export class SkerryProcess {
     const child = this.#child;
     if (child === undefined || !this.isRunning) return Promise.resolve();
     return new Promise((resolve) => {
-      child.once('exit', () => resolve());
+      // A test that failed must not leave anything behind, nor wait for it for ever.
+      const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
+      child.once('exit', () => {
+        clearTimeout(timer);
+        resolve();
+      });
       ask(child);
     });
   }

@@ -11,6 +11,8 @@ export interface TestCloudOptions {
   readonly wrapper?: readonly string[];
   /** Instead of a temporary directory, which is removed at the end. */
   readonly dir?: string;
+  /** Removes `dir` at the end all the same. */
+  readonly ownsDir?: boolean;
   readonly host?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -26,7 +28,11 @@ export class TestCloud implements AsyncDisposable {
 
   /** Starts one on free ports of its own; stopping and starting keeps them. */
   static async start(options: TestCloudOptions = {}): Promise<TestCloud> {
-    const [port, linkPort] = [await freePort(), await freePort()];
+    return TestCloud.startAt(options, [await freePort(), await freePort()]);
+  }
+
+  /** On these ports: the same cloud once more, in another time or from a backup. */
+  static async startAt(options: TestCloudOptions, [port, linkPort]: readonly [number, number]): Promise<TestCloud> {
     const cloud = new TestCloud(options, port, linkPort);
     await cloud.process.start();
     return cloud;
@@ -34,7 +40,7 @@ export class TestCloud implements AsyncDisposable {
 
   constructor(options: TestCloudOptions, port: number, linkPort: number) {
     const host = options.host ?? '127.0.0.1';
-    this.#ownsDir = options.dir === undefined;
+    this.#ownsDir = options.ownsDir ?? options.dir === undefined;
     this.dir = options.dir ?? mkdtempSync(join(tmpdir(), 'skerry-cloud-'));
     this.keyDir = `${this.dir}-keys`;
     this.kubeconfig = join(this.dir, 'kubeconfig');

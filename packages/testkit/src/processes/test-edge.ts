@@ -10,6 +10,8 @@ export interface TestEdgeOptions {
   readonly name: string;
   readonly args?: readonly string[];
   readonly dir?: string;
+  /** Removes `dir` at the end all the same. */
+  readonly ownsDir?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly wrapper?: readonly string[];
 }
@@ -30,10 +32,17 @@ export class TestEdge implements AsyncDisposable {
     return edge;
   }
 
+  /** One that has joined already, or brings its own token. */
+  static async start(options: TestEdgeOptions): Promise<TestEdge> {
+    const edge = new TestEdge(options);
+    await edge.process.start();
+    return edge;
+  }
+
   constructor(options: TestEdgeOptions, env: Readonly<Record<string, string>> = {}) {
     const { name } = options;
     this.name = name;
-    this.#ownsDir = options.dir === undefined;
+    this.#ownsDir = options.ownsDir ?? options.dir === undefined;
     this.dir = options.dir ?? mkdtempSync(join(tmpdir(), 'skerry-edge-'));
     this.kubeconfig = join(this.dir, 'edge', name, 'kubeconfig');
     this.process = new SkerryProcess({
