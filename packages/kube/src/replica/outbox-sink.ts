@@ -180,11 +180,17 @@ class NodeSink {
       await this.#client.create(ref.gvr, made);
     } catch (error) {
       if (!isStatus(error, 'AlreadyExists')) throw error;
-      await this.#change(ref, undefined, undefined, (there) => replacement(there, made));
+      await this.#overwrite(row, ref, made);
     }
     if (row.subresources.includes('status') && made['status'] !== undefined) {
       await this.#setStatus(ref, undefined, made['status']);
     }
+  }
+
+  /** Events are a node's to write but not to read. */
+  async #overwrite(row: ResourceRow, ref: Ref, made: KubeObject): Promise<void> {
+    if (row.gvr.resource === 'events') await this.#client.patch(ref, made, { type: 'merge' });
+    else await this.#change(ref, undefined, undefined, (there) => replacement(there, made));
   }
 
   #rowOf({ key, version }: EdgeWrite): ResourceRow {

@@ -134,6 +134,16 @@ test('events made while cut off are in the cloud once, however often they are se
     );
   }));
 
+test('an event that happens again is counted in the cloud, though nodes may not read events', () =>
+  check(async (world) => {
+    const made = await world.edge.client.create<KubeObject>(EVENTS, event('again'));
+    await world.quiet();
+    await world.edge.client.update(EVENTS, { ...made, count: 2 });
+    await world.quiet();
+    assert.equal((await world.cloud.client.get<KubeObject>(refTo(EVENTS, 'again')))['count'], 2);
+    assert.deepEqual(world.dropped, []);
+  }));
+
 test('a lease goes up and does not come back', () =>
   check(async (world) => {
     const lease = (renewTime: string) => ({

@@ -1,5 +1,5 @@
 /** A cloud and one edge with real stores and API servers, and between them a link that a test makes slow, cuts and loses. */
-import type { Sealer, UserInfo } from '@skerry/api';
+import type { Authorizer, Sealer, UserInfo } from '@skerry/api';
 import { silentLogger, systemClock } from '@skerry/base';
 import type { Client } from '../../client/contract.ts';
 import { createInProcessClient } from '../../client/in-process.ts';
@@ -173,9 +173,15 @@ function openEdge(file: string): Edge {
 }
 
 function serve(store: Store, sealer: Sealer): ApiServer {
-  const authorizer = { authorize: () => ({ allowed: true }) };
-  return createApiServer({ store, sealer, clock: systemClock, log: silentLogger, authorizer });
+  return createApiServer({ store, sealer, clock: systemClock, log: silentLogger, authorizer: NODES_READ_NO_EVENTS });
 }
+
+/** Of all that the node authorizer refuses, what a sink could take for granted. */
+const NODES_READ_NO_EVENTS: Authorizer = {
+  authorize: ({ user, verb, resource }) => ({
+    allowed: !(user.groups.includes('system:nodes') && resource?.resource === 'events' && verb === 'get'),
+  }),
+};
 
 /** No secrecy, but each shore opens only what it has sealed itself, at the place where it was sealed. */
 function markingSealer(shore: string): Sealer {
