@@ -190,6 +190,10 @@ test('the node registers itself, keeps its status and lease, and heals what othe
       name: 'edge-1',
     });
     assert.equal(lease.spec.holderIdentity, 'edge-1');
+    assert.deepEqual(
+      lease.metadata.ownerReferences?.map(({ uid }) => uid),
+      [first.metadata.uid],
+    );
     abort.abort();
     await running;
     server.close();

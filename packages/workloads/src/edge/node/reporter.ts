@@ -262,12 +262,14 @@ async function renewLease({ client, nodeName, clock, leaseMs = DEFAULT_LEASE_MS 
     renewTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
   };
   try {
-    await client.patch(ref, { spec }, { type: 'merge' });
+    const node = await client.get<NodeObject>({ gvr: NODES, name: nodeName });
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: nodeName, uid: node.metadata.uid }];
+    await client.patch(ref, { metadata: { ownerReferences }, spec }, { type: 'merge' });
   } catch (error) {
     if (!isStatus(error, 'NotFound')) throw error;
-    const node = await client.get<NodeObject>({ gvr: NODES, name: nodeName });
-    const owner = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: node.metadata.uid ?? '' };
-    const metadata = { name: nodeName, namespace: LEASE_NAMESPACE, ownerReferences: [owner] };
+    // Its owner comes with the first renewal: a node that has just registered may not have the uid yet that the cloud
+    // gives it, and a lease whose owner does not exist is collected.
+    const metadata = { name: nodeName, namespace: LEASE_NAMESPACE };
     await client.create(LEASES, { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec });
   }
 }
