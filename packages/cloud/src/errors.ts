@@ -6,6 +6,7 @@ export const cloudErrors = defineErrors('CLOUD', {
     text: '{file} holds CA and keys under a passphrase; give --passphrase-file FILE',
     retry: 'never',
   },
+  NO_PASSPHRASE_FILE: { text: 'the passphrase file {file} cannot be read', retry: 'never' },
   WRONG_PASSPHRASE: { text: 'the passphrase does not open {file}', retry: 'never' },
   ALREADY_RUNNING: {
     text: 'a cloud already runs in {dir} (process {holder}); stop it, or name another directory with --data-dir',

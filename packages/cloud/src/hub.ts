@@ -11,23 +11,13 @@ import type { LinkStream } from '@skerry/link/contract';
 import { type CopySuspicion, createHub, type Hub } from '@skerry/link/node';
 import { createEnrolment, createLinkListener, type LinkListener, type Revocations } from '@skerry/security/identity';
 import type { Pki } from '@skerry/security/pki';
+import type { Ground } from './ground.ts';
 import { joinTokenStore, type NodeIdentities, nodeIdentities } from './identity.ts';
 
-export interface HubParts {
-  readonly store: Store;
-  /** Opens Secrets for their way down, which is inside the link's TLS. */
-  readonly sealer: Sealer;
+export interface HubParts extends Ground {
   readonly api: ApiServer;
   /** Acts as the cloud itself. */
   readonly client: Client;
-  readonly concerns: Concerns;
-  readonly rows: () => Iterable<ResourceRow>;
-  readonly pki: Pki;
-  readonly revocations: Revocations;
-  readonly audit?: AuditLog;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly rejoinWindowMs: number;
 }
 
 export interface RunningHub {
@@ -57,10 +47,10 @@ export function openHub(parts: HubParts): RunningHub {
     tokens: joinTokenStore(client),
     revocations,
     clock,
-    rejoinWindowMs: parts.rejoinWindowMs,
+    rejoinWindowMs: parts.flags['rejoin-window'],
     onJoined: (node) => identities.onJoined(node),
     onIssued: (node, certificate) => identities.onIssued(node, certificate),
-    ...(audit === undefined ? {} : { audit }),
+    audit,
   });
   const listener = createLinkListener({
     pki,

@@ -1,29 +1,24 @@
 /** The cloud: store, API server, controllers, hub and listeners, put together. Composition only; each part lives elsewhere. */
-import { StatusError } from '@skerry/api';
-import { type Clock, hasCode, type Logger } from '@skerry/base';
+import { type Gvr, StatusError } from '@skerry/api';
+import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
-import { createInProcessClient, formatKubeconfig } from '@skerry/kube/client';
-import { openConcerns } from '@skerry/kube/replica';
-import { builtinKinds, createApiServer, listenHttps, ResourceTable } from '@skerry/kube/server';
-import { formatKey, openStore, type Store } from '@skerry/kube/store';
+import { type Client, createInProcessClient, formatKubeconfig } from '@skerry/kube/client';
+import { type ApiServer, createApiServer, type Listener, listenHttps } from '@skerry/kube/server';
+import { formatKey, type Store } from '@skerry/kube/store';
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
-import { keySigner, openAuditLog } from '@skerry/security/audit';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
-import { credentialToPem, openPki, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
-import { keyFileFor, openSealer } from '@skerry/security/secrets';
+import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { startControllers } from '@skerry/workloads/cloud';
 import { parse as parseYaml } from 'yaml';
-import { accessHooks, openAccess, tokenKeyPaths } from './access.ts';
+import { accessHooks, tokenKeyPaths } from './access.ts';
 import { nodeRestrictionStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
 import { bootstrap } from './bootstrap.ts';
-import { type CloudPaths, cloudPaths, makeFolders } from './data-dir.ts';
-import { cloudErrors } from './errors.ts';
 import type { cloudFlags } from './flags.ts';
-import { openHub } from './hub.ts';
-import { followRevocations } from './identity.ts';
+import { type Ground, layGround } from './ground.ts';
+import { openHub, type RunningHub } from './hub.ts';
 import { publishLink } from './link-facts.ts';
-import { advertisedNames, firstAddress, localHost } from './machine-names.ts';
+import { firstAddress, localHost } from './machine-names.ts';
 import { linkDialer } from './node-dialer.ts';
 import { sweepTokens } from './token-sweeper.ts';
 
@@ -46,129 +41,111 @@ const SYSTEM_USER = { username: 'system:skerry-cloud', groups: ['system:masters'
 const CREDENTIAL_CHECK_MS = 6 * 3_600_000;
 
 export async function runCloud(options: CloudOptions): Promise<Cloud> {
-  const { flags, clock, log, version } = options;
-  const paths = cloudPaths(flags['data-dir']);
-  makeFolders(paths);
-  // The store's lock comes first: a second cloud in the same directory touches neither its keys nor its audit log.
-  const store = openAlone(paths, clock, log);
-  const keyFile = flags['key-file'] ?? keyFileFor(options.keyDir, paths.root);
-  const sealer = openSealer({ keyFile, checkFile: paths.keyCheck });
-  const names = advertisedNames(flags.advertise, flags.listen);
-  const pki = openPki(paths.pki, { clock, names });
-  const audit = await openAuditLog({ directory: paths.audit, signer: keySigner(pki.authority.key), clock, log });
-  const revocations = followRevocations(store);
-
-  const table = new ResourceTable(builtinKinds());
-  const rows = () => table.all().map(({ row }) => row);
-  const concerns = openConcerns({ store, rows, log });
-  table.onChange(() => concerns.refresh());
-  const access = openAccess({
-    store,
-    pki,
-    clock,
-    rows,
-    concerns: (node, key) => concerns.concerns(node, key),
-    isRevoked: (certificate) => revocations.isRevoked(certificate),
-  });
-  const apiAddress = `https://${formatHostPort({ host: firstAddress(names), port: flags.listen.port })}`;
+  await using stack = new AsyncDisposableStack();
+  const ground = await layGround(options, stack);
   const dialer = lateDialer();
-  const api = createApiServer({
-    store,
-    table,
-    clock,
-    log,
-    audit,
-    sealer,
+  const api = stack.adopt(openApi(ground, dialer), (opened) => opened.close());
+  const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
+  await bootstrap({ client, definitions: securityCrds(), exists: existsIn(ground.store) });
+  const hub = stack.adopt(openHub({ ...ground, api, client }), (opened) => opened.stop());
+  dialer.use(linkDialer(hub.hub));
+  const link = await listenForLinks(ground, hub, client);
+  const listener = stack.adopt(await listenForClients(ground, api, dialer), (opened) => opened.close());
+  const server = serverAddress(ground, listener);
+  writeKubeconfig(ground, server);
+  stack.defer(disconnectRevoked(ground, listener));
+  startWork(ground, { client, hub, listener, server }, stack);
+  ground.log.info({ server, link, dataDir: ground.paths.root }, 'serving');
+  const running = stack.move();
+  return { facts: { server, kubeconfig: ground.paths.kubeconfig, link }, stop: () => running.disposeAsync() };
+}
+
+function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer): ApiServer {
+  const apiAddress = `https://${formatHostPort({ host: firstAddress(names), port: flags.listen.port })}`;
+  return createApiServer({
+    ...ground,
     dialer,
     parseYaml: (text) => parseYaml(text) as unknown,
     authorizer: access.authorizer,
     access: accessHooks(access),
     admission: [nodeRestrictionStep],
-    extraPaths: [...tokenKeyPaths(pki, apiAddress), backupPath({ store, paths, keyFile, version, clock })],
+    extraPaths: [...tokenKeyPaths(ground.pki, apiAddress), backupPath(ground)],
   });
-  const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
-  await bootstrap({
-    client,
-    definitions: securityCrds(),
-    exists: ({ group, resource }, namespace, name) =>
-      store.get(formatKey({ group, resource, namespace, name })) !== undefined,
-  });
+}
 
-  const hub = openHub({
-    store,
-    sealer,
-    api,
-    client,
-    concerns,
-    rows,
-    pki,
-    revocations,
-    audit,
-    clock,
-    log,
-    rejoinWindowMs: flags['rejoin-window'],
-  });
-  dialer.use(linkDialer(hub.hub));
-  const linkAt = flags['link-listen'] ?? { host: flags.listen.host, port: flags.listen.port + 1 };
-  const linkPort = await listenAt('link-listen', linkAt, () => hub.listen(linkAt));
-  await publishLink(client, { names: linkNames(names, linkAt), port: linkPort, pki });
+function existsIn(store: Store): (gvr: Gvr, namespace: string, name: string) => boolean {
+  return ({ group, resource }, namespace, name) =>
+    store.get(formatKey({ group, resource, namespace, name })) !== undefined;
+}
 
+/** Gives back the address, after it was published for tokens. */
+async function listenForLinks({ flags, names, pki }: Ground, hub: RunningHub, client: Client): Promise<string> {
+  const at = flags['link-listen'] ?? { host: flags.listen.host, port: flags.listen.port + 1 };
+  const port = await listenAt('link-listen', at, () => hub.listen(at));
+  await publishLink(client, { names: linkNames(names, at), port, pki });
+  return formatHostPort({ ...at, port });
+}
+
+function listenForClients(
+  { flags, access, pki, clock, log }: Ground,
+  server: ApiServer,
+  dialer: NodeDialer,
+): Promise<Listener> {
   const upgrades = createUpgradeHandler({ dialer, log });
   const { authenticator } = access;
-  const listener = await listenAt('listen', flags.listen, () =>
-    listenHttps({ server: api, authenticator, upgrades, ...flags.listen, tls: servingTls(pki), clock, log }),
+  return listenAt('listen', flags.listen, () =>
+    listenHttps({ server, authenticator, upgrades, ...flags.listen, tls: servingTls(pki), clock, log }),
   );
-  const server = `https://${formatHostPort({ host: localHost(flags.listen), port: listener.port ?? flags.listen.port })}`;
-  const writeKubeconfig = () =>
-    writePrivateFile(paths.kubeconfig, formatKubeconfig({ server, ca: pki.caPem, ...credentialToPem(pki.admin) }));
-  writeKubeconfig();
-  const forget = revocations.onRevoked((node) => listener.disconnect((certificate) => isOfNode(certificate, node)));
+}
 
+function serverAddress({ flags }: Ground, { port = flags.listen.port }: Listener): string {
+  return `https://${formatHostPort({ host: localHost(flags.listen), port })}`;
+}
+
+function writeKubeconfig({ paths, pki }: Ground, server: string): void {
+  writePrivateFile(paths.kubeconfig, formatKubeconfig({ server, ca: pki.caPem, ...credentialToPem(pki.admin) }));
+}
+
+interface Served {
+  readonly client: Client;
+  readonly hub: RunningHub;
+  readonly listener: Listener;
+  readonly server: string;
+}
+
+/** Controllers and what else goes on by itself; ends before anything it works with is closed. */
+function startWork(ground: Ground, { client, hub, listener, server }: Served, stack: AsyncDisposableStack): void {
+  const { flags, names, pki, clock, log } = ground;
   const stopping = new AbortController();
+  const { signal } = stopping;
   const controllers = startControllers({
     client,
-    rows: rows(),
+    rows: ground.rows(),
     clock,
     log,
-    signal: stopping.signal,
+    signal,
     rootCa: pki.caPem,
     nodeGraceMs: flags['node-monitor-grace-period'],
     apiEndpoint: { address: firstAddress(names), port: listener.port ?? flags.listen.port },
   });
-  void sweepTokens({ client, clock, log, signal: stopping.signal });
-  void renewCredentials(clock, stopping.signal, () => {
+  const sweeping = sweepTokens({ client, clock, log, signal });
+  const renewing = renewCredentials(clock, signal, () => {
     if (!pki.refresh()) return;
     listener.setTls(servingTls(pki));
     hub.listener.refreshCertificate();
-    writeKubeconfig();
+    writeKubeconfig(ground, server);
   });
-  log.info({ server, link: formatHostPort({ ...linkAt, port: linkPort }), dataDir: paths.root }, 'serving');
-  return {
-    facts: { server, kubeconfig: paths.kubeconfig, link: formatHostPort({ ...linkAt, port: linkPort }) },
-    stop: async () => {
-      stopping.abort();
-      forget();
-      await controllers.ended;
-      await hub.stop();
-      await listener.close();
-      api.close();
-      concerns.close();
-      await store.close();
-      await audit.close();
-    },
-  };
+  stack.defer(async () => {
+    stopping.abort();
+    await Promise.all([controllers.ended, sweeping, renewing]);
+  });
 }
 
-function openAlone({ root, store }: CloudPaths, clock: Clock, log: Logger): Store {
-  try {
-    return openStore({ file: store, clock, log });
-  } catch (cause) {
-    if (!hasCode(cause, 'STORE_LOCKED')) throw cause;
-    throw cloudErrors.ALREADY_RUNNING({ dir: root, holder: cause.facts['holder'] }, { cause });
-  }
+/** A revoked node that speaks to the API itself loses its watches with its certificate. */
+function disconnectRevoked({ revocations }: Ground, listener: Listener): () => void {
+  return revocations.onRevoked((node) => listener.disconnect((certificate) => isOfNode(certificate, node)));
 }
 
-/** A node that speaks to the API itself loses its watches with its certificate. */
 function isOfNode(certificate: Uint8Array, node: string): boolean {
   try {
     return nodeOfCertificate(parseCertificate(certificate)) === node;

@@ -1,8 +1,10 @@
 /** `skerry backup FILE`: an online copy of the whole cloud, streamed from the running one. */
 import { createWriteStream } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { pipeline } from 'node:stream/promises';
+import type { Status } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import { type ConnectionFlags, findCloud } from '../connection.ts';
 import { type CliContext, cliErrors } from '../context.ts';
@@ -58,14 +60,29 @@ function download(connection: Connection, file: string, passphrase: string | und
       { method: 'POST', ca, cert, key, headers, timeout: TIMEOUT_MS },
       (response) => {
         if (response.statusCode === 200) {
-          pipeline(response, createWriteStream(file, { mode: 0o600 })).then(resolve, reject);
+          pipeline(response, createWriteStream(file, { mode: 0o600, flush: true })).then(resolve, reject);
           return;
         }
-        response.resume();
-        reject(new Error(`it answered ${response.statusCode}`));
+        refusalIn(response).then((text) => reject(new Error(text)), reject);
       },
     );
     asked.on('error', reject).on('timeout', () => asked.destroy(new Error('it did not answer in time')));
     asked.end(JSON.stringify(passphrase === undefined ? {} : { passphrase }));
   });
+}
+
+/** More than that is no Status. */
+const MAX_REFUSAL_CHARACTERS = 64 * 1024;
+
+async function refusalIn(response: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of response) {
+    text += String(chunk);
+    if (text.length > MAX_REFUSAL_CHARACTERS) break;
+  }
+  try {
+    return (JSON.parse(text) as Status).message ?? text;
+  } catch {
+    return `it answered ${response.statusCode}`;
+  }
 }

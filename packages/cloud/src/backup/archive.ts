@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { cloudErrors } from '../errors.ts';
 
@@ -75,7 +75,7 @@ export async function openArchive(file: string): Promise<Archive> {
       if (part.size > 0)
         await pipeline(
           createReadStream(file, { start: offset, end: offset + part.size - 1 }),
-          createWriteStream(to, { mode: 0o600 }),
+          createWriteStream(to, { mode: 0o600, flush: true }),
         );
       const actual = await describePart({ name, file: to });
       if (actual.sha256 !== part.sha256) throw cloudErrors.NOT_A_BACKUP({ file, problem: `its ${name} is damaged` });
@@ -95,7 +95,7 @@ export async function openArchive(file: string): Promise<Archive> {
 }
 
 async function readHeader(file: string): Promise<{ readonly header: ArchiveHeader; readonly begins: number }> {
-  await using handle = await open(file);
+  await using handle = await openToRead(file);
   const head = Buffer.alloc(MAX_HEADER_BYTES);
   const { bytesRead } = await handle.read(head, 0, MAX_HEADER_BYTES, 0);
   const first = head.indexOf('\n');
@@ -103,9 +103,32 @@ async function readHeader(file: string): Promise<{ readonly header: ArchiveHeade
   if (first < 0 || second < 0 || second >= bytesRead || head.toString('utf8', 0, first) !== FORMAT) {
     throw cloudErrors.NOT_A_BACKUP({ file, problem: `it does not begin with ${FORMAT}` });
   }
-  const header = JSON.parse(head.toString('utf8', first + 1, second)) as ArchiveHeader;
+  const header = parseHeader(head.toString('utf8', first + 1, second));
+  if (header === undefined) throw cloudErrors.NOT_A_BACKUP({ file, problem: 'its header is damaged' });
   const expected = header.parts.reduce((sum, { size }) => sum + size, second + 1);
   const actual = (await handle.stat()).size;
   if (actual !== expected) throw cloudErrors.NOT_A_BACKUP({ file, problem: `it has ${actual} of ${expected} bytes` });
   return { header, begins: second + 1 };
+}
+
+async function openToRead(file: string): Promise<FileHandle> {
+  try {
+    return await open(file);
+  } catch (cause) {
+    throw cloudErrors.NOT_A_BACKUP({ file, problem: 'it cannot be read' }, { cause });
+  }
+}
+
+/** Sizes are counted and allocated from, so each must be one. */
+function parseHeader(text: string): ArchiveHeader | undefined {
+  try {
+    const header = JSON.parse(text) as ArchiveHeader;
+    const isSound = header.parts.every(
+      ({ name, size, sha256 }) =>
+        typeof name === 'string' && typeof sha256 === 'string' && Number.isSafeInteger(size) && size >= 0,
+    );
+    return isSound ? header : undefined;
+  } catch {
+    return undefined;
+  }
 }

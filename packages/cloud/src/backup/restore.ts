@@ -1,9 +1,9 @@
 /** `skerry restore FILE`: a backup back into an empty data directory, with nothing running. */
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { FlagTable, FlagValues } from '@skerry/base/flags';
-import { writePrivateFile } from '@skerry/security/pki';
+import { readOptionalFile, writePrivateFile } from '@skerry/security/pki';
 import { keyFileFor, openWithPassphrase } from '@skerry/security/secrets';
 import { type CloudPaths, cloudPaths, makeFolders } from '../data-dir.ts';
 import { cloudErrors } from '../errors.ts';
@@ -37,10 +37,11 @@ export async function restoreCommand(file: string, flags: RestoreFlags, keyDir: 
   if (existsSync(paths.store)) throw cloudErrors.TARGET_IN_USE({ dir });
   const archive = await openArchive(file);
   const keys = await openKeys(file, archive, flags['passphrase-file']);
+  if (keys !== undefined && holdsOtherKeys(paths, keys)) throw cloudErrors.TARGET_IN_USE({ dir });
   makeFolders(paths);
-  if (keys !== undefined) writeKeys(paths, flags['key-file'] ?? keyFileFor(keyDir, dir), keys);
-  // Last, because a store is what makes the directory a cloud: a restore that was cut off can be done again.
-  await archive.extract(PARTS.store, paths.store);
+  await restoreStore(archive, paths.store, async () => {
+    if (keys !== undefined) writeKeys(paths, flags['key-file'] ?? keyFileFor(keyDir, dir), keys);
+  });
   const what =
     keys === undefined ? 'objects only; it needs the CA and the key that are on this machine' : 'objects, CA and keys';
   return `Restored ${what} of ${archive.header.createdAt} into ${dir}.\nStart it with: skerry cloud --data-dir ${dir}\n`;
@@ -54,7 +55,7 @@ async function openKeys(
   const sealed = await archive.read(PARTS.keys);
   if (sealed === undefined) return undefined;
   if (passphraseFile === undefined) throw cloudErrors.NEEDS_PASSPHRASE({ file });
-  const passphrase = (await readFile(passphraseFile, 'utf8')).trimEnd();
+  const passphrase = await readPassphrase(passphraseFile);
   try {
     return JSON.parse(Buffer.from(await openWithPassphrase(passphrase, sealed)).toString()) as KeyBundle;
   } catch (cause) {
@@ -62,9 +63,44 @@ async function openKeys(
   }
 }
 
+async function readPassphrase(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trimEnd();
+  } catch (cause) {
+    throw cloudErrors.NO_PASSPHRASE_FILE({ file }, { cause });
+  }
+}
+
+/** Identity files of a restore that was cut off are the backup's own; others belong to some cloud. */
+function holdsOtherKeys({ pki }: CloudPaths, keys: KeyBundle): boolean {
+  const names = existsSync(pki) ? readdirSync(pki) : [];
+  return names.some((name) => readOptionalFile(join(pki, name)) !== decode(keys.pki[name] ?? ''));
+}
+
+/** The store comes last and whole: it is what makes the directory a cloud, so a restore that was cut off can be done again. */
+async function restoreStore(archive: Archive, store: string, before: () => Promise<void>): Promise<void> {
+  const partial = `${store}.partial`;
+  try {
+    await archive.extract(PARTS.store, partial);
+    await before();
+    // A log of another database would be taken for this one's.
+    for (const companion of ['-wal', '-shm']) await rm(`${store}${companion}`, { force: true });
+    await rename(partial, store);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
 function writeKeys(paths: CloudPaths, keyFile: string, { pki, sealKey }: KeyBundle): void {
   // Only plain names: a backup is input like any other and must not write elsewhere.
-  for (const [name, content] of Object.entries(pki))
-    writePrivateFile(join(paths.pki, basename(name)), Buffer.from(content, 'base64').toString());
-  writePrivateFile(keyFile, Buffer.from(sealKey, 'base64').toString());
+  for (const [name, content] of Object.entries(pki)) writePrivateFile(join(paths.pki, basename(name)), decode(content));
+  // A key that is there already may be all that opens some other directory: it stays, after those of the backup.
+  const known = (readOptionalFile(keyFile) ?? '').split('\n');
+  const restored = decode(sealKey).split('\n');
+  const all = [...restored, ...known.filter((line) => !restored.includes(line))].filter((line) => line !== '');
+  writePrivateFile(keyFile, `${all.join('\n')}\n`);
+}
+
+function decode(content: string): string {
+  return Buffer.from(content, 'base64').toString();
 }
