@@ -50,6 +50,29 @@ const SPECIAL: Readonly<Record<string, Strategy>> = {
       pod['status'] = { phase: 'Pending', qosClass: qosClass(pod) };
     },
   },
+  'batch/jobs': { ...BUILTIN, begin: selectOwnPods },
   // A kubelet registers its node with its first status in the same request.
   '/nodes': { ...BUILTIN, createsStatus: true },
 };
+
+interface NewJob {
+  readonly manualSelector?: boolean;
+  readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
+}
+
+/** A job's pods are known by its uid, so that no two jobs ever share one; `manualSelector` leaves that to the writer. */
+function selectOwnPods(job: KubeObject): void {
+  const spec = (job['spec'] ?? {}) as NewJob;
+  if (spec.manualSelector === true) return;
+  const { uid = '', name = '' } = job.metadata;
+  const labels = {
+    ...spec.template?.metadata?.labels,
+    'controller-uid': uid,
+    'batch.kubernetes.io/controller-uid': uid,
+    'job-name': name,
+    'batch.kubernetes.io/job-name': name,
+  };
+  const template = { ...spec.template, metadata: { ...spec.template?.metadata, labels } };
+  job['spec'] = { ...spec, selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } }, template };
+  if (Object.keys(job.metadata.labels ?? {}).length === 0) job.metadata.labels = { ...labels };
+}

@@ -8,6 +8,7 @@ import { deploymentController } from './deployment/index.ts';
 import { endpointSliceController } from './endpoint-slice/index.ts';
 import { endpointsController } from './endpoint-slice/legacy.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
+import { jobController } from './job/index.ts';
 import { type ApiEndpoint, kubernetesServiceController } from './kubernetes-service/index.ts';
 import { namespaceController } from './namespace/index.ts';
 import { taintEvictionController } from './node-lifecycle/evict.ts';
@@ -59,6 +60,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     deploymentController(context),
     replicaSetController(context),
     daemonSetController(context),
+    jobController(context),
     endpointSliceController(context),
     ...(hasRow(context, ENDPOINTS) ? [endpointsController(context)] : []),
     garbageCollector(context),

@@ -244,6 +244,11 @@ test('jobs and cron jobs', () => {
     [/^spec\.completions: Invalid value: 3: field is immutable/],
     { spec: job },
   );
+  check('batch/Job', { spec: { ...job, backoffLimitPerIndex: 1 } }, [/requires indexed completion mode/]);
+  const rules = [{ action: 'FailJob', onExitCodes: { operator: 'In', values: [0] } }];
+  check('batch/Job', { spec: { ...job, podFailurePolicy: { rules } } }, [
+    'spec.podFailurePolicy.rules[0].onExitCodes.values: Invalid value: 0: must not be 0 for the In operator',
+  ]);
   check('batch/CronJob', { spec: { schedule: '*/5 * * * *', jobTemplate: { spec: job } } }, []);
   check('batch/CronJob', { spec: { schedule: 'often', jobTemplate: { spec: job } } }, [/not a valid cron schedule/]);
 });

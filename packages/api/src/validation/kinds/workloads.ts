@@ -1,7 +1,7 @@
 /** Deployments, sets and jobs. */
 import { isObject, type JsonObject, jsonEqual, objectAt, textAt } from '../../json.ts';
-import { forbidden, invalid, required } from '../../walker/field-errors.ts';
-import { atLeast, countOrPercent, type Faults, isZeroCount, oneOf } from './checks.ts';
+import { forbidden, invalid, notSupported, required } from '../../walker/field-errors.ts';
+import { atLeast, countOrPercent, eachItem, type Faults, isZeroCount, oneOf } from './checks.ts';
 import { checkTemplate } from './pod.ts';
 import { immutable, type KindRules } from './rules.ts';
 import { checkWorkloadSelector } from './selectors.ts';
@@ -126,14 +126,63 @@ function checkJobSpec(faults: Faults, path: string, spec: JsonObject): void {
     'backoffLimit',
     'activeDeadlineSeconds',
     'ttlSecondsAfterFinished',
+    'backoffLimitPerIndex',
+    'maxFailedIndexes',
   ]) {
     atLeast(faults, `${path}.${field}`, spec[field], 0);
   }
+  checkJobPolicies(faults, path, spec);
   oneOf(faults, `${path}.completionMode`, spec['completionMode'], ['Indexed', 'NonIndexed']);
   if (spec['completionMode'] === 'Indexed' && spec['completions'] === undefined) {
     faults.push(required(`${path}.completions`, 'when completion mode is Indexed'));
   }
   checkTemplate(faults, `${path}.template`, spec['template'], ONCE);
+}
+
+/** Fields that mean something only where every pod has an index. */
+const INDEXED_ONLY = ['backoffLimitPerIndex', 'maxFailedIndexes', 'successPolicy'];
+
+function checkJobPolicies(faults: Faults, path: string, spec: JsonObject): void {
+  const isIndexed = spec['completionMode'] === 'Indexed';
+  for (const field of isIndexed ? [] : INDEXED_ONLY) {
+    if (spec[field] !== undefined) {
+      faults.push(invalid(`${path}.${field}`, spec[field], 'requires indexed completion mode'));
+    }
+  }
+  if (spec['maxFailedIndexes'] !== undefined && spec['backoffLimitPerIndex'] === undefined) {
+    faults.push(required(`${path}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified'));
+  }
+  const { podReplacementPolicy: replacement, podFailurePolicy: failure } = spec;
+  oneOf(faults, `${path}.podReplacementPolicy`, replacement, ['Failed', 'TerminatingOrFailed']);
+  if (!isObject(failure)) return;
+  if (textAt(spec, 'template', 'spec', 'restartPolicy') !== 'Never') {
+    const policy = textAt(spec, 'template', 'spec', 'restartPolicy');
+    const text = 'only "Never" is supported when podFailurePolicy is specified';
+    faults.push(invalid(`${path}.template.spec.restartPolicy`, policy, text));
+  }
+  if (replacement === 'TerminatingOrFailed') {
+    faults.push(notSupported(`${path}.podReplacementPolicy`, replacement, ['Failed']));
+  }
+  checkFailureRules(faults, `${path}.podFailurePolicy.rules`, failure['rules']);
+}
+
+function checkFailureRules(faults: Faults, path: string, rules: unknown): void {
+  for (const [rule, at] of eachItem(faults, path, rules)) {
+    oneOf(faults, `${at}.action`, rule['action'], ['Count', 'FailIndex', 'FailJob', 'Ignore'], true);
+    const codes = rule['onExitCodes'];
+    const hasConditions = Array.isArray(rule['onPodConditions']) && rule['onPodConditions'].length > 0;
+    if (isObject(codes) === hasConditions) {
+      faults.push(invalid(at, rule, 'specifying one of OnExitCodes and OnPodConditions is required'));
+    }
+    if (!isObject(codes)) continue;
+    oneOf(faults, `${at}.onExitCodes.operator`, codes['operator'], ['In', 'NotIn'], true);
+    const { values } = codes;
+    if (!Array.isArray(values) || values.length === 0) {
+      faults.push(invalid(`${at}.onExitCodes.values`, values ?? [], 'at least one value is required'));
+    } else if (codes['operator'] === 'In' && values.includes(0)) {
+      faults.push(invalid(`${at}.onExitCodes.values`, 0, 'must not be 0 for the In operator'));
+    }
+  }
 }
 
 function checkJobUpdate(faults: Faults, job: JsonObject, old: JsonObject): void {
