@@ -52,6 +52,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<FileAuditL
     maxFiles: options.maxFiles ?? DEFAULT_FILES,
   };
   const disk = new DiskChain({ directory, signer, ...limits }, start, await chainFiles(directory, start));
+  if (isNew) await disk.begin();
   const opened = queueOnto(disk, start.next, options);
   const note = noteOf(verdict, new Date(options.clock.now()).toISOString());
   if (!verdict.ok) log.error({ ...verdict }, 'audit log was altered');

@@ -29,6 +29,11 @@ export class DiskChain {
     this.#files = [...files];
   }
 
+  /** Signs that there is nothing yet: from its first moment on, a log without a head was tampered with. */
+  begin(): Promise<void> {
+    return this.#writeHead(this.#head);
+  }
+
   /** Resolves once the lines are on disk and the head covers them. After a rejection the same batch may be given again. */
   async append(lines: readonly string[], next: ChainPoint): Promise<void> {
     // Before the batch, so that a rotation that fails leaves nothing half done.
