@@ -1,16 +1,20 @@
 /** The hub and its door: enrolment, links, the state that goes down and the writes that come up. */
-import { type AuditLog, type ResourceRow, type Sealer, StatusError } from '@skerry/api';
-import type { Clock, Logger } from '@skerry/base';
+import { StatusError } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import type { HostPort } from '@skerry/base/flags';
 import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
-import { answerForwarded, type Concerns, createOutboxSink, createStateFeed, trackIncluded } from '@skerry/kube/replica';
+import {
+  answerForwarded,
+  createOutboxSink,
+  createStateFeed,
+  type DroppedEntry,
+  trackIncluded,
+} from '@skerry/kube/replica';
 import type { ApiServer } from '@skerry/kube/server';
-import { formatKey, type Store } from '@skerry/kube/store';
+import { formatKey } from '@skerry/kube/store';
 import type { LinkStream } from '@skerry/link/contract';
 import { type CopySuspicion, createHub, type Hub } from '@skerry/link/node';
-import { createEnrolment, createLinkListener, type LinkListener, type Revocations } from '@skerry/security/identity';
-import type { Pki } from '@skerry/security/pki';
+import { createEnrolment, createLinkListener, type LinkListener } from '@skerry/security/identity';
 import type { Ground } from './ground.ts';
 import { joinTokenStore, type NodeIdentities, nodeIdentities } from './identity.ts';
 
@@ -33,7 +37,13 @@ export function openHub(parts: HubParts): RunningHub {
   const included = trackIncluded();
   const hub = createHub({
     feed: createStateFeed({ store, concerns, included, sealer }),
-    sink: createOutboxSink({ clientFor: nodeClients(parts), rows, included, log }),
+    sink: createOutboxSink({
+      clientFor: (node) => nodeClient(parts, node),
+      rows,
+      included,
+      log,
+      onDropped: (dropped) => recordDropped(parts, dropped),
+    }),
     streamHandler: (node, header, stream, signal) => answerNode(parts, node, { header, stream, signal }),
     // The listener has verified and, if need be, refused the certificate already; a revoked node never comes this far.
     authorize: () => 'allow',
@@ -94,17 +104,23 @@ async function answerNode(
   }
 }
 
-/** One client a node, acting as that node: what it may write is the node authorizer's to say. */
-function nodeClients({ api }: HubParts): (node: string) => Client {
-  const clients = new Map<string, Client>();
-  return (node) => {
-    const known = clients.get(node);
-    if (known !== undefined) return known;
-    const user = { username: `system:node:${node}`, groups: ['system:nodes', 'system:authenticated'] };
-    const client = createInProcessClient({ handle: (request) => api.handle(request), user, userAgent: 'skerry-edge' });
-    clients.set(node, client);
-    return client;
-  };
+/** Acts as the node: what it may write is the node authorizer's to say. */
+function nodeClient({ api }: HubParts, node: string): Client {
+  const user = { username: `system:node:${node}`, groups: ['system:nodes', 'system:authenticated'] };
+  return createInProcessClient({ handle: (request) => api.handle(request), user, userAgent: 'skerry-edge' });
+}
+
+/** What a node wrote and the cloud will never take is lost: whoever asks later finds out what and why. */
+function recordDropped({ audit, clock }: Pick<HubParts, 'audit' | 'clock'>, dropped: DroppedEntry): void {
+  const { node, key, op, reason } = dropped;
+  audit?.append({
+    time: new Date(clock.now()).toISOString(),
+    user: `system:node:${node}`,
+    verb: `drop-${op}`,
+    path: `/outbox/${key}`,
+    code: 422,
+    reason,
+  });
 }
 
 const NODES = { group: '', version: 'v1', resource: 'nodes' };
