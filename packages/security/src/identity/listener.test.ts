@@ -149,6 +149,46 @@ test('a certificate that expired since, or was revoked, gets nothing although th
   assert.equal((await dial(cloud, credential)).hello, '');
 });
 
+/** The status that a link request is answered with; undefined when the connection was just closed. */
+function statusOf(cloud: Cloud, credential: Credential): Promise<number | undefined> {
+  const { port, pki } = cloud;
+  const options = { host: '127.0.0.1', port, agent: false as const, ...linkTlsOptions(pki.caPem) };
+  return new Promise((resolve) => {
+    const headers = { connection: 'Upgrade', upgrade: 'test' };
+    const request = https.get({ ...options, ...credentialToPem(credential), headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on('upgrade', (response, socket) => {
+      socket.destroy();
+      resolve(response.statusCode);
+    });
+    request.on('error', () => resolve(undefined));
+  });
+}
+
+test('the holder of a certificate of ours hears why it does not hold, a stranger hears nothing', async () => {
+  const cloud = await startCloud();
+  const node = cloud.issueNode('a');
+  assert.equal(await statusOf(cloud, node), 101);
+  assert.equal(await statusOf(cloud, cloud.issueNode('a', { at: Date.now() - 2 * DAY_MS })), 401);
+  assert.equal(await statusOf(cloud, cloud.issueNode('a', { at: Date.now() + 2 * DAY_MS })), 401);
+  cloud.revocations.revoke('a', Date.now() + 1);
+  assert.equal(await statusOf(cloud, node), 403);
+  const stranger = createAuthority({ now: Date.now() });
+  assert.equal(await statusOf(cloud, cloud.issueNode('a', { by: stranger })), undefined);
+  assert.equal(await statusOf(cloud, cloud.issueNode('a', { by: stranger, at: Date.now() - 2 * DAY_MS })), undefined);
+});
+
+test('a connection ends with its certificate', async () => {
+  const cloud = await startCloud();
+  const soon = await dial(cloud, cloud.issueNode('a', { at: Date.now() - DAY_MS + 1_000 }));
+  const later = await dial(cloud, cloud.issueNode('b'));
+  assert.equal(soon.hello, 'hello a');
+  await once(soon.socket, 'close');
+  assert.equal(later.socket.destroyed, false);
+});
+
 test('a session that the client kept is not resumed past the end of its certificate', async () => {
   const cloud = await startCloud();
   const credential = cloud.issueNode('a');
