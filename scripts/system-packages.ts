@@ -5,7 +5,7 @@ import { run, say, scriptEnv } from './tasks.ts';
 
 export interface SystemPackage {
   readonly name: string;
-  /** A program of it; the package counts as present when this is on the path. */
+  /** A program of it, on the path or by its full name; the package counts as present when this is there. */
   readonly program: string;
   readonly purpose: string;
 }
@@ -16,6 +16,10 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'faketime', program: 'faketime', purpose: 'nodes and clouds with another clock' },
   { name: 'iproute2', program: 'ip', purpose: 'network namespaces of the tests' },
   { name: 'procps', program: 'ps', purpose: 'process facts in tests' },
+  { name: 'containerd', program: 'containerd', purpose: 'pods as containers' },
+  { name: 'runc', program: 'runc', purpose: 'what containerd starts containers with' },
+  { name: 'containernetworking-plugins', program: '/usr/lib/cni/bridge', purpose: 'the network of containers' },
+  { name: 'busybox-static', program: 'busybox', purpose: 'images of the tests' },
 ];
 
 export function missingPackages(): readonly SystemPackage[] {
@@ -23,6 +27,7 @@ export function missingPackages(): readonly SystemPackage[] {
 }
 
 function isOnPath(program: string): boolean {
+  if (program.startsWith('/')) return existsSync(program);
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => {
     try {

@@ -5,6 +5,7 @@ import { serveExec } from './exec.ts';
 import { servePortForward } from './port-forward.ts';
 import { serveWatch } from './watch-socket.ts';
 
+export { socketChannel } from './byte-channel.ts';
 export {
   Channel,
   MAX_STREAM_MESSAGE_BYTES,
@@ -17,6 +18,7 @@ export {
   type UpgradeTarget,
 } from './contract.ts';
 export { refuse as refuseUpgrade } from './handshake.ts';
+export { connectSpdy, type SpdyClient, type SpdyStream } from './spdy/connection.ts';
 
 export { type StreamPair, streamPair } from './stream-pair.ts';
 

@@ -16,4 +16,6 @@ export { requireSystem, type SystemNeed } from './require-system.ts';
 export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';
 export { TcpProxy } from './tcp-proxy.ts';
 export { TestCloud, type TestCloudOptions } from './test-cloud.ts';
+export { TestContainerd } from './test-containerd.ts';
 export { TestEdge, type TestEdgeOptions } from './test-edge.ts';
+export { BUSYBOX_IMAGE, PAUSE_IMAGE } from './test-images.ts';

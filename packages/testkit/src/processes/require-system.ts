@@ -3,8 +3,18 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** A Debian package and the program that shows it is there. */
-const PROGRAMS = { bubblewrap: 'bwrap', strace: 'strace', faketime: 'faketime', iproute2: 'ip', procps: 'ps' } as const;
+/** A Debian package and the program that shows it is there; one without a program on the path is known by its file. */
+const PROGRAMS = {
+  bubblewrap: 'bwrap',
+  strace: 'strace',
+  faketime: 'faketime',
+  iproute2: 'ip',
+  procps: 'ps',
+  containerd: 'containerd',
+  runc: 'runc',
+  'containernetworking-plugins': '/usr/lib/cni/bridge',
+  'busybox-static': 'busybox',
+} as const;
 
 export type SystemNeed = keyof typeof PROGRAMS | 'root';
 
@@ -24,8 +34,10 @@ function explain(need: SystemNeed): string {
 
 function isPresent(need: SystemNeed): boolean {
   if (need === 'root') return process.getuid?.() === 0;
+  const program = PROGRAMS[need];
+  if (program.startsWith('/')) return isExecutable(program);
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  return folders.some((folder) => isExecutable(join(folder, PROGRAMS[need])));
+  return folders.some((folder) => isExecutable(join(folder, program)));
 }
 
 function isExecutable(file: string): boolean {

@@ -9,6 +9,7 @@ export {
   type PodController,
   type PodControllerOptions,
 } from './pod/controller.ts';
+export type { Runtimes } from './pod/runtime-choice.ts';
 export { createProcessRuntime, findTools, type ProcessRuntime, type ProcessRuntimeOptions } from './process/runtime.ts';
 export type * from './runtime.ts';
 export { RuntimeRefusal } from './runtime.ts';

@@ -1,5 +1,6 @@
 /** What the pod controller asks of whatever runs containers: `process` here, containerd in a package beside it. */
 import type { Usage } from '../supervisor/protocol.ts';
+import type { ConfigReader } from './pod/environment.ts';
 import type { Container, Pod } from './pod/types.ts';
 
 /** Which container of which pod, and which try. Enough to find a pod again whose object is gone. */
@@ -44,6 +45,10 @@ export interface StartContainer {
   readonly args: readonly string[];
   readonly mounts: readonly ReadyMount[];
   readonly logPath: string;
+  /** Holds the logs of all containers of the pod. */
+  readonly podLogDirectory: string;
+  /** What `ensureImage` has found, for the runtime itself. */
+  readonly imageRef: string;
   /** A file of the host that the container sees at its terminationMessagePath. */
   readonly terminationLog?: string;
   readonly hash: string;
@@ -70,6 +75,23 @@ export interface RuntimeSession {
   close(): void;
 }
 
+/** How an attached container was started. */
+export interface AttachRequest {
+  readonly stdin: boolean;
+  readonly tty: boolean;
+}
+
+/** A connection to a port in a pod. */
+export interface RuntimePort {
+  readonly incoming: AsyncIterable<Uint8Array>;
+  send(bytes: Uint8Array): Promise<void>;
+  /** No more from here; the other direction stays open. */
+  end(): void;
+  /** What went wrong, once the connection has ended; empty when nothing did. */
+  readonly problem: Promise<string>;
+  close(): void;
+}
+
 /** A container that cannot be run as its spec demands; `reason` goes into the status, `message` to the person. */
 export class RuntimeRefusal extends Error {
   override readonly name = 'RuntimeRefusal';
@@ -84,6 +106,13 @@ export class RuntimeRefusal extends Error {
   }
 }
 
+export interface ReadyImage {
+  /** Goes into `status.imageID`. */
+  readonly imageId: string;
+  /** For the runtime itself, when it starts the container. */
+  readonly imageRef: string;
+}
+
 export interface PodRuntime {
   /** The scheme of container ids and the node's label: `process`, `containerd`. */
   readonly name: string;
@@ -91,11 +120,13 @@ export interface PodRuntime {
   readonly version: string;
   /** Who a container's processes are, for the files they must read; absent where the runtime maps ids itself. */
   ownerOf(pod: Pod): { readonly uid: number; readonly gid: number } | undefined;
-  /** Makes what a pod's containers share. */
-  preparePod(pod: Pod): Promise<{ readonly podIPs: readonly string[] }>;
+  /** Makes what a pod's containers share, or finds it. `logDirectory` will hold their logs. */
+  preparePod(pod: Pod, logDirectory: string): Promise<{ readonly podIPs: readonly string[] }>;
   removePod(uid: string): Promise<void>;
-  /** Makes the image usable, pulling it if need be; throws RuntimeRefusal. The answer goes into `status.imageID`. */
-  ensureImage(pod: Pod, container: Container): Promise<{ readonly imageId: string }>;
+  /** Removes what is left of pods that nobody knows any more. Called now and then. */
+  sweep?(isKnown: (uid: string) => boolean): Promise<void>;
+  /** Makes the image usable, pulling it if need be with secrets that `read` finds; throws RuntimeRefusal. */
+  ensureImage(pod: Pod, container: Container, read: ConfigReader): Promise<ReadyImage>;
   start(request: StartContainer): Promise<ContainerSnapshot>;
   list(): Promise<readonly ContainerSnapshot[]>;
   /** Each start and each end, also those that happened while the agent was away (as `list` shows them). */
@@ -108,6 +139,8 @@ export interface PodRuntime {
   remove(id: string): Promise<void>;
   execSync(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult>;
   exec(id: string, request: ExecRequest): Promise<RuntimeSession>;
-  attach(id: string): Promise<RuntimeSession>;
+  attach(id: string, request: AttachRequest): Promise<RuntimeSession>;
+  /** Absent where pods are on the node's own network, and so are their ports. */
+  forward?(podUid: string, port: number): Promise<RuntimePort>;
   usage(): Promise<readonly Usage[]>;
 }

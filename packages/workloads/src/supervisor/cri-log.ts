@@ -169,7 +169,7 @@ export class LogWriter {
 }
 
 /** `0.log` becomes `0.log.1`, `0.log.1` becomes `0.log.2`, and what is past the bound goes. */
-function rotateFiles({ path, maxFiles }: LogSpec): void {
+export function rotateFiles({ path, maxFiles }: LogSpec): void {
   const kept = Math.max(1, maxFiles) - 1;
   rmSync(kept === 0 ? path : `${path}.${kept}`, { force: true });
   for (let index = kept - 1; index >= 1; index--) renameIfThere(`${path}.${index}`, `${path}.${index + 1}`);

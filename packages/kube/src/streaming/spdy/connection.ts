@@ -1,4 +1,4 @@
-/** The server's side of one SPDY/3.1 connection, as far as Kubernetes' clients use it: they open streams, we answer. */
+/** One SPDY/3.1 connection, as far as Kubernetes uses it: the client opens streams, the server answers. */
 import type { ByteChannel } from '../byte-channel.ts';
 import { streamingErrors } from '../errors.ts';
 import {
@@ -21,6 +21,8 @@ const MAX_DATA_BYTES = 32 * 1024;
 const RST_PROTOCOL_ERROR = 1;
 const RST_REFUSED_STREAM = 3;
 const RST_CANCEL = 5;
+/** Number, associated stream, priority. */
+const SYN_STREAM_HEAD_BYTES = 10;
 
 export interface SpdyStream {
   readonly id: number;
@@ -41,6 +43,26 @@ export interface SpdyConnectionOptions {
 /** Serves the connection until the client or the channel ends; rejects when the client breaks the protocol. */
 export async function serveSpdy({ channel, onStream }: SpdyConnectionOptions): Promise<void> {
   using connection = new SpdyConnection(channel, onStream);
+  await follow(connection, channel);
+}
+
+export interface SpdyClient {
+  /** Opens a stream; its first bytes may follow at once. Await one before the next: their headers share a context. */
+  open(headers: SpdyHeaders): Promise<SpdyStream>;
+  close(): void;
+}
+
+/** The client's side, on a channel that a server has upgraded. */
+export function connectSpdy(channel: ByteChannel): SpdyClient {
+  // A server opens nothing; what it opens all the same is ended at once.
+  const connection = new SpdyConnection(channel, (stream) => void stream.reset().catch(() => {}));
+  follow(connection, channel)
+    .catch(() => channel.destroy())
+    .finally(() => connection[Symbol.dispose]());
+  return { open: (headers) => connection.open(headers), close: () => channel.destroy() };
+}
+
+async function follow(connection: SpdyConnection, channel: ByteChannel): Promise<void> {
   const parser = new SpdyFrameParser();
   try {
     for await (const bytes of channel.incoming) {
@@ -56,7 +78,9 @@ class SpdyConnection implements Disposable {
   readonly #channel: ByteChannel;
   readonly #onStream: (stream: SpdyStream) => void;
   readonly #codec = new HeaderCodec();
-  readonly #streams = new Map<number, ServerStream>();
+  readonly #streams = new Map<number, OpenStream>();
+  /** Those that a client opens have odd numbers. */
+  #nextId = 1;
 
   constructor(channel: ByteChannel, onStream: (stream: SpdyStream) => void) {
     this.#channel = channel;
@@ -74,6 +98,7 @@ class SpdyConnection implements Disposable {
       case FrameType.ping:
         return this.#channel.send(wordsFrame(FrameType.ping, frame.payload.readUInt32BE(0)));
       case FrameType.headers:
+      case FrameType.synReply:
         // The block must pass through the shared zlib context even when nobody asks for it.
         await this.#codec.decode(frame.payload.subarray(4));
         return;
@@ -82,14 +107,27 @@ class SpdyConnection implements Disposable {
     }
   }
 
+  async open(headers: SpdyHeaders): Promise<SpdyStream> {
+    const id = this.#nextId;
+    this.#nextId += 2;
+    const stream = new OpenStream(id, headers, this.#channel, () => this.#streams.delete(id));
+    this.#streams.set(id, stream);
+    const head = Buffer.alloc(SYN_STREAM_HEAD_BYTES);
+    head.writeUInt32BE(id);
+    const block = await this.#codec.encode(headers);
+    await this.#channel.send(controlFrame(FrameType.synStream, 0, Buffer.concat([head, block])));
+    return stream;
+  }
+
   async #openStream(flags: number, payload: Buffer): Promise<void> {
-    if (payload.length < 10) throw streamingErrors.PROTOCOL({ problem: 'a SYN_STREAM that is too short' });
+    if (payload.length < SYN_STREAM_HEAD_BYTES)
+      throw streamingErrors.PROTOCOL({ problem: 'a SYN_STREAM that is too short' });
     const id = payload.readUInt32BE(0) & 0x7fff_ffff;
-    const headers = await this.#codec.decode(payload.subarray(10));
+    const headers = await this.#codec.decode(payload.subarray(SYN_STREAM_HEAD_BYTES));
     if (this.#streams.has(id)) return this.#channel.send(wordsFrame(FrameType.rstStream, id, RST_PROTOCOL_ERROR));
     if (this.#streams.size >= MAX_SPDY_STREAMS)
       return this.#channel.send(wordsFrame(FrameType.rstStream, id, RST_REFUSED_STREAM));
-    const stream = new ServerStream(id, headers, this.#channel, () => this.#streams.delete(id));
+    const stream = new OpenStream(id, headers, this.#channel, () => this.#streams.delete(id));
     this.#streams.set(id, stream);
     const block = await this.#codec.encode({});
     const word = Buffer.alloc(4);
@@ -126,7 +164,7 @@ class SpdyConnection implements Disposable {
   }
 }
 
-class ServerStream implements SpdyStream {
+class OpenStream implements SpdyStream {
   readonly id: number;
   readonly headers: SpdyHeaders;
   readonly incoming: AsyncIterable<Uint8Array>;

@@ -5,10 +5,11 @@ import type { PodRuntime } from '../runtime.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
 import type { ConfigReader, ServiceFacts } from './environment.ts';
 import type { Limiter } from './limiter.ts';
+import type { Runtimes } from './runtime-choice.ts';
 
-export interface PodContext {
+export interface NodeContext {
   readonly client: Client;
-  readonly runtime: PodRuntime;
+  readonly runtimes: Runtimes;
   readonly clock: Clock;
   readonly log: Logger;
   readonly recorder: Recorder;
@@ -24,4 +25,9 @@ export interface PodContext {
   readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
   /** Bounds how many containers start at the same moment. */
   readonly starts: Limiter;
+}
+
+/** The node as one pod sees it, with the runtime that was chosen for it. */
+export interface PodContext extends NodeContext {
+  readonly runtime: PodRuntime;
 }

@@ -1,20 +1,23 @@
 /** Keeps the pods of one node: follows the nearest API, and has a worker for each pod. */
 import { isStatus, type KubeObject } from '@skerry/api';
-import type { Clock, Logger } from '@skerry/base';
+import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client, Recorder } from '@skerry/kube/client';
 import { type Informer, startInformer } from '@skerry/kube/controller';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
-import type { PodContext } from './context.ts';
+import type { NodeContext } from './context.ts';
 import type { ConfigObject, ConfigReader, ServiceFacts } from './environment.ts';
 import { createLimiter } from './limiter.ts';
 import { type ConfigKey, configsOf } from './node-configs.ts';
 import { sweepOrphans } from './orphans.ts';
+import type { Runtimes } from './runtime-choice.ts';
 import type { Pod } from './types.ts';
-import { PodWorker } from './worker.ts';
+import { type FoundPod, PodWorker } from './worker.ts';
 
 /** Starting is bound by the processor: more at once would only make each one slower. */
 const CONCURRENT_STARTS = 8;
+/** How often runtimes are asked to clear away what belongs to nobody. */
+const SWEEP_MS = 60_000;
 
 const core = (resource: string) => ({ group: '', version: 'v1', resource });
 const CONFIG_RESOURCES = { ConfigMap: core('configmaps'), Secret: core('secrets') } as const;
@@ -23,7 +26,8 @@ export interface PodControllerOptions {
   /** Of the nearest API: at the edge the node's own replica. */
   readonly client: Client;
   readonly nodeName: string;
-  readonly runtime: PodRuntime;
+  /** The first one is the node's default. */
+  readonly runtimes: Runtimes;
   readonly clock: Clock;
   readonly log: Logger;
   readonly recorder: Recorder;
@@ -58,10 +62,10 @@ export function createPodController(options: PodControllerOptions): PodControlle
 
 class Controller implements PodController {
   readonly #options: PodControllerOptions;
-  readonly #context: PodContext;
+  readonly #context: NodeContext;
   readonly #workers = new Map<string, PodWorker>();
   /** Containers found at the start, until their pod shows up. */
-  readonly #found = new Map<string, ContainerSnapshot[]>();
+  readonly #found = new Map<string, FoundPod & { readonly snapshots: ContainerSnapshot[] }>();
   #services: Informer<ServiceObject> | undefined;
 
   readonly pods: NodePods = {
@@ -74,10 +78,10 @@ class Controller implements PodController {
 
   constructor(options: PodControllerOptions) {
     this.#options = options;
-    const { client, runtime, clock, recorder, directory, logDirectory, nodeIps, allocatable, requestToken } = options;
+    const { client, runtimes, clock, recorder, directory, logDirectory, nodeIps, allocatable, requestToken } = options;
     this.#context = {
       client,
-      runtime,
+      runtimes,
       clock,
       recorder,
       directory,
@@ -94,7 +98,7 @@ class Controller implements PodController {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { client, clock, nodeName, ready, runtime } = this.#options;
+    const { client, clock, nodeName, ready, runtimes } = this.#options;
     const { log } = this.#context;
     // Whatever a restart of the replica shows before it is whole must not look like deletions.
     await untilAborted(ready, signal);
@@ -105,28 +109,48 @@ class Controller implements PodController {
       fieldSelector: `spec.nodeName=${nodeName}`,
       transform: leanPod,
     });
-    using _changes = runtime.onChange((snapshot) => this.#workers.get(snapshot.labels.uid)?.onSnapshot(snapshot));
-    for (const snapshot of await runtime.list()) this.#remember(snapshot);
+    using _changes = this.#followRuntimes();
+    for (const runtime of runtimes) {
+      for (const snapshot of await runtime.list()) this.#remember(runtime, snapshot);
+    }
     await untilAborted(Promise.all([pods.synced, this.#services.synced]), signal);
     const unfollow = [this.#followPods(pods), ...this.#followConfigs(context)];
     await sweepOrphans(this.#context, this.#found, signal);
-    await untilAborted(new Promise(() => {}), signal).catch(() => {});
+    await this.#sweepForEver(signal);
     for (const stop of unfollow) stop();
     for (const worker of this.#workers.values()) worker.close();
   }
 
   async stopAll(maxGraceSeconds?: number): Promise<void> {
-    using _changes = this.#options.runtime.onChange((snapshot) =>
-      this.#workers.get(snapshot.labels.uid)?.onSnapshot(snapshot),
-    );
+    using _changes = this.#followRuntimes();
     await Promise.all(this.pods.list().map((worker) => worker.stopForShutdown(maxGraceSeconds)));
   }
 
-  #remember(snapshot: ContainerSnapshot): void {
+  #followRuntimes(): Disposable {
+    const changes = new DisposableStack();
+    for (const runtime of this.#options.runtimes) {
+      changes.use(runtime.onChange((snapshot) => this.#workers.get(snapshot.labels.uid)?.onSnapshot(snapshot)));
+    }
+    return changes;
+  }
+
+  #remember(runtime: PodRuntime, snapshot: ContainerSnapshot): void {
     const { uid } = snapshot.labels;
     const known = this.#found.get(uid);
-    if (known === undefined) this.#found.set(uid, [snapshot]);
-    else known.push(snapshot);
+    if (known === undefined) this.#found.set(uid, { runtime, snapshots: [snapshot] });
+    else known.snapshots.push(snapshot);
+  }
+
+  async #sweepForEver(signal: AbortSignal): Promise<void> {
+    const { runtimes, clock } = this.#options;
+    while (!signal.aborted) {
+      for (const runtime of runtimes) {
+        await runtime
+          .sweep?.((uid) => this.#workers.has(uid))
+          .catch((error: unknown) => this.#context.log.warn({ error: messageOf(error) }, 'runtime not swept'));
+      }
+      await clock.sleep(SWEEP_MS, signal).catch(() => {});
+    }
   }
 
   #followPods(pods: Informer<Pod>): () => void {
@@ -141,11 +165,11 @@ class Controller implements PodController {
 
   #add(pod: Pod): void {
     const uid = pod.metadata.uid ?? '';
-    const snapshots = this.#found.get(uid) ?? [];
+    const found = this.#found.get(uid);
     this.#found.delete(uid);
     // A pod that has ended for good and left nothing here only waits for its object to go.
-    if (snapshots.length === 0 && isFinished(pod) && pod.metadata.deletionTimestamp === undefined) return;
-    const worker = new PodWorker(this.#context, pod, snapshots);
+    if (found === undefined && isFinished(pod) && pod.metadata.deletionTimestamp === undefined) return;
+    const worker = new PodWorker(this.#context, pod, found);
     this.#workers.set(uid, worker);
     worker.done.then(() => this.#workers.delete(uid)).catch(() => {});
   }

@@ -3,21 +3,22 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '@skerry/base';
 import type { ContainerSnapshot } from '../runtime.ts';
-import type { PodContext } from './context.ts';
+import type { NodeContext, PodContext } from './context.ts';
 import { Deadline } from './stop-container.ts';
+import type { FoundPod } from './worker.ts';
 
 /** Empties `found`. Each pod is ended on its own; one that cannot be is left for the next start. */
 export async function sweepOrphans(
-  context: PodContext,
-  found: Map<string, ContainerSnapshot[]>,
+  context: NodeContext,
+  found: Map<string, FoundPod>,
   signal: AbortSignal,
 ): Promise<void> {
   const pods = [...found.entries()];
   found.clear();
   await Promise.all(
-    pods.map(async ([uid, snapshots]) => {
+    pods.map(async ([uid, { runtime, snapshots }]) => {
       try {
-        await endOrphan(context, uid, snapshots, signal);
+        await endOrphan({ ...context, runtime }, uid, snapshots, signal);
       } catch (error) {
         context.log.warn({ uid, error: messageOf(error) }, 'containers of a deleted pod not ended');
       }

@@ -24,7 +24,7 @@ export async function startContainer(
 ): Promise<{ readonly snapshot: ContainerSnapshot; readonly imageId: string }> {
   const { runtime } = context;
   const { namespace = '' } = pod.metadata;
-  const { imageId } = await runtime.ensureImage(pod, container);
+  const { imageId, imageRef } = await runtime.ensureImage(pod, container, context.readConfig(namespace));
   const localApi = context.localApi();
   const env = await environmentOf({
     pod,
@@ -45,6 +45,8 @@ export async function startContainer(
     command: (container.command ?? []).map((word) => expand(word, lookUp)),
     args: (container.args ?? []).map((word) => expand(word, lookUp)),
     mounts,
+    podLogDirectory: podLogDirectory(context, pod),
+    imageRef,
     logPath: logPathOf(context, pod, container.name, attempt),
     terminationLog: await makeTerminationLog(context, pod, container.name),
     hash: hashOf(container),
@@ -72,7 +74,7 @@ async function makeTerminationLog(context: PodContext, pod: Pod, container: stri
   await writeFile(path, '');
   const owner = context.runtime.ownerOf(pod);
   if (owner !== undefined) await chown(path, owner.uid, owner.gid);
-  // Containers of one pod may run as different users.
-  else await chmod(path, 0o666);
+  // Containers of one pod may run as different users, also as their images' own.
+  await chmod(path, 0o666);
   return path;
 }

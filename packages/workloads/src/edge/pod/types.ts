@@ -16,6 +16,10 @@ export interface PodSpec {
   readonly hostIPC?: boolean;
   readonly hostUsers?: boolean;
   readonly runtimeClassName?: string;
+  readonly imagePullSecrets?: readonly { readonly name?: string }[];
+  readonly dnsPolicy?: string;
+  readonly dnsConfig?: PodDnsConfig;
+  readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[];
   readonly restartPolicy?: 'Always' | 'OnFailure' | 'Never';
   readonly terminationGracePeriodSeconds?: number;
   readonly activeDeadlineSeconds?: number;
@@ -33,6 +37,12 @@ export interface PodSpec {
   readonly resources?: Resources;
 }
 
+export interface PodDnsConfig {
+  readonly nameservers?: readonly string[];
+  readonly searches?: readonly string[];
+  readonly options?: readonly { readonly name: string; readonly value?: string }[];
+}
+
 export interface PodSecurityContext {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
@@ -40,9 +50,9 @@ export interface PodSecurityContext {
   readonly fsGroup?: number;
   readonly fsGroupChangePolicy?: string;
   readonly supplementalGroups?: readonly number[];
-  readonly sysctls?: readonly unknown[];
-  readonly seccompProfile?: { readonly type?: string };
-  readonly appArmorProfile?: { readonly type?: string };
+  readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
+  readonly seccompProfile?: SecurityProfile;
+  readonly appArmorProfile?: SecurityProfile;
   readonly seLinuxOptions?: object;
 }
 
@@ -55,9 +65,14 @@ export interface SecurityContext {
   readonly allowPrivilegeEscalation?: boolean;
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
   readonly procMount?: string;
-  readonly seccompProfile?: { readonly type?: string };
-  readonly appArmorProfile?: { readonly type?: string };
+  readonly seccompProfile?: SecurityProfile;
+  readonly appArmorProfile?: SecurityProfile;
   readonly seLinuxOptions?: object;
+}
+
+export interface SecurityProfile {
+  readonly type?: string;
+  readonly localhostProfile?: string;
 }
 
 export interface Resources {
@@ -96,6 +111,7 @@ export interface ContainerPort {
   readonly name?: string;
   readonly containerPort: number;
   readonly hostPort?: number;
+  readonly hostIP?: string;
   readonly protocol?: string;
 }
 

@@ -3,15 +3,15 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isStatus, type Ref } from '@skerry/api';
 import { type BackoffPolicy, backoffDelay, type Logger, messageOf, type Timer } from '@skerry/base';
-import type { ContainerSnapshot } from '../runtime.ts';
+import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import { VolumeProblem } from '../volumes/payload.ts';
 import { PodVolumes } from '../volumes/pod-volumes.ts';
 import { type ContainerEntry, entriesOf } from './container-entry.ts';
 import { ContainerRunner } from './container-runner.ts';
-import type { PodContext } from './context.ts';
+import type { NodeContext, PodContext } from './context.ts';
 import type { PodFacts } from './downward.ts';
 import { type Action, DEFAULT_GRACE_SECONDS, plan } from './plan.ts';
-import { checkRuntimeClass } from './runtime-class.ts';
+import { chooseRuntime, guessRuntime } from './runtime-choice.ts';
 import { podLogDirectory } from './start-container.ts';
 import { statusOf } from './status.ts';
 import { StatusWriter } from './status-writer.ts';
@@ -21,6 +21,12 @@ import { isRunning, type PodView } from './view.ts';
 const PODS = { group: '', version: 'v1', resource: 'pods' } as const;
 const PREPARE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 60_000 };
 const DELETE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
+
+/** What a runtime knows of a pod's containers from before. */
+export interface FoundPod {
+  readonly runtime: PodRuntime;
+  readonly snapshots: readonly ContainerSnapshot[];
+}
 
 export class PodWorker {
   readonly uid: string;
@@ -37,6 +43,7 @@ export class PodWorker {
   readonly #done = Promise.withResolvers<void>();
   readonly #startTime: number;
   #pod: Pod;
+  #runtime: PodRuntime;
   #prepared: 'no' | 'busy' | 'yes' = 'no';
   #prepareProblem: (NonNullable<PodView['prepareProblem']> & { readonly attempt: number }) | undefined;
   #podIPs: readonly string[];
@@ -46,10 +53,17 @@ export class PodWorker {
   #scheduled = false;
   #wake: Timer | undefined;
 
-  /** `snapshots` are what the runtime knows of the pod's containers from before. */
-  constructor(context: PodContext, pod: Pod, snapshots: readonly ContainerSnapshot[] = []) {
+  constructor(node: NodeContext, pod: Pod, found?: FoundPod) {
     const { namespace = '', name = '', uid = '' } = pod.metadata;
     this.uid = uid;
+    this.#runtime = found?.runtime ?? guessRuntime(node.runtimes, pod);
+    const runtime = () => this.#runtime;
+    const context: PodContext = {
+      ...node,
+      get runtime() {
+        return runtime();
+      },
+    };
     this.#context = context;
     this.#log = context.log.child({ pod: `${namespace}/${name}` });
     this.#ref = { gvr: PODS, namespace, name };
@@ -62,7 +76,7 @@ export class PodWorker {
       read: context.readConfig(namespace),
       requestToken: context.requestToken,
       now: () => context.clock.now(),
-      owner: context.runtime.ownerOf(pod),
+      owner: () => this.#runtime.ownerOf(pod),
     });
     this.#status = new StatusWriter(context, this.#ref, pod);
     this.#runner = new ContainerRunner({
@@ -81,8 +95,13 @@ export class PodWorker {
     if (pod.status?.phase === 'Failed' && pod.status.reason !== undefined) {
       this.#failure = { reason: pod.status.reason, message: pod.status.message ?? '' };
     }
-    this.#adopt(snapshots);
+    this.#adopt(found?.snapshots ?? []);
     this.#touch();
+  }
+
+  /** The one that was chosen for this pod. */
+  get runtime(): PodRuntime {
+    return this.#runtime;
   }
 
   get pod(): Pod {
@@ -224,7 +243,7 @@ export class PodWorker {
       this.#runner.probe(entry, current);
     }
     if (this.#prepared !== 'yes') return;
-    if (this.#podIPs.length === 0) this.#podIPs = this.#context.hostIPs();
+    if (this.#podIPs.length === 0) this.#inBackground(this.#findAddresses());
     this.refreshVolumes();
   }
 
@@ -292,11 +311,12 @@ export class PodWorker {
 
   async #prepare(): Promise<void> {
     this.#prepared = 'busy';
-    const { runtime, clock } = this.#context;
+    const { client, runtimes, clock } = this.#context;
     try {
-      await checkRuntimeClass(this.#context, this.#pod);
-      const { podIPs } = await runtime.preparePod(this.#pod);
-      this.#podIPs = podIPs;
+      // What has run stays where it ran.
+      const isNew = this.#entries.every(({ current }) => current === undefined);
+      if (isNew) this.#runtime = await chooseRuntime(client, runtimes, this.#pod);
+      await this.#findAddresses();
       await this.#volumes.setUp(this.#pod, this.#facts());
       this.#prepared = 'yes';
       this.#prepareProblem = undefined;
@@ -311,6 +331,11 @@ export class PodWorker {
         messageOf(error),
       );
     }
+  }
+
+  async #findAddresses(): Promise<void> {
+    const { podIPs } = await this.#runtime.preparePod(this.#pod, podLogDirectory(this.#context, this.#pod));
+    this.#podIPs = podIPs;
   }
 
   /** A second delete with less grace counts for stops that are already under way. */

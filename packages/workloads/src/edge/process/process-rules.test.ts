@@ -64,7 +64,7 @@ test('capabilities are dropped and added', () =>
 test('what cannot be honoured is refused', () => {
   checkRefused({ own: { capabilities: { add: ['MAGIC'] } } }, /unknown capability MAGIC/);
   checkRefused({ own: { runAsUser: 0, runAsNonRoot: true } }, /runAsNonRoot/);
-  checkRefused({ pod: { sysctls: [{}] } }, /sysctls/);
+  checkRefused({ pod: { sysctls: [{ name: 'kernel.shm_rmid_forced', value: '1' }] } }, /sysctls/);
   checkRefused({ own: { seccompProfile: { type: 'Localhost' } } }, /seccomp/);
 });
 test('without root there is one user', () => {

@@ -89,7 +89,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     removePod: async (uid) => uids.release(uid),
     ensureImage: async (_pod, { image = '' }) => {
       if (image !== HOST_IMAGE) throw unsupportedImage(image);
-      return { imageId: HOST_IMAGE };
+      return { imageId: HOST_IMAGE, imageRef: HOST_IMAGE };
     },
     start: async (request) => {
       const spec = startRequestOf(request, ownUid(request.pod), tools, options);

@@ -5,19 +5,20 @@ import type { MessageStream, NodeStreamHandler, NodeStreamRequest } from '@skerr
 import { readHostUsage } from '../node/host-usage.ts';
 import type { ContainerEntry } from '../pod/container-entry.ts';
 import type { NodePods } from '../pod/controller.ts';
+import type { Runtimes } from '../pod/runtime-choice.ts';
 import type { PodWorker } from '../pod/worker.ts';
-import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
+import type { ContainerSnapshot, RuntimeSession } from '../runtime.ts';
 import { joinSession } from './exec.ts';
 import { sendLog } from './log.ts';
 import { type Measured, prometheusText, summaryOf } from './metrics.ts';
-import { forwardPort } from './port-forward.ts';
+import { forwardPort, joinPort } from './port-forward.ts';
 
 const MAX_MESSAGE_BYTES = 32 * 1024;
 
 export interface NodeStreamOptions {
   readonly nodeName: string;
   readonly pods: NodePods;
-  readonly runtime: PodRuntime;
+  readonly runtimes: Runtimes;
   readonly clock: Clock;
   /** The directory whose file system the summary is about. */
   readonly directory: string;
@@ -37,8 +38,11 @@ export function createNodeStreamHandler(options: NodeStreamOptions): NodeStreamH
         return answerSession(request, options, stream, signal);
       case 'portforward': {
         const worker = findPod(request, options);
-        const podIPs = worker.view().podIPs;
-        return forwardPort(['127.0.0.1', '::1', ...podIPs], request.port, stream, signal);
+        const { runtime, uid } = worker;
+        if (runtime.forward !== undefined) {
+          return joinPort(await runtime.forward(uid, request.port), request.port, stream, signal);
+        }
+        return forwardPort(['127.0.0.1', '::1', ...worker.view().podIPs], request.port, stream, signal);
       }
       case 'get':
         await sendText(stream, await answerGet(request.path, options));
@@ -78,12 +82,20 @@ async function answerSession(
   stream: MessageStream,
   signal: AbortSignal,
 ): Promise<void> {
-  const { runtime } = options;
-  const { id } = runningOf(findContainer(request, options), request);
-  const { command, stdin, tty } = request;
-  const session = request.kind === 'exec' ? await runtime.exec(id, { command, stdin, tty }) : await runtime.attach(id);
+  const session = await openSession(request, options);
   stream.accept?.();
   await joinSession(session, request, stream, signal);
+}
+
+function openSession(request: SessionRequest, options: NodeStreamOptions): Promise<RuntimeSession> {
+  const { runtime } = findPod(request, options);
+  const entry = findContainer(request, options);
+  const { id } = runningOf(entry, request);
+  const { command, stdin, tty } = request;
+  if (request.kind === 'exec') return runtime.exec(id, { command, stdin, tty });
+  // What a container was started with decides, whatever its visitor would like.
+  const { container } = entry;
+  return runtime.attach(id, { stdin: stdin && container.stdin === true, tty: container.tty === true });
 }
 
 async function answerGet(path: string, options: NodeStreamOptions): Promise<string> {
@@ -108,8 +120,9 @@ async function answerGet(path: string, options: NodeStreamOptions): Promise<stri
   }
 }
 
-async function measure({ nodeName, pods, runtime, clock, directory }: NodeStreamOptions): Promise<Measured> {
-  const usage = new Map((await runtime.usage()).map((one) => [one.id, one]));
+async function measure({ nodeName, pods, runtimes, clock, directory }: NodeStreamOptions): Promise<Measured> {
+  const measured = await Promise.all(runtimes.map((runtime) => runtime.usage()));
+  const usage = new Map(measured.flat().map((one) => [one.id, one]));
   const running = pods.list().flatMap((worker) => runningContainers(worker));
   const containers = running.flatMap(({ id, startedAt, labels: { namespace, pod, uid, container } }) => {
     const used = usage.get(id);

@@ -17,7 +17,13 @@ let handler: NodeStreamHandler;
 before(async () => {
   node = await scratchNode({ logMaxBytes: 400, logMaxFiles: 3 });
   const { runtime, controller, directory } = node;
-  handler = createNodeStreamHandler({ nodeName: NODE, pods: controller.pods, runtime, clock: systemClock, directory });
+  handler = createNodeStreamHandler({
+    nodeName: NODE,
+    pods: controller.pods,
+    runtimes: [runtime],
+    clock: systemClock,
+    directory,
+  });
   await node.run('talker', { command: ['sh', '-c', 'echo one; echo two >&2; exec sleep 1000'] });
   await node.until('talker', isReady);
 });

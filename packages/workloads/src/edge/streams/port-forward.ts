@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { StatusError } from '@skerry/api';
 import type { MessageStream } from '@skerry/kube/streaming';
+import type { RuntimePort } from '../runtime.ts';
 
 const CONNECT_TIMEOUT_MS = 5000;
 const MAX_MESSAGE_BYTES = 32 * 1024;
@@ -31,6 +32,36 @@ export async function forwardPort(
   }
 }
 
+/** The same with a connection that the runtime has made, inside the pod's own network. */
+export async function joinPort(
+  connection: RuntimePort,
+  port: number,
+  stream: MessageStream,
+  signal: AbortSignal,
+): Promise<void> {
+  stream.accept?.();
+  const leave = () => connection.close();
+  signal.addEventListener('abort', leave, { once: true });
+  stream.closed.then(leave, leave);
+  pumpUp(stream, connection).catch(leave);
+  try {
+    for await (const chunk of connection.incoming) await sendPieces(stream, chunk);
+    const problem = await connection.problem;
+    if (problem === '') stream.end();
+    else stream.abort(`port ${port} of the pod is not reached: ${problem}`);
+  } catch {
+    stream.abort('connection to the pod broke');
+  } finally {
+    signal.removeEventListener('abort', leave);
+    connection.close();
+  }
+}
+
+async function pumpUp(stream: MessageStream, connection: RuntimePort): Promise<void> {
+  for await (const message of stream.incoming) await connection.send(message);
+  connection.end();
+}
+
 async function sendUp(stream: MessageStream, socket: Socket): Promise<void> {
   for await (const message of stream.incoming) {
     if (socket.destroyed) return;
@@ -39,7 +70,7 @@ async function sendUp(stream: MessageStream, socket: Socket): Promise<void> {
   socket.end();
 }
 
-async function sendPieces(stream: MessageStream, bytes: Buffer): Promise<void> {
+async function sendPieces(stream: MessageStream, bytes: Uint8Array): Promise<void> {
   for (let start = 0; start < bytes.length; start += MAX_MESSAGE_BYTES) {
     await stream.send(bytes.subarray(start, start + MAX_MESSAGE_BYTES));
   }

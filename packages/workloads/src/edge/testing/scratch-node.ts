@@ -169,7 +169,7 @@ async function startAgent(
   const controller = createPodController({
     client,
     nodeName: NODE,
-    runtime,
+    runtimes: [runtime],
     clock: systemClock,
     log: silentLogger,
     recorder: createRecorder({ client, clock: systemClock, log: silentLogger, component: 'skerry-edge', host: NODE }),

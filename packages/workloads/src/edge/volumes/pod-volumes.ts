@@ -21,7 +21,7 @@ export interface VolumeContext {
   readonly read: ConfigReader;
   readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
   readonly now: () => number;
-  readonly owner: Ownership | undefined;
+  readonly owner: () => Ownership | undefined;
 }
 
 export class PodVolumes {
@@ -93,7 +93,8 @@ export class PodVolumes {
 
   async #setUpOne(volume: Volume, pod: Pod, facts: PodFacts): Promise<string> {
     if (volume.hostPath !== undefined) return openHostPath(volume.hostPath);
-    const { owner, read } = this.#context;
+    const { read } = this.#context;
+    const owner = this.#context.owner();
     const fsGroup = pod.spec.securityContext?.fsGroup;
     if (volume.emptyDir !== undefined) return this.#emptyDir(volume.name, volume.emptyDir.medium, pod, fsGroup);
     const token = (request: TokenRequest) => this.#token(volume.name, request);
@@ -114,8 +115,8 @@ export class PodVolumes {
     const directory = join(parent, name);
     if ((await lstat(directory).catch(() => undefined)) !== undefined) return directory;
     await mkdir(directory);
-    if (fsGroup !== undefined && this.#context.owner !== undefined)
-      await chown(directory, this.#context.owner.uid, fsGroup);
+    const owner = this.#context.owner();
+    if (fsGroup !== undefined && owner !== undefined) await chown(directory, owner.uid, fsGroup);
     await chmod(directory, fsGroup === undefined ? 0o777 : 0o2777);
     return directory;
   }
@@ -154,7 +155,7 @@ export class PodVolumes {
     const real = await realpath(path);
     if (!real.startsWith(`${root}/`))
       throw new RuntimeRefusal('CreateContainerConfigError', 'subPath leads out of the volume');
-    const { owner } = this.#context;
+    const owner = this.#context.owner();
     if (made !== undefined && owner !== undefined) await chown(made, owner.uid, owner.gid);
     return real;
   }

@@ -44,7 +44,7 @@ async function check(story: (world: World) => Promise<void>): Promise<void> {
       return { token: `t${tokens.length}`, expiresAt: clock.now + expirationSeconds * 1000 };
     },
     now: () => clock.now,
-    owner: undefined,
+    owner: () => undefined,
   });
   const setUp = (...all: Volume[]) => volumes.setUp(podWith(all), FACTS);
   try {

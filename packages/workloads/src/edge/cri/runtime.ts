@@ -1,0 +1,280 @@
+/** Runtime `containerd`: pods as sandboxes and containers of any runtime that speaks CRI v1 on a unix socket. */
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type BackoffPolicy, backoffDelay, type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
+import type { Usage } from '../../supervisor/protocol.ts';
+import { readHostUsage } from '../node/host-usage.ts';
+import type { Pod } from '../pod/types.ts';
+import {
+  type ContainerSnapshot,
+  type ExecResult,
+  type PodRuntime,
+  type ReadyImage,
+  RuntimeRefusal,
+  type StartContainer,
+} from '../runtime.ts';
+import { type CriClient, createCriClient } from './client.ts';
+import { containerConfigOf, refuseRoot } from './container-config.ts';
+import { Containers } from './containers.ts';
+import { makeEtcHosts, removeEtcHosts } from './etc-hosts.ts';
+import { ensureImage, imageIdOf } from './images.ts';
+import { Label } from './labels.ts';
+import { rotateLogs } from './log-rotation.ts';
+import { Sandboxes } from './sandboxes.ts';
+import { openPort, openSession } from './sessions.ts';
+
+const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
+const CONNECT_RETRY: BackoffPolicy = { baseMs: 100, capMs: 2000 };
+/** A runtime that is only starting gets this many tries. */
+const CONNECT_ATTEMPTS = 10;
+const CONNECT_TIMEOUT_MS = 5000;
+const MAX_EXEC_OUTPUT_BYTES = 16 * 1024;
+/** Between the end of a command's own time and the end of our patience. */
+const EXEC_MARGIN_MS = 5000;
+/** Longer than any grace: the pod's own deadline decides when it is over. */
+const TERMINATE_SECONDS = 86_400;
+const LOG_MAX_BYTES = 10 * 1024 * 1024;
+const LOG_MAX_FILES = 5;
+
+export interface CriRuntimeOptions {
+  readonly socket: string;
+  readonly nodeName: string;
+  /** Holds what is made for pods, such as their /etc/hosts. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nodeIps: () => readonly string[];
+  readonly bootIdFile?: string;
+  readonly logMaxBytes?: number;
+  readonly logMaxFiles?: number;
+}
+
+export interface CriRuntime extends PodRuntime {
+  /** Ends the sandboxes, once nothing runs in them; the next start makes new ones. */
+  shutdown(): Promise<void>;
+  close(): void;
+}
+
+/** Rejects when nobody answers at the socket. */
+export async function createCriRuntime(options: CriRuntimeOptions): Promise<CriRuntime> {
+  const cri = createCriClient(options.socket);
+  try {
+    const version = await greet(cri, options);
+    const runtime = new Runtime(cri, version, options);
+    await runtime.begin();
+    return runtime;
+  } catch (error) {
+    cri.close();
+    throw error;
+  }
+}
+
+async function greet(cri: CriClient, { clock }: CriRuntimeOptions): Promise<string> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const { runtimeName, runtimeVersion } = await cri.call('Version', {}, { timeoutMs: CONNECT_TIMEOUT_MS });
+      return `${runtimeName}://${runtimeVersion}`;
+    } catch (error) {
+      if (attempt + 1 >= CONNECT_ATTEMPTS) throw error;
+      await clock.sleep(CONNECT_RETRY.baseMs + backoffDelay(CONNECT_RETRY, attempt));
+    }
+  }
+}
+
+class Runtime implements CriRuntime {
+  readonly name = 'containerd';
+  readonly version: string;
+  readonly #cri: CriClient;
+  readonly #options: CriRuntimeOptions;
+  readonly #containers: Containers;
+  readonly #sandboxes: Sandboxes;
+  readonly #bootId: string;
+  readonly #memoryTotal: number;
+  readonly #closed = new AbortController();
+  /** Ends the question that waits for a container to end on its own. */
+  readonly #ending = new Map<string, AbortController>();
+
+  constructor(cri: CriClient, version: string, options: CriRuntimeOptions) {
+    const { nodeName: node, clock, log, directory, bootIdFile = BOOT_ID_FILE } = options;
+    this.version = version;
+    this.#cri = cri;
+    this.#options = options;
+    this.#bootId = readFileSync(bootIdFile, 'utf8').trim();
+    this.#memoryTotal = readHostUsage(directory).memoryTotal;
+    this.#containers = new Containers({ cri, node, bootId: this.#bootId, clock, log });
+    this.#sandboxes = new Sandboxes(cri, node);
+  }
+
+  async begin(): Promise<void> {
+    const { clock, log, nodeName: node, logMaxBytes = LOG_MAX_BYTES, logMaxFiles = LOG_MAX_FILES } = this.#options;
+    await this.#containers.removeUnstarted();
+    await this.#containers.list();
+    this.#containers.follow();
+    const context = { cri: this.#cri, node, bootId: this.#bootId, clock, log };
+    const limits = { maxBytes: logMaxBytes, maxFiles: logMaxFiles };
+    rotateLogs(context, () => this.#containers.running(), limits, this.#closed.signal).catch(() => {});
+  }
+
+  shutdown(): Promise<void> {
+    return this.#sandboxes.stopAll();
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#containers.close();
+    this.#cri.close();
+  }
+
+  ownerOf({ spec }: Pod): { uid: number; gid: number } | undefined {
+    const { runAsUser, runAsGroup, fsGroup } = spec.securityContext ?? {};
+    const uids = new Set(spec.containers.map(({ securityContext }) => securityContext?.runAsUser ?? runAsUser));
+    const [uid] = uids;
+    if (uids.size === 1 && uid !== undefined) return { uid, gid: runAsGroup ?? uid };
+    return fsGroup === undefined ? undefined : { uid: 0, gid: fsGroup };
+  }
+
+  async preparePod(pod: Pod, logDirectory: string): Promise<{ readonly podIPs: readonly string[] }> {
+    // What is known may have died since, with the machine or by itself.
+    this.#sandboxes.forget(pod.metadata.uid ?? '');
+    const { ips } = await this.#sandboxes.ensure(pod, logDirectory);
+    const podIPs = pod.spec.hostNetwork ? this.#options.nodeIps() : ips;
+    await makeEtcHosts(this.#options.directory, pod, podIPs);
+    return { podIPs };
+  }
+
+  async removePod(uid: string): Promise<void> {
+    await this.#sandboxes.remove(uid);
+    await removeEtcHosts(this.#options.directory, uid);
+  }
+
+  sweep(isKnown: (uid: string) => boolean): Promise<void> {
+    return this.#sandboxes.sweep(isKnown);
+  }
+
+  async ensureImage(...[pod, container, read]: Parameters<PodRuntime['ensureImage']>): Promise<ReadyImage> {
+    const image = await ensureImage({ cri: this.#cri, log: this.#options.log }, { pod, container, read });
+    const { uid, username } = image;
+    refuseRoot(pod, container, { username, ...(uid === undefined ? {} : { uid: uid.value }) });
+    return { imageId: imageIdOf(image), imageRef: image.id };
+  }
+
+  async start(request: StartContainer): Promise<ContainerSnapshot> {
+    const { pod, container, podLogDirectory, logPath } = request;
+    await mkdir(dirname(logPath), { recursive: true });
+    const sandbox = await this.#sandboxes.ensure(pod, podLogDirectory);
+    const config = containerConfigOf(request, {
+      node: this.#options.nodeName,
+      bootId: this.#bootId,
+      logDirectory: podLogDirectory,
+      mounts: [await makeEtcHosts(this.#options.directory, pod, sandbox.ips)],
+      memoryTotal: this.#memoryTotal,
+      ...this.#target(pod, container.targetContainerName),
+    });
+    const created = await this.#cri.call('CreateContainer', { sandboxId: sandbox.id, config, sandbox: sandbox.config });
+    try {
+      await this.#cri.call('StartContainer', { id: created.id });
+    } catch (error) {
+      await this.#cri.call('RemoveContainer', { id: created.id }).catch(() => {});
+      throw new RuntimeRefusal('StartError', messageOf(error), { cause: error });
+    }
+    return this.#containers.refresh(created.id);
+  }
+
+  #target(pod: Pod, name: string | undefined): { readonly targetId?: string } {
+    if (name === undefined || name === '') return {};
+    const { uid } = pod.metadata;
+    const running = this.#containers.running();
+    const target = running.find(({ labels }) => labels.uid === uid && labels.container === name);
+    if (target !== undefined) return { targetId: target.id };
+    throw new RuntimeRefusal('CreateContainerConfigError', `target container "${name}" does not run`);
+  }
+
+  list(): Promise<readonly ContainerSnapshot[]> {
+    return this.#containers.list();
+  }
+
+  onChange(listener: (snapshot: ContainerSnapshot) => void): Disposable {
+    return this.#containers.onChange(listener);
+  }
+
+  /** The runtime sends the signal and then waits; so do we, in the background, to hear of the end at once. */
+  async terminate(id: string, signal?: string): Promise<void> {
+    if (signal !== undefined && signal !== 'SIGTERM') return this.#signal(id, signal as NodeJS.Signals);
+    const ending = new AbortController();
+    this.#ending.set(id, ending);
+    const options = { timeoutMs: TERMINATE_SECONDS * 1000, signal: ending.signal };
+    this.#cri
+      .call('StopContainer', { id, timeoutSeconds: TERMINATE_SECONDS }, options)
+      .then(() => this.#containers.refresh(id))
+      .catch((error: unknown) => {
+        if (!ending.signal.aborted) this.#options.log.debug({ id, error: messageOf(error) }, 'container not stopped');
+      })
+      .finally(() => this.#ending.delete(id));
+  }
+
+  /** CRI of today has no signals: the first process is on this machine, so it is sent here. */
+  async #signal(id: string, signal: NodeJS.Signals): Promise<void> {
+    const { info } = await this.#cri.call('ContainerStatus', { id, verbose: true });
+    const { pid } = JSON.parse(info['info'] ?? '{}') as { pid?: number };
+    if (pid !== undefined && pid > 0) process.kill(pid, signal);
+  }
+
+  async kill(id: string): Promise<ContainerSnapshot> {
+    this.#ending.get(id)?.abort();
+    await this.#cri.call('StopContainer', { id, timeoutSeconds: 0 });
+    return this.#containers.refresh(id);
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#containers.forget(id);
+    try {
+      await this.#cri.call('RemoveContainer', { id });
+    } catch (error) {
+      if (!hasCode(error, 'CRI_NOT_FOUND')) throw error;
+    }
+  }
+
+  async execSync(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult> {
+    const timeoutSeconds = Math.ceil(timeoutMs / 1000);
+    try {
+      const options = { timeoutMs: timeoutMs + EXEC_MARGIN_MS };
+      const { stdout, stderr, exitCode } = await this.#cri.call('ExecSync', { id, command, timeoutSeconds }, options);
+      const output = Buffer.concat([stdout, stderr]).subarray(0, MAX_EXEC_OUTPUT_BYTES).toString('utf8');
+      return { exitCode, output, timedOut: false };
+    } catch (error) {
+      if (!hasCode(error, 'CRI_TIMED_OUT')) throw error;
+      return { exitCode: 137, output: '', timedOut: true };
+    }
+  }
+
+  async exec(...[id, { command, stdin, tty }]: Parameters<PodRuntime['exec']>): ReturnType<PodRuntime['exec']> {
+    const request = { id, command, tty, stdin, stdout: true, stderr: !tty };
+    const { url } = await this.#cri.call('Exec', request);
+    return openSession(url, { stdin, tty });
+  }
+
+  async attach(...[id, { stdin, tty }]: Parameters<PodRuntime['attach']>): ReturnType<PodRuntime['attach']> {
+    const { url } = await this.#cri.call('Attach', { id, stdin, tty, stdout: true, stderr: !tty });
+    return openSession(url, { stdin, tty });
+  }
+
+  async forward(uid: string, port: number): ReturnType<NonNullable<PodRuntime['forward']>> {
+    const sandboxId = await this.#sandboxes.idOf(uid);
+    if (sandboxId === undefined) throw new Error('the pod has no sandbox');
+    const { url } = await this.#cri.call('PortForward', { sandboxId, ports: [port] });
+    return openPort(url, port);
+  }
+
+  async usage(): Promise<readonly Usage[]> {
+    const filter = { labels: { [Label.node]: this.#options.nodeName } };
+    const { stats } = await this.#cri.call('ListContainerStats', { filter });
+    return stats.map(({ attributes, cpu, memory }) => ({
+      id: attributes?.id ?? '',
+      cpuNanoseconds: cpu?.nanoseconds?.value ?? 0,
+      memoryBytes: memory?.usage?.value ?? 0,
+      workingSetBytes: memory?.workingSet?.value ?? 0,
+      processes: 0,
+    }));
+  }
+}

@@ -1,0 +1,80 @@
+/** What a pod asks of its sandbox: names, network, ports, DNS, sysctls. Pure. */
+import type { Container, Pod } from '../pod/types.ts';
+import type { SandboxConfig } from './client.ts';
+import { Label, type OwnLabels, podLabels } from './labels.ts';
+import { Namespace, Protocol } from './schema.ts';
+import { profileOf } from './seccomp.ts';
+
+export interface SandboxFacts {
+  readonly node: string;
+  /** Where the runtime writes the logs of the pod's containers. */
+  readonly logDirectory: string;
+  readonly attempt: number;
+}
+
+export function sandboxConfigOf(pod: Pod, { node, logDirectory, attempt }: SandboxFacts): SandboxConfig {
+  const { namespace = '', name = '', uid = '' } = pod.metadata;
+  const labels: OwnLabels = podLabels(pod, node);
+  const dns = dnsOf(pod);
+  return {
+    metadata: { name, uid, namespace, attempt },
+    // On the host's network the host's own name stays.
+    ...(pod.spec.hostNetwork ? {} : { hostname: hostnameOf(pod), ports: portsOf(pod) }),
+    logDirectory,
+    ...(dns === undefined ? {} : { dns }),
+    labels: { ...pod.metadata.labels, ...labels },
+    annotations: { [Label.logDirectory]: logDirectory },
+    linux: { security: securityOf(pod), sysctls: sysctlsOf(pod) },
+  };
+}
+
+/** At most 63 letters, as a kubelet cuts it. */
+export function hostnameOf({ spec, metadata }: Pod): string {
+  return (spec.hostname ?? metadata.name ?? 'pod').slice(0, 63).replace(/[-.]+$/, '');
+}
+
+export function namespacesOf({ spec }: Pod): { network: number; pid: number; ipc: number } {
+  const own = spec.shareProcessNamespace ? Namespace.pod : Namespace.container;
+  return {
+    network: spec.hostNetwork ? Namespace.node : Namespace.pod,
+    pid: spec.hostPID ? Namespace.node : own,
+    ipc: spec.hostIPC ? Namespace.node : Namespace.pod,
+  };
+}
+
+function securityOf(pod: Pod): NonNullable<NonNullable<SandboxConfig['linux']>['security']> {
+  const { supplementalGroups = [], fsGroup, seccompProfile } = pod.spec.securityContext ?? {};
+  const { initContainers = [], containers } = pod.spec;
+  return {
+    namespaces: namespacesOf(pod),
+    // A privileged container demands a sandbox that may hold one.
+    privileged: [...initContainers, ...containers].some(({ securityContext }) => securityContext?.privileged === true),
+    supplementalGroups: [...supplementalGroups, ...(fsGroup === undefined ? [] : [fsGroup])],
+    seccomp: profileOf(seccompProfile),
+  };
+}
+
+/** The pod's own settings only: without any, the runtime hands the host's resolv.conf on. */
+function dnsOf({ spec: { dnsPolicy, dnsConfig } }: Pod): SandboxConfig['dns'] {
+  if (dnsConfig === undefined && dnsPolicy !== 'None') return undefined;
+  const { nameservers = [], searches = [], options = [] } = dnsConfig ?? {};
+  const texts = options.map(({ name, value }) => (value === undefined ? name : `${name}:${value}`));
+  return { servers: nameservers, searches, options: texts };
+}
+
+function portsOf({ spec: { initContainers = [], containers } }: Pod): NonNullable<SandboxConfig['ports']> {
+  const sidecars = initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always');
+  return [...sidecars, ...containers].flatMap(hostPortsOf);
+}
+
+function hostPortsOf({ ports = [] }: Container): NonNullable<SandboxConfig['ports']> {
+  return ports.flatMap(({ hostPort, containerPort, protocol = 'TCP', hostIP = '' }) => {
+    if (hostPort === undefined || hostPort === 0) return [];
+    const known = protocol in Protocol ? Protocol[protocol as keyof typeof Protocol] : Protocol.TCP;
+    return [{ protocol: known, containerPort, hostPort, hostIp: hostIP }];
+  });
+}
+
+function sysctlsOf({ spec: { securityContext } }: Pod): Record<string, string> {
+  return Object.fromEntries((securityContext?.sysctls ?? []).map(({ name, value }) => [name, value]));
+}
