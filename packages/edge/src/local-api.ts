@@ -1,11 +1,10 @@
 /** The node's own API: the same server as the cloud's, over the replica. */
 
 import type { Sealer } from '@skerry/api';
-import { StatusError } from '@skerry/api';
 import { type Clock, hasCode, type Logger } from '@skerry/base';
 import { formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import { formatKubeconfig } from '@skerry/kube/client';
-import { planEdgeWrite, type Replica } from '@skerry/kube/replica';
+import { edgeWritePolicy, type Replica } from '@skerry/kube/replica';
 import {
   type ApiServer,
   createApiServer,
@@ -14,7 +13,6 @@ import {
   listenUnix,
   type ResourceTable,
 } from '@skerry/kube/server';
-import { formatKey } from '@skerry/kube/store';
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { credentialToPem, type Pki, readOptionalFile, writePrivateFile } from '@skerry/security/pki';
 import type { AskCloud } from './cloud-requests.ts';
@@ -45,23 +43,7 @@ export function createLocalApi(options: LocalApiOptions): ApiServer {
     access: access.hooks,
     replica: {
       forward: ask,
-      writePolicy: ({ row, namespace = '', name, old, object, subresource }) => {
-        // What is asked of a pod or an account is no write of the edge's; the pod's own status is.
-        if (subresource !== undefined && subresource !== 'status') return 'forward';
-        const key = formatKey({
-          group: row.gvr.group,
-          resource: row.gvr.resource,
-          namespace: row.namespaced ? namespace : '',
-          name,
-        });
-        try {
-          planEdgeWrite({ node, row, key, before: old, after: object });
-          return 'allow';
-        } catch (error) {
-          if (error instanceof StatusError) return 'forward';
-          throw error;
-        }
-      },
+      writePolicy: edgeWritePolicy(node),
     },
   });
 }

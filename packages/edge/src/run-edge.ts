@@ -54,8 +54,11 @@ export interface Edge {
   stopWithPods(): Promise<void>;
 }
 
-/** The agent's own requests to its own API. */
-const AGENT_USER = { username: 'system:skerry-edge', groups: ['system:masters', 'system:authenticated'] };
+/** The agent's own requests to its own API: only the node itself makes its Node and ends pods that the cloud wants ended. */
+const agentUser = (node: string) => ({
+  username: `system:node:${node}`,
+  groups: ['system:masters', 'system:authenticated'],
+});
 const CLOUD_KEYS_RETRY_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 
@@ -114,7 +117,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   });
   const client = createInProcessClient({
     handle: (request) => api.handle(request),
-    user: AGENT_USER,
+    user: agentUser(node),
     userAgent: 'skerry-edge',
   });
 
@@ -146,7 +149,9 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     localApi: () => listeners.address,
     requestToken: podTokens({ node, store: replica.store, issuer: access.issuer, ask, isConnected, clock, log }),
   });
-  late.use(createNodeStreamHandler({ nodeName: node, pods: pods.pods, runtimes: [runtime], clock, directory: paths.home }));
+  late.use(
+    createNodeStreamHandler({ nodeName: node, pods: pods.pods, runtimes: [runtime], clock, directory: paths.home }),
+  );
 
   const keeper = keepIdentity({
     directory: paths.identity,

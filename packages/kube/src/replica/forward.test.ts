@@ -56,8 +56,11 @@ test('an account whose pods are on the node is spoken for, with the groups the c
     size: 2,
   }));
 
-test('anybody else is only the node: not an account from elsewhere, not an administrator', async () => {
-  for (const username of ['system:serviceaccount:kube-system:root', 'kubernetes-admin', 'system:node:edge-2']) {
+test('an account without pods on the node is refused, and not taken for the node', () =>
+  assert.rejects(ask(request('system:serviceaccount:kube-system:root')), /may not speak for .*kube-system\/root/));
+
+test('anybody else is only the node: not an administrator, not another node', async () => {
+  for (const username of ['kubernetes-admin', 'system:node:edge-2']) {
     await check(request(username), { user: 'system:node:edge-1', groups: ['system:nodes', 'system:authenticated'] });
   }
 });

@@ -64,6 +64,7 @@ export async function answerForwarded(
   signal: AbortSignal,
 ): Promise<void> {
   const asked = parseHeader(header);
+  const user = userFor(options, node, asked.user);
   stream.accept?.();
   const body = Buffer.concat(await collect(stream, MAX_FORWARDED_BODY_BYTES));
   const response = await options.handle({
@@ -75,7 +76,7 @@ export async function answerForwarded(
       'content-type': asked.contentType,
       'user-agent': asked.userAgent ?? 'skerry-edge',
     },
-    user: userFor(options, node, asked.user),
+    user,
     signal,
     ...(body.length === 0 ? {} : { body }),
   });
@@ -99,10 +100,20 @@ function parseHeader(bytes: Uint8Array): ForwardHeader {
 
 const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
-/** Invariant: a node gains nothing by forwarding that its own pods' accounts could not ask for themselves. */
+/**
+ * Invariant: a node gains nothing by forwarding that its own pods' accounts could not ask for themselves, and an account whose
+ * pods have left the node is not lent the node's own identity.
+ */
 function userFor({ isOnNode }: ForwardedOptions, node: string, username: string): UserInfo {
   const [, namespace = '', name = ''] = SERVICE_ACCOUNT.exec(username) ?? [];
-  if (name !== '' && isOnNode(node, namespace, name)) {
+  if (name !== '') {
+    if (!isOnNode(node, namespace, name)) {
+      throw new StatusError(
+        403,
+        'Forbidden',
+        `node "${node}" may not speak for the service account "${namespace}/${name}"`,
+      );
+    }
     return {
       username,
       groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
