@@ -1,0 +1,123 @@
+/** Every manifest in examples/ does what its comment says, applied as a user applies it. */
+import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { CHECKOUT, eventually, requireSystem, TestCloud, TestEdge } from '@skerry/testkit/processes';
+
+let cloud: TestCloud;
+let edges: readonly TestEdge[] = [];
+
+before(async () => {
+  cloud = await TestCloud.start();
+  edges = await Promise.all(['edge-1', 'edge-2'].map((name) => TestEdge.join(cloud, { name })));
+  await cloud.kubectl(['wait', '--for=condition=Ready', 'node', '--all', '--timeout=30s']);
+});
+after(async () => {
+  await Promise.all(edges.map((edge) => edge[Symbol.asyncDispose]()));
+  await cloud?.[Symbol.asyncDispose]();
+});
+
+const tried = new Set<string>();
+
+function apply(file: string): Promise<string> {
+  tried.add(file);
+  return cloud.kubectl(['apply', '-f', join(CHECKOUT, 'examples', file)]);
+}
+
+function says(pod: string, text: RegExp, ...args: readonly string[]): Promise<string | false> {
+  return eventually(`${pod} says ${text}`, async () => {
+    const log = await cloud.kubectl(['logs', pod, ...args]);
+    return text.test(log) && log;
+  });
+}
+
+const isReady = (pod: string) => cloud.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s']);
+
+test('hello.yaml: three copies say where they run', async (t) => {
+  if (!requireSystem(t, 'bubblewrap')) return;
+  await apply('hello.yaml');
+  await cloud.kubectl(['rollout', 'status', 'deployment/hello', '--timeout=60s']);
+  await says('deployment/hello', /hello from hello-\S+ on edge-[12]/);
+});
+
+test('far.yaml: only edge-2 runs it', async (t) => {
+  if (!requireSystem(t, 'bubblewrap')) return;
+  await apply('far.yaml');
+  await cloud.kubectl(['rollout', 'status', 'deployment/far', '--timeout=60s']);
+  const node = await cloud.kubectl(['get', 'pods', '-l', 'app=far', '-o', 'jsonpath={.items[0].spec.nodeName}']);
+  assert.equal(node, 'edge-2');
+});
+
+test('config-reload.yaml: a changed ConfigMap shows without a restart', async (t) => {
+  if (!requireSystem(t, 'bubblewrap')) return;
+  await apply('config-reload.yaml');
+  await isReady('greeter');
+  await says('greeter', /good morning/);
+  await cloud.kubectl(['patch', 'configmap', 'greeting', '-p', '{"data":{"text":"good evening"}}']);
+  await says('greeter', /good evening/, '--tail=1');
+  const restarts = ['get', 'pod', 'greeter', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}'];
+  assert.equal(await cloud.kubectl(restarts), '0');
+});
+
+test('probes-and-hooks.yaml: a failing probe restarts the program, and the hook mends it', async (t) => {
+  if (!requireSystem(t, 'bubblewrap')) return;
+  await apply('probes-and-hooks.yaml');
+  await isReady('probed');
+  await cloud.kubectl(['exec', 'probed', '--', 'rm', '/work/alive']);
+  await cloud.kubectl([
+    'wait',
+    '--for=jsonpath={.status.containerStatuses[0].restartCount}=1',
+    'pod/probed',
+    '--timeout=60s',
+  ]);
+  await isReady('probed');
+});
+
+test('init-and-sidecar.yaml: the sidecar ships what init container and program wrote', async (t) => {
+  if (!requireSystem(t, 'bubblewrap')) return;
+  await apply('init-and-sidecar.yaml');
+  await isReady('together');
+  await says('together', /prepared\n(.*\n)*working/, '-c', 'shipper');
+});
+
+test('daemon-set.yaml: one pod on each node', async (t) => {
+  if (!requireSystem(t, 'bubblewrap')) return;
+  await apply('daemon-set.yaml');
+  await cloud.kubectl(['rollout', 'status', 'daemonset/watcher', '--timeout=60s']);
+  const nodes = ['get', 'pods', '-l', 'app=watcher', '-o', 'jsonpath={.items[*].spec.nodeName}'];
+  assert.deepEqual((await cloud.kubectl(nodes)).split(' ').sort(), ['edge-1', 'edge-2']);
+});
+
+test('rbac.yaml: the account reads ConfigMaps and no Secrets at the nearest API', async (t) => {
+  if (!requireSystem(t, 'bubblewrap', 'curl')) return;
+  await apply('rbac.yaml');
+  await isReady('asker');
+  await says('asker', /configmaps: 200 secrets: 403/);
+});
+
+test('autonomy.yaml: the pod carries its own word', async (t) => {
+  if (!requireSystem(t, 'bubblewrap')) return;
+  await apply('autonomy.yaml');
+  await cloud.kubectl(['rollout', 'status', 'deployment/movable', '--timeout=60s']);
+  const word = ['get', 'pods', '-l', 'app=movable', '-o', 'jsonpath={.items[0].metadata.annotations}'];
+  assert.match(await cloud.kubectl(word), /"skerry.io\/autonomy-duration":"5m"/);
+});
+
+test('custom-resource.yaml and lighthouse.yaml: a kind of your own is defaulted, validated and printed', async () => {
+  await apply('custom-resource.yaml');
+  await cloud.kubectl(['wait', '--for=condition=Established', 'crd/lighthouses.example.org', '--timeout=30s']);
+  await apply('lighthouse.yaml');
+  assert.match(await cloud.kubectl(['get', 'lh']), /NAME +RANGE\nouter-rock +18/);
+  assert.equal(await cloud.kubectl(['get', 'lh', 'outer-rock', '-o', 'jsonpath={.spec.colour}']), 'white');
+  const patch = ['patch', 'lh', 'outer-rock', '--type=merge', '-p', '{"spec":{"rangeMiles":31}}'];
+  const { code, stderr } = await cloud.tryKubectl(patch);
+  assert.equal(code, 1);
+  assert.match(stderr, /should be less than or equal to 30/);
+});
+
+test('no example is left untried', (t) => {
+  if (!requireSystem(t, 'bubblewrap', 'curl')) return;
+  const files = globSync('*.yaml', { cwd: join(CHECKOUT, 'examples') });
+  assert.deepEqual([...tried].sort(), files.sort());
+});
