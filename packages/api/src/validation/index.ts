@@ -1,4 +1,5 @@
 export { formatDuration, parseDuration } from '../durations.ts';
+export { type CronSchedule, isTimeZone, lastCronTime, nextCronTime, parseCron } from './cron-schedule.ts';
 export { applyKindDefaults } from './defaults/index.ts';
 export { type ValidateOptions, validateKind } from './kinds/index.ts';
 export { type MetaRow, validateMeta } from './kinds/meta.ts';

@@ -3,6 +3,7 @@ import type { Gvr } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import { type ControllerSpec, runController } from '@skerry/kube/controller';
 import { type CloudContext, type CloudContextOptions, cloudContext } from './context.ts';
+import { cronJobController } from './cron-job/index.ts';
 import { daemonSetController } from './daemon-set/index.ts';
 import { deploymentController } from './deployment/index.ts';
 import { endpointSliceController } from './endpoint-slice/index.ts';
@@ -61,6 +62,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     replicaSetController(context),
     daemonSetController(context),
     jobController(context),
+    cronJobController(context),
     endpointSliceController(context),
     ...(hasRow(context, ENDPOINTS) ? [endpointsController(context)] : []),
     garbageCollector(context),

@@ -1,6 +1,7 @@
 /** Deployments, sets and jobs. */
 import { isObject, type JsonObject, jsonEqual, objectAt, textAt } from '../../json.ts';
 import { forbidden, invalid, notSupported, required } from '../../walker/field-errors.ts';
+import { isTimeZone, parseCron } from '../cron-schedule.ts';
 import { atLeast, countOrPercent, eachItem, type Faults, isZeroCount, oneOf } from './checks.ts';
 import { checkTemplate } from './pod.ts';
 import { immutable, type KindRules } from './rules.ts';
@@ -199,11 +200,6 @@ function checkJobUpdate(faults: Faults, job: JsonObject, old: JsonObject): void 
   if (!isPending) immutable('spec.template')(faults, job, old);
 }
 
-const CRON_FIELD = String.raw`(\*|\?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?`;
-const CRON = new RegExp(
-  `^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every \\S+|${Array(5).fill(`${CRON_FIELD}(,${CRON_FIELD})*`).join(String.raw`\s+`)})$`,
-);
-
 function checkCronJob(faults: Faults, job: JsonObject): void {
   const spec = objectAt(job, 'spec');
   const name = textAt(job, 'metadata', 'name');
@@ -212,8 +208,12 @@ function checkCronJob(faults: Faults, job: JsonObject): void {
   }
   const { schedule } = spec;
   if (typeof schedule !== 'string' || schedule === '') faults.push(required('spec.schedule'));
-  else if (schedule.length > 256 || !CRON.test(schedule.trim()))
+  else if (parseCron(schedule) === undefined)
     faults.push(invalid('spec.schedule', schedule, 'not a valid cron schedule'));
+  const { timeZone } = spec;
+  if (typeof timeZone === 'string' && !isTimeZone(timeZone)) {
+    faults.push(invalid('spec.timeZone', timeZone, `unknown time zone ${timeZone}`));
+  }
   oneOf(faults, 'spec.concurrencyPolicy', spec['concurrencyPolicy'], ['Allow', 'Forbid', 'Replace'], true);
   for (const field of ['startingDeadlineSeconds', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit']) {
     atLeast(faults, `spec.${field}`, spec[field], 0);
