@@ -1,6 +1,20 @@
-/** `npm run pack`: one tarball an architecture that needs nothing of the machine it lands on: Node, bundles, units, licence. */
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+/**
+ * `npm run pack`: one tarball an architecture that needs nothing of the machine it lands on: Node, bundles, units, licence.
+ * `-- --arch ARCH` packs one, `--out DIR` puts it elsewhere, `--fast` takes the bundles as they are and compresses little.
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { buildBundles, LIB, version } from './build.ts';
 import { capture, ROOT, say } from './tasks.ts';
 
@@ -12,10 +26,18 @@ const DIST = join(ROOT, 'dist');
 /** Reproducible: the same sources give the same bytes. */
 const TAR_FLAGS = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
 
-export async function pack(arch: Arch): Promise<string> {
+interface PackOptions {
+  readonly arch: Arch;
+  /** The folder that gets the tarball. */
+  readonly out: string;
+  /** 1 to 9, as gzip has it. */
+  readonly level: number;
+}
+
+async function pack({ arch, out, level }: PackOptions): Promise<string> {
   const name = `skerry-${version()}-linux-${arch}`;
-  const stage = join(DIST, name);
-  rmSync(stage, { recursive: true, force: true });
+  const work = mkdtempSync(join(out, '.pack-'));
+  const stage = join(work, name);
   for (const folder of ['bin', 'lib', 'systemd']) mkdirSync(join(stage, folder), { recursive: true });
   copyFileSync(join(ROOT, 'bin', 'skerry'), join(stage, 'skerry'));
   copyFileSync(await nodeBinary(arch), join(stage, 'bin', 'node'));
@@ -23,10 +45,13 @@ export async function pack(arch: Arch): Promise<string> {
   for (const bundle of ['skerry', 'cloud', 'edge', 'supervisor'])
     copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
   cpSync(join(ROOT, 'deploy', 'systemd'), join(stage, 'systemd'), { recursive: true });
-  for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) copyFileSync(join(ROOT, file), join(stage, file));
-  const tarball = join(DIST, `${name}.tar.gz`);
-  await must('tar', [...TAR_FLAGS, '-C', DIST, '-czf', tarball, name]);
-  rmSync(stage, { recursive: true, force: true });
+  for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md'].filter((name) => existsSync(join(ROOT, name))))
+    copyFileSync(join(ROOT, file), join(stage, file));
+  const tarball = join(out, `${name}.tar.gz`);
+  // The time of packing is no part of it (-n): the same sources give the same bytes.
+  await must('tar', [...TAR_FLAGS, '-C', work, '-I', `gzip -n -${level}`, '-cf', join(work, 'tarball'), name]);
+  renameSync(join(work, 'tarball'), tarball);
+  rmSync(work, { recursive: true, force: true });
   return tarball;
 }
 
@@ -53,10 +78,19 @@ async function must(command: string, args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command} failed: ${output}`);
 }
 
-if (import.meta.main) {
-  await buildBundles(true);
-  for (const arch of ARCHES) {
-    const tarball = await pack(arch);
-    say(`dist/${basename(tarball)} (${Math.round(statSync(tarball).size / 2 ** 20)} MiB)`);
+if (import.meta.main) await main();
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { arch: { type: 'string' }, out: { type: 'string' }, fast: { type: 'boolean', default: false } },
+  });
+  const arches = ARCHES.filter((arch) => values.arch === undefined || values.arch === arch);
+  if (arches.length === 0) throw new Error(`--arch is one of ${ARCHES.join(', ')}`);
+  const out = resolve(values.out ?? DIST);
+  mkdirSync(out, { recursive: true });
+  await buildBundles(!values.fast);
+  for (const arch of arches) {
+    const tarball = await pack({ arch, out, level: values.fast ? 1 : 9 });
+    say(`${relative(ROOT, tarball)} (${Math.round(statSync(tarball).size / 2 ** 20)} MiB)`);
   }
 }
