@@ -12,7 +12,6 @@ import { createEdgeLink, type EdgeLink } from '@skerry/link/node';
 import { isPattern, linkTlsOptions, parseJoinToken } from '@skerry/security/identity';
 import { openPki, privateKeyFromPem } from '@skerry/security/pki';
 import { keyFileFor, openSealer } from '@skerry/security/secrets';
-import { JWKS_PATH } from '@skerry/security/tokens';
 import {
   createNodeReporter,
   createNodeStreamHandler,
@@ -22,13 +21,14 @@ import {
   hostAddresses,
   type ProcessRuntime,
 } from '@skerry/workloads/edge';
-import { type AskCloud, askOver } from './cloud-requests.ts';
+import { followCloudKeys } from './cloud-keys.ts';
+import { askOver } from './cloud-requests.ts';
 import { type EdgePaths, edgePaths, makeFolders, onlyNode } from './data-dir.ts';
 import { edgeErrors } from './errors.ts';
 import type { edgeFlags } from './flags.ts';
 import { keepIdentity, openIdentity } from './identity-keeper.ts';
 import { watchLink } from './link-watch.ts';
-import { type LocalAccess, openLocalAccess } from './local-access.ts';
+import { openLocalAccess } from './local-access.ts';
 import { createLocalApi, listenLocally } from './local-api.ts';
 import { linkStreamHandler, localDialer } from './node-streams.ts';
 import { podTokens } from './pod-tokens.ts';
@@ -59,8 +59,6 @@ const agentUser = (node: string) => ({
   username: `system:node:${node}`,
   groups: ['system:masters', 'system:authenticated'],
 });
-const CLOUD_KEYS_RETRY_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 10_000;
 
 export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const { flags, clock, log, version } = options;
@@ -178,7 +176,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     random: Math.random,
   });
   const forget = watchLink(link, keeper, log);
-  void fetchCloudKeys({ node, ask, isConnected, access, clock, log, signal });
+  void followCloudKeys({ node, ask, link, access, clock, log, signal });
   link.start();
   const running = Promise.allSettled([pods.run(signal), reporter.run(signal)]);
   log.info({ node, api: formatHostPort(listeners.address), dataDir }, 'serving');
@@ -265,36 +263,4 @@ function withOwnAuthority(client: Client, caPem: string): Client {
       return { ...object, data: { ...data, 'ca.crt': `${data['ca.crt'] ?? ''}\n${caPem}` } };
     },
   };
-}
-
-interface CloudKeysOptions {
-  readonly node: string;
-  readonly ask: AskCloud;
-  readonly isConnected: () => boolean;
-  readonly access: LocalAccess;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-}
-
-/** The keys that the cloud's tokens are checked with, once a run, as soon as there is a link. */
-async function fetchCloudKeys({ node, ask, isConnected, access, clock, log, signal }: CloudKeysOptions): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      if (isConnected()) {
-        const response = await ask({
-          method: 'GET',
-          path: JWKS_PATH,
-          query: new URLSearchParams(),
-          headers: { accept: 'application/json' },
-          user: { username: `system:node:${node}`, groups: [] },
-          signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
-        });
-        if (response.status === 200) return access.setCloudKeys(Buffer.from(response.body as Uint8Array).toString());
-      }
-    } catch (error) {
-      log.debug({ error }, 'the cloud’s keys did not come');
-    }
-    await clock.sleep(CLOUD_KEYS_RETRY_MS, signal).catch(() => {});
-  }
 }

@@ -3,6 +3,7 @@
  * same relations that feed its replica; this file adds only what is a node's by name.
  */
 import type { Attributes, Authorizer, Decision } from '@skerry/api';
+import { DISCOVERY_PATH, JWKS_PATH } from '../tokens/index.ts';
 import { nodeOf } from './node-name.ts';
 
 export interface ObjectKey {
@@ -43,15 +44,19 @@ const COMMON_CREATES: ReadonlySet<string> = new Set([
 
 const EVENTS: ReadonlySet<string> = new Set(['/events', 'events.k8s.io/events']);
 
+/** A node verifies the tokens of its pods itself. */
+const TOKEN_KEY_PATHS: ReadonlySet<string> = new Set([JWKS_PATH, DISCOVERY_PATH]);
+
 const NO_OPINION: Decision = { allowed: false };
 const ALLOWED: Decision = { allowed: true, reason: 'node' };
 
 /** Gives no opinion on users that are not nodes; refuses nodes with the reason. */
 export function createNodeAuthorizer(options: NodeAuthorizerOptions): Authorizer {
   return {
-    authorize: ({ user, verb, resource }) => {
+    authorize: ({ user, verb, resource, path }) => {
       const node = nodeOf(user);
-      if (node === undefined || !resource) return NO_OPINION;
+      if (node === undefined) return NO_OPINION;
+      if (!resource) return verb === 'get' && TOKEN_KEY_PATHS.has(path) ? ALLOWED : NO_OPINION;
       if (mayByName(node, verb, resource) || mayByConcern(options, node, verb, resource)) return ALLOWED;
       const what = `${resource.resource}${resource.subresource ? `/${resource.subresource}` : ''}`;
       return { allowed: false, reason: `no relationship found between node '${node}' and this ${what} object` };

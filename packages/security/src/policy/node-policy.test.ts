@@ -49,6 +49,15 @@ function check(given: Request, allowed: boolean): void {
 const mine = { name: 'mine', namespace: 'shop' };
 const other = { name: 'other', namespace: 'shop' };
 
+test('a node fetches the keys it verifies tokens with, and no other path by being a node', () => {
+  const may = (verb: string, path: string, user = A) => authorizer.authorize({ user, verb, path }).allowed;
+  assert.ok(may('get', '/openid/v1/jwks'));
+  assert.ok(may('get', '/.well-known/openid-configuration'));
+  assert.ok(!may('post', '/openid/v1/jwks'));
+  assert.ok(!may('get', '/metrics'));
+  assert.ok(!may('get', '/openid/v1/jwks', { username: 'eve', groups: ['system:authenticated'] }));
+});
+
 test('a node reads what concerns it and nothing else', () => {
   for (const kind of ['/secrets', '/configmaps', '/pods', 'devices.skerry.io/devices']) {
     check({ verb: 'get', kind, ...mine }, true);
