@@ -18,6 +18,7 @@ const CHECKS: readonly Check[] = [
   { name: 'types (tsc)', run: () => capture(npmBin('tsc'), ['-p', '.']) },
   { name: 'dead code (knip)', run: () => capture(npmBin('knip'), ['--no-progress', '--no-config-hints']) },
   { name: 'facts of the API (generated)', run: () => node('scripts/generate-facts.ts', '--check') },
+  { name: 'reference pages (generated)', run: () => node('scripts/generate-docs.ts', '--check') },
   { name: 'list of queries (generated)', run: () => node('scripts/list-queries.ts', '--check') },
   { name: 'rules of the house', run: () => node('--test', '--test-reporter=dot', ...RULES) },
   { name: 'ledger of the agent', run: () => checkLedgers(process.argv.includes('--update')) },

@@ -15,6 +15,7 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'strace', program: 'strace', purpose: 'counting fsyncs before acknowledgements' },
   { name: 'faketime', program: 'faketime', purpose: 'nodes and clouds with another clock' },
   { name: 'iproute2', program: 'ip', purpose: 'network namespaces of the tests' },
+  { name: 'curl', program: 'curl', purpose: 'examples/rbac.yaml, whose pod asks the API' },
   { name: 'procps', program: 'ps', purpose: 'process facts in tests' },
   { name: 'containerd', program: 'containerd', purpose: 'pods as containers' },
   { name: 'runc', program: 'runc', purpose: 'what containerd starts containers with' },

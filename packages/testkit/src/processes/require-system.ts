@@ -9,6 +9,7 @@ const PROGRAMS = {
   strace: 'strace',
   faketime: 'faketime',
   iproute2: 'ip',
+  curl: 'curl',
   procps: 'ps',
   containerd: 'containerd',
   runc: 'runc',
@@ -20,12 +21,19 @@ export type SystemNeed = keyof typeof PROGRAMS | 'root';
 
 /** True when all is there. Otherwise skips the test with the reason; with SKERRY_TEST_REQUIRE=all it fails instead. */
 export function requireSystem(test: TestContext, ...needs: readonly SystemNeed[]): boolean {
-  const missing = needs.filter((need) => !isPresent(need));
-  if (missing.length === 0) return true;
-  const reason = missing.map(explain).join('; ');
-  if (process.env['SKERRY_TEST_REQUIRE'] === 'all') throw new Error(reason);
+  const reason = skipWithout(...needs);
+  if (reason === false) return true;
   test.skip(reason);
   return false;
+}
+
+/** For a whole suite: why it is left out, or false when all is there. With SKERRY_TEST_REQUIRE=all it throws instead. */
+export function skipWithout(...needs: readonly SystemNeed[]): string | false {
+  const missing = needs.filter((need) => !isPresent(need));
+  if (missing.length === 0) return false;
+  const reason = missing.map(explain).join('; ');
+  if (process.env['SKERRY_TEST_REQUIRE'] === 'all') throw new Error(reason);
+  return reason;
 }
 
 function explain(need: SystemNeed): string {
