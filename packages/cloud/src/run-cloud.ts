@@ -20,6 +20,7 @@ import { openHub, type RunningHub } from './hub.ts';
 import { publishLink } from './link-facts.ts';
 import { firstAddress, localHost } from './machine-names.ts';
 import { linkDialer } from './node-dialer.ts';
+import { runRoleAggregation } from './role-aggregation.ts';
 import { sweepTokens } from './token-sweeper.ts';
 
 export interface CloudOptions {
@@ -129,6 +130,7 @@ function startWork(ground: Ground, { client, hub, listener, server }: Served, st
     apiEndpoint: { address: firstAddress(names), port: listener.port ?? flags.listen.port },
   });
   const sweeping = sweepTokens({ client, clock, log, signal });
+  const aggregating = runRoleAggregation({ client, clock, log, signal });
   const renewing = renewCredentials(clock, signal, () => {
     if (!pki.refresh()) return;
     listener.setTls(servingTls(pki));
@@ -137,7 +139,7 @@ function startWork(ground: Ground, { client, hub, listener, server }: Served, st
   });
   stack.defer(async () => {
     stopping.abort();
-    await Promise.all([controllers.ended, sweeping, renewing]);
+    await Promise.all([controllers.ended, sweeping, aggregating, renewing]);
   });
 }
 

@@ -37,16 +37,16 @@ interface World {
   readonly directory: string;
   readonly revoke: () => void;
   /** Pulls the cable, or puts it back. */
-  setReachable(isReachable: boolean): void;
+  readonly setReachable: (isReachable: boolean) => void;
   /** Certificates given out after joining. */
-  renewals(): number;
+  readonly renewals: () => number;
   /** Renewals asked for, with success or without. */
-  attempts(): number;
+  readonly attempts: () => number;
   /** Both clocks go on. */
-  pass(ms: number): Promise<void>;
-  createToken(name?: string): Promise<string>;
-  open(request?: Partial<JoinRequest>): Promise<NodeIdentity>;
-  keep(identity: NodeIdentity): IdentityKeeper;
+  readonly pass: (ms: number) => Promise<void>;
+  readonly createToken: (name?: string) => Promise<string>;
+  readonly open: (request?: Partial<JoinRequest>) => Promise<NodeIdentity>;
+  readonly keep: (identity: NodeIdentity) => IdentityKeeper;
 }
 
 interface Given {

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import type { Gvr, KubeObject, UserInfo } from '@skerry/api';
+import { silentLogger } from '@skerry/base';
+import { type Client, createInProcessClient } from '@skerry/kube/client';
+import { createApiServer } from '@skerry/kube/server';
+import { openStore } from '@skerry/kube/store';
+import { type FakeClock, fakeClock } from '@skerry/testkit';
+import { nodeRestrictionStep } from './admission.ts';
+import { runRoleAggregation } from './role-aggregation.ts';
+
+const CLUSTER_ROLES: Gvr = { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterroles' };
+const PODS: Gvr = { group: '', version: 'v1', resource: 'pods' };
+const NODES: Gvr = { group: '', version: 'v1', resource: 'nodes' };
+const ADMIN: UserInfo = { username: 'admin', groups: ['system:masters'] };
+const NODE: UserInfo = { username: 'system:node:edge-1', groups: ['system:nodes'] };
+
+const PATIENCE = 100;
+
+interface World {
+  readonly clock: FakeClock;
+  readonly admin: Client;
+  readonly node: Client;
+  readonly signal: AbortSignal;
+  /** Ends with the story, once its signal is aborted. */
+  readonly running: Promise<void>[];
+}
+
+/** An API server on a store of its own, asked by its administrator and by a node that everything is authorized for. */
+async function check(story: (world: World) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'skerry-policy-'));
+  const clock = fakeClock();
+  const store = openStore({ file: join(folder, 'store.db'), clock, log: silentLogger });
+  const authorizer = { authorize: () => ({ allowed: true }) };
+  const api = createApiServer({ store, clock, log: silentLogger, authorizer, admission: [nodeRestrictionStep] });
+  const clientOf = (user: UserInfo) => createInProcessClient({ handle: (request) => api.handle(request), user });
+  const stopping = new AbortController();
+  const running: Promise<void>[] = [];
+  try {
+    await story({ clock, admin: clientOf(ADMIN), node: clientOf(NODE), signal: stopping.signal, running });
+  } finally {
+    stopping.abort();
+    await Promise.all(running);
+    api.close();
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const PART_OF = 'rbac.authorization.k8s.io/aggregate-to-';
+const rule = (resource: string) => ({ apiGroups: [''], resources: [resource], verbs: ['get'] });
+
+function role(name: string, more: object, labels: Readonly<Record<string, string>> = {}): KubeObject {
+  return { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name, labels }, ...more };
+}
+
+test('an aggregated role shows the rules of its parts, and follows them', () =>
+  check(async ({ admin, clock, signal, running }) => {
+    running.push(runRoleAggregation({ client: admin, clock, log: silentLogger, signal }));
+    const chosen = { clusterRoleSelectors: [{ matchLabels: { [`${PART_OF}view`]: 'true' } }] };
+    const shows = async (expected: readonly object[]) => {
+      const rulesOf = async () => (await admin.get({ gvr: CLUSTER_ROLES, name: 'view' }))['rules'] ?? [];
+      for (let turn = 0; turn < PATIENCE && !isDeepStrictEqual(await rulesOf(), expected); turn++) await clock.settle();
+      assert.deepEqual(await rulesOf(), expected);
+    };
+    await admin.create(CLUSTER_ROLES, role('view', { rules: [], aggregationRule: chosen }));
+    await admin.create(CLUSTER_ROLES, role('more', { rules: [rule('pods')] }, { [`${PART_OF}view`]: 'true' }));
+    await admin.create(CLUSTER_ROLES, role('other', { rules: [rule('secrets')] }));
+    await shows([rule('pods')]);
+    await admin.delete({ gvr: CLUSTER_ROLES, name: 'more' });
+    await shows([]);
+  }));
+
+/** A mirror pod of the node, with what it names beside its container. */
+function mirror(spec: object, owner = 'edge-1'): KubeObject {
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: owner, uid: 'any', controller: true }];
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'own',
+      namespace: 'default',
+      annotations: { 'kubernetes.io/config.mirror': 'x' },
+      ownerReferences,
+    },
+    spec: { nodeName: 'edge-1', containers: [{ name: 'main', image: 'host', ...spec }] },
+  };
+}
+
+test('a node may not reach for a Secret by naming it in a pod of its own', () =>
+  check(async ({ admin, node }) => {
+    await admin.create(
+      { group: '', version: 'v1', resource: 'namespaces' },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } },
+    );
+    const secretKeyRef = { name: 'harbour', key: 'key' };
+    await assert.rejects(
+      node.create(PODS, mirror({ env: [{ name: 'A', valueFrom: { secretKeyRef } }] })),
+      /can not create pods that reference secrets/,
+    );
+    await assert.rejects(
+      node.create(PODS, mirror({ envFrom: [{ configMapRef: { name: 'plans' } }] })),
+      /reference configmaps/,
+    );
+    await assert.rejects(node.create(PODS, mirror({}, 'edge-2')), /can only own its mirror pods itself/);
+    await node.create(PODS, mirror({}));
+  }));
+
+test('a node does not delete itself, nor says where things are placed, nor who owns it', () =>
+  check(async ({ admin, node }) => {
+    const itself = { gvr: NODES, name: 'edge-1' };
+    const labels = (more: object) => ({ metadata: { labels: more } });
+    await node.create(NODES, {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'edge-1', labels: { 'skerry.io/edge': 'true' } },
+    });
+    await assert.rejects(
+      node.patch(itself, labels({ 'apps.skerry.io/pool': 'gold' }), { type: 'merge' }),
+      /apps\.skerry\.io\/pool/,
+    );
+    await assert.rejects(node.delete(itself), /not allowed to delete itself/);
+    await admin.patch(itself, labels({ 'apps.skerry.io/pool': 'gold' }), { type: 'merge' });
+    await node.patch(itself, labels({ 'runtime.skerry.io/process': 'true' }), { type: 'merge' });
+  }));
