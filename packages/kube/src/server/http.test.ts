@@ -219,6 +219,27 @@ test('a new certificate is used by new connections', async () => {
   await assert.rejects(server.ask('GET', '/readyz'), /self-signed certificate/);
 });
 
+test('the connections of one client certificate are ended at once, and no others', async () => {
+  await using server = await running();
+  const open = async (credential: object) => {
+    const at = { host: '127.0.0.1', port: server.listener.port ?? 0, ca: SERVER.ca as string };
+    const socket = connect({ ...at, ...credential });
+    // Only an answer says that the server has seen the certificate.
+    socket.write('GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n');
+    await once(socket, 'data');
+    return socket;
+  };
+  const [bob, nobody] = [await open(CLIENT), await open({})];
+  const ended = untilClosed(bob);
+  assert.equal(
+    server.listener.disconnect((certificate) => Buffer.from(certificate).includes('bob')),
+    1,
+  );
+  await ended;
+  assert.equal(nobody.destroyed, false);
+  nobody.destroy();
+});
+
 test('closing lets go of idle connections and ends watches', async () => {
   const server = await running();
   const socket = connect({ host: '127.0.0.1', port: server.listener.port ?? 0, ca: SERVER.ca as string });

@@ -114,6 +114,16 @@ test('a revoked node is out at once and does not come back', async () => {
   await assert.rejects(cloud.hub.openStream('n1', new Uint8Array()), (error) => hasCode(error, 'LINK_NOT_CONNECTED'));
 });
 
+test('an edge whose certificate does not hold hears so', async () => {
+  await using cloud = await new Loopback({ nodeOf: () => undefined }).start();
+  cloud.server.removeAllListeners('upgrade');
+  cloud.server.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 401 certificate\r\nConnection: close\r\n\r\n'));
+  const { link, until } = cloud.edge('n1');
+  link.start();
+  await until(({ refused }) => refused?.code === 'certificate');
+  assert.equal(link.status().connected, false);
+});
+
 test('a copy of a live node is refused, and both are flagged', async () => {
   await using cloud = await new Loopback().start();
   const folder = newFolder();
