@@ -8,7 +8,7 @@ import type { ApiResponse } from './contract.ts';
 import { createObject } from './create.ts';
 import { type Call, type Engine, find, groupResource, nameOf, servedVersion } from './engine.ts';
 import { respondObject } from './forms.ts';
-import { takeObject } from './incoming.ts';
+import { settleName, takeObject } from './incoming.ts';
 import { applyConfiguration } from './managed-fields.ts';
 import { toServedObject } from './object-text.ts';
 import { checkWrite } from './replica-writes.ts';
@@ -86,13 +86,13 @@ async function applyPatch(
   }
   const { duplicates, value } = incoming.body;
   const config = takeObject(call, value, { duplicates, fieldValidation: options.fieldValidation });
+  settleName(nameOf(call.route), config);
   const old = stored === undefined ? undefined : toServedObject(stored, servedVersion(call.kind));
   const { object, changed } = applyConfiguration(engine, call, { old, config, options });
   if (stored === undefined) {
     if (call.route.subresource !== undefined) throw missing(engine, call);
     // Who may patch may not therefore create.
     authorize(engine.authorizer, call.request, { ...call.route, verb: 'create' });
-    object.metadata.name = nameOf(call.route);
     return respondObject(engine, call, 201, await createObject(engine, call, object, options, true));
   }
   if (!changed) return respondObject(engine, call, 200, stored);

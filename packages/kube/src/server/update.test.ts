@@ -86,6 +86,15 @@ test('an apply that would create needs the right to create', async () => {
   assert.equal((await ask('PATCH', `${MAPS}/m?fieldManager=one`, { headers, body })).status, 403);
 });
 
+test('an apply names its object twice, and both must agree, also when it creates', async () => {
+  const { ask } = scratchServer();
+  const headers = { 'content-type': 'application/apply-patch+yaml' };
+  const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } };
+  const answer = await ask('PATCH', `${MAPS}/m?fieldManager=one`, { headers, body });
+  assert.equal(answer.status, 400);
+  assert.match(answer.json.message, /name of the object \(other\) does not match the name on the URL \(m\)/);
+});
+
 test('what belongs to another door is not written through this one', async () => {
   const { ask } = scratchServer();
   await ask('POST', '/api/v1/namespaces', { body: { metadata: { name: 'shop' } } });
