@@ -1,5 +1,5 @@
 /** The `skerry cloud` process, and `skerry restore`: the only file of this package that reads the environment and may exit. */
-import { describeError, jsonLogger, systemClock } from '@skerry/base';
+import { describeError, jsonLogger, runService, systemClock } from '@skerry/base';
 import { describeFlags, parseFlags } from '@skerry/base/flags';
 import { restoreCommand, restoreFlags } from './backup/restore.ts';
 import { cloudFlags } from './flags.ts';
@@ -33,18 +33,10 @@ async function serve(args: readonly string[]): Promise<void> {
     now: Date.now,
     level: flags['log-level'],
   });
-  const cloud = await runCloud({
-    flags,
-    keyDir: defaults.keyDir,
-    version: __SKERRY_VERSION__,
-    clock: systemClock,
-    log,
-  });
-  process.send?.(cloud.facts);
-  const stop = () => void cloud.stop().then(() => process.exit(0));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-  // Whoever started us is gone: nobody would ever stop us.
-  if (process.connected) process.once('disconnect', stop);
+  const { keyDir } = defaults;
+  await runService({ host: process, clock: systemClock, log }, () =>
+    runCloud({ flags, keyDir, version: __SKERRY_VERSION__, clock: systemClock, log }),
+  );
 }
 
 async function restore(args: readonly string[]): Promise<void> {

@@ -1,6 +1,6 @@
 /** The `skerry edge` process: the only file of this package that reads the environment and may exit. */
 import { join } from 'node:path';
-import { describeError, jsonLogger, systemClock } from '@skerry/base';
+import { describeError, jsonLogger, runService, systemClock } from '@skerry/base';
 import { describeFlags, parseFlags } from '@skerry/base/flags';
 import { edgeFlags } from './flags.ts';
 import { runEdge } from './run-edge.ts';
@@ -31,23 +31,19 @@ async function serve(args: readonly string[]): Promise<void> {
     now: Date.now,
     level: flags['log-level'],
   });
-  const edge = await runEdge({
-    flags,
-    token: flags.token ?? process.env['SKERRY_TOKEN'],
-    keyDir: defaults.keyDir,
-    supervisor: join(process.env['SKERRY_LIB'] ?? __dirname, 'supervisor.cjs'),
-    version: __SKERRY_VERSION__,
-    clock: systemClock,
-    log,
-  });
-  process.send?.(edge.facts);
-  const exit = () => process.exit(0);
-  const stop = () => void edge.stop().then(exit);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
-  if (!process.connected) return;
-  process.once('message', (message) => {
-    if (typeof message === 'object' && message !== null && 'stop' in message) void edge.stopWithPods().then(exit);
-  });
-  // Whoever started us is gone; the pods stay for the next agent.
-  process.once('disconnect', stop);
+  const start = async () => {
+    const edge = await runEdge({
+      flags,
+      token: flags.token ?? process.env['SKERRY_TOKEN'],
+      keyDir: defaults.keyDir,
+      supervisor: join(process.env['SKERRY_LIB'] ?? __dirname, 'supervisor.cjs'),
+      version: __SKERRY_VERSION__,
+      clock: systemClock,
+      log,
+    });
+    return { facts: edge.facts, stop: () => edge.stop(), stopAll: () => edge.stopWithPods() };
+  };
+  // A plain stop leaves the pods to the next agent.
+  const asksForAll = (message: unknown) => typeof message === 'object' && message !== null && 'stop' in message;
+  await runService({ host: process, clock: systemClock, log, asksForAll }, start);
 }
