@@ -22,6 +22,8 @@ import { rootCaController } from './root-ca/index.ts';
 import { runScheduler } from './scheduler/index.ts';
 import { serviceAccountController } from './service-account/index.ts';
 
+import { statefulSetController } from './stateful-set/index.ts';
+
 export type { ApiEndpoint };
 
 export interface ControllersOptions extends CloudContextOptions {
@@ -61,6 +63,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     deploymentController(context),
     replicaSetController(context),
     daemonSetController(context),
+    statefulSetController(context),
     jobController(context),
     cronJobController(context),
     endpointSliceController(context),

@@ -25,6 +25,21 @@ export const workloadRules: Readonly<Record<string, KindRules>> = {
     },
     update: immutable('spec.selector'),
   },
+  '/ReplicationController': {
+    check: (faults, object) => {
+      const spec = objectAt(object, 'spec');
+      const { selector } = spec;
+      const labels = objectAt(spec, 'template', 'metadata', 'labels');
+      if (!isObject(selector) || Object.keys(selector).length === 0) faults.push(required('spec.selector'));
+      else if (Object.entries(selector).some(([key, value]) => labels[key] !== value)) {
+        const text = '`selector` does not match template `labels`';
+        faults.push(invalid('spec.template.metadata.labels', labels, text));
+      }
+      checkTemplate(faults, 'spec.template', spec['template'], ALWAYS);
+      atLeast(faults, 'spec.minReadySeconds', spec['minReadySeconds'], 0);
+      atLeast(faults, 'spec.replicas', spec['replicas'], 0);
+    },
+  },
   'apps/ReplicaSet': {
     check: (faults, object) => void checkReplicated(faults, object, 'replicaset'),
     update: immutable('spec.selector'),
@@ -45,6 +60,15 @@ export const workloadRules: Readonly<Record<string, KindRules>> = {
         'RollingUpdate',
         'OnDelete',
       ]);
+      const rolling = objectAt(spec, 'updateStrategy', 'rollingUpdate');
+      atLeast(faults, 'spec.updateStrategy.rollingUpdate.partition', rolling['partition'], 0);
+      countOrPercent(faults, 'spec.updateStrategy.rollingUpdate.maxUnavailable', rolling['maxUnavailable']);
+      atLeast(faults, 'spec.ordinals.start', objectAt(spec, 'ordinals')['start'], 0);
+      atLeast(faults, 'spec.revisionHistoryLimit', spec['revisionHistoryLimit'], 0);
+      const retention = objectAt(spec, 'persistentVolumeClaimRetentionPolicy');
+      for (const when of ['whenDeleted', 'whenScaled']) {
+        oneOf(faults, `spec.persistentVolumeClaimRetentionPolicy.${when}`, retention[when], ['Retain', 'Delete']);
+      }
     },
     update: checkStatefulSetUpdate,
   },

@@ -1,5 +1,4 @@
 /** DaemonSet: one pod on every node that it is meant for. */
-import { isStatus } from '@skerry/api';
 import type { ControllerRevision, DaemonSet, Node, Pod } from '@skerry/api/types';
 import { messageOf } from '@skerry/base';
 import type { Recorder } from '@skerry/kube/client';
@@ -18,16 +17,17 @@ import type { CloudContext } from '../context.ts';
 import { Expectations, STALE_CACHE_RECHECK_MS } from '../expectations.ts';
 import { isReachable } from '../node-facts.ts';
 import { ownerKeys, ownSelector } from '../owner-keys.ts';
-import { controlledBy, indexByController, isControlledBy, orphansIn } from '../owners.ts';
+import { controlledBy, indexByController, orphansIn } from '../owners.ts';
 import { isActive } from '../pod-facts.ts';
 import { podFromTemplate } from '../pod-template.ts';
 import { indexByNode, isOnReachableNode } from '../pods-by-node.ts';
 import { CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS } from '../resources.ts';
+import { claimRevisions, type HistoryTarget, writeHistory } from '../revision-writes.ts';
+import { diffHistory, hashOf, REVISION_HASH } from '../revisions.ts';
 import { slowStart } from '../slow-start.ts';
 import { deleteIfThere, isNamespaceGoing, refOf } from '../writes.ts';
 import { pinnedSpec } from './node-fit.ts';
-import { type DaemonPlan, planDaemons } from './plan.ts';
-import { DAEMON_SET, diffHistory, type HistoryDiff, hashOf, REVISION_HASH } from './revisions.ts';
+import { DAEMON_SET, type DaemonPlan, planDaemons } from './plan.ts';
 
 /** At most so many pods are made in one go. */
 const MAX_BURST = 250;
@@ -100,8 +100,15 @@ async function reconcile(world: World, key: string): Promise<Requeue | undefined
   }
   const mayAct = expectations.areMet(key);
   const pods = await claimPods(world, daemonSet);
-  const history = diffHistory(daemonSet, await claimRevisions(world, daemonSet), pods);
-  if (!(await writeHistory(world, daemonSet, history))) return undefined;
+  const target = historyTarget(world, daemonSet);
+  const inUse = new Set(pods.map(hashOf));
+  const history = diffHistory({
+    owner: daemonSet,
+    gvk: DAEMON_SET,
+    revisions: await claimRevisions(target, daemonSet),
+    isInUse: (revision) => inUse.has(hashOf(revision)),
+  });
+  if (!(await writeHistory(target, daemonSet, history))) return undefined;
   const plan = planDaemons({
     daemonSet,
     nodes: nodes.cache.list(),
@@ -127,41 +134,17 @@ function claimPods({ client, pods }: World, daemonSet: DaemonSet): Promise<reado
   return applyClaims({ client, ownerGvr: DAEMON_SETS, ownerGvk: DAEMON_SET, gvr: PODS }, daemonSet, claims);
 }
 
-function claimRevisions({ client, revisions }: World, daemonSet: DaemonSet): Promise<readonly ControllerRevision[]> {
-  const claims = diffClaims({
-    owner: daemonSet,
-    selector: ownSelector(daemonSet),
-    controlled: controlledBy(revisions, daemonSet),
-    orphans: orphansIn(revisions, daemonSet.metadata.namespace ?? ''),
-  });
-  const target = { client, ownerGvr: DAEMON_SETS, ownerGvk: DAEMON_SET, gvr: CONTROLLER_REVISIONS };
-  return applyClaims(target, daemonSet, claims);
-}
-
-/** False when the round ends here because the revision's name is taken. */
-async function writeHistory(world: World, daemonSet: DaemonSet, history: HistoryDiff): Promise<boolean> {
-  const { client } = world;
-  const { current, create, renumber, remove } = history;
-  if (create && !(await createRevision(world, daemonSet, current))) return false;
-  if (renumber !== undefined) await client.update(CONTROLLER_REVISIONS, { ...current, revision: renumber });
-  for (const revision of remove) await deleteIfThere(client, refOf(CONTROLLER_REVISIONS, revision));
-  return true;
-}
-
-async function createRevision({ client }: World, daemonSet: DaemonSet, revision: ControllerRevision): Promise<boolean> {
-  try {
-    await client.create(CONTROLLER_REVISIONS, revision);
-    return true;
-  } catch (error) {
-    if (isNamespaceGoing(error)) return false;
-    if (!isStatus(error, 'AlreadyExists')) throw error;
-  }
-  const live = await client.get<ControllerRevision>(refOf(CONTROLLER_REVISIONS, revision));
-  // A write of ours that the cache does not show yet.
-  if (isControlledBy(live, daemonSet) && isSame(live.data, revision.data)) return true;
-  const status = { ...emptyStatus(daemonSet), collisionCount: (daemonSet.status?.collisionCount ?? 0) + 1 };
-  await client.update<DaemonSet>(DAEMON_SETS, { ...daemonSet, status }, { subresource: 'status' });
-  return false;
+function historyTarget({ client, revisions }: World, daemonSet: DaemonSet): HistoryTarget {
+  return {
+    client,
+    revisions,
+    ownerGvr: DAEMON_SETS,
+    ownerGvk: DAEMON_SET,
+    countCollision: async () => {
+      const status = { ...emptyStatus(daemonSet), collisionCount: (daemonSet.status?.collisionCount ?? 0) + 1 };
+      await client.update<DaemonSet>(DAEMON_SETS, { ...daemonSet, status }, { subresource: 'status' });
+    },
+  };
 }
 
 function emptyStatus({ status }: DaemonSet): NonNullable<DaemonSet['status']> {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DaemonSet, DaemonSetSpec, Node, Pod, Taint } from '@skerry/api/types';
+import type { ControllerRevision, DaemonSet, DaemonSetSpec, Node, Pod, Taint } from '@skerry/api/types';
 import fc from 'fast-check';
+import { diffHistory, hashOf, REVISION_HASH } from '../revisions.ts';
 import { fitNode, nodeOfPod, pinnedSpec } from './node-fit.ts';
-import { limitsOf, planDaemons } from './plan.ts';
-import { diffHistory, REVISION_HASH } from './revisions.ts';
+import { DAEMON_SET, limitsOf, planDaemons } from './plan.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 
@@ -172,25 +172,30 @@ test('a rollout ends on every node, and never has more daemons missing than allo
 
 test('each template is a revision; an old one that comes back becomes the newest', () => {
   const first = daemonSetOf();
-  const one = diffHistory(first, [], []);
+  const one = historyOf(first, [], []);
   assert.deepEqual([one.create, one.current.revision], [true, 1]);
   const second = daemonSetOf({ template: { spec: { containers: [{ name: 'a', image: 'v2' }] } } });
-  const two = diffHistory(second, [one.current], []);
+  const two = historyOf(second, [one.current], []);
   assert.deepEqual([two.create, two.current.revision], [true, 2]);
-  const back = diffHistory(first, [one.current, two.current], []);
+  const back = historyOf(first, [one.current, two.current], []);
   assert.deepEqual([back.create, back.renumber, back.current.metadata.name], [false, 3, one.current.metadata.name]);
 });
 
 test('history beyond the limit goes, unless a pod still runs it', () => {
   const history = Array.from({ length: 4 }, (_, index) => {
     const template = { spec: { containers: [{ name: 'a', image: `v${index}` }] } };
-    return diffHistory(daemonSetOf({ template }), [], []).current;
+    return historyOf(daemonSetOf({ template }), [], []).current;
   }).map((revision, index) => ({ ...revision, revision: index + 1 }));
   const daemonSet = daemonSetOf({ revisionHistoryLimit: 1 });
   const [oldest] = history;
   const pod: Pod = { ...podOf('a:old'), metadata: { labels: oldest?.metadata.labels ?? {} } };
   assert.deepEqual(
-    diffHistory(daemonSet, history, [pod]).remove.map(({ revision }) => revision),
+    historyOf(daemonSet, history, [pod]).remove.map(({ revision }) => revision),
     [2, 3],
   );
 });
+
+function historyOf(owner: DaemonSet, revisions: readonly ControllerRevision[], pods: readonly Pod[]) {
+  const inUse = new Set(pods.map(hashOf));
+  return diffHistory({ owner, gvk: DAEMON_SET, revisions, isInUse: (revision) => inUse.has(hashOf(revision)) });
+}

@@ -2,9 +2,11 @@
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from '@skerry/api/types';
 import { countOf } from '../deployment/bounds.ts';
 import { hasEnded, isReady, isTerminating, untilAvailable } from '../pod-facts.ts';
+import { hashOf } from '../revisions.ts';
 import { createdAt } from '../timestamps.ts';
 import { fitNode, type NodeFit, nodeOfPod } from './node-fit.ts';
-import { hashOf } from './revisions.ts';
+
+export const DAEMON_SET = { group: 'apps', version: 'v1', kind: 'DaemonSet' } as const;
 
 export interface DaemonWorld {
   readonly daemonSet: DaemonSet;

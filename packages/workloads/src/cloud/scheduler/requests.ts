@@ -57,11 +57,12 @@ export function allocatableOf(node: Node): Amounts {
   return podLevel(node.status?.allocatable ?? node.status?.capacity);
 }
 
-/** True when the pod would run as processes of the host: it asks for that, or the node has no other runtime. */
+/** True when the pod would run as processes of the host: it or its images ask for that, or the node has no other runtime. */
 function runsAsProcess(pod: Pod, node: Node): boolean {
   const runtimeClass = pod.spec?.runtimeClassName;
   if (runtimeClass !== undefined) return runtimeClass === 'process';
   const labels = node.metadata.labels ?? {};
+  if (pod.spec?.containers?.every(({ image }) => image === 'host')) return true;
   return labels['runtime.skerry.io/process'] === 'true' && labels['runtime.skerry.io/containerd'] !== 'true';
 }
 
