@@ -9,7 +9,9 @@ export default async function* closingLines(source: AsyncIterable<TestEvent>): A
   for await (const event of source) {
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const { name, file, skip, details } = event.data;
-    if (details.type === 'suite' || name === file) continue;
+    // A file is a test of its own, reported only when it broke outside of its tests: that counts, its success does not.
+    const isFile = file?.endsWith(name) === true;
+    if (details.type === 'suite' || (isFile && event.type === 'test:pass')) continue;
     const label = `${file ?? ''} › ${name}`;
     if (skip !== undefined && skip !== false) skips.push(`${label}: ${skip === true ? 'no reason given' : skip}`);
     else if (event.type === 'test:pass') passed++;
