@@ -16,7 +16,7 @@ import { taintEvictionController } from './node-lifecycle/evict.ts';
 import { nodeLifecycleController } from './node-lifecycle/index.ts';
 import { runPlacement } from './placement/index.ts';
 import { podGcController } from './pod-gc/index.ts';
-import { replicaSetController } from './replica-set/index.ts';
+import { replicaSetController, replicationControllerController } from './replica-set/index.ts';
 import { ENDPOINTS } from './resources.ts';
 import { rootCaController } from './root-ca/index.ts';
 import { runScheduler } from './scheduler/index.ts';
@@ -62,6 +62,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
   return [
     deploymentController(context),
     replicaSetController(context),
+    replicationControllerController(context),
     daemonSetController(context),
     statefulSetController(context),
     jobController(context),

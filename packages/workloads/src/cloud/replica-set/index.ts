@@ -1,5 +1,4 @@
-/** ReplicaSet: keeps as many pods as its spec says. */
-import type { Gvk } from '@skerry/api';
+/** ReplicaSet and ReplicationController: keep as many pods as their spec says. */
 import type { Node, Pod, ReplicaSet } from '@skerry/api/types';
 import { messageOf } from '@skerry/base';
 import type { Recorder } from '@skerry/kube/client';
@@ -13,24 +12,31 @@ import { controlledBy, controllerOf, indexByController, orphansIn } from '../own
 import { isActive } from '../pod-facts.ts';
 import { podFromTemplate } from '../pod-template.ts';
 import { indexByNode, isOnReachableNode, ownersOfPodsOn } from '../pods-by-node.ts';
-import { NODES, PODS, REPLICA_SETS } from '../resources.ts';
+import { NODES, PODS } from '../resources.ts';
 import { slowStart } from '../slow-start.ts';
 import { deleteIfThere, isNamespaceGoing, refOf } from '../writes.ts';
 import { diffReplicaSet, type ReplicaFailure, replicaSetStatus } from './diff.ts';
+import { REPLICA_SET_KIND, REPLICATION_CONTROLLER_KIND, type ReplicaKind } from './kinds.ts';
 import type { Neighbours } from './rank.ts';
 
-const REPLICA_SET: Gvk = { group: 'apps', version: 'v1', kind: 'ReplicaSet' };
-
 export function replicaSetController(context: CloudContext): ControllerSpec {
-  const world = openWorld(context);
+  return controllerOfKind(context, REPLICA_SET_KIND);
+}
+
+export function replicationControllerController(context: CloudContext): ControllerSpec {
+  return controllerOfKind(context, REPLICATION_CONTROLLER_KIND);
+}
+
+function controllerOfKind(context: CloudContext, kind: ReplicaKind): ControllerSpec {
+  const world = openWorld(context, kind);
   const { replicaSets, pods, nodes } = world;
-  const owners = { kind: REPLICA_SET.kind, informer: replicaSets };
+  const owners = { kind: kind.gvk.kind, informer: replicaSets };
   return {
-    name: 'replicaset',
+    name: kind.name,
     watches: [
       watching(replicaSets, ({ object }) => [keyOf(object)]),
       watching(pods, (change) => ownerKeys(owners, change)),
-      watching(nodes, (change) => ownersOfPodsOn(pods, REPLICA_SET.kind, change)),
+      watching(nodes, (change) => ownersOfPodsOn(pods, kind.gvk.kind, change)),
     ],
     reads: [reading(nodes)],
     reconcile: (key) => reconcile(world, key),
@@ -39,6 +45,7 @@ export function replicaSetController(context: CloudContext): ControllerSpec {
 }
 
 interface World extends CloudContext {
+  readonly kind: ReplicaKind;
   readonly replicaSets: Informer<ReplicaSet>;
   readonly pods: Informer<Pod>;
   readonly nodes: Informer<Node>;
@@ -46,19 +53,20 @@ interface World extends CloudContext {
   readonly events: Recorder;
 }
 
-function openWorld(context: CloudContext): World {
+function openWorld(context: CloudContext, kind: ReplicaKind): World {
   const pods = context.informers.informer<Pod>({ gvr: PODS });
-  const replicaSets = context.informers.informer<ReplicaSet>({ gvr: REPLICA_SETS });
+  const replicaSets = kind.open(context.informers);
   indexByController(pods);
   indexByController(replicaSets);
   indexByNode(pods);
   return {
     ...context,
+    kind,
     replicaSets,
     pods,
     nodes: context.informers.informer<Node>({ gvr: NODES }),
     expectations: new Expectations(reading(pods), context.clock),
-    events: context.recorder('replicaset-controller'),
+    events: context.recorder(kind.component),
   };
 }
 
@@ -80,14 +88,14 @@ async function reconcile(world: World, key: string): Promise<Requeue | undefined
   return afterMs === undefined ? undefined : { afterMs };
 }
 
-function claimPods({ client, pods }: World, replicaSet: ReplicaSet): Promise<readonly Pod[]> {
+function claimPods({ client, pods, kind }: World, replicaSet: ReplicaSet): Promise<readonly Pod[]> {
   const claims = diffClaims({
     owner: replicaSet,
     selector: ownSelector(replicaSet),
     controlled: controlledBy(pods, replicaSet),
     orphans: orphansIn(pods, replicaSet.metadata.namespace ?? '').filter(isActive),
   });
-  const target = { client, ownerGvr: REPLICA_SETS, ownerGvk: REPLICA_SET, gvr: PODS };
+  const target = { client, ownerGvr: kind.gvr, ownerGvk: kind.gvk, gvr: PODS };
   return applyClaims(target, replicaSet, claims);
 }
 
@@ -108,9 +116,9 @@ function outcomeOf(reason: ReplicaFailure['reason'], error: unknown): ScaleOutco
 }
 
 async function createPods(world: World, replicaSet: ReplicaSet, count: number): Promise<unknown> {
-  const { client, expectations, events } = world;
+  const { client, expectations, events, kind } = world;
   const owner = keyOf(replicaSet);
-  const pod = podFromTemplate(replicaSet.spec?.template ?? {}, replicaSet, REPLICA_SET);
+  const pod = podFromTemplate(replicaSet.spec?.template ?? {}, replicaSet, kind.gvk);
   const { error } = await slowStart(count, async () => {
     const made = await client.create(PODS, pod);
     expectations.created(owner, made);
@@ -157,7 +165,7 @@ function familyOf(replicaSets: Informer<ReplicaSet>, replicaSet: ReplicaSet): re
 }
 
 async function writeStatus(
-  { client, clock, nodes }: World,
+  { client, clock, nodes, kind }: World,
   replicaSet: ReplicaSet,
   pods: readonly Pod[],
   failure: ReplicaFailure | undefined,
@@ -170,7 +178,7 @@ async function writeStatus(
     failure,
   });
   if (!isSameStatus(status, replicaSet.status)) {
-    await client.update<ReplicaSet>(REPLICA_SETS, { ...replicaSet, status }, { subresource: 'status' });
+    await client.update(kind.gvr, kind.written({ ...replicaSet, status }), { subresource: 'status' });
   }
   return recheckAfterMs;
 }
