@@ -82,27 +82,45 @@ export async function showNode(context: CliContext, name: string, flags: NodeFla
   );
 }
 
+/** A node that renews or connects in this very moment moves its identity on under us. */
+const REVOKE_ATTEMPTS = 10;
+
 /** The cloud closes the node's sessions as soon as it sees the mark, and takes no certificate issued before it. */
 export async function revokeNode(context: CliContext, name: string, flags: NodeFlags): Promise<void> {
   using client = await connect(context, flags);
-  const revokedBefore = (await newestCertificateTime(client, name)) ?? new Date(context.clock.now()).toISOString();
-  const identity = {
-    apiVersion: 'security.skerry.io/v1alpha1',
-    kind: 'NodeIdentity',
-    metadata: { name },
-    spec: { revokedBefore },
-  };
-  await client.patch({ gvr: NODE_IDENTITIES, name }, identity, { type: 'apply', fieldManager: 'skerry', force: true });
+  for (let left = REVOKE_ATTEMPTS; left > 0; left--) if (await tryRevoke(context, client, name, left === 1)) break;
   context.say(
     `skerry: ${name} is revoked; to let it in again, join it with a new token ('skerry token create --node ${name}')\n`,
   );
 }
 
-/** When the newest certificate was issued, by the cloud's clock: this machine's may be wrong, and then revoke nothing. */
-async function newestCertificateTime(client: HttpClient, name: string): Promise<string | undefined> {
+/**
+ * Revokes up to the newest certificate, by the time that the cloud gave it: this machine's clock may be wrong, and would then
+ * revoke nothing. Invariant: the mark is written only onto the identity that was read, so no newer certificate slips by.
+ */
+async function tryRevoke(context: CliContext, client: HttpClient, name: string, isLast: boolean): Promise<boolean> {
+  const ref = { gvr: NODE_IDENTITIES, name };
+  const known = await findIdentity(client, name);
+  const revokedBefore = known?.status?.renewedAt ?? new Date(context.clock.now()).toISOString();
+  const resourceVersion = known?.metadata.resourceVersion;
+  const identity = {
+    apiVersion: 'security.skerry.io/v1alpha1',
+    kind: 'NodeIdentity',
+    metadata: { name, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
+    spec: { revokedBefore },
+  };
   try {
-    const { status } = await client.get<NodeIdentity>({ gvr: NODE_IDENTITIES, name });
-    return status?.renewedAt;
+    await client.patch(ref, identity, { type: 'apply', fieldManager: 'skerry', force: true });
+    return true;
+  } catch (error) {
+    if (isLast || !isStatus(error, 'Conflict')) throw error;
+    return false;
+  }
+}
+
+async function findIdentity(client: HttpClient, name: string): Promise<NodeIdentity | undefined> {
+  try {
+    return await client.get<NodeIdentity>({ gvr: NODE_IDENTITIES, name });
   } catch (error) {
     if (isStatus(error, 'NotFound')) return undefined;
     throw error;

@@ -159,7 +159,10 @@ async function decideRenew(options: EnrolmentOptions, issued: Issued, request: R
   if (asksForAnother(csr, node))
     return { reply: forbidden('the request names another node'), node, why: 'names of another node' };
   if (!issued.take(node)) return { reply: TOO_MANY, node, why: 'too many certificates' };
-  return { reply: await certify(options, node, csr), node };
+  const reply = await certify(options, node, csr);
+  // Revoked while the certificate was written down: it is newer than the mark, and so must never reach the node.
+  if (revocations.isRevoked(old)) return { reply: forbidden('the node is revoked'), node, why: 'revoked meanwhile' };
+  return { reply, node };
 }
 
 function holdsKey(old: Certificate, request: RenewRequest): boolean {

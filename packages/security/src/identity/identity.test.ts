@@ -52,7 +52,7 @@ const START = Date.parse('2026-11-24T08:00:00Z');
 const MINUTE = 60_000;
 
 /** A cloud without sockets, whose clock the test moves, and the door to it. */
-function createCloud(authority: Authority = createAuthority({ now: START })) {
+function createCloud(authority: Authority = createAuthority({ now: START }), onIssued: () => void = () => {}) {
   const state = { now: START };
   const clock: Clock = { ...systemClock, now: () => state.now, monotonic: () => state.now };
   const tokens = memoryJoinTokenStore();
@@ -64,6 +64,7 @@ function createCloud(authority: Authority = createAuthority({ now: START })) {
     revocations,
     clock,
     audit: { append: (event) => audited.push(event) },
+    onIssued: async () => onIssued(),
   });
   const sent: DoorRequest[] = [];
   const caPem = certificateToPem(authority.certificate);
@@ -351,6 +352,18 @@ test('an address that guesses tokens is slowed down', async () => {
   for (let i = 0; i < 201; i++) statuses.push((await guess('10.0.0.1')).status);
   assert.deepEqual(statuses.slice(199), [401, 429]);
   assert.equal((await guess('10.0.0.2')).status, 401);
+});
+
+test('a node that is revoked while it renews gets nothing', async () => {
+  let isRevoking = false;
+  const cloud = createCloud(undefined, () => {
+    if (isRevoking) cloud.revocations.revoke('edge-1', START);
+  });
+  const identity = await joinCloud({ door: cloud.door, token: (await cloud.createToken()).text });
+  cloud.state.now += MINUTE;
+  isRevoking = true;
+  await assert.rejects(renewIdentity({ door: cloud.door, identity }), /the node is revoked/);
+  assert.equal(cloud.audited.at(-1)?.reason, 'revoked meanwhile');
 });
 
 test('a revoked node joins again with a new token, and only its new certificate counts', async () => {
