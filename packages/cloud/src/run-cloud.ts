@@ -9,7 +9,6 @@ import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { startControllers } from '@skerry/workloads/cloud';
-import { parse as parseYaml } from 'yaml';
 import { accessHooks, tokenKeyPaths } from './access.ts';
 import { nodeRestrictionStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
@@ -22,6 +21,7 @@ import { firstAddress, localHost } from './machine-names.ts';
 import { linkDialer } from './node-dialer.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
 import { sweepTokens } from './token-sweeper.ts';
+import { parseYamlBody } from './yaml-body.ts';
 
 export interface CloudOptions {
   readonly flags: FlagValues<ReturnType<typeof cloudFlags>>;
@@ -66,7 +66,7 @@ function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer
   return createApiServer({
     ...ground,
     dialer,
-    parseYaml: (text) => parseYaml(text) as unknown,
+    parseYaml: parseYamlBody,
     authorizer: access.authorizer,
     access: accessHooks(access),
     admission: [nodeRestrictionStep],

@@ -1,6 +1,6 @@
 /** Request bodies: JSON, YAML or protobuf in; a plain value out. */
 
-import { decodeProtobuf, type ParsedJson, parseJson } from '@skerry/api/walker';
+import { decodeProtobuf, MAX_JSON_DEPTH, nestsDeeperThan, type ParsedJson, parseJson } from '@skerry/api/walker';
 import type { ApiRequest } from './contract.ts';
 import { badRequest, unsupportedMediaType } from './statuses.ts';
 
@@ -38,6 +38,8 @@ export function decodeJson(body: Uint8Array): Body {
 /** YAML, of which JSON is a part: parsed as JSON when it begins like an object, so that the common case needs no parser. */
 export function decodeYaml(body: Uint8Array, parseYaml?: ParseYaml): Body {
   const text = decodeText(body);
+  // Here, and not in the YAML parser, which spends a hundred times as long on finding out.
+  if (nestsDeeperThan(text, MAX_JSON_DEPTH)) throw badRequest(`exceeded max depth of ${MAX_JSON_DEPTH}`);
   if (/^\s*[{[]/.test(text)) {
     try {
       return parseJson(text, { findDuplicates: true });
