@@ -13,7 +13,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   kube: ['base*', 'api*', 'link/contract'],
   security: ['base*', 'api*'],
   workloads: ['base*', 'api*', 'kube*', 'link*'],
-  edge: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge'],
+  edge: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge*'],
   cloud: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/cloud'],
   cli: ['base*', 'api*', 'kube/client', 'security*'],
   testkit: ['*'],

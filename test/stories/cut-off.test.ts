@@ -4,58 +4,167 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import type { Pod } from '@skerry/api/types';
 import { newUid } from '@skerry/base';
 import {
+  CONTAINERD,
   COUNTING,
   deployment,
   eventually,
   PROCESS,
   pod,
+  type Runtime,
   requireSystem,
+  skipWithout,
   TcpProxy,
   TestCloud,
+  TestContainerd,
   TestEdge,
 } from '@skerry/testkit/processes';
 
-const RUNTIME = PROCESS;
-const work = mkdtempSync(join(tmpdir(), 'skerry-story-'));
-const bootId = join(work, 'boot-id');
-let cloud: TestCloud;
-let edge: TestEdge;
-let cable: TcpProxy;
+for (const runtime of [PROCESS, CONTAINERD]) {
+  suite(`with runtime ${runtime.name}`, { skip: skipWithout(...runtime.needs) }, () => tell(runtime));
+}
 
-/** The edge sees a boot id of its own, so that a reboot can be played without one. */
-const OWN_BOOT_ID = [
-  'unshare',
-  '--mount',
-  'sh',
-  '-c',
-  `mount --bind ${bootId} /proc/sys/kernel/random/boot_id && exec "$@"`,
-  'sh',
-];
-const isRoot = process.getuid?.() === 0;
+function tell(runtime: Runtime): void {
+  const work = mkdtempSync(join(tmpdir(), 'skerry-story-'));
+  const bootId = join(work, 'boot-id');
+  let cloud: TestCloud;
+  let edge: TestEdge;
+  let cable: TcpProxy;
+  let containerd: TestContainerd | undefined;
 
-before(async () => {
-  writeFileSync(bootId, `${newUid()}\n`);
-  cloud = await TestCloud.start();
-  cable = await TcpProxy.start(cloud.linkAddress);
-  edge = await TestEdge.join(cloud, {
-    name: 'edge-1',
-    args: ['--join', cable.address],
-    ...(isRoot ? { wrapper: OWN_BOOT_ID } : {}),
+  /** The edge sees a boot id of its own, so that a reboot can be played without one. */
+  const OWN_BOOT_ID = [
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    `mount --bind ${bootId} /proc/sys/kernel/random/boot_id && exec "$@"`,
+    'sh',
+  ];
+  const isRoot = process.getuid?.() === 0;
+
+  before(async () => {
+    writeFileSync(bootId, `${newUid()}\n`);
+    cloud = await TestCloud.start();
+    cable = await TcpProxy.start(cloud.linkAddress);
+    containerd = runtime === CONTAINERD ? await TestContainerd.start() : undefined;
+    edge = await TestEdge.join(cloud, {
+      name: 'edge-1',
+      args: ['--join', cable.address],
+      ...(containerd === undefined ? {} : { containerdSocket: containerd.socket }),
+      ...(isRoot ? { wrapper: OWN_BOOT_ID } : {}),
+    });
+    await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
+    await cloud.apply(deployment(runtime, { name: 'web', replicas: 3, script: COUNTING }));
+    await cloud.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
   });
-  await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
-  await cloud.apply(deployment(RUNTIME, { name: 'web', replicas: 3, script: COUNTING }));
-  await cloud.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
-});
-after(async () => {
-  await edge?.[Symbol.asyncDispose]();
-  await cable?.[Symbol.asyncDispose]();
-  await cloud?.[Symbol.asyncDispose]();
-  rmSync(work, { recursive: true, force: true });
-});
+  after(async () => {
+    await edge?.[Symbol.asyncDispose]();
+    await containerd?.[Symbol.asyncDispose]();
+    await cable?.[Symbol.asyncDispose]();
+    await cloud?.[Symbol.asyncDispose]();
+    rmSync(work, { recursive: true, force: true });
+  });
+
+  /** The pods as one of the two APIs shows them, by name, all running. */
+  async function running(side: TestCloud | TestEdge, selector = 'app=web'): Promise<readonly Sight[]> {
+    const { items } = JSON.parse(await side.kubectl(['get', 'pods', '-l', selector, '-o', 'json'])) as { items: Pod[] };
+    assert.ok(
+      items.every(({ status }) => status?.phase === 'Running'),
+      'all pods run',
+    );
+    return items.map(sightOf).sort((a, b) => a.name.localeCompare(b.name));
+  }
+
+  async function isReady(): Promise<boolean> {
+    const { code } = await cloud.tryKubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=1s']);
+    return code === 0;
+  }
+
+  test('the cloud is killed: pods run on, and the node answers for itself', async () => {
+    const before = await running(cloud);
+    await cloud.process.kill9();
+    assert.deepEqual(await running(edge), before);
+    const [first] = before;
+    assert.match(await edge.kubectl(['logs', first?.name ?? '', '--tail=1']), /line \d+/);
+    assert.equal(await edge.kubectl(['exec', first?.name ?? '', '--', 'echo', 'alone']), 'alone\n');
+    assert.match(await edge.kubectl(['get', 'pods', '-o', 'wide']), /edge-1/);
+  });
+
+  test('what only the cloud may do is refused with the reason while it is away', async () => {
+    const { code, stderr } = await edge.tryKubectl(['create', 'configmap', 'mine', '--from-literal=a=b']);
+    assert.notEqual(code, 0);
+    assert.match(stderr, /cut off/);
+  });
+
+  test('the agent is killed too and comes back with the cloud still dead: the same processes go on', async () => {
+    const before = await running(edge);
+    await edge.process.kill9();
+    await edge.process.start();
+    const back = await eventually('the local API shows the pods', () => running(edge));
+    assert.deepEqual(back, before);
+  });
+
+  test('the cloud returns: no pod was restarted, none doubled, and its picture is current', async () => {
+    const before = await running(edge);
+    await cloud.process.start();
+    // The link is back as soon as the cloud reaches into a pod again.
+    const log = await eventually(
+      'the cloud reaches the pods',
+      () => cloud.kubectl(['logs', 'deployment/web', '--tail=1']),
+      { everyMs: 50 },
+    );
+    assert.match(log, /line \d+/);
+    assert.deepEqual(await running(cloud), before);
+    assert.ok(await isReady());
+  });
+
+  test('the machine reboots without the cloud: every pod is started anew from the replica', async (t) => {
+    if (!requireSystem(t, 'root')) return;
+    const before = await running(cloud);
+    await cloud.process.kill9();
+    await edge.process.kill9();
+    powerOff(join(edge.dir, 'edge', 'edge-1'));
+    await containerd?.powerOff();
+    await containerd?.start();
+    writeFileSync(bootId, `${newUid()}\n`);
+    await edge.process.start();
+    const after = await eventually('all pods run again', async () => {
+      const now = await running(edge);
+      return (
+        now.length === 3 && now.every(({ container }) => !before.some((old) => old.container === container)) && now
+      );
+    });
+    assert.deepEqual(
+      after.map(({ uid }) => uid),
+      before.map(({ uid }) => uid),
+    );
+    await cloud.process.start();
+    await eventually('the node is ready', isReady);
+    await eventually('the cloud knows the new containers', async () => {
+      assert.deepEqual(await running(cloud), after);
+      return true;
+    });
+  });
+
+  test('what was deleted and made while the edge was away is exactly what happens on its return', async () => {
+    await cloud.apply(pod(runtime, { name: 'old', script: COUNTING }));
+    await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/old', '--timeout=30s']);
+    const before = await running(cloud);
+    cable.cut();
+    await cloud.kubectl(['delete', 'pod/old', '--wait=false']);
+    await cloud.apply(pod(runtime, { name: 'new', script: COUNTING, spec: { nodeName: 'edge-1' } }));
+    assert.match(await edge.kubectl(['get', 'pod', 'old', '-o', 'jsonpath={.status.phase}']), /Running/);
+    cable.mend();
+    await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/new', '--timeout=60s']);
+    await cloud.kubectl(['wait', '--for=delete', 'pod/old', '--timeout=60s']);
+    assert.deepEqual(await running(cloud), before, 'the others were left alone');
+    await cloud.kubectl(['delete', 'pod/new']);
+  });
+}
 
 interface Sight {
   readonly name: string;
@@ -73,98 +182,6 @@ function sightOf({ metadata, status }: Pod): Sight {
     restarts: main?.restartCount ?? 0,
   };
 }
-
-/** The pods as one of the two APIs shows them, by name, all running. */
-async function running(side: TestCloud | TestEdge, selector = 'app=web'): Promise<readonly Sight[]> {
-  const { items } = JSON.parse(await side.kubectl(['get', 'pods', '-l', selector, '-o', 'json'])) as { items: Pod[] };
-  assert.ok(
-    items.every(({ status }) => status?.phase === 'Running'),
-    'all pods run',
-  );
-  return items.map(sightOf).sort((a, b) => a.name.localeCompare(b.name));
-}
-
-async function isReady(): Promise<boolean> {
-  const { code } = await cloud.tryKubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=1s']);
-  return code === 0;
-}
-
-test('the cloud is killed: pods run on, and the node answers for itself', async () => {
-  const before = await running(cloud);
-  await cloud.process.kill9();
-  assert.deepEqual(await running(edge), before);
-  const [first] = before;
-  assert.match(await edge.kubectl(['logs', first?.name ?? '', '--tail=1']), /line \d+/);
-  assert.equal(await edge.kubectl(['exec', first?.name ?? '', '--', 'echo', 'alone']), 'alone\n');
-  assert.match(await edge.kubectl(['get', 'pods', '-o', 'wide']), /edge-1/);
-});
-
-test('what only the cloud may do is refused with the reason while it is away', async () => {
-  const { code, stderr } = await edge.tryKubectl(['create', 'configmap', 'mine', '--from-literal=a=b']);
-  assert.notEqual(code, 0);
-  assert.match(stderr, /cut off/);
-});
-
-test('the agent is killed too and comes back with the cloud still dead: the same processes go on', async () => {
-  const before = await running(edge);
-  await edge.process.kill9();
-  await edge.process.start();
-  const back = await eventually('the local API shows the pods', () => running(edge));
-  assert.deepEqual(back, before);
-});
-
-test('the cloud returns: no pod was restarted, none doubled, and its picture is current', async () => {
-  const before = await running(edge);
-  await cloud.process.start();
-  // The link is back as soon as the cloud reaches into a pod again.
-  const log = await eventually(
-    'the cloud reaches the pods',
-    () => cloud.kubectl(['logs', 'deployment/web', '--tail=1']),
-    { everyMs: 50 },
-  );
-  assert.match(log, /line \d+/);
-  assert.deepEqual(await running(cloud), before);
-  assert.ok(await isReady());
-});
-
-test('the machine reboots without the cloud: every pod is started anew from the replica', async (t) => {
-  if (!requireSystem(t, 'root')) return;
-  const before = await running(cloud);
-  await cloud.process.kill9();
-  await edge.process.kill9();
-  powerOff(join(edge.dir, 'edge', 'edge-1'));
-  writeFileSync(bootId, `${newUid()}\n`);
-  await edge.process.start();
-  const after = await eventually('all pods run again', async () => {
-    const now = await running(edge);
-    return now.length === 3 && now.every(({ container }) => !before.some((old) => old.container === container)) && now;
-  });
-  assert.deepEqual(
-    after.map(({ uid }) => uid),
-    before.map(({ uid }) => uid),
-  );
-  await cloud.process.start();
-  await eventually('the node is ready', isReady);
-  await eventually('the cloud knows the new containers', async () => {
-    assert.deepEqual(await running(cloud), after);
-    return true;
-  });
-});
-
-test('what was deleted and made while the edge was away is exactly what happens on its return', async () => {
-  await cloud.apply(pod(RUNTIME, { name: 'old', script: COUNTING }));
-  await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/old', '--timeout=30s']);
-  const before = await running(cloud);
-  cable.cut();
-  await cloud.kubectl(['delete', 'pod/old', '--wait=false']);
-  await cloud.apply(pod(RUNTIME, { name: 'new', script: COUNTING, spec: { nodeName: 'edge-1' } }));
-  assert.match(await edge.kubectl(['get', 'pod', 'old', '-o', 'jsonpath={.status.phase}']), /Running/);
-  cable.mend();
-  await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/new', '--timeout=60s']);
-  await cloud.kubectl(['wait', '--for=delete', 'pod/old', '--timeout=60s']);
-  assert.deepEqual(await running(cloud), before, 'the others were left alone');
-  await cloud.kubectl(['delete', 'pod/new']);
-});
 
 /** Ends the supervisor and every process below it, as the power switch does. */
 function powerOff(home: string): void {

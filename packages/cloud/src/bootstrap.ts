@@ -29,12 +29,12 @@ function classes(): readonly KubeObject[] {
     value,
     description: 'For what the cluster cannot do without.',
   }));
-  const processes = {
-    ...object('node.k8s.io/v1', 'RuntimeClass', 'process'),
-    handler: 'process',
-    scheduling: { nodeSelector: { 'runtime.skerry.io/process': 'true' } },
-  };
-  return [...priorities, processes];
+  const runtimes = ['process', 'containerd'].map((name) => ({
+    ...object('node.k8s.io/v1', 'RuntimeClass', name),
+    handler: name,
+    scheduling: { nodeSelector: { [`runtime.skerry.io/${name}`]: 'true' } },
+  }));
+  return [...priorities, ...runtimes];
 }
 
 function object(apiVersion: string, kind: string, name: string): KubeObject {

@@ -38,6 +38,12 @@ export function edgeFlags(defaults: { readonly dataDir: string; readonly keyDir:
       parse: (text: string) => text,
       fallbackText: `a file in ${defaults.keyDir}`,
     },
+    'containerd-socket': {
+      text: 'Where a container runtime answers (CRI v1); without one the node runs processes only.',
+      value: 'PATH',
+      parse: (text: string) => text,
+      fallback: '/run/containerd/containerd.sock',
+    },
     'node-lease-duration': {
       text: "How long the node's lease says that it lives; renewed four times in that time.",
       value: 'DURATION',

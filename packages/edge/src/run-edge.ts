@@ -1,6 +1,4 @@
 /** The agent: identity, replica, local API, link and pods, put together. Composition only; each part lives elsewhere. */
-import { userInfo } from 'node:os';
-import { join } from 'node:path';
 import type { KubeObject } from '@skerry/api';
 import { type Clock, hasCode, type Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort } from '@skerry/base/flags';
@@ -16,14 +14,11 @@ import {
   createNodeReporter,
   createNodeStreamHandler,
   createPodController,
-  createProcessRuntime,
-  ensureSupervisor,
   hostAddresses,
-  type ProcessRuntime,
 } from '@skerry/workloads/edge';
 import { followCloudKeys } from './cloud-keys.ts';
 import { askOver } from './cloud-requests.ts';
-import { type EdgePaths, edgePaths, makeFolders, onlyNode } from './data-dir.ts';
+import { edgePaths, makeFolders, onlyNode } from './data-dir.ts';
 import { edgeErrors } from './errors.ts';
 import type { edgeFlags } from './flags.ts';
 import { keepIdentity, openIdentity } from './identity-keeper.ts';
@@ -32,6 +27,7 @@ import { openLocalAccess } from './local-access.ts';
 import { createLocalApi, listenLocally } from './local-api.ts';
 import { linkStreamHandler, localDialer } from './node-streams.ts';
 import { podTokens } from './pod-tokens.ts';
+import { openRuntimes } from './runtimes.ts';
 
 export interface EdgeOptions {
   readonly flags: FlagValues<ReturnType<typeof edgeFlags>>;
@@ -120,13 +116,21 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   });
 
   const nodeIps = () => hostAddresses();
-  const runtime = await openRuntime(options, paths, node, nodeIps);
+  const runtimes = await openRuntimes({
+    paths,
+    node,
+    nodeIps,
+    supervisor: options.supervisor,
+    containerdSocket: flags['containerd-socket'],
+    clock,
+    log,
+  });
   const reporter = createNodeReporter({
     client,
     nodeName: node,
     clock,
     log,
-    runtimes: [runtime],
+    runtimes: runtimes.all,
     nodeIps,
     directory: paths.home,
     version: `v${version}`,
@@ -135,7 +139,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const pods = createPodController({
     client: withOwnAuthority(client, pki.caPem),
     nodeName: node,
-    runtimes: [runtime],
+    runtimes: runtimes.all,
     clock,
     log,
     recorder: createRecorder({ client, clock, log, component: 'skerry-edge', host: node }),
@@ -148,7 +152,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     requestToken: podTokens({ node, store: replica.store, issuer: access.issuer, ask, isConnected, clock, log }),
   });
   late.use(
-    createNodeStreamHandler({ nodeName: node, pods: pods.pods, runtimes: [runtime], clock, directory: paths.home }),
+    createNodeStreamHandler({ nodeName: node, pods: pods.pods, runtimes: runtimes.all, clock, directory: paths.home }),
   );
 
   const keeper = keepIdentity({
@@ -187,9 +191,9 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     await running;
     if (withPods) {
       await pods.stopAll();
-      await runtime.shutdown();
+      await runtimes.shutdown();
     }
-    runtime.close();
+    runtimes.close();
     await link?.stop();
     await listeners.close();
     api.close();
@@ -222,25 +226,6 @@ function chooseNode(dataDir: string, named: string | undefined, token: string | 
 
 function joinRequest({ flags, token }: EdgeOptions, node: string) {
   return { node, addresses: flags.join, ...(token === undefined ? {} : { token }) };
-}
-
-function openRuntime(
-  { supervisor, clock, log }: EdgeOptions,
-  paths: EdgePaths,
-  node: string,
-  nodeIps: () => readonly string[],
-): Promise<ProcessRuntime> {
-  const { uid, gid } = userInfo();
-  const command = [process.execPath, supervisor];
-  return createProcessRuntime({
-    connect: (onExit) => ensureSupervisor({ directory: paths.supervisor, agent: node, onExit, clock, command }),
-    directory: paths.runtime,
-    clock,
-    log,
-    agent: { uid, gid, groups: process.getgroups?.() ?? [] },
-    nodeIps,
-    hidden: [paths.identity, paths.pki, paths.supervisor, join(paths.home, 'replica.db'), paths.kubeconfig],
-  });
 }
 
 /** Streams may be asked for before there are pods to stream from. */

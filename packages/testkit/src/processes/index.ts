@@ -11,8 +11,8 @@ export {
   runToEnd,
   tryKubectl,
 } from './kubectl.ts';
-export { COUNTING, deployment, PROCESS, pod, type Runtime, type Workload } from './manifests.ts';
-export { requireSystem, type SystemNeed } from './require-system.ts';
+export { CONTAINERD, COUNTING, deployment, PROCESS, pod, type Runtime, type Workload } from './manifests.ts';
+export { requireSystem, type SystemNeed, skipWithout } from './require-system.ts';
 export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';
 export { TcpProxy } from './tcp-proxy.ts';
 export { TestCloud, type TestCloudOptions } from './test-cloud.ts';

@@ -1,5 +1,8 @@
 /** Manifests that the stories share: one place that knows what an image is on which runtime. */
 
+import type { SystemNeed } from './require-system.ts';
+import { BUSYBOX_IMAGE } from './test-images.ts';
+
 export interface Workload {
   readonly name: string;
   /** A POSIX shell script. */
@@ -17,9 +20,27 @@ export interface Workload {
 export interface Runtime {
   readonly name: string;
   readonly image: string;
+  /** Without these nothing can be tried. */
+  readonly needs: readonly SystemNeed[];
+  /** A script that answers HTTP on the pod's own loopback address with `text`. */
+  serve(port: number, text: string): string;
 }
 
-export const PROCESS: Runtime = { name: 'process', image: 'host' };
+export const PROCESS: Runtime = {
+  name: 'process',
+  image: 'host',
+  needs: ['bubblewrap'],
+  serve: (port, text) =>
+    `exec perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(LocalAddr=>"127.0.0.1",LocalPort=>$ARGV[0],Listen=>5,ReuseAddr=>1) or die; while($c=$s->accept){while(<$c>){last if /^\\r?\\n$/} print $c "HTTP/1.0 200 OK\\r\\n\\r\\n${text}"; close $c}' ${port}`,
+};
+
+export const CONTAINERD: Runtime = {
+  name: 'containerd',
+  image: BUSYBOX_IMAGE,
+  needs: ['root', 'containerd', 'runc', 'containernetworking-plugins', 'busybox-static'],
+  serve: (port, text) =>
+    `mkdir -p /www; printf '%s' '${text}' > /www/index.html; exec httpd -f -p 127.0.0.1:${port} -h /www`,
+};
 
 export function pod(runtime: Runtime, workload: Workload): object {
   const { name, labels = { app: name }, annotations = {} } = workload;

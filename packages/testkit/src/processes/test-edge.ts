@@ -9,6 +9,8 @@ import type { TestCloud } from './test-cloud.ts';
 export interface TestEdgeOptions {
   readonly name: string;
   readonly args?: readonly string[];
+  /** Without it the node runs processes only, whatever this machine has. */
+  readonly containerdSocket?: string;
   readonly dir?: string;
   /** Removes `dir` at the end all the same. */
   readonly ownsDir?: boolean;
@@ -47,7 +49,15 @@ export class TestEdge implements AsyncDisposable {
     this.kubeconfig = join(this.dir, 'edge', name, 'kubeconfig');
     this.process = new SkerryProcess({
       bundle: 'edge',
-      args: ['--data-dir', this.dir, '--node', name, ...(options.args ?? [])],
+      args: [
+        '--data-dir',
+        this.dir,
+        '--node',
+        name,
+        '--containerd-socket',
+        options.containerdSocket ?? join(this.dir, 'no-containerd'),
+        ...(options.args ?? []),
+      ],
       log: join(this.dir, 'edge.log'),
       env: { SKERRY_DATA_DIR: this.dir, SKERRY_KEY_DIR: `${this.dir}-keys`, ...options.env, ...env },
       ...(options.wrapper === undefined ? {} : { wrapper: options.wrapper }),

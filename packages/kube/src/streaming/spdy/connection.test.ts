@@ -7,11 +7,12 @@ import { connectSpdy, type SpdyClient, type SpdyStream, serveSpdy } from './conn
 
 /** A client and a server of ours on a real socket. */
 async function withClient(
-  onStream: (stream: SpdyStream) => void,
+  onStream: (stream: SpdyStream, close: () => void) => void,
   use: (client: SpdyClient) => Promise<void>,
 ): Promise<void> {
   const server = createServer((socket) => {
-    serveSpdy({ channel: socketChannel(socket, Buffer.alloc(0)), onStream }).catch(() => socket.destroy());
+    const ended = (stream: SpdyStream) => onStream(stream, () => socket.destroySoon());
+    serveSpdy({ channel: socketChannel(socket, Buffer.alloc(0)), onStream: ended }).catch(() => socket.destroy());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket: Socket = connect((server.address() as { port: number }).port, '127.0.0.1');
@@ -43,6 +44,19 @@ test('a client opens streams by their headers, and each half ends by itself', ()
       await first.send(Buffer.from('a'));
       await Promise.all([first.end(), second.end()]);
       assert.deepEqual(await Promise.all([textOf(first), textOf(second)]), ['one: a', 'two: b']);
+    },
+  ));
+
+test('what a server wrote before it closed arrives whole', () =>
+  withClient(
+    (stream, close) =>
+      void stream
+        .send(Buffer.alloc(2_000_000))
+        .then(() => stream.end())
+        .then(close),
+    async (client) => {
+      const stream = await client.open({ name: 'one' });
+      assert.equal((await textOf(stream)).length, 2_000_000);
     },
   ));
 

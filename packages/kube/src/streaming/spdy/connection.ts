@@ -55,7 +55,10 @@ export interface SpdyClient {
 /** The client's side, on a channel that a server has upgraded. */
 export function connectSpdy(channel: ByteChannel): SpdyClient {
   // A server opens nothing; what it opens all the same is ended at once.
-  const connection = new SpdyConnection(channel, (stream) => void stream.reset().catch(() => {}));
+  const refuse = (stream: SpdyStream) => void stream.reset().catch(() => {});
+  // Kubernetes' servers close as soon as they have written all. Credit that arrives after that would make their kernel reset
+  // the connection, and ours throw away what it has not read yet; they do not ask for any either.
+  const connection = new SpdyConnection(channel, refuse, false);
   follow(connection, channel)
     .catch(() => channel.destroy())
     .finally(() => connection[Symbol.dispose]());
@@ -77,14 +80,16 @@ async function follow(connection: SpdyConnection, channel: ByteChannel): Promise
 class SpdyConnection implements Disposable {
   readonly #channel: ByteChannel;
   readonly #onStream: (stream: SpdyStream) => void;
+  readonly #grantsCredit: boolean;
   readonly #codec = new HeaderCodec();
   readonly #streams = new Map<number, OpenStream>();
   /** Those that a client opens have odd numbers. */
   #nextId = 1;
 
-  constructor(channel: ByteChannel, onStream: (stream: SpdyStream) => void) {
+  constructor(channel: ByteChannel, onStream: (stream: SpdyStream) => void, grantsCredit = true) {
     this.#channel = channel;
     this.#onStream = onStream;
+    this.#grantsCredit = grantsCredit;
   }
 
   /** Resolves once there is room for more, so that reading on is safe. */
@@ -143,7 +148,7 @@ class SpdyConnection implements Disposable {
     if (payload.length > 0) {
       stream.push(payload);
       // Credit as soon as the bytes are here: this connection's own bound, not the protocol's window, limits memory.
-      await this.#channel.send(wordsFrame(FrameType.windowUpdate, id, payload.length));
+      if (this.#grantsCredit) await this.#channel.send(wordsFrame(FrameType.windowUpdate, id, payload.length));
     }
     if (fin) stream.finishIncoming();
     await stream.room();

@@ -21,6 +21,7 @@ const DEFAULT_LEASE_MS = 40_000;
 const RENEWALS_PER_LEASE = 4;
 const RETRY: BackoffPolicy = { baseMs: 200, capMs: 7000 };
 const DEFAULT_MAX_PODS = 250;
+const RUNTIME_LABEL = 'runtime.skerry.io/';
 
 export interface NodeReporterOptions {
   /** Of the nearest API. */
@@ -111,7 +112,13 @@ async function register(
   const ref = { gvr: NODES, name: nodeName };
   try {
     const known = await client.get<NodeObject>(ref);
-    const missing = Object.entries(labels).filter(([name, value]) => known.metadata.labels?.[name] !== value);
+    const missing: [string, string | null][] = Object.entries(labels).filter(
+      ([name, value]) => known.metadata.labels?.[name] !== value,
+    );
+    // A runtime that is no longer here must not draw pods.
+    for (const name of Object.keys(known.metadata.labels ?? {})) {
+      if (name.startsWith(RUNTIME_LABEL) && !(name in labels)) missing.push([name, null]);
+    }
     if (missing.length === 0) return known;
     return await client.patch<NodeObject>(
       ref,
@@ -214,7 +221,7 @@ function labelsOf({ nodeName, runtimes }: NodeReporterOptions, { architecture }:
     'kubernetes.io/arch': architecture,
     'kubernetes.io/os': 'linux',
     'skerry.io/edge': 'true',
-    ...Object.fromEntries(runtimes.map(({ name }) => [`runtime.skerry.io/${name}`, 'true'])),
+    ...Object.fromEntries(runtimes.map(({ name }) => [`${RUNTIME_LABEL}${name}`, 'true'])),
   };
 }
 

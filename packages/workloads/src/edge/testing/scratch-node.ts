@@ -9,6 +9,7 @@ import { newUid, silentLogger, systemClock } from '@skerry/base';
 import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
+import { type CriRuntime, createCriRuntime } from '../cri/index.ts';
 import { createPodController, type PodController } from '../pod/controller.ts';
 import type { Container, Pod, PodSpec } from '../pod/types.ts';
 import { createProcessRuntime, findTools, type ProcessRuntime } from '../process/runtime.ts';
@@ -27,6 +28,8 @@ export interface ScratchNode extends AsyncDisposable {
   readonly client: Client;
   readonly directory: string;
   readonly runtime: ProcessRuntime;
+  /** Where a containerd was given. */
+  readonly containers: CriRuntime | undefined;
   readonly controller: PodController;
   create(kind: 'configmaps' | 'secrets' | 'services', object: object): Promise<void>;
   run(name: string, container: Partial<Container>, spec?: Partial<PodSpec>, metadata?: object): Promise<Pod>;
@@ -46,12 +49,16 @@ export interface ScratchNode extends AsyncDisposable {
 
 interface Agent {
   readonly runtime: ProcessRuntime;
+  readonly containers: CriRuntime | undefined;
   readonly controller: PodController;
   stop(then?: 'stop pods' | 'forget pods'): Promise<void>;
 }
 
 export interface ScratchOptions {
   readonly withoutBubblewrap?: boolean;
+  /** The node has containers, too, and they are its default. */
+  readonly containerdSocket?: string;
+  readonly onReboot?: () => Promise<void>;
   /** When the API may be believed; at once by default. */
   readonly ready?: () => Promise<void>;
   readonly logMaxBytes?: number;
@@ -88,6 +95,9 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
     directory,
     get runtime() {
       return agent.runtime;
+    },
+    get containers() {
+      return agent.containers;
     },
     get controller() {
       return agent.controller;
@@ -128,6 +138,7 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
     reboot: async () => {
       await agent.stop();
       killEverything(directory);
+      await options.onReboot?.();
       writeBootId(bootIdFile);
       agent = await startAgent(client, directory, bootIdFile, options);
     },
@@ -144,7 +155,7 @@ async function startAgent(
   client: Client,
   directory: string,
   bootIdFile: string,
-  { withoutBubblewrap = false, ready = async () => {}, ...logLimits }: ScratchOptions,
+  { withoutBubblewrap = false, ready = async () => {}, containerdSocket, ...logLimits }: ScratchOptions,
 ): Promise<Agent> {
   const { env, setpriv, ...sandbox } = findTools();
   const { uid, gid } = userInfo();
@@ -166,10 +177,23 @@ async function startAgent(
     hidden: [join(directory, 'supervisor')],
     tools: { env, ...(setpriv === undefined ? {} : { setpriv }), ...(withoutBubblewrap ? {} : sandbox) },
   });
+  const containers =
+    containerdSocket === undefined
+      ? undefined
+      : await createCriRuntime({
+          socket: containerdSocket,
+          nodeName: NODE,
+          directory: join(directory, 'runtime'),
+          clock: systemClock,
+          log: silentLogger,
+          nodeIps: () => ['127.0.0.1'],
+          bootIdFile,
+          ...logLimits,
+        });
   const controller = createPodController({
     client,
     nodeName: NODE,
-    runtimes: [runtime],
+    runtimes: containers === undefined ? [runtime] : [containers, runtime],
     clock: systemClock,
     log: silentLogger,
     recorder: createRecorder({ client, clock: systemClock, log: silentLogger, component: 'skerry-edge', host: NODE }),
@@ -188,6 +212,7 @@ async function startAgent(
   const running = controller.run(abort.signal).catch(() => {});
   return {
     runtime,
+    containers,
     controller,
     stop: async (then) => {
       abort.abort();
@@ -195,9 +220,11 @@ async function startAgent(
       if (then === 'stop pods') {
         await controller.stopAll();
         await runtime.shutdown();
+        await containers?.shutdown();
       }
       if (then === 'forget pods') await endAll(runtime);
       runtime.close();
+      containers?.close();
     },
   };
 }

@@ -1,0 +1,66 @@
+/** The runtimes of this node: processes always, containers where a container runtime answers. The first one is the default. */
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, type Logger, messageOf } from '@skerry/base';
+import { createProcessRuntime, ensureSupervisor, type ProcessRuntime, type Runtimes } from '@skerry/workloads/edge';
+import type { EdgePaths } from './data-dir.ts';
+
+export interface RuntimesOptions {
+  readonly paths: EdgePaths;
+  readonly node: string;
+  readonly nodeIps: () => readonly string[];
+  /** The supervisor's bundle. */
+  readonly supervisor: string;
+  readonly containerdSocket: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface NodeRuntimes {
+  readonly all: Runtimes;
+  /** Ends what holds the pods, once nothing runs in them. */
+  shutdown(): Promise<void>;
+  close(): void;
+}
+
+export async function openRuntimes(options: RuntimesOptions): Promise<NodeRuntimes> {
+  const containers = await openContainers(options);
+  const processes = await openProcesses(options);
+  const opened = containers === undefined ? [processes] : [containers, processes];
+  return {
+    all: containers === undefined ? [processes] : [containers, processes],
+    shutdown: async () => {
+      for (const runtime of opened) await runtime.shutdown();
+    },
+    close: () => {
+      for (const runtime of opened) runtime.close();
+    },
+  };
+}
+
+function openProcesses({ paths, node, nodeIps, supervisor, clock, log }: RuntimesOptions): Promise<ProcessRuntime> {
+  const { uid, gid } = userInfo();
+  const command = [process.execPath, supervisor];
+  return createProcessRuntime({
+    connect: (onExit) => ensureSupervisor({ directory: paths.supervisor, agent: node, onExit, clock, command }),
+    directory: paths.runtime,
+    clock,
+    log,
+    agent: { uid, gid, groups: process.getgroups?.() ?? [] },
+    nodeIps,
+    hidden: [paths.identity, paths.pki, paths.supervisor, join(paths.home, 'replica.db'), paths.kubeconfig],
+  });
+}
+
+/** Undefined where there is no socket, or nobody answers at it in time. The code is loaded only where there is one. */
+async function openContainers({ paths, node, nodeIps, containerdSocket: socket, clock, log }: RuntimesOptions) {
+  if (!existsSync(socket)) return undefined;
+  try {
+    const { createCriRuntime } = await import('@skerry/workloads/edge/cri');
+    return await createCriRuntime({ socket, nodeName: node, directory: paths.runtime, clock, log, nodeIps });
+  } catch (error) {
+    log.warn({ socket, error: messageOf(error) }, 'container runtime does not answer; this node runs processes only');
+    return undefined;
+  }
+}

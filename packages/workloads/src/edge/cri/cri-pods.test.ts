@@ -1,0 +1,382 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { systemClock } from '@skerry/base';
+import { Channel, type NodeStreamRequest, streamPair } from '@skerry/kube/streaming';
+import { BUSYBOX_IMAGE, CONTAINERD, skipWithout, TestContainerd } from '@skerry/testkit/processes';
+import type { Container, Pod, PodSpec } from '../pod/types.ts';
+import { createNodeStreamHandler } from '../streams/handler.ts';
+import { NODE, objectOf, type ScratchNode, scratchNode } from '../testing/scratch-node.ts';
+
+const skip = skipWithout(...CONTAINERD.needs);
+
+let containerd: TestContainerd | undefined;
+let node: ScratchNode;
+before(async () => {
+  if (skip !== false) return;
+  containerd = await TestContainerd.start();
+  const own = containerd;
+  node = await scratchNode({
+    containerdSocket: own.socket,
+    onReboot: async () => {
+      await own.powerOff();
+      await own.start();
+    },
+  });
+});
+after(async () => {
+  await node?.[Symbol.asyncDispose]();
+  await containerd?.[Symbol.asyncDispose]();
+});
+
+/** The story runs on a node whose default runtime is a containerd of this test's own. */
+function story(name: string, tell: () => Promise<void>): void {
+  test(name, { skip }, tell);
+}
+
+const shell = (script: string): Partial<Container> => ({ image: BUSYBOX_IMAGE, command: ['sh', '-c', script] });
+const SLEEP = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
+
+const isReady = ({ status }: Pod) => status?.containerStatuses?.[0]?.ready === true;
+const isOver = ({ status }: Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
+
+function logOf({ metadata }: Pod, container = 'main', attempt = 0): string[] {
+  const directory = join(node.directory, 'logs', `default_${metadata.name}_${metadata.uid}`, container);
+  const lines = readFileSync(join(directory, `${attempt}.log`), 'utf8')
+    .split('\n')
+    .filter(Boolean);
+  return lines.map((line) => line.split(' ').slice(3).join(' '));
+}
+
+interface Expected {
+  readonly log?: readonly string[];
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** Runs a pod to its end and compares what became of it. */
+async function check(
+  name: string,
+  container: Partial<Container>,
+  { log, ...expected }: Expected,
+  spec: Partial<PodSpec> = {},
+): Promise<Pod> {
+  await node.run(name, container, { restartPolicy: 'Never', ...spec });
+  const isWhole = ({ status }: Pod) =>
+    expected.message === undefined || status?.containerStatuses?.[0]?.state?.terminated?.message !== undefined;
+  const pod = await node.until(name, (each) => isOver(each) && isWhole(each));
+  const ended = pod.status?.containerStatuses?.[0]?.state?.terminated;
+  if (expected.code !== undefined) assert.equal(ended?.exitCode, expected.code);
+  if (expected.reason !== undefined) assert.equal(ended?.reason, expected.reason);
+  if (expected.message !== undefined) assert.equal(ended?.message, expected.message);
+  if (log !== undefined) assert.deepEqual(logOf(pod), log);
+  return pod;
+}
+
+async function ask(request: NodeStreamRequest, input: readonly Uint8Array[] = []): Promise<readonly Buffer[]> {
+  const { controller, runtime, containers, directory } = node;
+  assert.ok(containers);
+  const handler = createNodeStreamHandler({
+    nodeName: NODE,
+    pods: controller.pods,
+    runtimes: [containers, runtime],
+    clock: systemClock,
+    directory,
+  });
+  const { opener, answerer } = streamPair();
+  const done = handler(request, answerer, new AbortController().signal);
+  const messages: Buffer[] = [];
+  const reading = (async () => {
+    for await (const message of opener.incoming) messages.push(Buffer.from(message));
+  })();
+  for (const message of input) await opener.send(message);
+  if (request.kind === 'portforward') opener.end();
+  await done;
+  await reading;
+  return messages;
+}
+
+const on = (messages: readonly Buffer[], channel: number) =>
+  Buffer.concat(messages.filter((one) => one[0] === channel).map((one) => one.subarray(1))).toString();
+
+story('a container runs its command with its variables, and says how it ended', async () => {
+  const pod = await check(
+    'speaker',
+    {
+      ...shell('echo hello $NAME from $(hostname); echo bye > /dev/termination-log; exit 3'),
+      env: [{ name: 'NAME', value: 'skerry' }],
+    },
+    { log: ['hello skerry from speaker'], code: 3, reason: 'Error', message: 'bye\n' },
+  );
+  assert.match(pod.status?.containerStatuses?.[0]?.containerID ?? '', /^containerd:\/\//);
+  assert.match(pod.status?.containerStatuses?.[0]?.imageID ?? '', /sha256:/);
+});
+
+story('a pod has an address of its own, and its name in /etc/hosts', async () => {
+  const pod = await check(
+    'addressed',
+    shell('hostname -i; grep friend /etc/hosts'),
+    {},
+    {
+      hostAliases: [{ ip: '10.9.8.7', hostnames: ['friend'] }],
+    },
+  );
+  assert.match(pod.status?.podIP ?? '', /^10\./);
+  assert.deepEqual(logOf(pod), [pod.status?.podIP, '10.9.8.7\tfriend']);
+});
+
+story('on the host network a pod has the node’s address', async () => {
+  const pod = await check('on-host', shell('true'), { code: 0 }, { hostNetwork: true });
+  assert.equal(pod.status?.podIP, '127.0.0.1');
+});
+
+story('init containers come first, a sidecar runs beside', async () => {
+  const volumeMounts = [{ name: 'shared', mountPath: '/shared' }];
+  const pod = await check(
+    'ordered',
+    { ...shell('cat /shared/init; until [ -f /shared/side ]; do sleep 0.1; done; cat /shared/side'), volumeMounts },
+    { log: ['first', 'second'], code: 0 },
+    {
+      volumes: [{ name: 'shared', emptyDir: {} }],
+      initContainers: [
+        { name: 'init', ...shell('echo first > /shared/init'), volumeMounts },
+        { name: 'side', ...shell(`echo second > /shared/side; ${SLEEP}`), volumeMounts, restartPolicy: 'Always' },
+      ],
+    },
+  );
+  assert.equal(pod.status?.initContainerStatuses?.length, 2);
+});
+
+story('ConfigMaps and Secrets are files that follow their objects', async () => {
+  await node.create('configmaps', objectOf('ConfigMap', 'words', { data: { greeting: 'hello' } }));
+  await node.run(
+    'follower',
+    {
+      ...shell(`until grep -q bye /words/greeting; do sleep 0.05; done; echo seen; ${SLEEP}`),
+      volumeMounts: [{ name: 'words', mountPath: '/words' }],
+    },
+    { volumes: [{ name: 'words', configMap: { name: 'words' } }] },
+  );
+  await node.until('follower', isReady);
+  const ref = { gvr: { group: '', version: 'v1', resource: 'configmaps' }, namespace: 'default', name: 'words' };
+  await node.client.patch(ref, { data: { greeting: 'bye' } }, { type: 'merge' });
+  await node.until('follower', (pod) => logOf(pod).includes('seen'));
+});
+
+story('privileges are what the securityContext says', () =>
+  check(
+    'humble',
+    {
+      ...shell('id -u; id -g; touch /x 2>/dev/null || echo read-only; grep NoNewPrivs /proc/self/status | tr -d "\\t"'),
+      securityContext: {
+        runAsUser: 1234,
+        runAsGroup: 55,
+        readOnlyRootFilesystem: true,
+        allowPrivilegeEscalation: false,
+      },
+    },
+    { log: ['1234', '55', 'read-only', 'NoNewPrivs:1'], code: 0 },
+  ).then(() => {}),
+);
+
+story('limits end what exceeds them', () =>
+  check(
+    'greedy',
+    { ...shell('tail -c 200m /dev/zero | wc -c; exit 1'), resources: { limits: { memory: '16Mi' } } },
+    { code: 1 },
+  ).then(() => {}),
+);
+
+story('a container that must not be root and would be is refused', async () => {
+  await node.run('rootless', { ...shell('true'), securityContext: { runAsNonRoot: true } });
+  const pod = await node.until(
+    'rootless',
+    ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CreateContainerConfigError',
+  );
+  assert.match(pod.status?.containerStatuses?.[0]?.state?.waiting?.message ?? '', /runAsNonRoot/);
+  await node.delete('rootless', 0);
+});
+
+story('a program that is not there counts as an attempt that failed', async () => {
+  await check('missing', { image: BUSYBOX_IMAGE, command: ['/no/such'] }, { code: 128, reason: 'StartError' });
+});
+
+story('an image that is not there and may not be pulled is refused by name', async () => {
+  await node.run('absent', { image: 'skerry.test/absent:1', imagePullPolicy: 'Never' });
+  await node.until(
+    'absent',
+    ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImageNeverPull',
+  );
+  await node.delete('absent', 0);
+});
+
+story('probes of all kinds reach into the pod', async () => {
+  await node.run('probed', {
+    ...shell('mkdir /www; echo ok > /www/index.html; exec httpd -f -p 8080 -h /www'),
+    startupProbe: { exec: { command: ['test', '-f', '/www/index.html'] }, periodSeconds: 1 },
+    readinessProbe: { httpGet: { port: 8080 }, periodSeconds: 1 },
+    livenessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+  });
+  await node.until('probed', isReady);
+  await node.delete('probed', 0);
+});
+
+story('a container that fails its liveness probe is restarted, and its first log is kept', async () => {
+  await node.run('sickly', {
+    ...shell(`echo alive; ${SLEEP}`),
+    livenessProbe: { exec: { command: ['false'] }, periodSeconds: 1, failureThreshold: 1 },
+  });
+  const pod = await node.until('sickly', ({ status }) => (status?.containerStatuses?.[0]?.restartCount ?? 0) > 0);
+  const previous = await ask({ kind: 'log', namespace: 'default', pod: 'sickly', container: 'main', previous: true });
+  assert.equal(Buffer.concat(previous).toString(), 'alive\n');
+  assert.equal(pod.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode, 0);
+  await node.delete('sickly', 0);
+});
+
+story('hooks run after the start and before the end, and the end is graceful', async () => {
+  const command = (script: string) => ({ exec: { command: ['sh', '-c', script] } });
+  await node.run('hooked', {
+    ...shell('trap "echo asked; exit 0" TERM; while :; do sleep 0.1; done'),
+    lifecycle: { postStart: command('echo started > /proc/1/fd/1'), preStop: command('echo stopping > /proc/1/fd/1') },
+  });
+  const pod = await node.until('hooked', isReady);
+  const log = join(node.directory, 'logs', `default_hooked_${pod.metadata.uid}`, 'main', '0.log');
+  let last = '';
+  const watching = (async () => {
+    for (;;) {
+      try {
+        last = readFileSync(log, 'utf8');
+      } catch {
+        return;
+      }
+      await systemClock.sleep(5);
+    }
+  })();
+  await node.delete('hooked', 5);
+  await node.gone('hooked');
+  await watching;
+  assert.deepEqual(
+    last
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.split(' ')[3]),
+    ['started', 'stopping', 'asked'],
+  );
+});
+
+story('exec carries input, output, both streams and the exit code', async () => {
+  await node.run('talker', shell(SLEEP));
+  await node.until('talker', isReady);
+  const at = { namespace: 'default', pod: 'talker', container: 'main', stdout: true, stderr: true } as const;
+  const command = ['sh', '-c', 'cat; echo bad >&2; exit 7'];
+  const said = await ask({ kind: 'exec', ...at, command, stdin: true, tty: false }, [
+    Buffer.concat([Buffer.from([Channel.stdin]), Buffer.from('through')]),
+    Buffer.from([Channel.close, Channel.stdin]),
+  ]);
+  assert.equal(on(said, Channel.stdout), 'through');
+  assert.equal(on(said, Channel.stderr), 'bad\n');
+  assert.match(on(said, Channel.error), /"ExitCode","message":"7"/);
+});
+
+story('a terminal has the size it is given', async () => {
+  const at = { namespace: 'default', pod: 'talker', container: 'main', stdout: true, stderr: false } as const;
+  const size = Buffer.from(JSON.stringify({ Width: 91, Height: 33 }));
+  const command = ['sh', '-c', 'until stty size | grep "33 91"; do sleep 0.05; done'];
+  const said = await ask({ kind: 'exec', ...at, command, stdin: true, tty: true }, [
+    Buffer.concat([Buffer.from([Channel.resize]), size]),
+  ]);
+  assert.match(on(said, Channel.stdout), /33 91/);
+});
+
+story('attach shows what a container says', async () => {
+  await node.run(
+    'reader',
+    { ...shell('read word; echo "$word, indeed"'), stdin: true, stdinOnce: true },
+    { restartPolicy: 'Never' },
+  );
+  await node.until('reader', isReady);
+  const request = {
+    kind: 'attach',
+    namespace: 'default',
+    pod: 'reader',
+    container: 'main',
+    command: [],
+    stdin: true,
+    stdout: true,
+    stderr: true,
+    tty: false,
+  } as const;
+  const said = await ask(request, [Buffer.concat([Buffer.from([Channel.stdin]), Buffer.from('well\n')])]);
+  assert.equal(on(said, Channel.stdout), 'well, indeed\n');
+});
+
+story('port-forward reaches what listens inside the pod alone', async () => {
+  await node.run('server', shell('mkdir /www; echo inside > /www/index.html; exec httpd -f -p 127.0.0.1:8080 -h /www'));
+  await node.until('server', isReady);
+  const answer = await ask({ kind: 'portforward', namespace: 'default', pod: 'server', port: 8080 }, [
+    Buffer.from('GET / HTTP/1.0\r\n\r\n'),
+  ]);
+  assert.match(Buffer.concat(answer).toString(), /200 OK[\s\S]*inside/);
+  await node.delete('server', 0);
+});
+
+story('usage is measured per container', async () => {
+  const pod = await node.get('talker');
+  const id = pod?.status?.containerStatuses?.[0]?.containerID?.split('//')[1];
+  const usage = await node.containers?.usage();
+  const own = usage?.find((one) => one.id === id);
+  assert.ok((own?.workingSetBytes ?? 0) > 0);
+});
+
+story('both runtimes serve: the class decides, and an image of the host is a process', async () => {
+  const classes = { group: 'node.k8s.io', version: 'v1', resource: 'runtimeclasses' };
+  await node.client.create(classes, {
+    apiVersion: 'node.k8s.io/v1',
+    kind: 'RuntimeClass',
+    metadata: { name: 'boxes' },
+    handler: 'containerd',
+  });
+  await node.run('native', { image: 'host', command: ['sleep', '1000'] });
+  const native = await node.until('native', isReady);
+  assert.match(native.status?.containerStatuses?.[0]?.containerID ?? '', /^process:/);
+  await node.run('contained', shell(SLEEP), { runtimeClassName: 'boxes' });
+  const contained = await node.until('contained', isReady);
+  assert.match(contained.status?.containerStatuses?.[0]?.containerID ?? '', /^containerd:/);
+  await node.delete('native', 0);
+  await node.delete('contained', 0);
+});
+
+story('a deleted pod leaves neither sandbox nor container', async () => {
+  const pod = await node.get('talker');
+  await node.delete('talker');
+  await node.gone('talker');
+  assert.ok(!containerd?.ctr('containers', 'ls').includes('talker'));
+  assert.ok(!(await node.containers?.list())?.some(({ labels }) => labels.uid === pod?.metadata.uid));
+});
+
+story('an agent that comes back takes its containers over', async () => {
+  await node.run('survivor', shell(SLEEP));
+  await node.run('orphan', shell(SLEEP));
+  const before = await node.until('survivor', isReady);
+  await node.until('orphan', isReady);
+  await node.restartAgent(() => node.delete('orphan', 0));
+  const after = await node.until('survivor', isReady);
+  assert.equal(after.status?.containerStatuses?.[0]?.containerID, before.status?.containerStatuses?.[0]?.containerID);
+  assert.equal(after.status?.podIP, before.status?.podIP);
+  await node.gone('orphan');
+});
+
+story('after a reboot every pod runs again, as no crash of its own', async () => {
+  const before = await node.until('survivor', isReady);
+  await node.reboot();
+  const id = before.status?.containerStatuses?.[0]?.containerID;
+  const after = await node.until(
+    'survivor',
+    (pod) => isReady(pod) && pod.status?.containerStatuses?.[0]?.containerID !== id,
+  );
+  assert.equal(after.status?.containerStatuses?.[0]?.lastState?.terminated?.reason, 'NodeRebooted');
+  await node.delete('survivor', 0);
+  await node.gone('survivor');
+});
