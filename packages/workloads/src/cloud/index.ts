@@ -6,6 +6,7 @@ import { type CloudContext, type CloudContextOptions, cloudContext } from './con
 import { cronJobController } from './cron-job/index.ts';
 import { daemonSetController } from './daemon-set/index.ts';
 import { deploymentController } from './deployment/index.ts';
+import { disruptionController } from './disruption/index.ts';
 import { endpointSliceController } from './endpoint-slice/index.ts';
 import { endpointsController } from './endpoint-slice/legacy.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
@@ -67,6 +68,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     statefulSetController(context),
     jobController(context),
     cronJobController(context),
+    disruptionController(context),
     endpointSliceController(context),
     ...(hasRow(context, ENDPOINTS) ? [endpointsController(context)] : []),
     garbageCollector(context),

@@ -1,44 +1,45 @@
 /** Eviction: a delete that asks the disruption budgets first. */
 import type { KubeObject } from '@skerry/api';
-import { selectorFromObject } from '@skerry/api/selectors';
-import { keyPrefix } from '../../store/key.ts';
+import type { Pod } from '@skerry/api/types';
+import type { StoredObject } from '../../store/contract.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
 import { deleteObject, deleteOptionsIn } from '../delete.ts';
-import type { Call, Engine } from '../engine.ts';
+import { type Call, type Engine, nowText } from '../engine.ts';
 import { isRecord } from '../incoming.ts';
-import { toServedObject } from '../object-text.ts';
+import { toServedObject, toStoredJson } from '../object-text.ts';
 import { respondJson } from '../respond.ts';
-import { badRequest, methodNotAllowed, success, tooManyRequests } from '../statuses.ts';
+import { badRequest, methodNotAllowed, success } from '../statuses.ts';
 import { findForWrite } from '../update.ts';
 import { parseWriteOptions } from '../write-options.ts';
+import { takeFromBudget } from './disruption-budget.ts';
 
 export async function evict(engine: Engine, call: Call): Promise<ApiResponse> {
   if (call.route.verb !== 'create') throw methodNotAllowed();
-  const { dryRun } = parseWriteOptions(call.request, 'CreateOptions');
+  const { dryRun: isTrial } = parseWriteOptions(call.request, 'CreateOptions');
   const { value } = decodeBody(call.request, engine.parseYaml);
   if (!isRecord(value)) throw badRequest('the object provided is unrecognized (must be of type Eviction)');
   const stored = findForWrite(engine, call, 'update');
   const options = deleteOptionsIn(isRecord(value['deleteOptions']) ? value['deleteOptions'] : {});
-  checkBudgets(engine, toServedObject(stored));
-  await deleteObject(engine, call, stored, { ...options, dryRun: dryRun || options.dryRun });
+  const dryRun = isTrial || options.dryRun;
+  const pod = toServedObject(stored) as Pod;
+  await takeFromBudget(engine, pod, dryRun);
+  const marked = dryRun ? stored : await markDisrupted(engine, stored, pod);
+  await deleteObject(engine, call, marked, { ...options, dryRun });
   return respondJson(201, success({ code: 201 }), call.wanted);
 }
 
-interface Budget {
-  readonly spec?: { readonly selector?: unknown };
-  readonly status?: { readonly disruptionsAllowed?: number };
-}
-
-/** Pods that have ended, or were never ready to run, disturb nobody. */
-function checkBudgets(engine: Engine, pod: KubeObject): void {
-  const { phase } = (pod['status'] ?? {}) as { phase?: string };
-  if (phase === 'Succeeded' || phase === 'Failed' || phase === 'Pending') return;
-  const { items } = engine.store.list(keyPrefix('policy', 'poddisruptionbudgets', pod.metadata.namespace ?? ''));
-  for (const item of items) {
-    const budget = toServedObject(item) as KubeObject & Budget;
-    if (!selectorFromObject(budget.spec?.selector).matches(pod.metadata.labels)) continue;
-    if ((budget.status?.disruptionsAllowed ?? 0) > 0) continue;
-    throw tooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", 10);
-  }
+/** The pod says why it ends, for those who count failures. */
+async function markDisrupted(engine: Engine, stored: StoredObject, pod: Pod): Promise<StoredObject> {
+  if (pod.metadata.deletionTimestamp !== undefined) return stored;
+  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget');
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
+    lastTransitionTime: nowText(engine.clock),
+  };
+  const marked: KubeObject = { ...pod, status: { ...pod.status, conditions: [...others, condition] } };
+  return engine.store.put(stored.key, toStoredJson(marked), { ifRevision: stored.revision });
 }

@@ -76,7 +76,7 @@ test('an eviction asks the disruption budgets', async () => {
   assert.equal(refused.status, 429);
   assert.equal(refused.headers['retry-after'], '10');
   await ask('PATCH', '/apis/policy/v1/namespaces/default/poddisruptionbudgets/b/status', {
-    body: { status: { disruptionsAllowed: 1 } },
+    body: { status: { disruptionsAllowed: 1, observedGeneration: 1 } },
     headers: MERGE,
   });
   const evicted = await ask('POST', `${PODS}/p/eviction`, { body: { deleteOptions: { gracePeriodSeconds: 0 } } });
