@@ -15,9 +15,18 @@ export function scriptEnv(extra: Readonly<Record<string, string>> = {}): NodeJS.
   return { ...process.env, PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`, ...extra };
 }
 
-/** Runs to the end with the terminal's own input and output; the exit code is the answer. */
-export function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = scriptEnv()): number {
-  return spawnSync(command, args, { cwd: ROOT, stdio: 'inherit', env }).status ?? 1;
+/** Runs to the end with the terminal's own input and output; the exit code is the answer. What outlasts `limitMs` is killed. */
+export function run(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = scriptEnv(),
+  limitMs?: number,
+): number {
+  const limit = limitMs === undefined ? {} : { timeout: limitMs, killSignal: 'SIGKILL' as const };
+  const { status, signal } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit', env, ...limit });
+  if (signal !== null)
+    say(`${command} was ended by ${signal}${limitMs === undefined ? '' : ` (limit: ${limitMs / 60_000} min)`}`);
+  return status ?? 1;
 }
 
 export interface Captured {

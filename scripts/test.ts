@@ -14,6 +14,11 @@ const patterns = process.argv.slice(2).filter((argument) => !argument.startsWith
 const UNIT = ['packages/*/src/**/*.test.ts', 'scripts/*.test.ts'];
 const BLACK_BOX = ['test/**/*.test.ts'];
 
+/** One test that takes this long hangs. */
+const TEST_LIMIT_MS = 300_000;
+/** A test that spins never hears of its own limit; this ends the whole run instead. */
+const RUN_LIMIT_MS = 20 * 60_000;
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -42,12 +47,12 @@ function runTests(what: string, globs: readonly string[], concurrency: number): 
     '--conditions=source',
     '--test',
     `--test-concurrency=${concurrency}`,
-    '--test-timeout=600000',
+    `--test-timeout=${TEST_LIMIT_MS}`,
     `--test-reporter=${process.env['SKERRY_TEST_REPORTER'] ?? reporter}`,
     '--test-reporter-destination=stdout',
     '--test-reporter=./scripts/closing-lines.ts',
     '--test-reporter-destination=stdout',
     ...files,
   ];
-  return run(process.execPath, args, scriptEnv());
+  return run(process.execPath, args, scriptEnv(), RUN_LIMIT_MS);
 }
