@@ -6,6 +6,7 @@ import {
   backoffCeiling,
   backoffDelay,
   defineErrors,
+  describeError,
   hasCode,
   jsonLogger,
   newNameSuffix,
@@ -49,6 +50,20 @@ test('an error carries its code, its facts in the text, and its cause', () => {
   assert.equal(error.cause, cause);
   assert.ok(hasCode(error, 'LINK_PEER_GONE'));
   assert.ok(!hasCode(error, 'LINK_OTHER'));
+});
+
+test('a person reads the sentence, the cause where it says more, and the code, each once', () => {
+  const errors = defineErrors('STORE', {
+    OPEN: { text: 'open of {file} failed', retry: 'never' },
+    LOCKED: { text: '{file} is in use', retry: 'never', isWhole: true },
+  });
+  const cause = new Error('disk full');
+  assert.equal(describeError(errors.OPEN({ file: 'a' }, { cause })), 'open of a failed: disk full [STORE_OPEN]');
+  assert.equal(describeError(errors.LOCKED({ file: 'a' }, { cause })), 'a is in use [STORE_LOCKED]');
+  assert.equal(describeError(errors.OPEN({ file: 'disk full' }, { cause })), 'open of disk full failed [STORE_OPEN]');
+  const inner = errors.OPEN({ file: 'a in b [CLOUD_BUSY]' });
+  assert.equal(describeError(inner), 'open of a in b [CLOUD_BUSY] failed');
+  assert.equal(describeError(cause), 'disk full');
 });
 
 test('identifiers have the forms that Kubernetes clients expect', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeFlags, formatHostPort, parseDuration, parseFlags, parseHostPort, toggle } from './flags.ts';
+import { describeFlags, formatHostPort, listenAt, parseDuration, parseFlags, parseHostPort, toggle } from './flags.ts';
 
 const TABLE = {
   listen: {
@@ -42,6 +42,18 @@ test('an unknown flag and a bad value are refused with a sentence that helps', (
 test('help names each flag, its value and its default', () => {
   const help = describeFlags({ name: { text: 'A name.', value: 'NAME', parse: String, fallback: 'edge-1' } });
   assert.equal(help, '  --name NAME  A name. (default: edge-1)');
+});
+
+test('an address that cannot be listened at is told in terms of its flag', async () => {
+  const fail = (code: string) => () => Promise.reject(Object.assign(new Error(`listen ${code}`), { code }));
+  const at = { host: '127.0.0.1', port: 6443 };
+  await assert.rejects(
+    listenAt('listen', at, fail('EADDRINUSE')),
+    /^CodedError: --listen 127.0.0.1:6443: another program/,
+  );
+  await assert.rejects(listenAt('listen', at, fail('EACCES')), /--listen 127.0.0.1:6443: this user may not/);
+  await assert.rejects(listenAt('listen', at, fail('EMFILE')), /^Error: listen EMFILE$/);
+  assert.equal(await listenAt('listen', at, () => Promise.resolve('open')), 'open');
 });
 
 test('host and port round-trip, IPv6 in brackets', () => {

@@ -5,7 +5,7 @@ import type { LogLevel } from './log.ts';
 
 export const flagErrors = defineErrors('FLAGS', {
   UNKNOWN: { text: '{problem}; try --help', retry: 'never' },
-  INVALID: { text: '--{flag} {value}: {problem}', retry: 'never' },
+  INVALID: { text: '--{flag} {value}: {problem}', retry: 'never', isWhole: true },
   ADDRESS_IN_USE: {
     text: '--{flag} {address}: another program listens there; stop it, or name another address',
     retry: 'never',
@@ -137,10 +137,20 @@ export async function listenAt<T>(flag: string, at: HostPort, listen: () => Prom
   try {
     return await listen();
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE')) throw cause;
-    throw flagErrors.ADDRESS_IN_USE({ flag, address: formatHostPort(at) }, { cause });
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const address = formatHostPort(at);
+    if (code === 'EADDRINUSE') throw flagErrors.ADDRESS_IN_USE({ flag, address }, { cause });
+    const problem = LISTEN_PROBLEMS[String(code)];
+    if (problem === undefined) throw cause;
+    throw flagErrors.INVALID({ flag, value: address, problem }, { cause });
   }
 }
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not listen on a port below 1024; choose a higher one',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'this name has no address',
+};
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
