@@ -25,7 +25,7 @@ const CHECKS: readonly Check[] = [
 ];
 
 /** Tests about the tree itself: doors between packages, headings of errors, the lock file. */
-const RULES = ['scripts/doors.test.ts', 'scripts/errors.test.ts', 'scripts/lock.test.ts'];
+const RULES = ['scripts/doors.test.ts', 'scripts/errors.test.ts', 'scripts/lock.test.ts', 'scripts/docs.test.ts'];
 
 function node(...args: readonly string[]): Promise<Captured> {
   return capture(process.execPath, ['--conditions=source', ...args]);
