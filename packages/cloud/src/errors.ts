@@ -13,6 +13,11 @@ export const cloudErrors = defineErrors('CLOUD', {
     retry: 'never',
     isWhole: true,
   },
+  DAMAGED: {
+    text: "{file} is damaged; move {dir} away and bring the last backup back: 'skerry restore FILE --data-dir {dir}'",
+    retry: 'never',
+    isWhole: true,
+  },
   TARGET_IN_USE: {
     text: '{dir} already holds a cloud; restore into an empty --data-dir, or move that one away',
     retry: 'never',

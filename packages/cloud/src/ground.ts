@@ -66,6 +66,7 @@ function openAlone({ root, store }: CloudPaths, clock: Clock, log: Logger): Stor
   try {
     return openStore({ file: store, clock, log });
   } catch (cause) {
+    if (hasCode(cause, 'STORE_DAMAGED')) throw cloudErrors.DAMAGED({ file: store, dir: root }, { cause });
     if (!hasCode(cause, 'STORE_LOCKED')) throw cause;
     throw cloudErrors.ALREADY_RUNNING({ dir: root, holder: cause.facts['holder'] }, { cause });
   }

@@ -6,10 +6,10 @@ import { fakeClock } from '@skerry/testkit';
 import { followCloudKeys } from './cloud-keys.ts';
 
 interface World {
-  connect(isConnected: boolean): Promise<void>;
+  readonly connect: (isConnected: boolean) => Promise<void>;
   /** What the cloud answers from now on. */
-  answer(status: number, body?: string): void;
-  advance(ms: number): Promise<void>;
+  readonly answer: (status: number, body?: string) => void;
+  readonly advance: (ms: number) => Promise<void>;
   readonly asked: () => number;
   readonly keys: string[];
 }

@@ -1,9 +1,8 @@
 /** The agent: identity, replica, local API, link and pods, put together. Composition only; each part lives elsewhere. */
 import type { KubeObject } from '@skerry/api';
-import { type Clock, hasCode, type Logger } from '@skerry/base';
+import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort } from '@skerry/base/flags';
 import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
-import { openReplica, type Replica, type ReplicaOptions } from '@skerry/kube/replica';
 import { builtinKinds, ResourceTable } from '@skerry/kube/server';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import { createEdgeLink, type EdgeLink } from '@skerry/link/node';
@@ -26,6 +25,7 @@ import { watchLink } from './link-watch.ts';
 import { openLocalAccess } from './local-access.ts';
 import { createLocalApi, listenLocally } from './local-api.ts';
 import { linkStreamHandler, localDialer } from './node-streams.ts';
+import { openOwnReplica } from './own-replica.ts';
 import { podTokens } from './pod-tokens.ts';
 import { openRuntimes } from './runtimes.ts';
 
@@ -71,7 +71,9 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
 
   const table = new ResourceTable(builtinKinds());
   const level = Promise.withResolvers<void>();
-  const replica = openAlone(dataDir, {
+  const replica = openOwnReplica({
+    dataDir,
+    identity: paths.identity,
     file: paths.replica,
     node,
     rows: () => table.all().map(({ row }) => row),
@@ -204,15 +206,6 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     stop: () => end(false),
     stopWithPods: () => end(true),
   };
-}
-
-function openAlone(dir: string, options: ReplicaOptions): Replica {
-  try {
-    return openReplica(options);
-  } catch (cause) {
-    if (!hasCode(cause, 'STORE_LOCKED')) throw cause;
-    throw edgeErrors.ALREADY_RUNNING({ node: options.node, dir, holder: cause.facts['holder'] }, { cause });
-  }
 }
 
 /** The flag's name, else the token's, else that of the one node that lives here. */

@@ -15,6 +15,8 @@ const PAGE_BYTES = 4096;
 /** A write-ahead log that one large group has made longer is cut back to this. */
 const MAX_IDLE_LOG_BYTES = 16 * 1024 * 1024;
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 
 export interface DatabaseFile {
   readonly database: DatabaseSync;
@@ -39,6 +41,7 @@ export function openDatabaseFile(options: DatabaseFileOptions): DatabaseFile {
   } catch (cause) {
     database.close();
     if (errorCode(cause) === SQLITE_BUSY) throw storeErrors.LOCKED({ file, holder: readHolder(file) }, { cause });
+    if (isDamage(cause)) throw storeErrors.DAMAGED({ file }, { cause });
     throw storeErrors.OPEN({ file }, { cause });
   }
   writeFileSync(holderFile(file), String(process.pid), { mode: 0o600 });
@@ -70,6 +73,13 @@ function readHolder(file: string): string {
   } catch {
     return 'unknown';
   }
+}
+
+/** SQLite cannot make sense of the file: broken, cut short, or no database at all. */
+export function isDamage(error: unknown): boolean {
+  const code = errorCode(error);
+  // The lower byte is the kind, the rest says more.
+  return code !== undefined && [SQLITE_CORRUPT, SQLITE_NOTADB].includes(code & 0xff);
 }
 
 function errorCode(error: unknown): number | undefined {

@@ -14,7 +14,7 @@ import type {
   Subscription,
   WriteOptions,
 } from './contract.ts';
-import { type DatabaseFile, openDatabaseFile } from './database-file.ts';
+import { type DatabaseFile, isDamage, openDatabaseFile } from './database-file.ts';
 import { storeErrors } from './errors.ts';
 import { alreadyExists, conflict, expired, notFound, tooNew } from './failures.ts';
 import { rangeAfter, rangeOfPrefix } from './key-range.ts';
@@ -79,9 +79,10 @@ export function openStore(options: StoreOptions): SqliteStore {
   });
   try {
     return new FileStore(file, options);
-  } catch (error) {
+  } catch (cause) {
     file.close();
-    throw error;
+    if (isDamage(cause)) throw storeErrors.DAMAGED({ file: options.file }, { cause });
+    throw cause;
   }
 }
 
