@@ -23,7 +23,7 @@ export const errors = defineErrors('SECURITY', {
   REPLY_INVALID: { text: 'reply of the cloud to {request} is not valid: {reason}', retry: 'backoff' },
   JWT_REFUSED: { text: 'service account token is refused: {reason}', retry: 'never' },
   SEAL_KEY_INVALID: {
-    text: 'encryption key file {file} must hold 32 bytes as base64 or hexadecimal: {reason}',
+    text: 'encryption key file {file} cannot be used: {reason}',
     retry: 'never',
   },
   SEAL_KEY_WRONG: {

@@ -51,7 +51,11 @@ export function rotateSealKey(options: KeyFileOptions): Sealer {
 function readOrMakeKeys(file: string, mustExist: boolean, random: RandomBytes): [Uint8Array, ...Uint8Array[]] {
   const text = readOptionalFile(file);
   if (text !== undefined) return parseKeys(file, text);
-  if (mustExist) throw errors.SEAL_KEY_INVALID({ file, reason: 'the file is missing, and the data is already sealed' });
+  if (mustExist)
+    throw errors.SEAL_KEY_INVALID({
+      file,
+      reason: 'it is missing, and the data was sealed with it; bring it back, or name it with --key-file',
+    });
   const key = random(SEAL_KEY_BYTES);
   writePrivateFile(file, `${Buffer.from(key).toString('base64')}\n`);
   return [key];
@@ -71,7 +75,10 @@ function parseKey(file: string, line: string): Uint8Array {
   const isHex = /^[0-9a-f]{64}$/i.test(line);
   const key = Buffer.from(line, isHex ? 'hex' : 'base64');
   if (key.length !== SEAL_KEY_BYTES)
-    throw errors.SEAL_KEY_INVALID({ file, reason: `a line holds ${key.length} bytes` });
+    throw errors.SEAL_KEY_INVALID({
+      file,
+      reason: `a line holds ${key.length} bytes, not 32 as base64 or hexadecimal`,
+    });
   if (key.every((byte) => byte === key[0])) throw errors.SEAL_KEY_INVALID({ file, reason: 'every byte is the same' });
   return key;
 }
