@@ -11,25 +11,41 @@ interface Node {
 /** Each command's path with the words that may follow it. */
 function nodesOf(command: Command, path: string): readonly Node[] {
   const flags = command.options.flatMap(({ long }) => (long === undefined || long === null ? [] : [long]));
-  const words = [...command.commands.map((each) => each.name()), ...flags, '--help'];
+  const choices = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
+  const words = [...command.commands.map((each) => each.name()), ...choices, ...flags, '--help'];
   return [{ path, words }, ...command.commands.flatMap((each) => nodesOf(each, `${path} ${each.name()}`))];
 }
 
 export function completionScript(program: Command, shell: Shell): string {
   const nodes = nodesOf(program, program.name());
   if (shell === 'fish') return fish(nodes);
+  const valued = [...new Set(valuedFlags(program))].sort();
   // zsh reads bash completions through its own bridge.
   const bridge = shell === 'zsh' ? 'autoload -U +X bashcompinit && bashcompinit\n' : '';
-  return bridge + bash(nodes);
+  return bridge + bash(nodes, valued);
 }
 
-function bash(nodes: readonly Node[]): string {
+/** Flags whose next word is their value, and no command. */
+function valuedFlags(command: Command): readonly string[] {
+  const own = command.options.filter(({ required, optional }) => required || optional);
+  const names = own.flatMap(({ long, short }) => [long, short].filter((name) => typeof name === 'string'));
+  return [...names, ...command.commands.flatMap(valuedFlags)];
+}
+
+function bash(nodes: readonly Node[], valued: readonly string[]): string {
   const cases = nodes.map(({ path, words }) => `    '${path}') words='${words.join(' ')}' ;;`).join('\n');
   return `_skerry() {
-  local path=skerry word words
+  local path=skerry word words skip=
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*) ;; *) path="$path $word" ;; esac
+    if [ -n "$skip" ]; then skip=; continue; fi
+    case "$word" in
+      ${valued.join('|')}) skip=1 ;;
+      -*) ;;
+      *) path="$path $word" ;;
+    esac
   done
+  # The value of a flag: files, as the shell completes them.
+  if [ -n "$skip" ]; then COMPREPLY=(); return; fi
   case "$path" in
 ${cases}
     *) words= ;;

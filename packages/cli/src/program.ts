@@ -1,5 +1,5 @@
 /** The tree of commands. Each loads its code when it is run, so that `skerry --help` stays quick. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { AuditFlags } from './commands/audit.ts';
 import type { BackupFlags } from './commands/backup.ts';
 import type { InstallFlags, Service } from './commands/install.ts';
@@ -27,7 +27,16 @@ export function createProgram(context: CliContext, stop: AbortSignal): Command {
   program.addCommand(installCommand(context));
   program.addCommand(completionCommand(context, program));
   program.addCommand(versionCommand(context));
+  passOn(program);
   return program;
+}
+
+/** Commands that are added whole do not take over by themselves how errors are shown and who ends the process. */
+function passOn(parent: Command): void {
+  for (const child of parent.commands) {
+    child.copyInheritedSettings(parent);
+    passOn(child);
+  }
 }
 
 /** Commands that are bundles of their own: the launcher never comes here with them, but help and completion name them. */
@@ -112,22 +121,22 @@ function auditCommand(context: CliContext): Command {
 
 function installCommand(context: CliContext): Command {
   return new Command('install')
-    .argument('<service>', 'cloud or edge')
+    .addArgument(new Argument('<service>', 'what is to run').choices(['cloud', 'edge']))
     .argument('[flags...]', "flags of 'skerry cloud' or 'skerry edge', after --")
     .description('make a systemd service of this release')
     .option('--prefix <dir>', 'where the release is copied to', '/opt/skerry')
     .option('--root <dir>', 'install below this folder and start nothing')
     .option('--no-start', 'write the service without starting it')
-    .action(async (service: string, args: readonly string[], flags: InstallFlags) =>
-      (await import('./commands/install.ts')).install(context, serviceName(service), args, flags),
+    .action(async (service: Service, args: readonly string[], flags: InstallFlags) =>
+      (await import('./commands/install.ts')).install(context, service, args, flags),
     );
 }
 
 function completionCommand(context: CliContext, program: Command): Command {
   return new Command('completion')
-    .argument('<shell>', 'bash, zsh or fish')
+    .addArgument(new Argument('<shell>', 'the shell that reads it').choices(['bash', 'zsh', 'fish']))
     .description('print a completion script: source <(skerry completion bash)')
-    .action((shell: string) => context.print(completionScript(program, shellName(shell))));
+    .action((shell: Shell) => context.print(completionScript(program, shell)));
 }
 
 function versionCommand(context: CliContext): Command {
@@ -152,14 +161,4 @@ function versionCommand(context: CliContext): Command {
 export function nodeName(text: string): string {
   if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text)) return text;
   throw new InvalidArgumentError('a node name has lower-case letters, digits, - and ., such as edge-1.');
-}
-
-function serviceName(text: string): Service {
-  if (text === 'cloud' || text === 'edge') return text;
-  throw new InvalidArgumentError('the service is cloud or edge.');
-}
-
-function shellName(text: string): Shell {
-  if (text === 'bash' || text === 'zsh' || text === 'fish') return text;
-  throw new InvalidArgumentError('the shell is bash, zsh or fish.');
 }
