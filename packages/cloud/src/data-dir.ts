@@ -8,6 +8,8 @@ export interface CloudPaths {
   readonly store: string;
   readonly pki: string;
   readonly audit: string;
+  /** Copies of the store while backups are made of them; what is there at a start was left by a crash. */
+  readonly backups: string;
   /** Tells a wrong key before any Secret is touched. */
   readonly keyCheck: string;
 }
@@ -20,6 +22,7 @@ export function cloudPaths(root: string): CloudPaths {
     store: join(home, 'store.db'),
     pki: join(home, 'pki'),
     audit: join(home, 'audit'),
+    backups: join(home, 'backups'),
     keyCheck: join(home, 'key-check'),
   };
 }

@@ -1,4 +1,5 @@
 /** What everything in the cloud stands on: its files opened, its kinds known, and who may do what. */
+import { rmSync } from 'node:fs';
 import type { ResourceRow, Sealer } from '@skerry/api';
 import { type Clock, hasCode, type Logger } from '@skerry/base';
 import { type Concerns, openConcerns } from '@skerry/kube/replica';
@@ -38,6 +39,7 @@ export async function layGround(options: CloudOptions, stack: AsyncDisposableSta
   makeFolders(paths);
   // The store's lock comes first: a second cloud in the same directory touches neither its keys nor its audit log.
   const store = stack.adopt(openAlone(paths, clock, log), (opened) => opened.close());
+  rmSync(paths.backups, { recursive: true, force: true });
   const keyFile = flags['key-file'] ?? keyFileFor(options.keyDir, paths.root);
   const sealer = openSealer({ keyFile, checkFile: paths.keyCheck });
   const names = advertisedNames(flags.advertise, flags.listen);

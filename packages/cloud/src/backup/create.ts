@@ -1,5 +1,5 @@
 /** An online backup: the store's copy of one instant, and, under a passphrase, the CA and the key of the Secrets. */
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@skerry/base';
@@ -26,7 +26,9 @@ export const PARTS = { store: 'store.db', keys: 'keys' } as const;
 
 /** The archive as a stream; the temporary copy is gone when it ends, however it ends. */
 export async function* createBackup(source: BackupSource, passphrase: string | undefined): AsyncGenerator<Uint8Array> {
-  const work = mkdtempSync(join(source.paths.root, 'backup-'));
+  const { backups } = source.paths;
+  mkdirSync(backups, { recursive: true, mode: 0o700 });
+  const work = mkdtempSync(join(backups, 'work-'));
   try {
     const file = join(work, PARTS.store);
     await source.store.backupTo(file);
