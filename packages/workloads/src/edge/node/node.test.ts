@@ -156,8 +156,8 @@ test('the node registers itself, keeps its status and lease, and heals what othe
     const running = reporter.run(abort.signal);
     const ref = { gvr: { group: '', version: 'v1', resource: 'nodes' }, name: 'edge-1' };
     const node = () => client.get<ReportedNode>(ref);
-    const until = async (isDone: (one: ReportedNode) => boolean): Promise<ReportedNode> => {
-      for (let tries = 0; tries < 100; tries++) {
+    const until = async (isDone: (one: ReportedNode) => boolean, seconds = 100): Promise<ReportedNode> => {
+      for (let tries = 0; tries <= seconds; tries++) {
         const one = await node().catch(() => undefined);
         if (one !== undefined && isDone(one)) return one;
         await clock.advance(1000);
@@ -174,7 +174,7 @@ test('the node registers itself, keeps its status and lease, and heals what othe
       { status: { conditions: [{ type: 'Ready', status: 'Unknown' }] } },
       { type: 'strategic', subresource: 'status' },
     );
-    await until((one) => ready(one) === 'True');
+    await until((one) => ready(one) === 'True', 1);
     ips = ['10.0.0.2'];
     const moved = await until((one) => one.status.addresses.some(({ address }) => address === '10.0.0.2'));
     assert.deepEqual(

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isStatus, type KubeObject } from '@skerry/api';
 import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
+import { startInformer } from '@skerry/kube/controller';
 import type { PodRuntime } from '../runtime.ts';
 import { findAccelerators } from './accelerators.ts';
 import { type NodeCondition, nodeConditions } from './conditions.ts';
@@ -14,6 +15,8 @@ const LEASES = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases'
 const LEASE_NAMESPACE = 'kube-node-lease';
 
 const STATUS_MS = 10_000;
+/** A quarrel over the status is no busy loop. */
+const SHORTEST_ROUND_MS = 500;
 /** An unchanged status is written this often all the same. */
 const UNCHANGED_STATUS_MS = 300_000;
 const DEFAULT_LEASE_MS = 40_000;
@@ -89,6 +92,8 @@ async function keepNode(
   const { client, clock, nodeName } = options;
   const ref = { gvr: NODES, name: nodeName };
   let node = await retrying(options, signal, 'node not registered', () => register(options, labels, statusAt));
+  // What others say of this node, such as the cloud that has missed it, is looked at when it comes and not at the next round.
+  const changed = followNode(options, signal);
   let writtenAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted && node !== undefined) {
     // The API's own view: what the cloud has said of this node meanwhile is compared, too.
@@ -100,8 +105,36 @@ async function keepNode(
       await writeStatus(options, node, status);
       writtenAt = clock.monotonic();
     }
-    await clock.sleep(STATUS_MS, signal).catch(() => {});
+    await clock.sleep(SHORTEST_ROUND_MS, signal).catch(() => {});
+    await clock.sleep(STATUS_MS - SHORTEST_ROUND_MS, AbortSignal.any([signal, changed.next()])).catch(() => {});
   }
+}
+
+/** `next` gives a signal that aborts at the first change since the last call. */
+function followNode(
+  { client, clock, log, nodeName }: NodeReporterOptions,
+  signal: AbortSignal,
+): { readonly next: () => AbortSignal } {
+  const node = startInformer(
+    { client, clock, log, signal },
+    { gvr: NODES, fieldSelector: `metadata.name=${nodeName}` },
+  );
+  let wake = new AbortController();
+  let isNext = false;
+  node.onChange(() => {
+    isNext = true;
+    wake.abort();
+  });
+  return {
+    next: () => {
+      if (isNext) {
+        isNext = false;
+        return AbortSignal.abort();
+      }
+      wake = new AbortController();
+      return wake.signal;
+    },
+  };
 }
 
 async function register(
