@@ -3,7 +3,7 @@ import { type Gvr, isStatus, type KubeObject } from '@skerry/api';
 import type { Node } from '@skerry/api/types';
 import type { HttpClient } from '@skerry/kube/client';
 import { type ConnectionFlags, connect } from '../connection.ts';
-import type { CliContext } from '../context.ts';
+import { type CliContext, cliErrors } from '../context.ts';
 import { formatAge, formatFacts, formatJson, formatTable } from '../output.ts';
 
 export interface NodeFlags extends ConnectionFlags {
@@ -88,6 +88,7 @@ const REVOKE_ATTEMPTS = 10;
 /** The cloud closes the node's sessions as soon as it sees the mark, and takes no certificate issued before it. */
 export async function revokeNode(context: CliContext, name: string, flags: NodeFlags): Promise<void> {
   using client = await connect(context, flags);
+  await mustHaveJoined(client, name);
   for (let left = REVOKE_ATTEMPTS; left > 0; left--) if (await tryRevoke(context, client, name, left === 1)) break;
   context.say(
     `skerry: ${name} is revoked; to let it in again, join it with a new token ('skerry token create --node ${name}')\n`,
@@ -129,6 +130,17 @@ async function findIdentity(client: HttpClient, name: string): Promise<NodeIdent
 
 interface NodeIdentity extends KubeObject {
   readonly status?: { readonly renewedAt?: string };
+}
+
+/** A name mistyped would be revoked as well, and the node that was meant would stay. */
+async function mustHaveJoined(client: HttpClient, name: string): Promise<void> {
+  try {
+    await client.get({ gvr: NODE_IDENTITIES, name });
+  } catch (cause) {
+    if (!isStatus(cause, 'NotFound')) throw cause;
+    const problem = "no node of this name has joined; 'skerry node list' shows those that have";
+    throw cliErrors.INVALID_ARGUMENT({ argument: name, problem }, { cause });
+  }
 }
 
 async function podNames(client: HttpClient, node: string): Promise<readonly string[]> {
