@@ -79,7 +79,7 @@ export const CHALLENGE_MS = 1_000;
 export const LINGER_MS = 10_000;
 /** A path that lived shorter than this counts as a failed attempt. */
 export const STABLE_MS = 5_000;
-export const RECONNECT_BACKOFF = { baseMs: 500, capMs: 30_000 } as const;
+export const RECONNECT_BACKOFF = { baseMs: 500, capMs: 10_000 } as const;
 /** After a refusal that a retry will hardly change: a copy, a revoked node, no common version. */
 export const REFUSED_BACKOFF = { baseMs: 15_000, capMs: 300_000 } as const;
 
