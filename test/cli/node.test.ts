@@ -16,7 +16,7 @@ after(async () => {
   await cloud?.[Symbol.asyncDispose]();
 });
 
-async function check(line: string, out: RegExp, err = /^$/, code = 0): Promise<string> {
+async function run(line: string, out: RegExp, err = /^$/, code = 0): Promise<string> {
   const result = await cloud.skerry([...line.split(' '), '--data-dir', cloud.dir]);
   assert.equal(result.code, code, `${result.stdout}${result.stderr}`);
   assert.match(result.stdout, out);
@@ -24,11 +24,15 @@ async function check(line: string, out: RegExp, err = /^$/, code = 0): Promise<s
   return result.stdout;
 }
 
+async function check(...args: Parameters<typeof run>): Promise<void> {
+  await run(...args);
+}
+
 test('nodes are listed', () =>
   check('node list', /^NAME +STATUS +POOL +ARCH +ADDRESS +AGENT +AGE\nedge-1 +Ready +- +\w+ +\S+ +v\S+ +\d+s\n$/));
 
 test('nodes are listed for a machine', async () => {
-  const [node] = JSON.parse(await check('node list -o json', /^\[/)) as { name: string; runtimes: string[] }[];
+  const [node] = JSON.parse(await run('node list -o json', /^\[/)) as { name: string; runtimes: string[] }[];
   assert.equal(node?.name, 'edge-1');
   assert.ok(node.runtimes.includes('process'));
 });
@@ -41,11 +45,8 @@ test('a name that never joined is not revoked', () =>
   check('node revoke edge-9', /^$/, /edge-9: no node of this name has joined; 'skerry node list' shows/, 1));
 
 test('a token is printed bare, or with its end for a machine', async () => {
-  assert.doesNotMatch((await check('token create --node edge-2', /^\S+\n$/)).trim(), /\s/);
-  const created = JSON.parse(await check('token create --node line-* --ttl 5m -o json', /^\{/)) as Record<
-    string,
-    string
-  >;
+  assert.doesNotMatch((await run('token create --node edge-2', /^\S+\n$/)).trim(), /\s/);
+  const created = JSON.parse(await run('token create --node line-* --ttl 5m -o json', /^\{/)) as Record<string, string>;
   assert.equal(created['node'], 'line-*');
   const minutes = (Date.parse(created['expiresAt'] ?? '') - Date.now()) / 60_000;
   assert.ok(minutes > 4 && minutes <= 5.1, `${minutes} minutes`);
