@@ -34,11 +34,11 @@ function says(pod: string, text: RegExp, ...args: readonly string[]): Promise<st
 
 const isReady = (pod: string) => cloud.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s']);
 
-test('hello.yaml: three copies say where they run', async (t) => {
+test('deployment.yaml: three copies say where they run', async (t) => {
   if (!requireSystem(t, 'bubblewrap')) return;
-  await apply('hello.yaml');
-  await cloud.kubectl(['rollout', 'status', 'deployment/hello', '--timeout=60s']);
-  await says('deployment/hello', /hello from hello-\S+ on edge-[12]/);
+  await apply('deployment.yaml');
+  await cloud.kubectl(['rollout', 'status', 'deployment/lookout', '--timeout=60s']);
+  await says('deployment/lookout', /I am lookout-\S+ on edge-[12]/);
 });
 
 test('far.yaml: only edge-2 runs it', async (t) => {

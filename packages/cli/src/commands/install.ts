@@ -23,6 +23,11 @@ export function install(context: CliContext, service: Service, args: readonly st
       reason: "this is a checkout; unpack a tarball of 'npm run pack' and run its ./skerry install",
     });
   }
+  if (flags.root === undefined && process.getuid?.() !== 0) {
+    throw cliErrors.INSTALL_FAILED({
+      reason: 'a service is for root to install: run this with sudo, or name a folder with --root',
+    });
+  }
   const strange = args.find((argument) => !PLAIN_ARGUMENT.test(argument));
   if (strange !== undefined)
     throw cliErrors.INVALID_ARGUMENT({ argument: strange, problem: 'has characters that a unit file cannot hold' });
