@@ -24,6 +24,7 @@ import { runScheduler } from './scheduler/index.ts';
 import { serviceAccountController } from './service-account/index.ts';
 
 import { statefulSetController } from './stateful-set/index.ts';
+import { volumeController } from './volumes/index.ts';
 
 export type { ApiEndpoint };
 
@@ -66,6 +67,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     replicationControllerController(context),
     daemonSetController(context),
     statefulSetController(context),
+    volumeController(context),
     jobController(context),
     cronJobController(context),
     disruptionController(context),

@@ -1,12 +1,16 @@
 /** The scheduler: gives every pod without a node the best one, through the API like any other client. */
 import { type Gvr, isStatus } from '@skerry/api';
-import type { Namespace, Node, Pod } from '@skerry/api/types';
+import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@skerry/api/types';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client, Recorder } from '@skerry/kube/client';
 import { type Change, type InformerFactory, keyOf, parseObjectKey } from '@skerry/kube/controller';
+import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES } from '../resources.ts';
+import { SELECTED_NODE } from '../volumes/match.ts';
+import { refOf } from '../writes.ts';
 import { Cluster } from './cluster.ts';
 import { PendingPods } from './pending-pods.ts';
 import { schedule } from './schedule.ts';
+import { claimsOfPod, type VolumeLookups } from './volume-rules.ts';
 
 const SCHEDULER_NAME = 'default-scheduler';
 /** Decisions are made one after the other; writing them down goes on beside, this many at once. */
@@ -33,18 +37,28 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const nodes = informers.informer<Node>({ gvr: NODES });
   const pods = informers.informer<Pod>({ gvr: PODS });
   const namespaces = informers.informer<Namespace>({ gvr: NAMESPACES });
+  const claims = informers.informer<PersistentVolumeClaim>({ gvr: PERSISTENT_VOLUME_CLAIMS });
+  const volumes = informers.informer<PersistentVolume>({ gvr: PERSISTENT_VOLUMES });
+  const classes = informers.informer<StorageClass>({ gvr: STORAGE_CLASSES });
   try {
-    await Promise.all([nodes.synced, pods.synced, namespaces.synced]);
+    await Promise.all([nodes, pods, namespaces, claims, volumes, classes].map(({ synced }) => synced));
   } catch {
     return;
   }
   const scheduler = new Scheduler(options, {
     podOf: (key) => pods.cache.get(key),
     labelsOf: (namespace) => namespaces.cache.get(namespace)?.metadata.labels,
+    claim: (key) => claims.cache.get(key),
+    volume: (name) => volumes.cache.get(name),
+    volumes: () => volumes.cache.list(),
+    storageClass: (name) => classes.cache.get(name),
   });
   const ends = [
     nodes.onChange((change) => scheduler.onNode(change)),
     pods.onChange((change) => scheduler.onPod(change)),
+    claims.onChange(() => scheduler.onStorage()),
+    volumes.onChange(() => scheduler.onStorage()),
+    classes.onChange(() => scheduler.onStorage()),
   ];
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
@@ -54,7 +68,7 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
   scheduler.close();
 }
 
-interface Lookups {
+interface Lookups extends VolumeLookups {
   readonly podOf: (key: string) => Pod | undefined;
   readonly labelsOf: (namespace: string) => Record<string, string> | undefined;
 }
@@ -94,6 +108,10 @@ class Scheduler {
     }
   }
 
+  onStorage(): void {
+    this.#pending.wake();
+  }
+
   close(): void {
     this.#pending.close();
   }
@@ -125,10 +143,17 @@ class Scheduler {
   }
 
   #decide(key: string, pod: Pod): void {
-    const result = schedule(pod, this.#cluster, this.#lookups.labelsOf);
+    const claims = claimsOfPod(pod, this.#lookups);
+    const result = schedule(pod, this.#cluster, this.#lookups.labelsOf, claims);
     if (result.kind === 'unschedulable') {
       this.#pending.park(key, pod.spec?.priority ?? 0);
       this.#track(this.#reportUnschedulable(pod, result.message));
+      return;
+    }
+    if (claims.waiting.length > 0) {
+      // Decided again once they are bound, to the node that their volumes are on.
+      this.#pending.park(key, pod.spec?.priority ?? 0);
+      this.#track(this.#selectNode(claims.waiting, result.node));
       return;
     }
     // Assumed there at once, so that the next decision sees what this one took.
@@ -163,6 +188,21 @@ class Scheduler {
       if (isStatus(error, 'NotFound') || current === undefined || current.spec?.nodeName) return;
       log.warn({ pod: key, node, error: messageOf(error) }, 'binding failed');
       this.#pending.park(key, pod.spec?.priority ?? 0);
+    }
+  }
+
+  async #selectNode(claims: readonly PersistentVolumeClaim[], node: string): Promise<void> {
+    const { client, log, signal } = this.#options;
+    for (const claim of claims) {
+      const { uid, annotations } = claim.metadata;
+      if (annotations?.[SELECTED_NODE] === node) continue;
+      try {
+        const patch = { metadata: { uid, annotations: { [SELECTED_NODE]: node } } };
+        await client.patch(refOf(PERSISTENT_VOLUME_CLAIMS, claim), patch, { type: 'merge', signal });
+      } catch (error) {
+        if (!signal.aborted && !isStatus(error, 'NotFound', 'Conflict'))
+          log.warn({ claim: keyOf(claim), node, error: messageOf(error) }, 'node of a claim not written');
+      }
     }
   }
 

@@ -12,6 +12,7 @@ import {
 } from './pod-rules.ts';
 import { type Amounts, requestsOf } from './requests.ts';
 import { rank } from './scores.ts';
+import type { ClaimsOfPod } from './volume-rules.ts';
 
 export type ScheduleResult =
   | { readonly kind: 'fits'; readonly node: string }
@@ -21,10 +22,20 @@ export type ScheduleResult =
 /** Enough nodes to choose well among; a fleet of ten thousand need not all be scored for one pod. */
 const ENOUGH_CANDIDATES = 200;
 
-export function schedule(pod: Pod, cluster: Cluster, labelsOf: NamespaceLabels = () => undefined): ScheduleResult {
+const NO_CLAIMS: Pick<ClaimsOfPod, 'problem' | 'check'> = { problem: undefined, check: () => undefined };
+
+export function schedule(
+  pod: Pod,
+  cluster: Cluster,
+  labelsOf: NamespaceLabels = () => undefined,
+  claims: Pick<ClaimsOfPod, 'problem' | 'check'> = NO_CLAIMS,
+): ScheduleResult {
   const views = cluster.views();
+  if (claims.problem !== undefined) {
+    return { kind: 'unschedulable', message: explain(views.length, new Map([[claims.problem, undefined]])) };
+  }
   const requests = requestsOf(pod);
-  const rules = podRules(pod, cluster, views, labelsOf);
+  const rules = [{ check: ({ node }: NodeView) => claims.check(node) }, ...podRules(pod, cluster, views, labelsOf)];
   const reasons = new Map<string, number>();
   const fitting: NodeView[] = [];
   for (const view of views) {
@@ -65,8 +76,8 @@ function problemsOn(view: NodeView, pod: Pod, requests: Amounts, rules: readonly
 }
 
 /** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.` */
-function explain(total: number, reasons: ReadonlyMap<string, number>): string {
+function explain(total: number, reasons: ReadonlyMap<string, number | undefined>): string {
   if (total === 0) return 'no nodes available to schedule pods';
-  const listed = [...reasons].map(([reason, count]) => `${count} ${reason}`).sort();
+  const listed = [...reasons].map(([reason, count]) => (count === undefined ? reason : `${count} ${reason}`)).sort();
   return `0/${total} nodes are available: ${listed.join(', ')}.`;
 }

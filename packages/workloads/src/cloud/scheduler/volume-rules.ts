@@ -1,0 +1,60 @@
+/** Rules between a pod's claims and a node. Pure but for its lookups. */
+import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@skerry/api/types';
+import { LOCAL_PATH } from '../volumes/local-path.ts';
+import { classOf, findVolume, isReachableFrom, waitsForConsumer } from '../volumes/match.ts';
+
+export interface VolumeLookups {
+  readonly claim: (key: string) => PersistentVolumeClaim | undefined;
+  readonly volume: (name: string) => PersistentVolume | undefined;
+  readonly volumes: () => readonly PersistentVolume[];
+  readonly storageClass: (name: string) => StorageClass | undefined;
+}
+
+export interface ClaimsOfPod {
+  /** Why no node at all is possible. */
+  readonly problem: string | undefined;
+  /** Claims that are bound once a node is chosen. */
+  readonly waiting: readonly PersistentVolumeClaim[];
+  /** Why one node is not; undefined when it is. */
+  readonly check: (node: Node) => string | undefined;
+}
+
+const NO_CLAIMS: ClaimsOfPod = { problem: undefined, waiting: [], check: () => undefined };
+
+export function claimsOfPod({ metadata, spec }: Pod, lookups: VolumeLookups): ClaimsOfPod {
+  const names = (spec?.volumes ?? []).map(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName);
+  const bound: PersistentVolume[] = [];
+  const waiting: PersistentVolumeClaim[] = [];
+  for (const name of names) {
+    if (name === undefined) continue;
+    const claim = lookups.claim(`${metadata.namespace}/${name}`);
+    if (claim === undefined) return impossible(`persistentvolumeclaim "${name}" not found`);
+    if (claim.metadata.deletionTimestamp !== undefined) {
+      return impossible(`persistentvolumeclaim "${name}" is being deleted`);
+    }
+    const volume = claim.status?.phase === 'Bound' ? lookups.volume(claim.spec?.volumeName ?? '') : undefined;
+    if (volume !== undefined) bound.push(volume);
+    else if (!claim.spec?.volumeName && waitsForConsumer(lookups.storageClass(classOf(claim)))) waiting.push(claim);
+    else return impossible('pod has unbound immediate PersistentVolumeClaims');
+  }
+  if (bound.length + waiting.length === 0) return NO_CLAIMS;
+  return { problem: undefined, waiting, check: (node) => checkNode(node, { bound, waiting, lookups }) };
+}
+
+function impossible(problem: string): ClaimsOfPod {
+  return { ...NO_CLAIMS, problem };
+}
+
+interface Wanted {
+  readonly bound: readonly PersistentVolume[];
+  readonly waiting: readonly PersistentVolumeClaim[];
+  readonly lookups: VolumeLookups;
+}
+
+function checkNode(node: Node, { bound, waiting, lookups }: Wanted): string | undefined {
+  if (!bound.every((volume) => isReachableFrom(volume, node))) return 'node(s) had volume node affinity conflict';
+  const isServed = (claim: PersistentVolumeClaim) =>
+    lookups.storageClass(classOf(claim))?.provisioner === LOCAL_PATH ||
+    findVolume(claim, lookups.volumes(), node) !== undefined;
+  return waiting.every(isServed) ? undefined : "node(s) didn't find available persistent volumes to bind";
+}

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  PersistentVolumeSpec,
+  Pod,
+  StorageClass,
+} from '@skerry/api/types';
+import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '../resources.ts';
+import { runScheduler } from '../scheduler/index.ts';
+import { type ScratchCloud, scratchCloud } from '../testing/scratch-cloud.ts';
+import { volumeController } from './index.ts';
+
+interface World extends ScratchCloud {
+  readonly volume: (name: string, size: string, spec?: PersistentVolumeSpec) => Promise<void>;
+  readonly storageClass: (name: string, more: Partial<StorageClass>) => Promise<void>;
+  readonly want: (name: string, size: string, spec?: PersistentVolumeClaim['spec']) => Promise<void>;
+  /** A pod that uses these claims. */
+  readonly use: (name: string, ...claims: string[]) => Promise<void>;
+  /** `phase volume` of a claim. */
+  readonly claim: (name: string) => Promise<string>;
+  readonly phase: (volume: string) => Promise<string | undefined>;
+  readonly pod: (name: string) => Promise<Pod>;
+  readonly drop: (name: string) => Promise<void>;
+}
+
+/** Runs `story` on a cloud with the controller, the scheduler and two nodes. */
+async function check(story: (world: World) => Promise<void>): Promise<void> {
+  await using cloud = await scratchCloud();
+  const { client, context } = cloud;
+  const ending = new AbortController();
+  cloud.run(volumeController(context));
+  const scheduling = runScheduler({
+    ...context,
+    signal: ending.signal,
+    recorder: context.recorder('default-scheduler'),
+  });
+  for (const name of ['a', 'b']) await cloud.addNode(name, { labels: { 'kubernetes.io/hostname': name } });
+  const create = async (...[gvr, object]: Parameters<typeof client.create>) => {
+    await client.create(gvr, object);
+    await cloud.calm();
+  };
+  const claimRef = (name: string) => ({ gvr: PERSISTENT_VOLUME_CLAIMS, namespace: 'shop', name });
+  const pod = (name: string) => client.get<Pod>({ gvr: PODS, namespace: 'shop', name });
+  await story({
+    ...cloud,
+    pod,
+    volume: (name, storage, spec = {}) =>
+      create(PERSISTENT_VOLUMES, {
+        apiVersion: 'v1',
+        kind: 'PersistentVolume',
+        metadata: { name },
+        spec: { capacity: { storage }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/srv' }, ...spec },
+      } as PersistentVolume),
+    storageClass: (name, more) =>
+      create(STORAGE_CLASSES, {
+        apiVersion: 'storage.k8s.io/v1',
+        kind: 'StorageClass',
+        provisioner: 'kubernetes.io/no-provisioner',
+        ...more,
+        metadata: { name, ...more.metadata },
+      } as StorageClass),
+    want: (name, storage, spec = {}) =>
+      create(PERSISTENT_VOLUME_CLAIMS, {
+        apiVersion: 'v1',
+        kind: 'PersistentVolumeClaim',
+        metadata: { name, namespace: 'shop' },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage } }, ...spec },
+      } as PersistentVolumeClaim),
+    use: async (name, ...claims) => {
+      const volumes = claims.map((claimName) => ({ name: claimName, persistentVolumeClaim: { claimName } }));
+      await create(PODS, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, namespace: 'shop' },
+        spec: { containers: [{ name: 'main', image: 'host' }], volumes },
+      } as Pod);
+      await cloud.clock.advance(1001);
+      await cloud.calm();
+    },
+    claim: async (name) => {
+      const { spec, status } = await client.get<PersistentVolumeClaim>(claimRef(name));
+      return `${status?.phase} ${spec?.volumeName ?? ''}`.trim();
+    },
+    phase: async (name) => (await client.get<PersistentVolume>({ gvr: PERSISTENT_VOLUMES, name })).status?.phase,
+    drop: async (name) => {
+      await client.delete(claimRef(name));
+      await cloud.calm();
+    },
+  });
+  ending.abort();
+  await scheduling;
+}
+
+const on = (node: string): PersistentVolumeSpec => ({
+  nodeAffinity: {
+    required: {
+      nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }] }],
+    },
+  },
+});
+
+test('a claim gets the smallest volume that is large enough, and nobody else does', () =>
+  check(async ({ volume, want, claim, phase }) => {
+    await volume('large', '10Gi');
+    await volume('small', '1Gi');
+    await volume('middle', '5Gi');
+    await want('first', '2Gi');
+    await want('second', '2Gi');
+    await want('third', '2Gi');
+    assert.deepEqual([await claim('first'), await claim('second')], ['Bound middle', 'Bound large']);
+    assert.equal(await claim('third'), 'Pending');
+    assert.deepEqual([await phase('middle'), await phase('small')], ['Bound', 'Available']);
+    await volume('late', '2Gi');
+    assert.equal(await claim('third'), 'Bound late');
+  }));
+
+test('class, access and a name that is asked for decide too', () =>
+  check(async ({ volume, want, claim }) => {
+    await volume('fast', '1Gi', { storageClassName: 'fast' });
+    await volume('plain', '1Gi');
+    await want('shared', '1Gi', { accessModes: ['ReadWriteMany'] });
+    await want('quick', '1Gi', { storageClassName: 'fast' });
+    await want('named', '1Gi', { volumeName: 'plain' });
+    assert.deepEqual(
+      [await claim('shared'), await claim('quick'), await claim('named')],
+      ['Pending', 'Bound fast', 'Bound plain'],
+    );
+  }));
+
+test('a volume whose claim is gone keeps its data and is given to nobody', () =>
+  check(async ({ volume, want, drop, phase, claim }) => {
+    await volume('only', '1Gi');
+    await want('first', '1Gi');
+    await drop('first');
+    assert.equal(await phase('only'), 'Released');
+    await want('second', '1Gi');
+    assert.equal(await claim('second'), 'Pending');
+  }));
+
+test('a claim that a pod uses goes with the pod', () =>
+  check(async ({ volume, want, use, drop, find, client, calm }) => {
+    await volume('only', '1Gi');
+    await want('data', '1Gi');
+    await use('db', 'data');
+    await drop('data');
+    const ref = { gvr: PERSISTENT_VOLUME_CLAIMS, namespace: 'shop', name: 'data' };
+    assert.ok((await find(ref))?.metadata.deletionTimestamp);
+    await client.delete({ gvr: PODS, namespace: 'shop', name: 'db' }, { gracePeriodSeconds: 0 });
+    await calm();
+    assert.equal(await find(ref), undefined);
+  }));
+
+test('a pod goes where its volume is', () =>
+  check(async ({ volume, want, use, pod }) => {
+    await volume('there', '1Gi', on('b'));
+    await want('data', '1Gi');
+    await use('db', 'data');
+    assert.equal((await pod('db')).spec?.nodeName, 'b');
+  }));
+
+test('a pod waits for its claims, and says what it waits for', () =>
+  check(async ({ want, use, pod }) => {
+    await use('lost', 'nothing');
+    await want('data', '1Gi');
+    await use('early', 'data');
+    const why = async (name: string) => (await pod(name)).status?.conditions?.[0]?.message;
+    assert.match((await why('lost')) ?? '', /persistentvolumeclaim "nothing" not found/);
+    assert.match((await why('early')) ?? '', /pod has unbound immediate PersistentVolumeClaims/);
+  }));
+
+test('where the class waits for a consumer, the volume is one that the pod can reach', () =>
+  check(async ({ storageClass, volume, want, use, claim, pod, client, calm }) => {
+    await storageClass('local', { volumeBindingMode: 'WaitForFirstConsumer' });
+    await volume('at-a', '1Gi', { storageClassName: 'local', ...on('a') });
+    await volume('at-b', '2Gi', { storageClassName: 'local', ...on('b') });
+    await want('data', '1Gi', { storageClassName: 'local' });
+    assert.equal(await claim('data'), 'Pending');
+    await client.patch(
+      { gvr: { group: '', version: 'v1', resource: 'nodes' }, name: 'a' },
+      { spec: { unschedulable: true } },
+      { type: 'merge' },
+    );
+    await calm();
+    await use('db', 'data');
+    assert.equal(await claim('data'), 'Bound at-b');
+    assert.equal((await pod('db')).spec?.nodeName, 'b');
+  }));
+
+test('a local path is made for the node of the first pod', () =>
+  check(async ({ storageClass, want, use, claim, pod, client, phase }) => {
+    await storageClass('local-path', {
+      provisioner: 'skerry.io/local-path',
+      reclaimPolicy: 'Retain',
+      volumeBindingMode: 'WaitForFirstConsumer',
+      parameters: { path: '/srv/volumes' },
+      metadata: { annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+    });
+    await want('data', '1Gi');
+    await use('db', 'data');
+    const [state, name = ''] = (await claim('data')).split(' ');
+    assert.equal(state, 'Bound');
+    assert.equal(await phase(name), 'Bound');
+    const { spec } = await client.get<PersistentVolume>({ gvr: PERSISTENT_VOLUMES, name });
+    assert.deepEqual(spec?.hostPath, { path: `/srv/volumes/${name}`, type: 'DirectoryOrCreate' });
+    const { nodeName = '' } = (await pod('db')).spec ?? {};
+    assert.deepEqual(spec?.nodeAffinity, on(nodeName).nodeAffinity);
+  }));
+
+test('a local path is not provisioned where its data should be deleted later', () =>
+  check(async ({ storageClass, want, use, claim, events }) => {
+    await storageClass('local-path', {
+      provisioner: 'skerry.io/local-path',
+      volumeBindingMode: 'WaitForFirstConsumer',
+    });
+    await want('data', '1Gi', { storageClassName: 'local-path' });
+    await use('db', 'data');
+    assert.equal(await claim('data'), 'Pending');
+    assert.ok((await events('data')).includes('ProvisioningFailed: reclaimPolicy Delete is not supported, use Retain'));
+  }));
