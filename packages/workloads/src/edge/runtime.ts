@@ -123,6 +123,8 @@ export interface PodRuntime {
   /** Makes what a pod's containers share, or finds it. `logDirectory` will hold their logs. */
   preparePod(pod: Pod, logDirectory: string): Promise<{ readonly podIPs: readonly string[] }>;
   removePod(uid: string): Promise<void>;
+  /** Every container has ended for good: the pod's address may go, the records of its containers stay. */
+  releasePod?(uid: string): Promise<void>;
   /** Removes what is left of pods that nobody knows any more. Called now and then. */
   sweep?(isKnown: (uid: string) => boolean): Promise<void>;
   /** Makes the image usable, pulling it if need be with secrets that `read` finds; throws RuntimeRefusal. */

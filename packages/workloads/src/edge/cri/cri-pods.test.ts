@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { systemClock } from '@skerry/base';
 import { Channel, type NodeStreamRequest, streamPair } from '@skerry/kube/streaming';
-import { BUSYBOX_IMAGE, CONTAINERD, skipWithout, TestContainerd } from '@skerry/testkit/processes';
+import { BUSYBOX_IMAGE, CONTAINERD, eventually, skipWithout, TestContainerd } from '@skerry/testkit/processes';
 import type { Container, Pod, PodSpec } from '../pod/types.ts';
 import { createNodeStreamHandler } from '../streams/handler.ts';
 import { NODE, objectOf, type ScratchNode, scratchNode } from '../testing/scratch-node.ts';
@@ -347,6 +347,43 @@ story('both runtimes serve: the class decides, and an image of the host is a pro
   await node.delete('native', 0);
   await node.delete('contained', 0);
 });
+
+story('a pod that has ended for good gives its sandbox back and keeps its log', async () => {
+  const pod = await check('finished', shell('echo done'), { code: 0 });
+  const isAlive = () => containerd?.ctr('tasks', 'ls').includes(sandboxesNamed('finished')[0] ?? '-');
+  await eventually('its sandbox ends', () => isAlive() === false);
+  const log = await ask({ kind: 'log', namespace: 'default', pod: pod.metadata.name ?? '', container: 'main' });
+  assert.equal(Buffer.concat(log).toString(), 'done\n');
+  await node.delete('finished');
+  await node.gone('finished');
+});
+
+story('a runtime that is restarted finds its containers, and we find it', async () => {
+  const before = await node.until('talker', isReady);
+  await containerd?.kill9();
+  await containerd?.start();
+  await check('afterwards', shell('echo still here'), { log: ['still here'], code: 0 });
+  const after = await node.until('talker', isReady);
+  assert.equal(after.status?.containerStatuses?.[0]?.restartCount, 0);
+  assert.equal(after.status?.podIP, before.status?.podIP);
+});
+
+story('a sweep removes what belongs to nobody and nothing else', async () => {
+  await node.containers?.preparePod(
+    { ...(await node.until('talker', isReady)), metadata: { name: 'lost', namespace: 'default', uid: 'lost' } },
+    join(node.directory, 'logs', 'lost'),
+  );
+  assert.equal(sandboxesNamed('lost').length, 1);
+  await node.containers?.sweep?.((uid) => uid !== 'lost');
+  assert.equal(sandboxesNamed('lost').length, 0);
+  await node.until('talker', isReady);
+});
+
+function sandboxesNamed(pod: string): readonly string[] {
+  const filters = [`labels."io.kubernetes.pod.name"==${pod},labels."io.cri-containerd.kind"==sandbox`];
+  const lines = containerd?.ctr('containers', 'ls', '-q', ...filters) ?? '';
+  return lines.split('\n').filter(Boolean);
+}
 
 story('a deleted pod leaves neither sandbox nor container', async () => {
   const pod = await node.get('talker');

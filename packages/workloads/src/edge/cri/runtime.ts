@@ -18,6 +18,7 @@ import { type CriClient, createCriClient } from './client.ts';
 import { containerConfigOf, refuseRoot } from './container-config.ts';
 import { Containers } from './containers.ts';
 import { makeEtcHosts, removeEtcHosts } from './etc-hosts.ts';
+import { ImageCollector } from './image-collector.ts';
 import { ensureImage, imageIdOf } from './images.ts';
 import { Label } from './labels.ts';
 import { rotateLogs } from './log-rotation.ts';
@@ -89,6 +90,7 @@ class Runtime implements CriRuntime {
   readonly #options: CriRuntimeOptions;
   readonly #containers: Containers;
   readonly #sandboxes: Sandboxes;
+  readonly #images: ImageCollector;
   readonly #bootId: string;
   readonly #memoryTotal: number;
   readonly #closed = new AbortController();
@@ -104,6 +106,7 @@ class Runtime implements CriRuntime {
     this.#memoryTotal = readHostUsage(directory).memoryTotal;
     this.#containers = new Containers({ cri, node, bootId: this.#bootId, clock, log });
     this.#sandboxes = new Sandboxes(cri, node);
+    this.#images = new ImageCollector(cri, () => clock.now());
   }
 
   async begin(): Promise<void> {
@@ -148,8 +151,13 @@ class Runtime implements CriRuntime {
     await removeEtcHosts(this.#options.directory, uid);
   }
 
-  sweep(isKnown: (uid: string) => boolean): Promise<void> {
-    return this.#sandboxes.sweep(isKnown);
+  releasePod(uid: string): Promise<void> {
+    return this.#sandboxes.stop(uid);
+  }
+
+  async sweep(isKnown: (uid: string) => boolean): Promise<void> {
+    await this.#sandboxes.sweep(isKnown);
+    await this.#images.collect();
   }
 
   async ensureImage(...[pod, container, read]: Parameters<PodRuntime['ensureImage']>): Promise<ReadyImage> {

@@ -50,6 +50,13 @@ export class Sandboxes {
     for (const { id } of await this.#list(uid)) await this.#removeOne(id);
   }
 
+  /** Ends the pod's sandbox and keeps its containers' records. */
+  async stop(uid: string): Promise<void> {
+    this.#known.delete(uid);
+    const live = (await this.#list(uid)).filter(isReady);
+    for (const { id } of live) await this.#cri.call('StopPodSandbox', { id });
+  }
+
   /** Ends all of them and keeps their containers' records. */
   async stopAll(): Promise<void> {
     this.#known.clear();

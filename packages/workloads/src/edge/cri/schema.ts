@@ -82,6 +82,7 @@ const container = {
   id: text(1),
   sandboxId: text(2),
   metadata: message(3, containerMetadata),
+  imageRef: text(5),
   state: whole(6),
   labels: map(8),
   annotations: map(9),
@@ -138,6 +139,7 @@ const labelled = (number: number) => message(1, { labels: map(number) });
 /** Each method: its service, what goes in, what comes out. */
 export const METHODS = {
   Version: ['RuntimeService', { version: text(1) }, { runtimeName: text(2), runtimeVersion: text(3), api: text(4) }],
+  Status: ['RuntimeService', { verbose: flag(1) }, { info: map(2) }],
   RunPodSandbox: ['RuntimeService', { config: message(1, sandboxConfig), handler: text(2) }, { id: text(1) }],
   StopPodSandbox: ['RuntimeService', { id: text(1) }, {}],
   RemovePodSandbox: ['RuntimeService', { id: text(1) }, {}],

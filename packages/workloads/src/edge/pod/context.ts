@@ -1,7 +1,7 @@
 /** What the pods of a node share. */
 import type { Clock, Logger } from '@skerry/base';
 import type { Client, Recorder } from '@skerry/kube/client';
-import type { PodRuntime } from '../runtime.ts';
+import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
 import type { ConfigReader, ServiceFacts } from './environment.ts';
 import type { Limiter } from './limiter.ts';
@@ -27,7 +27,23 @@ export interface NodeContext {
   readonly starts: Limiter;
 }
 
+/** What a runtime knows of a pod's containers from before. */
+export interface FoundPod {
+  readonly runtime: PodRuntime;
+  readonly snapshots: readonly ContainerSnapshot[];
+}
+
 /** The node as one pod sees it, with the runtime that was chosen for it. */
 export interface PodContext extends NodeContext {
   readonly runtime: PodRuntime;
+}
+
+/** `current` may answer differently later: a runtime is chosen for good only when the pod is prepared. */
+export function withRuntime(node: NodeContext, current: () => PodRuntime): PodContext {
+  return {
+    ...node,
+    get runtime() {
+      return current();
+    },
+  };
 }

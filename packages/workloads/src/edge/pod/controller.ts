@@ -5,14 +5,14 @@ import type { Client, Recorder } from '@skerry/kube/client';
 import { type Informer, startInformer } from '@skerry/kube/controller';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
-import type { NodeContext } from './context.ts';
+import type { FoundPod, NodeContext } from './context.ts';
 import type { ConfigObject, ConfigReader, ServiceFacts } from './environment.ts';
 import { createLimiter } from './limiter.ts';
 import { type ConfigKey, configsOf } from './node-configs.ts';
 import { sweepOrphans } from './orphans.ts';
 import type { Runtimes } from './runtime-choice.ts';
 import type { Pod } from './types.ts';
-import { type FoundPod, PodWorker } from './worker.ts';
+import { PodWorker } from './worker.ts';
 
 /** Starting is bound by the processor: more at once would only make each one slower. */
 const CONCURRENT_STARTS = 8;

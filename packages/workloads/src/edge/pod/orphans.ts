@@ -3,9 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '@skerry/base';
 import type { ContainerSnapshot } from '../runtime.ts';
-import type { NodeContext, PodContext } from './context.ts';
+import type { FoundPod, NodeContext, PodContext } from './context.ts';
 import { Deadline } from './stop-container.ts';
-import type { FoundPod } from './worker.ts';
 
 /** Empties `found`. Each pod is ended on its own; one that cannot be is left for the next start. */
 export async function sweepOrphans(

@@ -103,6 +103,11 @@ export function isOver({ pod, containers }: PodView): boolean {
   );
 }
 
+/** Over, and nothing runs or is about to. */
+export function isAtRest(view: PodView): boolean {
+  return isOver(view) && view.containers.every((container) => !isRunning(container) && container.busy === undefined);
+}
+
 function lostToReboot(snapshot: ContainerSnapshot | undefined): snapshot is ContainerSnapshot {
   return snapshot?.exit?.reason === 'NodeRebooted';
 }

@@ -8,7 +8,7 @@ import { VolumeProblem } from '../volumes/payload.ts';
 import { PodVolumes } from '../volumes/pod-volumes.ts';
 import { type ContainerEntry, entriesOf } from './container-entry.ts';
 import { ContainerRunner } from './container-runner.ts';
-import type { NodeContext, PodContext } from './context.ts';
+import { type FoundPod, type NodeContext, type PodContext, withRuntime } from './context.ts';
 import type { PodFacts } from './downward.ts';
 import { type Action, DEFAULT_GRACE_SECONDS, plan } from './plan.ts';
 import { chooseRuntime, guessRuntime } from './runtime-choice.ts';
@@ -16,17 +16,11 @@ import { podLogDirectory } from './start-container.ts';
 import { statusOf } from './status.ts';
 import { StatusWriter } from './status-writer.ts';
 import type { Pod } from './types.ts';
-import { isRunning, type PodView } from './view.ts';
+import { isAtRest, isRunning, type PodView } from './view.ts';
 
 const PODS = { group: '', version: 'v1', resource: 'pods' } as const;
 const PREPARE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 60_000 };
 const DELETE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
-
-/** What a runtime knows of a pod's containers from before. */
-export interface FoundPod {
-  readonly runtime: PodRuntime;
-  readonly snapshots: readonly ContainerSnapshot[];
-}
 
 export class PodWorker {
   readonly uid: string;
@@ -50,6 +44,7 @@ export class PodWorker {
   #isGone = false;
   #failure: PodView['failure'];
   #finishing = false;
+  #isReleased = false;
   #scheduled = false;
   #wake: Timer | undefined;
 
@@ -57,13 +52,7 @@ export class PodWorker {
     const { namespace = '', name = '', uid = '' } = pod.metadata;
     this.uid = uid;
     this.#runtime = found?.runtime ?? guessRuntime(node.runtimes, pod);
-    const runtime = () => this.#runtime;
-    const context: PodContext = {
-      ...node,
-      get runtime() {
-        return runtime();
-      },
-    };
+    const context = withRuntime(node, () => this.#runtime);
     this.#context = context;
     this.#log = context.log.child({ pod: `${namespace}/${name}` });
     this.#ref = { gvr: PODS, namespace, name };
@@ -264,7 +253,14 @@ export class PodWorker {
     const wakes = actions.filter((action) => action.type === 'wake').map(({ at }) => at);
     if (this.#volumes.renewAt !== undefined) wakes.push(this.#volumes.renewAt);
     this.#wakeAt(wakes);
+    this.#releaseWhenOver();
     if (!this.#isGone) this.#status.want(statusOf(this.view(), this.#context.runtime.name));
+  }
+
+  #releaseWhenOver(): void {
+    if (this.#isReleased || !isAtRest(this.view())) return;
+    this.#isReleased = true;
+    this.#inBackground(this.#runtime.releasePod?.(this.uid) ?? Promise.resolve());
   }
 
   #wakeAt(times: readonly number[]): void {

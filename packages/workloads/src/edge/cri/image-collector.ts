@@ -1,0 +1,95 @@
+/** Removes images that nobody uses, the longest unused first, once the disk they are on is nearly full. */
+import { statfs } from 'node:fs/promises';
+import type { CriClient, Image } from './client.ts';
+
+/** As kubelets do by default: begin when this much of the disk is used, and go on until less than that is. */
+const HIGH_WATERMARK = 0.85;
+const LOW_WATERMARK = 0.8;
+/** An image that came for a pod is not used yet. */
+const MIN_UNUSED_MS = 120_000;
+
+export interface Disk {
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+}
+
+export interface UnusedImage {
+  readonly id: string;
+  readonly size: number;
+  /** When it was first seen without a user. */
+  readonly since: number;
+}
+
+/** What must go. Pure. */
+export function planCollection(
+  now: number,
+  { totalBytes, usedBytes }: Disk,
+  unused: readonly UnusedImage[],
+): UnusedImage[] {
+  if (usedBytes < totalBytes * HIGH_WATERMARK) return [];
+  let excess = usedBytes - totalBytes * LOW_WATERMARK;
+  const removed: UnusedImage[] = [];
+  for (const image of unused.toSorted((one, other) => one.since - other.since)) {
+    if (excess <= 0 || now - image.since < MIN_UNUSED_MS) break;
+    removed.push(image);
+    excess -= image.size;
+  }
+  return removed;
+}
+
+export class ImageCollector {
+  readonly #cri: CriClient;
+  readonly #now: () => number;
+  readonly #unusedSince = new Map<string, number>();
+
+  constructor(cri: CriClient, now: () => number) {
+    this.#cri = cri;
+    this.#now = now;
+  }
+
+  async collect(): Promise<void> {
+    const unused = await this.#findUnused();
+    const disk = await this.#disk();
+    for (const { id } of planCollection(this.#now(), disk, unused)) {
+      await this.#cri.call('RemoveImage', { image: { image: id } });
+      this.#unusedSince.delete(id);
+    }
+  }
+
+  async #findUnused(): Promise<readonly UnusedImage[]> {
+    const [{ images }, { containers }, sandboxImage] = await Promise.all([
+      this.#cri.call('ListImages', {}),
+      // Those of other agents count as well.
+      this.#cri.call('ListContainers', {}),
+      this.#sandboxImage(),
+    ]);
+    const used = new Set(containers.map(({ imageRef }) => imageRef));
+    const free = images.filter((image) => !used.has(image.id) && !image.pinned && !isNamed(image, sandboxImage));
+    const ids = new Set(free.map(({ id }) => id));
+    for (const id of this.#unusedSince.keys()) if (!ids.has(id)) this.#unusedSince.delete(id);
+    return free.map(({ id, size }) => ({ id, size, since: this.#since(id) }));
+  }
+
+  #since(id: string): number {
+    const since = this.#unusedSince.get(id) ?? this.#now();
+    this.#unusedSince.set(id, since);
+    return since;
+  }
+
+  /** The runtime knows which image holds sandboxes, and says so only in its own configuration. */
+  async #sandboxImage(): Promise<string | undefined> {
+    const { info } = await this.#cri.call('Status', { verbose: true });
+    const { sandboxImage } = JSON.parse(info['config'] ?? '{}') as { sandboxImage?: string };
+    return sandboxImage;
+  }
+
+  async #disk(): Promise<Disk> {
+    const { filesystems } = await this.#cri.call('ImageFsInfo', {});
+    const { blocks, bavail, bsize } = await statfs(filesystems[0]?.id?.mountpoint ?? '/');
+    return { totalBytes: blocks * bsize, usedBytes: (blocks - bavail) * bsize };
+  }
+}
+
+function isNamed({ tags, digests }: Image, name: string | undefined): boolean {
+  return name !== undefined && (tags.includes(name) || digests.includes(name));
+}
