@@ -105,7 +105,7 @@ for (const version of ['1.32', '1.35'] as const) {
       { line: 'get cm nope --ignore-not-found', out: /^$/ },
       { line: 'get cm --field-selector data.a=1', err: /field label not supported: data.a/, code: 1 },
       { line: 'get pods', err: new RegExp(`^No resources found in ${kubectl.namespace} namespace\\.$`, 'm') },
-      { line: 'describe configmap c', out: /^Name: +c\n[\s\S]*^Data\n====\na:\n----\n1\n/m },
+      { line: 'describe configmap c', out: /^Name: +c\n[\s\S]*^Data\n====\n[\s\S]*^a:\n----\n1\n/m },
       { line: 'describe secret s', out: /^Type: +Opaque\n\nData\n====\np: +6 bytes$/m },
       { line: 'describe role reader', out: /^ {2}pods +\[\] +\[\] +\[get\]$/m },
       { line: 'describe rolebinding readers', out: /^ {2}ServiceAccount +bot /m },

@@ -23,7 +23,7 @@ export function deploymentSteps(file: (name: string) => string): readonly Step[]
     },
     {
       line: 'describe deployment web',
-      out: /^Replicas: +2 desired \| 2 updated \| 2 total \| 2 available \| 0 unavailable$[\s\S]*ScalingReplicaSet/m,
+      out: /^Replicas: +2 desired \| 2 updated \| 2 total \| 2 available \| 0 unavailable$/m,
     },
     {
       line: 'describe rs -l app=web',
@@ -44,6 +44,8 @@ export function deploymentSteps(file: (name: string) => string): readonly Step[]
     { line: 'wait --for=jsonpath={.status.readyReplicas}=3 deployment/web --timeout=60s', out: /condition met$/m },
     { line: 'set env deployment/web COLOR=red', out: /^deployment.apps\/web env updated$/m },
     { line: 'rollout status deployment/web --timeout=60s', out: /successfully rolled out$/m },
+    // Events come in their own time; by now the first ones are there.
+    { line: 'describe deployment web', out: /^ {2}Normal +ScalingReplicaSet /m },
     { line: 'set env deployment/web --list', out: /^COLOR=red$/m },
     { line: 'set image deployment/web main=host:other', out: /^deployment.apps\/web image updated$/m },
     { line: 'rollout undo deployment/web', out: /^deployment.apps\/web rolled back$/m },
