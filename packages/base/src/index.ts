@@ -12,6 +12,7 @@ export {
   messageOf,
   type Retry,
 } from './errors.ts';
+export { EDGE_HEAP_FLAGS } from './heap-flags.ts';
 export { newNameSuffix, newUid, type RandomBytes, secureRandom } from './ids.ts';
 export { type JsonLoggerOptions, jsonLogger, type LogFields, type Logger, type LogLevel, silentLogger } from './log.ts';
 export { type HostProcess, runService, type Service, type ServiceOptions, STOP_LIMIT_MS } from './service-process.ts';

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BackoffPolicy, backoffDelay } from '@skerry/base';
+import { type BackoffPolicy, backoffDelay, EDGE_HEAP_FLAGS } from '@skerry/base';
 import { type CliContext, cliErrors } from './context.ts';
 
 export interface ChildSpec {
@@ -52,7 +52,8 @@ interface Running {
 function launch(context: CliContext, spec: ChildSpec, state: Running): Promise<ReadyFacts> {
   const log = openSync(spec.log, 'a', 0o600);
   const begins = statSync(spec.log).size;
-  const child = spawn(context.node, [join(context.lib, `${spec.name}.cjs`), ...spec.args], {
+  const heap = spec.name === 'edge' ? EDGE_HEAP_FLAGS : [];
+  const child = spawn(context.node, [...heap, join(context.lib, `${spec.name}.cjs`), ...spec.args], {
     // A group of its own, so that the terminal's Ctrl-C reaches only us and the order of stopping is ours.
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],

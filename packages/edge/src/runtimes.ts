@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, type Logger, messageOf } from '@skerry/base';
+import { type Clock, EDGE_HEAP_FLAGS, type Logger, messageOf } from '@skerry/base';
 import { createProcessRuntime, ensureSupervisor, type ProcessRuntime, type Runtimes } from '@skerry/workloads/edge';
 import type { EdgePaths } from './data-dir.ts';
 
@@ -41,7 +41,7 @@ export async function openRuntimes(options: RuntimesOptions): Promise<NodeRuntim
 
 function openProcesses({ paths, node, nodeIps, supervisor, clock, log }: RuntimesOptions): Promise<ProcessRuntime> {
   const { uid, gid } = userInfo();
-  const command = [process.execPath, supervisor];
+  const command = [process.execPath, ...EDGE_HEAP_FLAGS, supervisor];
   return createProcessRuntime({
     connect: (onExit) => ensureSupervisor({ directory: paths.supervisor, agent: node, onExit, clock, command }),
     directory: paths.runtime,

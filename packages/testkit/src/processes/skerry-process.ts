@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { EDGE_HEAP_FLAGS } from '@skerry/base';
 import { CHECKOUT } from './checkout.ts';
 
 export interface ProcessSpec {
@@ -43,7 +44,8 @@ export class SkerryProcess {
     const { bundle, args, log, env, wrapper = [] } = this.#spec;
     mkdirSync(dirname(log), { recursive: true });
     const output = openSync(log, 'a');
-    const [command = '', ...rest] = [...wrapper, process.execPath, join(LIB, `${bundle}.cjs`), ...args];
+    const heap = bundle === 'edge' ? EDGE_HEAP_FLAGS : [];
+    const [command = '', ...rest] = [...wrapper, process.execPath, ...heap, join(LIB, `${bundle}.cjs`), ...args];
     const child = spawn(command, rest, {
       stdio: ['ignore', output, output, 'ipc'],
       env: { ...process.env, SKERRY_LIB: LIB, ...env, ...more },

@@ -37,7 +37,7 @@ const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 
 
 export function writeDuration(text: string): Uint8Array {
   let nanos = 0;
-  for (const [, amount, unit] of text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g))
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)(ns|us|\u00b5s|ms|s|m|h)/g))
     nanos += Number(amount) * (UNITS[unit ?? ''] ?? 0);
   const writer = new Writer();
   writer.varintField(1, Math.round(text.startsWith('-') ? -nanos : nanos));
