@@ -7,6 +7,7 @@ import { type Cgroups, groupOf } from './cgroup.ts';
 import { LogWriter } from './cri-log.ts';
 import { errors } from './errors.ts';
 import { type FifoPool, makeStreams, openOutputs, openStdin, type Streams } from './fifo.ts';
+import { killHolders } from './holders.ts';
 import { isAlive, type PinnedNamespace, pinMountNamespace, signalProcess } from './identity.ts';
 import { launch } from './launch.ts';
 import { killTree, measureTrees, type ProcessTree } from './process-tree.ts';
@@ -49,13 +50,18 @@ interface Kept {
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #kept = new Map<string, Kept>();
-  readonly #starting = new Set<string>();
+  readonly #starting = new Map<string, Promise<unknown>>();
   readonly #adopted = new Set<Kept>();
   #poll: Timer | undefined;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
-    for (const record of options.records.readAll()) this.#takeOver(record);
+    const { records, cgroups, log } = options;
+    const unfinished = (id: string, directory: string): void => {
+      log.info({ id, ended: killHolders(directory) }, 'start that nobody was told of undone');
+      cgroups?.remove(id);
+    };
+    for (const record of records.readAll(unfinished)) this.#takeOver(record);
     this.#schedulePoll();
   }
 
@@ -72,9 +78,10 @@ export class Keeper {
     if (!ID_FORMAT.test(id)) throw errors.BAD_MESSAGE({ what: 'process id' });
     if (this.#kept.has(id) || this.#starting.has(id)) throw errors.EXISTS({ id });
     if (this.#kept.size >= MAX_PROCESSES) throw errors.BUSY({ count: this.#kept.size });
-    this.#starting.add(id);
+    const started = this.#start(request);
+    this.#starting.set(id, started);
     try {
-      return await this.#start(request);
+      return await started;
     } catch (error) {
       this.#options.cgroups?.remove(id);
       this.#options.records.remove(id);
@@ -82,6 +89,11 @@ export class Keeper {
     } finally {
       this.#starting.delete(id);
     }
+  }
+
+  /** Resolves when no start is under way: whoever takes over from another then sees all there is. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#starting.values());
   }
 
   signal(id: string, signal: NodeJS.Signals): void {

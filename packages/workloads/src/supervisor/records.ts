@@ -48,13 +48,17 @@ export class RecordStore {
     renameSync(`${path}.new`, path);
   }
 
-  /** Directories without a readable record are starts that never were: they are swept. */
-  readAll(): StoredRecord[] {
+  /** Directories without a readable record are starts that were never told of: `onUnfinished` ends what is left of each. */
+  readAll(onUnfinished: (id: string, directory: string) => void): StoredRecord[] {
     const records: StoredRecord[] = [];
     for (const id of readdirSync(this.#directory)) {
       const record = this.#read(id);
-      if (record === undefined) this.remove(id);
-      else records.push(record);
+      if (record !== undefined) {
+        records.push(record);
+        continue;
+      }
+      onUnfinished(id, this.directoryOf(id));
+      this.remove(id);
     }
     return records;
   }

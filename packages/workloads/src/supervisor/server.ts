@@ -124,7 +124,7 @@ export class SupervisorServer {
     }
   }
 
-  #hello(request: ControlRequest & { op: 'hello' }, socket: Socket): HelloResult {
+  async #hello(request: ControlRequest & { op: 'hello' }, socket: Socket): Promise<HelloResult> {
     if (this.#driver !== undefined && this.#driver.socket !== socket)
       throw errors.IN_USE({ agent: this.#driver.agent });
     if (request.protocol !== PROTOCOL_VERSION) {
@@ -132,6 +132,8 @@ export class SupervisorServer {
     }
     this.#driver = { socket, agent: request.agent };
     const { bootId, cgroups, keeper } = this.#options;
+    // What the driver before this one has asked for may still be under way.
+    await keeper.settled();
     return {
       protocol: PROTOCOL_VERSION,
       token: this.#token,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -201,3 +201,53 @@ test('a supervisor killed with -9 is followed by one that adopts what ran and kn
   const killed = await client.kill('survivor');
   assert.equal(killed.exit?.code, 137);
 });
+
+test('a supervisor killed in the middle of starts leaves nothing running that nobody knows of', { skip }, async () => {
+  for (const pauseMs of [0, 2, 5, 10, 20]) {
+    const mark = `MARK=${directory}-${pauseMs}`;
+    const env = { PATH: '/usr/bin:/bin', MARK: `${directory}-${pauseMs}` };
+    const ids = Array.from({ length: 6 }, (_, index) => `burst-${pauseMs}-${index}`);
+    const starts = ids.map((id) =>
+      client.start(request(id, ['sleep', '1000'], id.endsWith('0') ? { env } : { env, sandbox: SANDBOX })),
+    );
+    await systemClock.sleep(pauseMs);
+    process.kill(client.hello.pid, 'SIGKILL');
+    await Promise.allSettled(starts);
+    // What bubblewrap was about to do it does without a supervisor, too.
+    await systemClock.sleep(200);
+    client = await open();
+    const known = client.hello.records.filter(({ id, exit }) => ids.includes(id) && exit === undefined);
+    assert.deepEqual(
+      sleepers(mark),
+      known.map(({ main }) => main.pid).sort((a, b) => a - b),
+    );
+    for (const { id } of known) await client.kill(id);
+    assert.deepEqual(sleepers(mark), []);
+  }
+});
+
+test('whoever takes over hears of the starts that are still under way', async () => {
+  const lost = client.start(request('under-way', ['sleep', '1000']));
+  lost.catch(() => {});
+  client.close();
+  await client.closed;
+  client = await open();
+  assert.ok(client.hello.records.some(({ id }) => id === 'under-way'));
+});
+
+function sleepers(mark: string): number[] {
+  const isSleeper = (pid: string) => {
+    try {
+      const isMarked = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
+      return (
+        isMarked && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n' && readStat(Number(pid))?.state !== 'Z'
+      );
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && isSleeper(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}

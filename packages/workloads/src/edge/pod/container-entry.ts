@@ -37,7 +37,10 @@ export class ContainerEntry {
     this.#hash = hashOf(container);
   }
 
-  /** A newer attempt pushes the current one into the past; resolves with the one that nobody needs any more. */
+  /**
+   * A newer attempt pushes the current one into the past. Gives back the one that nobody needs any more; it may still run when
+   * the same attempt was started twice, by an agent that did not hear of the first.
+   */
   accept(snapshot: ContainerSnapshot): ContainerSnapshot | undefined {
     const { current } = this;
     if (current === undefined || current.id === snapshot.id) {
@@ -45,6 +48,7 @@ export class ContainerEntry {
       return undefined;
     }
     if (snapshot.labels.attempt < current.labels.attempt) return this.#acceptOlder(snapshot);
+    if (snapshot.labels.attempt === current.labels.attempt && current.exit === undefined) return snapshot;
     const dropped = this.previous;
     this.previous = current;
     this.previousWords = this.lastWords;

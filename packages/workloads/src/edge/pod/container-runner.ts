@@ -82,7 +82,7 @@ export class ContainerRunner {
       this.#scope.onSnapshot(snapshot);
       this.#scope.event('Normal', 'Created', `Container created: ${container.name}`);
       this.#scope.event('Normal', 'Started', `Container started: ${container.name}`);
-      if (isRunning(entry.view()) && !this.#scope.signal.aborted) this.#begin(entry, snapshot);
+      if (entry.current?.id === snapshot.id) this.#begin(entry, snapshot);
     } catch (error) {
       this.#refused(entry, attempt, error);
     } finally {
@@ -101,7 +101,7 @@ export class ContainerRunner {
       this.#scope.event('Warning', 'Failed', `Error: ${reason}`);
     } else this.#scope.event('Warning', 'Failed', `Error: ${message}`);
     if (reason === 'StartError') {
-      this.drop(entry.accept(neverStarted(this.#scope.pod(), entry.container, attempt, clock.now())));
+      this.drop(entry, entry.accept(neverStarted(this.#scope.pod(), entry.container, attempt, clock.now())));
       entry.lastWords = message;
       return;
     }
@@ -110,8 +110,15 @@ export class ContainerRunner {
     entry.problem = { reason, message, failures, retryAt: clock.now() + delay };
   }
 
-  /** The container runs: its hook first, then its probes. */
+  /** It was started for us, and whoever started it died before it could say so. */
+  takeOver(entry: ContainerEntry, snapshot: ContainerSnapshot): void {
+    entry.problem = undefined;
+    this.#begin(entry, snapshot);
+  }
+
+  /** The container runs, unless it has ended already: its hook first, then its probes. */
   #begin(entry: ContainerEntry, snapshot: ContainerSnapshot): void {
+    if (!isRunning(entry.view()) || this.#scope.signal.aborted) return;
     const hook = entry.container.lifecycle?.postStart;
     entry.isStarted = false;
     entry.isReady = false;
@@ -221,10 +228,19 @@ export class ContainerRunner {
   }
 
   /** An attempt that is neither the current nor the last one: its record and its log go. */
-  drop(snapshot: ContainerSnapshot | undefined): void {
+  drop(entry: ContainerEntry, snapshot: ContainerSnapshot | undefined): void {
     if (snapshot === undefined || snapshot.isPhantom) return;
-    const name = snapshot.logPath;
-    this.#scope.inBackground(this.#scope.context.runtime.remove(snapshot.id).then(() => removeLogs(name)));
+    this.#scope.inBackground(this.#discard(entry, snapshot));
+  }
+
+  async #discard(entry: ContainerEntry, { id, exit, logPath }: ContainerSnapshot): Promise<void> {
+    const { runtime, log } = this.#scope.context;
+    if (exit === undefined) {
+      log.warn({ id, container: entry.container.name }, 'a second run of the same container is ended');
+      await runtime.kill(id);
+    }
+    await runtime.remove(id);
+    if (logPath !== entry.current?.logPath) await removeLogs(logPath);
   }
 }
 

@@ -145,8 +145,12 @@ export class PodWorker {
     if (entry === undefined) return;
     const known = entry.current?.id === snapshot.id ? entry.current : undefined;
     if (known?.exit !== undefined) return;
-    this.#runner.drop(entry.accept(snapshot));
-    if (snapshot.exit !== undefined && entry.current?.id === snapshot.id) this.#runner.onExit(entry, snapshot);
+    const before = entry.current;
+    this.#runner.drop(entry, entry.accept(snapshot));
+    if (entry.current?.id === snapshot.id) {
+      if (snapshot.exit !== undefined) this.#runner.onExit(entry, snapshot);
+      else if (before?.id !== snapshot.id && entry.busy !== 'starting') this.#runner.takeOver(entry, snapshot);
+    }
     this.#touch();
   }
 
@@ -215,7 +219,7 @@ export class PodWorker {
     for (const snapshot of [...snapshots].sort((a, b) => a.labels.attempt - b.labels.attempt)) {
       const entry = this.#entries.find(({ container }) => container.name === snapshot.labels.container);
       if (entry === undefined) continue;
-      this.#runner.drop(entry.accept(snapshot));
+      this.#runner.drop(entry, entry.accept(snapshot));
     }
     for (const entry of this.#entries) {
       const { current } = entry;

@@ -33,6 +33,10 @@ export async function openLink(
       await options.clock.sleep(backoffDelay(RECONNECT, attempt), stopped.signal);
       try {
         current = await options.connect(onRecord);
+        if (stopped.signal.aborted) {
+          current.close();
+          return;
+        }
         attempt = 0;
         for (const record of current.hello.records) onRecord(record);
       } catch (error) {
