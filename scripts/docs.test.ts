@@ -7,9 +7,14 @@ import { ROOT } from './tasks.ts';
 
 const PAGES = globSync(['*.md', 'docs/**/*.md'], { cwd: ROOT });
 
+/** Written by `npm run bench`: a tree that was never measured has none. */
+const MEASURED = 'bench/RESULTS.md';
+
 test('every link to a file of the tree leads to one', () => {
   assert.ok(PAGES.length > 20, 'the scan must see the pages');
-  const dead = PAGES.flatMap((page) => linksIn(page).filter((path) => !existsSync(join(ROOT, path))));
+  const dead = PAGES.flatMap((page) =>
+    linksIn(page).filter((path) => path !== MEASURED && !existsSync(join(ROOT, path))),
+  );
   assert.deepEqual(dead, []);
 });
 

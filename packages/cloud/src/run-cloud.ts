@@ -82,7 +82,9 @@ function existsIn(store: Store): (gvr: Gvr, namespace: string, name: string) => 
 /** Gives back the address, after it was published for tokens. */
 async function listenForLinks({ flags, names, pki }: Ground, hub: RunningHub, client: Client): Promise<string> {
   const at = flags['link-listen'] ?? { host: flags.listen.host, port: flags.listen.port + 1 };
-  const port = await listenAt('link-listen', at, () => hub.listen(at));
+  // An address that follows from --listen moves with it.
+  const flag = flags['link-listen'] === undefined ? 'listen' : 'link-listen';
+  const port = await listenAt(flag, at, () => hub.listen(at));
   await publishLink(client, { names: linkNames(names, at), port, pki });
   return formatHostPort({ ...at, port });
 }
