@@ -1,6 +1,6 @@
 /** `skerry node list|show|revoke`. */
 import { type Gvr, isStatus, type KubeObject } from '@skerry/api';
-import type { Node } from '@skerry/api/types';
+import type { Lease, Node } from '@skerry/api/types';
 import type { HttpClient } from '@skerry/kube/client';
 import { type ConnectionFlags, connect } from '../connection.ts';
 import { type CliContext, cliErrors } from '../context.ts';
@@ -11,6 +11,7 @@ export interface NodeFlags extends ConnectionFlags {
 }
 
 const NODES: Gvr = { group: '', version: 'v1', resource: 'nodes' };
+const LEASES: Gvr = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' };
 
 const NODE_IDENTITIES: Gvr = { group: 'security.skerry.io', version: 'v1alpha1', resource: 'nodeidentities' };
 
@@ -56,7 +57,7 @@ function nodeTable(nodes: readonly NodeSummary[], now: number): string {
 
 export async function showNode(context: CliContext, name: string, flags: NodeFlags): Promise<void> {
   using client = await connect(context, flags);
-  const node = summarize(await client.get<Node>({ gvr: NODES, name }));
+  const node = { ...summarize(await client.get<Node>({ gvr: NODES, name })), ...(await leaseTime(client, name)) };
   const pods = await podNames(client, name);
   if (flags.output === 'json') {
     context.print(formatJson({ ...node, pods }));
@@ -80,6 +81,17 @@ export async function showNode(context: CliContext, name: string, flags: NodeFla
       ['Pods', pods.join(', ') || 'none'],
     ]),
   );
+}
+
+/** The lease is renewed far more often than a status that does not change. */
+async function leaseTime(client: HttpClient, name: string): Promise<{ readonly lastHeartbeat?: string }> {
+  try {
+    const { spec } = await client.get<Lease>({ gvr: LEASES, namespace: 'kube-node-lease', name });
+    return spec?.renewTime === undefined ? {} : { lastHeartbeat: spec.renewTime };
+  } catch (error) {
+    if (isStatus(error, 'NotFound')) return {};
+    throw error;
+  }
 }
 
 /** A node that renews or connects in this very moment moves its identity on under us. */
