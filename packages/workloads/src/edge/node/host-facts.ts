@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { arch, cpus, networkInterfaces, release } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '@skerry/base';
 
 export interface HostFacts {
   readonly cpus: number;
@@ -45,6 +46,24 @@ export function hostAddresses(interfaces: ReturnType<typeof networkInterfaces> =
   const of = (family: string) => usable.find((one) => one.family === family)?.address;
   const found = [of('IPv4'), of('IPv6')].filter((address) => address !== undefined);
   return found.length === 0 ? ['127.0.0.1'] : found;
+}
+
+/** Addresses change seldom and are asked for at every look at every pod, while the kernel takes half a millisecond to tell them. */
+const ADDRESSES_FRESH_MS = 1000;
+
+/** `hostAddresses`, read anew once what was read is a second old. */
+export function createHostAddresses(
+  clock: Pick<Clock, 'monotonic'>,
+  read: () => readonly string[] = hostAddresses,
+): () => readonly string[] {
+  let addresses: readonly string[] = [];
+  let staleAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (clock.monotonic() < staleAt) return addresses;
+    addresses = read();
+    staleAt = clock.monotonic() + ADDRESSES_FRESH_MS;
+    return addresses;
+  };
 }
 
 function readText(file: string): string {
