@@ -1,0 +1,85 @@
+/** The pods of this node: runtimes, pod controller, Node object and streams, over the node's own API. */
+import type { KubeObject } from '@skerry/api';
+import { type Client, createRecorder } from '@skerry/kube/client';
+import type { NodeStreamHandler } from '@skerry/kube/streaming';
+import {
+  createHostAddresses,
+  createNodeReporter,
+  createNodeStreamHandler,
+  createPodController,
+} from '@skerry/workloads/edge';
+import type { AskCloud } from './cloud-requests.ts';
+import type { Ground } from './ground.ts';
+import type { LocalListeners } from './local-api.ts';
+import { podTokens } from './pod-tokens.ts';
+import { openRuntimes } from './runtimes.ts';
+
+export interface NodePodsOptions {
+  readonly ground: Ground;
+  /** Of the node's own API, as the agent. */
+  readonly client: Client;
+  readonly listeners: LocalListeners;
+  readonly ask: AskCloud;
+  readonly isConnected: () => boolean;
+}
+
+export interface NodePods {
+  readonly streams: NodeStreamHandler;
+  /** Works until `signal` aborts, and leaves the pods running then. */
+  run(signal: AbortSignal): Promise<unknown>;
+  /** After `run` has ended: ends the pods with their grace, and what holds them after them. */
+  stopAll(): Promise<void>;
+  close(): void;
+}
+
+export async function openNodePods({
+  ground,
+  client,
+  listeners,
+  ask,
+  isConnected,
+}: NodePodsOptions): Promise<NodePods> {
+  const { node, paths, flags, pki, replica, access, level, supervisor, version, clock, log } = ground;
+  const nodeIps = createHostAddresses(clock);
+  const containerdSocket = flags['containerd-socket'];
+  const runtimes = await openRuntimes({ paths, node, nodeIps, supervisor, containerdSocket, clock, log });
+  const shared = { client, nodeName: node, clock, log, runtimes: runtimes.all, nodeIps };
+  const leaseMs = flags['node-lease-duration'];
+  const reporter = createNodeReporter({ ...shared, directory: paths.home, version: `v${version}`, leaseMs });
+  const controller = createPodController({
+    ...shared,
+    client: withOwnAuthority(client, pki.caPem),
+    recorder: createRecorder({ client, clock, log, component: 'skerry-edge', host: node }),
+    directory: paths.pods,
+    logDirectory: paths.logs,
+    ready: level,
+    allocatable: () => reporter.allocatable(),
+    localApi: () => listeners.address,
+    requestToken: podTokens({ node, store: replica.store, issuer: access.issuer, ask, isConnected, clock, log }),
+  });
+  return {
+    streams: createNodeStreamHandler({ ...shared, pods: controller.pods, directory: paths.home }),
+    run: (signal) => Promise.allSettled([controller.run(signal), reporter.run(signal)]),
+    stopAll: async () => {
+      await controller.stopAll();
+      await runtimes.shutdown();
+    },
+    close: () => runtimes.close(),
+  };
+}
+
+const ROOT_CA = 'kube-root-ca.crt';
+
+/** What pods mount as the API's authority: the cloud's, and this node's, whose API is the one they reach. */
+function withOwnAuthority(client: Client, caPem: string): Client {
+  return {
+    ...client,
+    get: async <T extends KubeObject>(...args: Parameters<Client['get']>) => {
+      const object = await client.get<T>(...args);
+      const [{ gvr, name }] = args;
+      if (gvr.resource !== 'configmaps' || name !== ROOT_CA) return object;
+      const data = (object['data'] ?? {}) as Record<string, string>;
+      return { ...object, data: { ...data, 'ca.crt': `${data['ca.crt'] ?? ''}\n${caPem}` } };
+    },
+  };
+}
