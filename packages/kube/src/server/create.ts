@@ -71,6 +71,7 @@ function prepareCreate(
     name: object.metadata.name ?? '',
     object,
     dryRun: options.dryRun,
+    warnings: call.warnings,
   });
   const faults = validateCreate(kind, object);
   if (faults.length > 0) throw invalid(kind.row.gvk, object.metadata.name ?? '', faults);

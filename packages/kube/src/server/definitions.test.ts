@@ -149,3 +149,18 @@ test('a server that starts again serves what was defined', async () => {
   const { ask } = scratchServer(options);
   assert.equal((await ask('POST', WIDGETS, { body: widget({ size: 1 }) })).status, 201);
 });
+
+test('a definition with rules that are not evaluated is accepted with a warning', async () => {
+  const { ask } = scratchServer();
+  const schema = { ...SCHEMA, 'x-kubernetes-validations': [{ rule: 'self.spec.size > 1' }] };
+  const body = definition([version('v1', { schema: { openAPIV3Schema: schema } })]);
+  const created = await ask('POST', DEFINITIONS, { body });
+  assert.equal(created.status, 201);
+  assert.match(created.headers['warning'] ?? '', /x-kubernetes-validations are kept, but not evaluated/);
+  const quiet = await withWidgets();
+  const patched = await quiet.ask('PATCH', `${DEFINITIONS}/widgets.example.com`, {
+    headers: MERGE,
+    body: { metadata: { labels: { a: 'b' } } },
+  });
+  assert.equal(patched.headers['warning'], undefined);
+});

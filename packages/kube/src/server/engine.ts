@@ -52,6 +52,8 @@ export interface Admitted {
   readonly object: KubeObject;
   readonly old?: KubeObject;
   readonly dryRun: boolean;
+  /** Takes what the author should know although the write is accepted; absent where nobody would be told. */
+  readonly warnings?: string[];
 }
 
 /** Looks at a write before validation: changes the object in place, throws a StatusError to refuse. */

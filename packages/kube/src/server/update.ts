@@ -78,6 +78,7 @@ function admitUpdate(
     object,
     old,
     dryRun: options.dryRun,
+    warnings: call.warnings,
   });
 }
 

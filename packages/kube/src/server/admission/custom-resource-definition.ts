@@ -3,6 +3,7 @@ import type { KubeObject } from '@skerry/api';
 import {
   applyDefinitionDefaults,
   conflictingStatus,
+  definitionWarnings,
   establishedStatus,
   validateDefinition,
   validateDefinitionUpdate,
@@ -31,6 +32,7 @@ function accept(engine: Engine, admitted: Admitted): void {
   const faults = validateDefinition(definition);
   if (faults.length === 0 && old !== undefined) faults.push(...validateDefinitionUpdate(definition, asDefinition(old)));
   if (faults.length > 0) throw invalid(kind.row.gvk, name, faults);
+  admitted.warnings?.push(...definitionWarnings(definition));
   if (operation === 'CREATE') {
     object.metadata.finalizers = [...new Set([...(object.metadata.finalizers ?? []), CLEANUP_FINALIZER])];
   }
