@@ -9,7 +9,8 @@ export const BUSYBOX_IMAGE = 'skerry.test/busybox:1';
 export const PAUSE_IMAGE = 'skerry.test/pause:1';
 
 const BUSYBOX = '/bin/busybox';
-const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+/** The media type of a manifest. */
+export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 interface Described {
@@ -19,6 +20,13 @@ interface Described {
 
 /** Writes an OCI archive with both images to `file`, using the directory `work` meanwhile. */
 export function makeImages(work: string, file: string): void {
+  const layout = writeImageLayout(work);
+  execFileSync('tar', ['-C', layout, '-cf', file, '.']);
+  rmSync(layout, { recursive: true });
+}
+
+/** Writes both images as an OCI layout below `work`, the one with a shell first, and says where. */
+export function writeImageLayout(work: string): string {
   const layout = join(work, 'layout');
   const blobs = join(layout, 'blobs', 'sha256');
   mkdirSync(blobs, { recursive: true });
@@ -29,8 +37,7 @@ export function makeImages(work: string, file: string): void {
   ];
   writeFileSync(join(layout, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
   writeFileSync(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
-  execFileSync('tar', ['-C', layout, '-cf', file, '.']);
-  rmSync(layout, { recursive: true });
+  return layout;
 }
 
 /** A root file system with every applet of busybox under its name. */
@@ -72,11 +79,11 @@ function addImage(blobs: string, layer: Described, name: string, cmd: readonly s
   });
   const manifest = addBlob(blobs, {
     schemaVersion: 2,
-    mediaType: MANIFEST,
+    mediaType: OCI_MANIFEST,
     config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
     layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer }],
   });
-  return { mediaType: MANIFEST, ...manifest, annotations: { 'io.containerd.image.name': name } };
+  return { mediaType: OCI_MANIFEST, ...manifest, annotations: { 'io.containerd.image.name': name } };
 }
 
 function addBlob(blobs: string, content: object | Buffer): Described {

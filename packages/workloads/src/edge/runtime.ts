@@ -111,6 +111,8 @@ export interface ReadyImage {
   readonly imageId: string;
   /** For the runtime itself, when it starts the container. */
   readonly imageRef: string;
+  /** What the pod's owner should hear of all the same. */
+  readonly warning?: string;
 }
 
 export interface PodRuntime {

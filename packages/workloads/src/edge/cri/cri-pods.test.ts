@@ -3,106 +3,30 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { systemClock } from '@skerry/base';
-import { Channel, type NodeStreamRequest, streamPair } from '@skerry/kube/streaming';
-import { BUSYBOX_IMAGE, CONTAINERD, eventually, skipWithout, TestContainerd } from '@skerry/testkit/processes';
-import type { Container, Pod, PodSpec } from '../pod/types.ts';
-import { createNodeStreamHandler } from '../streams/handler.ts';
-import { NODE, objectOf, type ScratchNode, scratchNode } from '../testing/scratch-node.ts';
+import { BUSYBOX_IMAGE, CONTAINERD, eventually, skipWithout, TestRegistry } from '@skerry/testkit/processes';
+import type { Pod } from '../pod/types.ts';
+import { ContainerNode, isReady, SLEEP, shell } from '../testing/container-node.ts';
+import { objectOf, type ScratchNode } from '../testing/scratch-node.ts';
 
 const skip = skipWithout(...CONTAINERD.needs);
 
-let containerd: TestContainerd | undefined;
+let site: ContainerNode;
 let node: ScratchNode;
 before(async () => {
   if (skip !== false) return;
-  containerd = await TestContainerd.start();
-  const own = containerd;
-  node = await scratchNode({
-    containerdSocket: own.socket,
-    onReboot: async () => {
-      await own.powerOff();
-      await own.start();
-    },
-  });
+  site = await ContainerNode.start();
+  node = site.node;
 });
-after(async () => {
-  await node?.[Symbol.asyncDispose]();
-  await containerd?.[Symbol.asyncDispose]();
-});
+after(() => site?.[Symbol.asyncDispose]());
 
-/** The story runs on a node whose default runtime is a containerd of this test's own. */
 function story(name: string, tell: () => Promise<void>): void {
   test(name, { skip }, tell);
 }
 
-const shell = (script: string): Partial<Container> => ({ image: BUSYBOX_IMAGE, command: ['sh', '-c', script] });
-const SLEEP = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
-
-const isReady = ({ status }: Pod) => status?.containerStatuses?.[0]?.ready === true;
-const isOver = ({ status }: Pod) => status?.phase === 'Succeeded' || status?.phase === 'Failed';
-
-function logOf({ metadata }: Pod, container = 'main', attempt = 0): string[] {
-  const directory = join(node.directory, 'logs', `default_${metadata.name}_${metadata.uid}`, container);
-  const lines = readFileSync(join(directory, `${attempt}.log`), 'utf8')
-    .split('\n')
-    .filter(Boolean);
-  return lines.map((line) => line.split(' ').slice(3).join(' '));
-}
-
-interface Expected {
-  readonly log?: readonly string[];
-  readonly code?: number;
-  readonly reason?: string;
-  readonly message?: string;
-}
-
-/** Runs a pod to its end and compares what became of it. */
-async function check(
-  name: string,
-  container: Partial<Container>,
-  { log, ...expected }: Expected,
-  spec: Partial<PodSpec> = {},
-): Promise<Pod> {
-  await node.run(name, container, { restartPolicy: 'Never', ...spec });
-  const isWhole = ({ status }: Pod) =>
-    expected.message === undefined || status?.containerStatuses?.[0]?.state?.terminated?.message !== undefined;
-  const pod = await node.until(name, (each) => isOver(each) && isWhole(each));
-  const ended = pod.status?.containerStatuses?.[0]?.state?.terminated;
-  if (expected.code !== undefined) assert.equal(ended?.exitCode, expected.code);
-  if (expected.reason !== undefined) assert.equal(ended?.reason, expected.reason);
-  if (expected.message !== undefined) assert.equal(ended?.message, expected.message);
-  if (log !== undefined) assert.deepEqual(logOf(pod), log);
-  return pod;
-}
-
-async function ask(request: NodeStreamRequest, input: readonly Uint8Array[] = []): Promise<readonly Buffer[]> {
-  const { controller, runtime, containers, directory } = node;
-  assert.ok(containers);
-  const handler = createNodeStreamHandler({
-    nodeName: NODE,
-    pods: controller.pods,
-    runtimes: [containers, runtime],
-    clock: systemClock,
-    directory,
-  });
-  const { opener, answerer } = streamPair();
-  const done = handler(request, answerer, new AbortController().signal);
-  const messages: Buffer[] = [];
-  const reading = (async () => {
-    for await (const message of opener.incoming) messages.push(Buffer.from(message));
-  })();
-  for (const message of input) await opener.send(message);
-  if (request.kind === 'portforward') opener.end();
-  await done;
-  await reading;
-  return messages;
-}
-
-const on = (messages: readonly Buffer[], channel: number) =>
-  Buffer.concat(messages.filter((one) => one[0] === channel).map((one) => one.subarray(1))).toString();
+const waitingFor = ({ status }: Pod) => status?.containerStatuses?.[0]?.state?.waiting?.reason;
 
 story('a container runs its command with its variables, and says how it ended', async () => {
-  const pod = await check(
+  const pod = await site.check(
     'speaker',
     {
       ...shell('echo hello $NAME from $(hostname); echo bye > /dev/termination-log; exit 3'),
@@ -115,7 +39,7 @@ story('a container runs its command with its variables, and says how it ended', 
 });
 
 story('a pod has an address of its own, and its name in /etc/hosts', async () => {
-  const pod = await check(
+  const pod = await site.check(
     'addressed',
     shell('hostname -i; grep friend /etc/hosts'),
     {},
@@ -124,17 +48,17 @@ story('a pod has an address of its own, and its name in /etc/hosts', async () =>
     },
   );
   assert.match(pod.status?.podIP ?? '', /^10\./);
-  assert.deepEqual(logOf(pod), [pod.status?.podIP, '10.9.8.7\tfriend']);
+  assert.deepEqual(site.logOf(pod), [pod.status?.podIP, '10.9.8.7\tfriend']);
 });
 
 story('on the host network a pod has the node’s address', async () => {
-  const pod = await check('on-host', shell('true'), { code: 0 }, { hostNetwork: true });
+  const pod = await site.check('on-host', shell('true'), { code: 0 }, { hostNetwork: true });
   assert.equal(pod.status?.podIP, '127.0.0.1');
 });
 
 story('init containers come first, a sidecar runs beside', async () => {
   const volumeMounts = [{ name: 'shared', mountPath: '/shared' }];
-  const pod = await check(
+  const pod = await site.check(
     'ordered',
     { ...shell('cat /shared/init; until [ -f /shared/side ]; do sleep 0.1; done; cat /shared/side'), volumeMounts },
     { log: ['first', 'second'], code: 0 },
@@ -162,32 +86,37 @@ story('ConfigMaps and Secrets are files that follow their objects', async () => 
   await node.until('follower', isReady);
   const ref = { gvr: { group: '', version: 'v1', resource: 'configmaps' }, namespace: 'default', name: 'words' };
   await node.client.patch(ref, { data: { greeting: 'bye' } }, { type: 'merge' });
-  await node.until('follower', (pod) => logOf(pod).includes('seen'));
+  await node.until('follower', (pod) => site.logOf(pod).includes('seen'));
 });
 
 story('privileges are what the securityContext says', () =>
-  check(
-    'humble',
-    {
-      ...shell('id -u; id -g; touch /x 2>/dev/null || echo read-only; grep NoNewPrivs /proc/self/status | tr -d "\\t"'),
-      securityContext: {
-        runAsUser: 1234,
-        runAsGroup: 55,
-        readOnlyRootFilesystem: true,
-        allowPrivilegeEscalation: false,
+  site
+    .check(
+      'humble',
+      {
+        ...shell(
+          'id -u; id -g; touch /x 2>/dev/null || echo read-only; grep NoNewPrivs /proc/self/status | tr -d "\\t"',
+        ),
+        securityContext: {
+          runAsUser: 1234,
+          runAsGroup: 55,
+          readOnlyRootFilesystem: true,
+          allowPrivilegeEscalation: false,
+        },
       },
-    },
-    { log: ['1234', '55', 'read-only', 'NoNewPrivs:1'], code: 0 },
-  ).then(() => {}),
+      { log: ['1234', '55', 'read-only', 'NoNewPrivs:1'], code: 0 },
+    )
+    .then(() => {}),
 );
 
-story('limits end what exceeds them', () =>
-  check(
+story('what uses more memory than its limit is ended, and the status says why', async () => {
+  const resources = { limits: { memory: '16Mi' } };
+  await site.check(
     'greedy',
-    { ...shell('tail -c 200m /dev/zero | wc -c; exit 1'), resources: { limits: { memory: '16Mi' } } },
-    { code: 1 },
-  ).then(() => {}),
-);
+    { ...shell('exec tail -c 200m /dev/zero'), resources },
+    { code: 137, reason: 'OOMKilled' },
+  );
+});
 
 story('a container that must not be root and would be is refused', async () => {
   await node.run('rootless', { ...shell('true'), securityContext: { runAsNonRoot: true } });
@@ -200,7 +129,7 @@ story('a container that must not be root and would be is refused', async () => {
 });
 
 story('a program that is not there counts as an attempt that failed', async () => {
-  await check('missing', { image: BUSYBOX_IMAGE, command: ['/no/such'] }, { code: 128, reason: 'StartError' });
+  await site.check('missing', { image: BUSYBOX_IMAGE, command: ['/no/such'] }, { code: 128, reason: 'StartError' });
 });
 
 story('an image that is not there and may not be pulled is refused by name', async () => {
@@ -210,6 +139,38 @@ story('an image that is not there and may not be pulled is refused by name', asy
     ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === 'ErrImageNeverPull',
   );
   await node.delete('absent', 0);
+});
+
+story('an image is pulled with the pod’s own credentials, and without them it is not', async () => {
+  await using registry = await TestRegistry.start({ username: 'edge', password: 'sesame' });
+  const image = `${registry.host}/team/busybox:1`;
+  await node.run('denied', { image, command: ['true'] });
+  const denied = await node.until('denied', (pod) => waitingFor(pod) === 'ErrImagePull');
+  assert.match(denied.status?.containerStatuses?.[0]?.state?.waiting?.message ?? '', /401|authoriz/);
+  await node.delete('denied', 0);
+  const auths = { [registry.host]: { username: 'edge', password: 'sesame' } };
+  const data = { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') };
+  await node.create('secrets', objectOf('Secret', 'registry', { type: 'kubernetes.io/dockerconfigjson', data }));
+  const imagePullSecrets = [{ name: 'registry' }];
+  await site.check(
+    'pulled',
+    { image, command: ['echo', 'pulled'] },
+    { log: ['pulled'], code: 0 },
+    { imagePullSecrets },
+  );
+});
+
+story('an image that is present runs where no registry is, also when it should be pulled', async () => {
+  const image = '127.0.0.1:9/gone/busybox:1';
+  site.containerd.ctr('images', 'tag', BUSYBOX_IMAGE, image);
+  await site.check(
+    'alone',
+    { image, command: ['echo', 'alone'], imagePullPolicy: 'Always' },
+    { log: ['alone'], code: 0 },
+  );
+  await eventually('the event', async () =>
+    (await node.events('alone')).some((text) => /ImageNotRefreshed/.test(text)),
+  );
 });
 
 story('probes of all kinds reach into the pod', async () => {
@@ -229,7 +190,13 @@ story('a container that fails its liveness probe is restarted, and its first log
     livenessProbe: { exec: { command: ['false'] }, periodSeconds: 1, failureThreshold: 1 },
   });
   const pod = await node.until('sickly', ({ status }) => (status?.containerStatuses?.[0]?.restartCount ?? 0) > 0);
-  const previous = await ask({ kind: 'log', namespace: 'default', pod: 'sickly', container: 'main', previous: true });
+  const previous = await site.ask({
+    kind: 'log',
+    namespace: 'default',
+    pod: 'sickly',
+    container: 'main',
+    previous: true,
+  });
   assert.equal(Buffer.concat(previous).toString(), 'alive\n');
   assert.equal(pod.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode, 0);
   await node.delete('sickly', 0);
@@ -266,70 +233,6 @@ story('hooks run after the start and before the end, and the end is graceful', a
   );
 });
 
-story('exec carries input, output, both streams and the exit code', async () => {
-  await node.run('talker', shell(SLEEP));
-  await node.until('talker', isReady);
-  const at = { namespace: 'default', pod: 'talker', container: 'main', stdout: true, stderr: true } as const;
-  const command = ['sh', '-c', 'cat; echo bad >&2; exit 7'];
-  const said = await ask({ kind: 'exec', ...at, command, stdin: true, tty: false }, [
-    Buffer.concat([Buffer.from([Channel.stdin]), Buffer.from('through')]),
-    Buffer.from([Channel.close, Channel.stdin]),
-  ]);
-  assert.equal(on(said, Channel.stdout), 'through');
-  assert.equal(on(said, Channel.stderr), 'bad\n');
-  assert.match(on(said, Channel.error), /"ExitCode","message":"7"/);
-});
-
-story('a terminal has the size it is given', async () => {
-  const at = { namespace: 'default', pod: 'talker', container: 'main', stdout: true, stderr: false } as const;
-  const size = Buffer.from(JSON.stringify({ Width: 91, Height: 33 }));
-  const command = ['sh', '-c', 'until stty size | grep "33 91"; do sleep 0.05; done'];
-  const said = await ask({ kind: 'exec', ...at, command, stdin: true, tty: true }, [
-    Buffer.concat([Buffer.from([Channel.resize]), size]),
-  ]);
-  assert.match(on(said, Channel.stdout), /33 91/);
-});
-
-story('attach shows what a container says', async () => {
-  await node.run(
-    'reader',
-    { ...shell('read word; echo "$word, indeed"'), stdin: true, stdinOnce: true },
-    { restartPolicy: 'Never' },
-  );
-  await node.until('reader', isReady);
-  const request = {
-    kind: 'attach',
-    namespace: 'default',
-    pod: 'reader',
-    container: 'main',
-    command: [],
-    stdin: true,
-    stdout: true,
-    stderr: true,
-    tty: false,
-  } as const;
-  const said = await ask(request, [Buffer.concat([Buffer.from([Channel.stdin]), Buffer.from('well\n')])]);
-  assert.equal(on(said, Channel.stdout), 'well, indeed\n');
-});
-
-story('port-forward reaches what listens inside the pod alone', async () => {
-  await node.run('server', shell('mkdir /www; echo inside > /www/index.html; exec httpd -f -p 127.0.0.1:8080 -h /www'));
-  await node.until('server', isReady);
-  const answer = await ask({ kind: 'portforward', namespace: 'default', pod: 'server', port: 8080 }, [
-    Buffer.from('GET / HTTP/1.0\r\n\r\n'),
-  ]);
-  assert.match(Buffer.concat(answer).toString(), /200 OK[\s\S]*inside/);
-  await node.delete('server', 0);
-});
-
-story('usage is measured per container', async () => {
-  const pod = await node.get('talker');
-  const id = pod?.status?.containerStatuses?.[0]?.containerID?.split('//')[1];
-  const usage = await node.containers?.usage();
-  const own = usage?.find((one) => one.id === id);
-  assert.ok((own?.workingSetBytes ?? 0) > 0);
-});
-
 story('both runtimes serve: the class decides, and an image of the host is a process', async () => {
   const classes = { group: 'node.k8s.io', version: 'v1', resource: 'runtimeclasses' };
   await node.client.create(classes, {
@@ -349,20 +252,21 @@ story('both runtimes serve: the class decides, and an image of the host is a pro
 });
 
 story('a pod that has ended for good gives its sandbox back and keeps its log', async () => {
-  const pod = await check('finished', shell('echo done'), { code: 0 });
-  const isAlive = () => containerd?.ctr('tasks', 'ls').includes(sandboxesNamed('finished')[0] ?? '-');
+  const pod = await site.check('finished', shell('echo done'), { code: 0 });
+  const isAlive = () => site.containerd.ctr('tasks', 'ls').includes(sandboxesNamed('finished')[0] ?? '-');
   await eventually('its sandbox ends', () => isAlive() === false);
-  const log = await ask({ kind: 'log', namespace: 'default', pod: pod.metadata.name ?? '', container: 'main' });
+  const log = await site.ask({ kind: 'log', namespace: 'default', pod: pod.metadata.name ?? '', container: 'main' });
   assert.equal(Buffer.concat(log).toString(), 'done\n');
   await node.delete('finished');
   await node.gone('finished');
 });
 
 story('a runtime that is restarted finds its containers, and we find it', async () => {
+  await node.run('talker', shell(SLEEP));
   const before = await node.until('talker', isReady);
-  await containerd?.kill9();
-  await containerd?.start();
-  await check('afterwards', shell('echo still here'), { log: ['still here'], code: 0 });
+  await site.containerd.kill9();
+  await site.containerd.start();
+  await site.check('afterwards', shell('echo still here'), { log: ['still here'], code: 0 });
   const after = await node.until('talker', isReady);
   assert.equal(after.status?.containerStatuses?.[0]?.restartCount, 0);
   assert.equal(after.status?.podIP, before.status?.podIP);
@@ -381,7 +285,7 @@ story('a sweep removes what belongs to nobody and nothing else', async () => {
 
 function sandboxesNamed(pod: string): readonly string[] {
   const filters = [`labels."io.kubernetes.pod.name"==${pod},labels."io.cri-containerd.kind"==sandbox`];
-  const lines = containerd?.ctr('containers', 'ls', '-q', ...filters) ?? '';
+  const lines = site.containerd.ctr('containers', 'ls', '-q', ...filters) ?? '';
   return lines.split('\n').filter(Boolean);
 }
 
@@ -389,7 +293,7 @@ story('a deleted pod leaves neither sandbox nor container', async () => {
   const pod = await node.get('talker');
   await node.delete('talker');
   await node.gone('talker');
-  assert.ok(!containerd?.ctr('containers', 'ls').includes('talker'));
+  assert.ok(!site.containerd.ctr('containers', 'ls').includes('talker'));
   assert.ok(!(await node.containers?.list())?.some(({ labels }) => labels.uid === pod?.metadata.uid));
 });
 

@@ -1,5 +1,5 @@
 /** Images: present or pulled, as the pull policy says, with the pod's credentials. */
-import { type Logger, messageOf } from '@skerry/base';
+import { messageOf } from '@skerry/base';
 import type { ConfigReader } from '../pod/environment.ts';
 import type { Container, Pod } from '../pod/types.ts';
 import { RuntimeRefusal } from '../runtime.ts';
@@ -9,23 +9,24 @@ import { authFor } from './registry-auth.ts';
 /** A pull is bound by the network; a link that is slow but alive gets its time. */
 const PULL_TIMEOUT_MS = 3_600_000;
 
-export interface ImagesOptions {
-  readonly cri: CriClient;
-  readonly log: Logger;
-}
-
 export interface ImageRequest {
   readonly pod: Pod;
   readonly container: Container;
   readonly read: ConfigReader;
 }
 
+export interface FoundImage {
+  readonly image: Image;
+  /** It is not known whether the registry has a newer one of the name. */
+  readonly warning?: string;
+}
+
 /** Throws RuntimeRefusal. */
-export async function ensureImage({ cri, log }: ImagesOptions, request: ImageRequest): Promise<Image> {
+export async function ensureImage(cri: CriClient, request: ImageRequest): Promise<FoundImage> {
   const { image: name = '', imagePullPolicy } = request.container;
   const present = await findImage(cri, name);
   const isWanted = imagePullPolicy === 'Always' || (imagePullPolicy === undefined && isLatest(name));
-  if (present !== undefined && !isWanted) return present;
+  if (present !== undefined && !isWanted) return { image: present };
   if (imagePullPolicy === 'Never') {
     const message = `Container image "${name}" is not present with pull policy of Never`;
     throw new RuntimeRefusal('ErrImageNeverPull', message, { isImage: true });
@@ -36,11 +37,11 @@ export async function ensureImage({ cri, log }: ImagesOptions, request: ImageReq
     // What is here runs, also where no registry can be reached.
     if (present === undefined)
       throw new RuntimeRefusal('ErrImagePull', messageOf(error), { isImage: true, cause: error });
-    log.warn({ image: name, error: messageOf(error) }, 'image not pulled anew; the one that is present is used');
-    return present;
+    const warning = `image "${name}" could not be pulled anew, the one that is present is used: ${messageOf(error)}`;
+    return { image: present, warning };
   }
   const pulled = await findImage(cri, name);
-  if (pulled !== undefined) return pulled;
+  if (pulled !== undefined) return { image: pulled };
   throw new RuntimeRefusal('ErrImagePull', `image "${name}" was pulled and is not there`, { isImage: true });
 }
 

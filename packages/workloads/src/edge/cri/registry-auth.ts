@@ -46,7 +46,7 @@ function findEntry(image: string, entries: Readonly<Record<string, AuthEntry>>):
     .map(([key, entry]) => ({ prefix: prefixOf(key), entry }))
     .filter(({ prefix }) => name === prefix || name.startsWith(`${prefix}/`))
     .sort((one, other) => other.prefix.length - one.prefix.length);
-  return best === undefined ? undefined : toAuth(best.entry, best.prefix);
+  return best === undefined ? undefined : toAuth(best.entry);
 }
 
 export function fullName(image: string): string {
@@ -61,15 +61,17 @@ function prefixOf(key: string): string {
   return plain.replace(/^(index|registry-1)\.docker\.io/, DOCKER_HUB);
 }
 
-function toAuth(
-  { auth = '', username = '', password = '', identitytoken = '', registrytoken = '' }: AuthEntry,
-  server: string,
-): RegistryAuth {
+function toAuth({
+  auth = '',
+  username = '',
+  password = '',
+  identitytoken = '',
+  registrytoken = '',
+}: AuthEntry): RegistryAuth {
   const [user = '', ...secret] = Buffer.from(auth, 'base64').toString('utf8').split(':');
   return {
     username: username || user,
     password: password || secret.join(':'),
-    server,
     ...(identitytoken === '' ? {} : { identityToken: identitytoken }),
     ...(registrytoken === '' ? {} : { registryToken: registrytoken }),
   };

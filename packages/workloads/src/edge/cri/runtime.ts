@@ -161,10 +161,10 @@ class Runtime implements CriRuntime {
   }
 
   async ensureImage(...[pod, container, read]: Parameters<PodRuntime['ensureImage']>): Promise<ReadyImage> {
-    const image = await ensureImage({ cri: this.#cri, log: this.#options.log }, { pod, container, read });
+    const { image, ...more } = await ensureImage(this.#cri, { pod, container, read });
     const { uid, username } = image;
     refuseRoot(pod, container, { username, ...(uid === undefined ? {} : { uid: uid.value }) });
-    return { imageId: imageIdOf(image), imageRef: image.id };
+    return { imageId: imageIdOf(image), imageRef: image.id, ...more };
   }
 
   async start(request: StartContainer): Promise<ContainerSnapshot> {

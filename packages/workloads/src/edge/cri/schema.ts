@@ -187,7 +187,6 @@ export const METHODS = {
         username: text(1),
         password: text(2),
         auth: text(3),
-        server: text(4),
         identityToken: text(5),
         registryToken: text(6),
       }),

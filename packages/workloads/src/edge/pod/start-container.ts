@@ -24,7 +24,8 @@ export async function startContainer(
 ): Promise<{ readonly snapshot: ContainerSnapshot; readonly imageId: string }> {
   const { runtime } = context;
   const { namespace = '' } = pod.metadata;
-  const { imageId, imageRef } = await runtime.ensureImage(pod, container, context.readConfig(namespace));
+  const { imageId, imageRef, warning } = await runtime.ensureImage(pod, container, context.readConfig(namespace));
+  if (warning !== undefined) context.recorder.event(pod, 'Warning', 'ImageNotRefreshed', warning);
   const localApi = context.localApi();
   const env = await environmentOf({
     pod,
