@@ -1,5 +1,8 @@
 /** Jobs, cron jobs, stateful sets and draining a node, with kubectl as everybody has it. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Job, Pod } from '@skerry/api/types';
 import {
@@ -15,17 +18,20 @@ import {
 const RUNTIME = PROCESS;
 let cloud: TestCloud;
 const edges: TestEdge[] = [];
+const work = mkdtempSync(join(tmpdir(), 'skerry-kinds-'));
 
 before(async () => {
   cloud = await TestCloud.start();
   for (const name of ['edge-1', 'edge-2']) {
     edges.push(await TestEdge.join(cloud, { name }));
+    await eventually(`${name} is there`, async () => (await cloud.tryKubectl(['get', 'node', name])).code === 0);
     await cloud.kubectl(['wait', '--for=condition=Ready', `node/${name}`, '--timeout=30s']);
   }
 });
 after(async () => {
   for (const edge of edges) await edge[Symbol.asyncDispose]();
   await cloud?.[Symbol.asyncDispose]();
+  rmSync(work, { recursive: true, force: true });
 });
 
 async function podsOf(selector: string): Promise<readonly Pod[]> {
@@ -113,6 +119,48 @@ test('a stateful set rolls out, rolls back, and its pods keep their names', asyn
   await eventually('one pod is left', async () => (await podsOf('app=db')).length === 1);
   assert.match(await cloud.kubectl(['get', 'statefulset', 'db']), /1\/1/);
   await cloud.kubectl(['delete', 'statefulset/db', '--timeout=30s']);
+});
+
+test('the claims of a stateful set are directories of the node, which outlive its pods', async (t) => {
+  if (!requireSystem(t, 'bubblewrap')) return;
+  const path = join(work, 'volumes');
+  await cloud.apply({
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name: 'local-path', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+    provisioner: 'skerry.io/local-path',
+    reclaimPolicy: 'Retain',
+    volumeBindingMode: 'WaitForFirstConsumer',
+    parameters: { path },
+  });
+  const data = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+  };
+  const set = statefulSet('log', `echo start >> /data/starts; cat /data/starts; ${COUNTING}`, 1, {
+    volumeClaimTemplates: [data],
+  }) as { spec: { template: { spec: { securityContext?: object; containers: [{ volumeMounts?: object[] }] } } } };
+  // Under an agent that is root every pod has a user of its own, which may not write what another has written.
+  if (process.getuid?.() === 0) set.spec.template.spec.securityContext = { runAsUser: 10_000 };
+  set.spec.template.spec.containers[0].volumeMounts = [{ name: 'data', mountPath: '/data' }];
+  await cloud.apply(set);
+  await cloud.kubectl(['rollout', 'status', 'statefulset/log', '--timeout=60s']);
+  const node = await cloud.kubectl(['get', 'pod', 'log-0', '-o', 'jsonpath={.spec.nodeName}']);
+  const { metadata } = await cloud.get<Pod>(['pod', 'log-0']);
+  await cloud.kubectl(['delete', 'pod/log-0', '--timeout=30s']);
+  await eventually('another pod is ready', async () => {
+    const pod = await cloud.get<Pod>(['pod', 'log-0']).catch(() => undefined);
+    const isReady = pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+    return isReady === true && pod?.metadata.uid !== metadata.uid;
+  });
+  assert.equal(await cloud.kubectl(['get', 'pod', 'log-0', '-o', 'jsonpath={.spec.nodeName}']), node);
+  await eventually('both pods have written', async () => {
+    return (await cloud.kubectl(['exec', 'log-0', '--', 'cat', '/data/starts'])) === 'start\nstart\n';
+  });
+  assert.match(await cloud.kubectl(['get', 'pvc', 'data-log-0']), /Bound +pvc-\S+ +1Mi +RWO +local-path/);
+  await cloud.kubectl(['delete', 'statefulset/log', '--timeout=30s']);
+  await cloud.kubectl(['delete', 'pvc/data-log-0', '--timeout=30s']);
+  assert.match(await cloud.kubectl(['get', 'pv']), /1Mi +RWO +Retain +Released +default\/data-log-0 +local-path/);
 });
 
 test('a drained node is emptied without going below the budget, and comes back', async (t) => {

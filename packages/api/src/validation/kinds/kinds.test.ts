@@ -235,6 +235,18 @@ test('a deployment restarts always and rolls by some', () => {
   ]);
 });
 
+test('a stateful set may mount its claims, and nothing else that is not there', () => {
+  const mounting = (name: string) => ({ ...container, volumeMounts: [{ name, mountPath: '/data' }] });
+  const set = (name: string) =>
+    workload({
+      podManagementPolicy: 'Parallel',
+      volumeClaimTemplates: [{ metadata: { name: 'data' } }],
+      template: { ...template, spec: { ...template.spec, containers: [mounting(name)] } },
+    });
+  check('apps/StatefulSet', set('data'), []);
+  check('apps/StatefulSet', set('other'), [/volumeMounts\[0\]\.name: Not found: "other"/]);
+});
+
 test('jobs and cron jobs', () => {
   const job = { template: { spec: { containers: [container], restartPolicy: 'Never' } } };
   check('batch/Job', { spec: job }, []);

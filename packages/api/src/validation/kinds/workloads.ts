@@ -1,5 +1,5 @@
 /** Deployments, sets and jobs. */
-import { isObject, type JsonObject, jsonEqual, objectAt, textAt } from '../../json.ts';
+import { isObject, type JsonObject, jsonEqual, objectAt, objectsAt, textAt } from '../../json.ts';
 import { forbidden, invalid, notSupported, required } from '../../walker/field-errors.ts';
 import { isTimeZone, parseCron } from '../cron-schedule.ts';
 import { atLeast, countOrPercent, eachItem, type Faults, isZeroCount, oneOf } from './checks.ts';
@@ -90,9 +90,22 @@ export const workloadRules: Readonly<Record<string, KindRules>> = {
 function checkTemplated(faults: Faults, object: JsonObject, kind: string): JsonObject {
   const spec = objectAt(object, 'spec');
   checkWorkloadSelector(faults, spec, kind);
-  checkTemplate(faults, 'spec.template', spec['template'], ALWAYS);
+  checkTemplate(faults, 'spec.template', withClaims(spec), ALWAYS);
   atLeast(faults, 'spec.minReadySeconds', spec['minReadySeconds'], 0);
   return spec;
+}
+
+/** A stateful set's template with the volumes that its claims become, so that containers may mount them. */
+function withClaims(spec: JsonObject): unknown {
+  const { template } = spec;
+  const names = objectsAt(spec, 'volumeClaimTemplates').map((claim) => textAt(claim, 'metadata', 'name'));
+  if (names.length === 0 || !isObject(template)) return template;
+  const podSpec = objectAt(template, 'spec');
+  const volumes = objectsAt(podSpec, 'volumes');
+  const claimed = names
+    .filter((name) => name !== '' && !volumes.some((volume) => volume['name'] === name))
+    .map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  return { ...template, spec: { ...podSpec, volumes: [...volumes, ...claimed] } };
 }
 
 function checkReplicated(faults: Faults, object: JsonObject, kind: string): JsonObject {

@@ -20,7 +20,12 @@ const CONCURRENT_STARTS = 8;
 const SWEEP_MS = 60_000;
 
 const core = (resource: string) => ({ group: '', version: 'v1', resource });
-const CONFIG_RESOURCES = { ConfigMap: core('configmaps'), Secret: core('secrets') } as const;
+const CONFIG_RESOURCES = {
+  ConfigMap: core('configmaps'),
+  Secret: core('secrets'),
+  PersistentVolumeClaim: core('persistentvolumeclaims'),
+  PersistentVolume: core('persistentvolumes'),
+} as const;
 
 export interface PodControllerOptions {
   /** Of the nearest API: at the edge the node's own replica. */
@@ -211,7 +216,8 @@ interface ServiceObject extends KubeObject {
 function configReader(client: Client, namespace: string): ConfigReader {
   return async (kind, name) => {
     try {
-      return await client.get<ConfigObject>({ gvr: CONFIG_RESOURCES[kind], namespace, name });
+      const place = kind === 'PersistentVolume' ? {} : { namespace };
+      return await client.get<ConfigObject>({ gvr: CONFIG_RESOURCES[kind], ...place, name });
     } catch (error) {
       if (isStatus(error, 'NotFound')) return undefined;
       throw error;

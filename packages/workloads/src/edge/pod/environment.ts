@@ -10,8 +10,11 @@ export interface ConfigObject extends KubeObject {
   binaryData?: Record<string, string>;
 }
 
-/** Reads a ConfigMap or Secret of the pod's namespace; undefined when there is none. */
-export type ConfigReader = (kind: 'ConfigMap' | 'Secret', name: string) => Promise<ConfigObject | undefined>;
+/** What a pod refers to by name. */
+export type ReferredKind = 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'PersistentVolume';
+
+/** Reads it from the pod's namespace, if the kind has one; undefined when there is none. */
+export type ConfigReader = (kind: ReferredKind, name: string) => Promise<ConfigObject | undefined>;
 
 export interface ServiceFacts {
   readonly name: string;

@@ -7,6 +7,7 @@ import { expand } from '../pod/expand.ts';
 import type { Container, Pod, Volume } from '../pod/types.ts';
 import { type ReadyMount, RuntimeRefusal } from '../runtime.ts';
 import { type Ownership, volumePath, writeDirectory } from './atomic-directory.ts';
+import { openClaim } from './claim.ts';
 import { openHostPath } from './host-path.ts';
 import { type IssuedToken, payloadOf, type TokenRequest, VolumeProblem } from './payload.ts';
 
@@ -27,6 +28,7 @@ export interface VolumeContext {
 export class PodVolumes {
   readonly #context: VolumeContext;
   readonly #paths = new Map<string, string>();
+  readonly #readOnly = new Set<string>();
   readonly #tokens = new Map<string, IssuedToken & { readonly renewAt: number }>();
   #turn: Promise<void> = Promise.resolve();
   #isTornDown = false;
@@ -52,6 +54,7 @@ export class PodVolumes {
     for (const volume of pod.spec.volumes ?? []) {
       try {
         this.#paths.set(volume.name, await this.#setUpOne(volume, pod, facts));
+        if (volume.persistentVolumeClaim?.readOnly === true) this.#readOnly.add(volume.name);
       } catch (error) {
         if (!(error instanceof VolumeProblem)) throw error;
         throw new VolumeProblem(`MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`, {
@@ -69,7 +72,8 @@ export class PodVolumes {
       if (volume === undefined) throw new VolumeProblem(`no volume "${mount.name}"`);
       const subPath = mount.subPathExpr === undefined ? mount.subPath : expand(mount.subPathExpr, (name) => env[name]);
       const hostPath = subPath === undefined || subPath === '' ? volume : await this.#subPath(volume, subPath);
-      mounts.push({ hostPath, mountPath: mount.mountPath, readOnly: mount.readOnly === true });
+      const readOnly = mount.readOnly === true || this.#readOnly.has(mount.name);
+      mounts.push({ hostPath, mountPath: mount.mountPath, readOnly });
     }
     return mounts;
   }
@@ -93,6 +97,9 @@ export class PodVolumes {
 
   async #setUpOne(volume: Volume, pod: Pod, facts: PodFacts): Promise<string> {
     if (volume.hostPath !== undefined) return openHostPath(volume.hostPath);
+    if (volume.persistentVolumeClaim !== undefined) {
+      return openClaim(volume.persistentVolumeClaim.claimName, this.#context.read);
+    }
     const { read } = this.#context;
     const owner = this.#context.owner();
     const fsGroup = pod.spec.securityContext?.fsGroup;

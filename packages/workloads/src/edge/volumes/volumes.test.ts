@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -228,4 +229,40 @@ test('hostPath types are checked or made', () =>
     assert.throws(() => openHostPath({ path: at('file'), type: 'Socket' }), /is not a socket file/);
     assert.equal(openHostPath({ path: at('made'), type: 'DirectoryOrCreate' }), at('made'));
     assert.throws(() => openHostPath({ path: `${directory}/../x` }), /must be absolute/);
+  }));
+
+test('a claim is the directory of the volume that it is bound to', () =>
+  check(async ({ directory, configs, setUp, volumes }) => {
+    const data = { name: 'data', persistentVolumeClaim: { claimName: 'c' } };
+    const mounts = () =>
+      volumes.mountsOf({ name: 'main', image: 'host', volumeMounts: [{ name: 'data', mountPath: '/data' }] }, {});
+    const refused = (why: RegExp) => assert.rejects(setUp(data), why);
+    await refused(/persistentvolumeclaim "c" not found/);
+    const claim = { metadata: { uid: 'u' }, spec: { volumeName: 'v' }, status: { phase: 'Pending' } };
+    configs.set('PersistentVolumeClaim/c', claim);
+    await refused(/is not bound/);
+    configs.set('PersistentVolumeClaim/c', { ...claim, status: { phase: 'Bound' } });
+    await refused(/persistentvolume "v" not found/);
+    const path = join(directory, 'kept');
+    configs.set('PersistentVolume/v', { metadata: {}, spec: { claimRef: { uid: 'other' }, hostPath: { path } } });
+    await refused(/bound to another claim/);
+    configs.set('PersistentVolume/v', { metadata: {}, spec: { claimRef: { uid: 'u' }, local: { path } } });
+    await refused(/is not a directory/);
+    configs.set('PersistentVolume/v', {
+      metadata: {},
+      spec: { claimRef: { uid: 'u' }, hostPath: { path, type: 'DirectoryOrCreate' } },
+    });
+    await setUp(data);
+    assert.equal(statSync(path).mode & 0o777, 0o755);
+    assert.deepEqual(await mounts(), [{ hostPath: path, mountPath: '/data', readOnly: false }]);
+    await setUp({ ...data, persistentVolumeClaim: { claimName: 'c', readOnly: true } });
+    assert.equal((await mounts())[0]?.readOnly, true);
+    const made = join(directory, 'made', 'pvc-u');
+    const annotations = { 'pv.kubernetes.io/provisioned-by': 'skerry.io/local-path' };
+    const spec = { claimRef: { uid: 'u' }, hostPath: { path: made, type: 'DirectoryOrCreate' } };
+    configs.set('PersistentVolume/v', { metadata: { annotations }, spec });
+    await setUp(data);
+    assert.equal(statSync(made).mode & 0o777, 0o777);
+    await volumes.tearDown('uid-1');
+    assert.ok(existsSync(made));
   }));
