@@ -7,6 +7,11 @@ export const edgeErrors = defineErrors('EDGE', {
     retry: 'never',
     isWhole: true,
   },
+  IDENTITY_DAMAGED: {
+    text: "{file} is damaged; join this node anew with a token of 'skerry token create', or bring the file back",
+    retry: 'never',
+    isWhole: true,
+  },
   NOT_JOINED: {
     text: "no node has joined from {dir} yet; make a token with 'skerry token create --node NAME' and give it with --token",
     retry: 'never',

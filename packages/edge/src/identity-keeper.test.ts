@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -151,6 +151,17 @@ test('a node that has no identity learns why its token was refused', () =>
     await assert.rejects(open({ token, node: 'edge-2' }), { code: 'SECURITY_TOKEN_FOR_ANOTHER' });
     await pass(11 * MINUTE_MS);
     await assert.rejects(open({ token }), /has expired.*skerry token create --node edge-1/);
+  }));
+
+test('a damaged identity is named and stops the node, unless a token brings a new one', () =>
+  check({}, async ({ open, createToken, directory }) => {
+    await open({ token: await createToken() });
+    const file = join(directory, 'identity.json');
+    writeFileSync(file, '{"node":"edge-1"');
+    await assert.rejects(open(), { code: 'EDGE_IDENTITY_DAMAGED', message: new RegExp(file) });
+    const joined = await open({ token: await createToken() });
+    assert.deepEqual(loadIdentity(directory), joined);
+    assert.equal(readFileSync(`${file}.damaged`, 'utf8'), '{"node":"edge-1"');
   }));
 
 test('other addresses are kept', () =>

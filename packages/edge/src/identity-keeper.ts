@@ -1,5 +1,6 @@
 /** The node's identity while the agent runs: joined once, renewed at half life, and after its end as soon as the cloud answers. */
-import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
+import { copyFileSync } from 'node:fs';
+import { type BackoffPolicy, backoffDelay, type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
 import {
   type CloudDoor,
   joinCloud,
@@ -35,7 +36,7 @@ export interface IdentityContext {
 /** Joins with the token. A token is needed once: giving it again does no harm, and giving a new one joins anew. */
 export async function openIdentity(context: IdentityContext, request: JoinRequest): Promise<NodeIdentity> {
   const { directory } = context;
-  const known = loadIdentity(directory);
+  const known = loadOrSetAside(context, request);
   if (known === undefined) {
     if (request.token === undefined) throw edgeErrors.NOT_JOINED({ dir: directory });
     return join(context, request, request.token);
@@ -43,6 +44,21 @@ export async function openIdentity(context: IdentityContext, request: JoinReques
   const isNew = request.token !== undefined && parseJoinToken(request.token).id !== known.tokenId;
   const current = isNew ? await joinAnew(context, request, known, request.token) : known;
   return withAddresses(directory, current, request.addresses);
+}
+
+/** A damaged identity stops the node, which must not go on as somebody else, unless it brings a token to join anew with. */
+function loadOrSetAside({ directory, log }: IdentityContext, { token }: JoinRequest): NodeIdentity | undefined {
+  try {
+    return loadIdentity(directory);
+  } catch (error) {
+    if (!hasCode(error, 'SECURITY_PKI_UNREADABLE')) throw error;
+    const file = String(error.facts['file']);
+    if (token === undefined) throw edgeErrors.IDENTITY_DAMAGED({ file }, { cause: error });
+    const aside = `${file}.damaged`;
+    copyFileSync(file, aside);
+    log.error({ file, aside }, 'the identity is damaged; the node joins anew');
+    return undefined;
+  }
 }
 
 async function join(context: IdentityContext, request: JoinRequest, token: string): Promise<NodeIdentity> {

@@ -93,10 +93,26 @@ function followPolicy(store: Store, resource: string, policy: ReturnType<typeof 
   });
 }
 
-function openIssuer({ node, directory, identityKey, clock }: LocalAccessOptions): EdgeIssuer {
+function openIssuer({ node, directory, identityKey, clock, log }: LocalAccessOptions): EdgeIssuer {
   const file = join(directory, 'token.key');
-  if (!existsSync(file)) writePrivateFile(file, privateKeyToPem(newPrivateKey()));
-  return createEdgeIssuer({ node, identityKey, clock, key: createPrivateKey(readFileSync(file)) });
+  return createEdgeIssuer({ node, identityKey, clock, key: readTokenKey(file, log) ?? makeTokenKey(file) });
+}
+
+/** Nothing when there is none, or none that can be read: tokens signed with it are made anew, as they are every hour. */
+function readTokenKey(file: string, log: Logger): KeyObject | undefined {
+  if (!existsSync(file)) return undefined;
+  try {
+    return createPrivateKey(readFileSync(file));
+  } catch (error) {
+    log.error({ file, error: messageOf(error) }, 'the key of this node’s tokens is damaged; it makes a new one');
+    return undefined;
+  }
+}
+
+function makeTokenKey(file: string): KeyObject {
+  const key = newPrivateKey();
+  writePrivateFile(file, privateKeyToPem(key));
+  return key;
 }
 
 interface CloudKeys {
