@@ -13,8 +13,8 @@ import { CONFIG_MAPS, DEPLOYMENTS, NAMESPACE, World } from './chaos/world.ts';
 
 const CHAOS_SECONDS = 60;
 const LONGEST_SECONDS = 1200;
-/** Outages are to overlap and to be over, some before anything is noticed. */
-const LONGEST_PAUSE_MS = 2_000;
+/** Outages are to overlap and to be over, some before anything is noticed, and some in the middle of what the step before began. */
+const PAUSES_MS = [20, 200, 1_000, 3_000];
 const STEADY_REPLICAS = 3;
 const MOST_FILES = 400;
 const MOST_MIB = 300;
@@ -44,7 +44,7 @@ async function live(world: World, seed: number): Promise<void> {
   const end = performance.now() + Math.min(runs(CHAOS_SECONDS), LONGEST_SECONDS) * 1000;
   while (performance.now() < end) {
     await step(world, chance);
-    await sleep(chance.roll(LONGEST_PAUSE_MS));
+    await sleep(chance.roll(chance.pick(PAUSES_MS)));
   }
   world.note('mend everything');
   await world.mend();
