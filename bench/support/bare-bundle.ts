@@ -1,14 +1,15 @@
-/** What Node and the libraries of the agent weigh by themselves: a bundle of the same imports that idles. */
+/** What Node and the libraries of the agent weigh by themselves: a bundle that imports what the agent's ledger says, and idles. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { ROOT } from '../../scripts/tasks.ts';
 
 /** It listens and dials once, as the agent does, so that what is loaded on first use is loaded. */
-const SOURCE = `
+const SOURCE = (modules: readonly string[]) => `
+  ${modules.map((name) => `require('node:${name}');`).join('')}
   import { DatabaseSync } from 'node:sqlite';
   const http = require('node:http');
   const https = require('node:https');
@@ -36,7 +37,7 @@ export async function startBareBundle(): Promise<BareBundle> {
   const directory = mkdtempSync(join(tmpdir(), 'skerry-bench-bare-'));
   const outfile = join(directory, 'bare.cjs');
   await build({
-    stdin: { contents: SOURCE, resolveDir: ROOT, loader: 'js' },
+    stdin: { contents: SOURCE(agentModules()), resolveDir: ROOT, loader: 'js' },
     outfile,
     bundle: true,
     minify: true,
@@ -55,4 +56,10 @@ export async function startBareBundle(): Promise<BareBundle> {
     rmSync(directory, { recursive: true, force: true });
   };
   return { pid: child.pid ?? 0, [Symbol.dispose]: dispose };
+}
+
+/** Node's modules in the agent's bundle, but for the one that only a node with containerd loads. */
+function agentModules(): readonly string[] {
+  const ledger = readFileSync(join(ROOT, 'dist', 'lib', 'edge.ledger.txt'), 'utf8');
+  return [...ledger.matchAll(/^node: (.+)$/gm)].flatMap(([, name = '']) => (name === 'http2' ? [] : [name]));
 }

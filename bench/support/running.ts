@@ -3,8 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Memory {
   readonly rssMb: number;
-  /** Shared pages counted by their share, so that the sum over processes is what the machine gives. */
+  /** Shared pages counted by their share among all that run here, which are more than on an edge node. */
   readonly pssMb: number;
+  /** The same on a node whose only processes of Node.js are the agent and the supervisor: each bears half of Node's program. */
+  readonly nodePssMb: number;
   /** What nobody shares: what ending the process would free. */
   readonly privateMb: number;
 }
@@ -14,7 +16,9 @@ export function memoryOf(pid: number): Memory {
   const mb = (...fields: readonly string[]) =>
     fields.reduce((sum, field) => sum + Number(new RegExp(`^${field}: +(\\d+) kB`, 'm').exec(rollup)?.[1] ?? 0), 0) /
     1024;
-  return { rssMb: mb('Rss'), pssMb: mb('Pss'), privateMb: mb('Private_Clean', 'Private_Dirty') };
+  const rssMb = mb('Rss');
+  const privateMb = mb('Private_Clean', 'Private_Dirty');
+  return { rssMb, pssMb: mb('Pss'), nodePssMb: privateMb + (rssMb - privateMb) / 2, privateMb };
 }
 
 /** Seconds of one core, in user and kernel mode. */
