@@ -57,7 +57,7 @@ function cloudCommand(dataDir: string, flags: UpFlags) {
 
 async function edgeCommand(context: CliContext, dataDir: string, flags: UpFlags) {
   const home = join(dataDir, 'edge', flags.node);
-  const isJoined = existsSync(join(home, 'identity'));
+  const isJoined = existsSync(join(home, 'identity', 'identity.json'));
   const token = isJoined ? undefined : (await createToken(context, { dataDir, node: flags.node, ttl: '10m' })).token;
   return {
     name: 'edge',
