@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 
-export const MARK = 'SKERRY_CHAOS_RUN';
+const MARK = 'SKERRY_CHAOS_RUN';
 const POD_UID = 'SKERRY_CHAOS_POD';
 
 /** For a container whose processes are to be found again. */
