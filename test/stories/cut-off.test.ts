@@ -129,9 +129,9 @@ function tell(runtime: Runtime): void {
     await edge.process.kill9();
     powerOff(join(edge.dir, 'edge', 'edge-1'));
     await containerd?.powerOff();
-    await containerd?.start();
     writeFileSync(bootId, `${newUid()}\n`);
-    await edge.process.start();
+    // The container runtime comes up beside the agent, and may be the later one.
+    await Promise.all([edge.process.start(), containerd?.start()]);
     const after = await eventually('all pods run again', async () => {
       const now = await running(edge);
       return (

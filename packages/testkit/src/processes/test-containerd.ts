@@ -61,6 +61,7 @@ export class TestContainerd implements AsyncDisposable {
     const shims = this.#shims();
     for (const pid of shims.flatMap(descendants)) kill(pid);
     for (const pid of shims) kill(pid);
+    rmSync(this.socket, { force: true });
     await eventually('all shims are gone', () => this.#shims().length === 0, { timeoutMs: TASK_GONE_MS });
   }
 

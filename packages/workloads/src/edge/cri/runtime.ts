@@ -27,9 +27,8 @@ import { openPort, openSession } from './sessions.ts';
 
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 const CONNECT_RETRY: BackoffPolicy = { baseMs: 100, capMs: 2000 };
-/** A runtime that is only starting gets this many tries. */
-const CONNECT_ATTEMPTS = 10;
 const CONNECT_TIMEOUT_MS = 5000;
+const DEFAULT_PATIENCE_MS = 3000;
 const MAX_EXEC_OUTPUT_BYTES = 16 * 1024;
 /** Between the end of a command's own time and the end of our patience. */
 const EXEC_MARGIN_MS = 5000;
@@ -46,6 +45,8 @@ export interface CriRuntimeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly nodeIps: () => readonly string[];
+  /** How long a runtime that is only starting is waited for. */
+  readonly patienceMs?: number;
   readonly bootIdFile?: string;
   readonly logMaxBytes?: number;
   readonly logMaxFiles?: number;
@@ -71,13 +72,14 @@ export async function createCriRuntime(options: CriRuntimeOptions): Promise<CriR
   }
 }
 
-async function greet(cri: CriClient, { clock }: CriRuntimeOptions): Promise<string> {
+async function greet(cri: CriClient, { clock, patienceMs = DEFAULT_PATIENCE_MS }: CriRuntimeOptions): Promise<string> {
+  const deadline = clock.monotonic() + patienceMs;
   for (let attempt = 0; ; attempt++) {
     try {
       const { runtimeName, runtimeVersion } = await cri.call('Version', {}, { timeoutMs: CONNECT_TIMEOUT_MS });
       return `${runtimeName}://${runtimeVersion}`;
     } catch (error) {
-      if (attempt + 1 >= CONNECT_ATTEMPTS) throw error;
+      if (clock.monotonic() >= deadline) throw error;
       await clock.sleep(CONNECT_RETRY.baseMs + backoffDelay(CONNECT_RETRY, attempt));
     }
   }

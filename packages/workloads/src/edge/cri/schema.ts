@@ -13,7 +13,7 @@ const profile = { type: whole(1), localhostRef: text(2) };
 const namespaces = { network: whole(1), pid: whole(2), ipc: whole(3), targetId: text(4) };
 const imageSpec = { image: text(1) };
 
-export const resources = {
+const resources = {
   cpuPeriod: whole(1),
   cpuQuota: whole(2),
   cpuShares: whole(3),
@@ -23,7 +23,7 @@ export const resources = {
 
 const sandboxMetadata = { name: text(1), uid: text(2), namespace: text(3), attempt: whole(4) };
 
-export const sandboxConfig = {
+const sandboxConfig = {
   metadata: message(1, sandboxMetadata),
   hostname: text(2),
   logDirectory: text(3),
@@ -47,7 +47,7 @@ export const sandboxConfig = {
 
 const containerMetadata = { name: text(1), attempt: whole(2) };
 
-export const containerConfig = {
+const containerConfig = {
   metadata: message(1, containerMetadata),
   image: message(2, imageSpec),
   command: texts(3),

@@ -1,11 +1,11 @@
 /** Which runtime of the node runs a pod: the one its RuntimeClass names, else the one its image is for, else the node's first. */
 import { isStatus, type KubeObject } from '@skerry/api';
 import type { Client } from '@skerry/kube/client';
+import { HOST_IMAGE } from '../process/runtime.ts';
 import type { PodRuntime } from '../runtime.ts';
 import type { Pod } from './types.ts';
 
-/** An image of this name is a program of the node, whatever else runs here. */
-const HOST_IMAGE = 'host';
+/** What runs programs of the node, whatever else runs here. */
 const HOST_RUNTIME = 'process';
 const RUNTIME_CLASSES = { group: 'node.k8s.io', version: 'v1', resource: 'runtimeclasses' } as const;
 
