@@ -1,15 +1,26 @@
 /** The scheduler: gives every pod without a node the best one, through the API like any other client. */
 import { type Gvr, isStatus } from '@skerry/api';
-import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@skerry/api/types';
+import type {
+  Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  StorageClass,
+} from '@skerry/api/types';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client, Recorder } from '@skerry/kube/client';
 import { type Change, type InformerFactory, keyOf, parseObjectKey } from '@skerry/kube/controller';
-import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES } from '../resources.ts';
+import { DISRUPTION_BUDGETS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES } from '../resources.ts';
 import { SELECTED_NODE } from '../volumes/match.ts';
 import { refOf } from '../writes.ts';
 import { Cluster } from './cluster.ts';
+import { NominatedPods } from './nominated-pods.ts';
 import { PendingPods } from './pending-pods.ts';
-import { schedule } from './schedule.ts';
+import { type Preemption, planPreemption } from './preempt.ts';
+import { evictForPreemption } from './preempt-writes.ts';
+import { fitsOn, schedule } from './schedule.ts';
 import { claimsOfPod, type VolumeLookups } from './volume-rules.ts';
 
 const SCHEDULER_NAME = 'default-scheduler';
@@ -40,8 +51,9 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
   const claims = informers.informer<PersistentVolumeClaim>({ gvr: PERSISTENT_VOLUME_CLAIMS });
   const volumes = informers.informer<PersistentVolume>({ gvr: PERSISTENT_VOLUMES });
   const classes = informers.informer<StorageClass>({ gvr: STORAGE_CLASSES });
+  const budgets = informers.informer<PodDisruptionBudget>({ gvr: DISRUPTION_BUDGETS });
   try {
-    await Promise.all([nodes, pods, namespaces, claims, volumes, classes].map(({ synced }) => synced));
+    await Promise.all([nodes, pods, namespaces, claims, volumes, classes, budgets].map(({ synced }) => synced));
   } catch {
     return;
   }
@@ -52,6 +64,7 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
     volume: (name) => volumes.cache.get(name),
     volumes: () => volumes.cache.list(),
     storageClass: (name) => classes.cache.get(name),
+    budgets: () => budgets.cache.list(),
   });
   const ends = [
     nodes.onChange((change) => scheduler.onNode(change)),
@@ -71,6 +84,7 @@ export async function runScheduler(options: SchedulerOptions): Promise<void> {
 interface Lookups extends VolumeLookups {
   readonly podOf: (key: string) => Pod | undefined;
   readonly labelsOf: (namespace: string) => Record<string, string> | undefined;
+  readonly budgets: () => readonly PodDisruptionBudget[];
 }
 
 class Scheduler {
@@ -78,6 +92,7 @@ class Scheduler {
   readonly #lookups: Lookups;
   readonly #cluster = new Cluster();
   readonly #pending: PendingPods;
+  readonly #nominated = new NominatedPods(this.#cluster);
   #inFlight = 0;
   #isTurnPlanned = false;
 
@@ -95,6 +110,7 @@ class Scheduler {
 
   onPod({ type, object: pod }: Change<Pod>): void {
     const key = keyOf(pod);
+    this.#nominated.note(key, type === 'delete' || isFinished(pod) ? undefined : pod);
     if (type === 'delete' || isFinished(pod)) {
       this.#pending.forget(key);
       this.#cluster.remove(key);
@@ -144,10 +160,17 @@ class Scheduler {
 
   #decide(key: string, pod: Pod): void {
     const claims = claimsOfPod(pod, this.#lookups);
-    const result = schedule(pod, this.#cluster, this.#lookups.labelsOf, claims);
+    const { labelsOf } = this.#lookups;
+    const result = this.#nominated.whileRoomIsKept(pod, () => schedule(pod, this.#cluster, labelsOf, claims));
     if (result.kind === 'unschedulable') {
       this.#pending.park(key, pod.spec?.priority ?? 0);
-      this.#track(this.#reportUnschedulable(pod, result.message));
+      const preemption = planPreemption({
+        pod,
+        cluster: this.#cluster,
+        fits: (node) => fitsOn(node, pod, this.#cluster, { labelsOf, claims }),
+        budgets: this.#lookups.budgets(),
+      });
+      this.#track(this.#makeRoom(pod, result.message, preemption));
       return;
     }
     if (claims.waiting.length > 0) {
@@ -204,6 +227,11 @@ class Scheduler {
           log.warn({ claim: keyOf(claim), node, error: messageOf(error) }, 'node of a claim not written');
       }
     }
+  }
+
+  async #makeRoom(pod: Pod, message: string, preemption: Preemption | undefined): Promise<void> {
+    await this.#reportUnschedulable(pod, message);
+    if (preemption !== undefined) await evictForPreemption(this.#options, pod, preemption);
   }
 
   async #reportUnschedulable(pod: Pod, message: string): Promise<void> {

@@ -49,6 +49,24 @@ export function schedule(
   return { kind: 'unschedulable', message: explain(views.length, reasons) };
 }
 
+/** Whether the pod could be on this one node, as the cluster is at the moment. */
+export function fitsOn(
+  name: string,
+  pod: Pod,
+  cluster: Cluster,
+  { labelsOf = () => undefined, claims = NO_CLAIMS }: FitOptions = {},
+): boolean {
+  const views = cluster.views();
+  const view = views.find((each) => each.name === name);
+  if (view === undefined || claims.problem !== undefined || claims.check(view.node) !== undefined) return false;
+  return problemsOn(view, pod, requestsOf(pod), podRules(pod, cluster, views, labelsOf)).length === 0;
+}
+
+export interface FitOptions {
+  readonly labelsOf?: NamespaceLabels;
+  readonly claims?: Pick<ClaimsOfPod, 'problem' | 'check'>;
+}
+
 function podRules(
   pod: Pod,
   cluster: Cluster,
