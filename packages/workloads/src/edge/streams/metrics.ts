@@ -46,7 +46,8 @@ export function prometheusText({ node, host, containers }: Measured): string {
       'container_processes',
       'gauge',
       'Processes in the container.',
-      of(({ usage }) => usage.processes),
+      // Some runtimes do not count them.
+      of(({ usage }) => usage.processes).filter(([, count]) => count > 0),
     ),
     metric(
       'container_start_time_seconds',
