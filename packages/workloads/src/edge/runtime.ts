@@ -135,6 +135,8 @@ export interface PodRuntime {
   list(): Promise<readonly ContainerSnapshot[]>;
   /** Each start and each end, also those that happened while the agent was away (as `list` shows them). */
   onChange(listener: (snapshot: ContainerSnapshot) => void): Disposable;
+  /** What a pod's containers share has died under them; they are ended. Absent where they share nothing that could. */
+  onSandboxLost?(listener: (podUid: string) => void): Disposable;
   /** Asks the first process to end. */
   terminate(id: string, signal?: string): Promise<void>;
   /** Ends everything in the container; resolves once it is gone and its end recorded. */

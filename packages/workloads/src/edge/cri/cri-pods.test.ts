@@ -272,6 +272,21 @@ story('a runtime that is restarted finds its containers, and we find it', async 
   assert.equal(after.status?.podIP, before.status?.podIP);
 });
 
+story('a pod whose sandbox dies begins anew with another one', async () => {
+  await node.run('bereft', shell(SLEEP));
+  const before = await node.until('bereft', isReady);
+  const pause = sandboxesNamed('bereft')[0] ?? '';
+  site.containerd.ctr('tasks', 'kill', '--signal', 'SIGKILL', pause);
+  const after = await eventually('it is ready again', async () => {
+    const pod = await node.get('bereft');
+    const [own] = pod?.status?.containerStatuses ?? [];
+    return own?.restartCount === 1 && own.ready && pod;
+  });
+  assert.notEqual(after.status?.podIP, before.status?.podIP);
+  await node.delete('bereft', 0);
+  await node.gone('bereft');
+});
+
 story('a sweep removes what belongs to nobody and nothing else', async () => {
   await node.containers?.preparePod(
     { ...(await node.until('talker', isReady)), metadata: { name: 'lost', namespace: 'default', uid: 'lost' } },

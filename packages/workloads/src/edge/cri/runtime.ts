@@ -34,6 +34,8 @@ const MAX_EXEC_OUTPUT_BYTES = 16 * 1024;
 const EXEC_MARGIN_MS = 5000;
 /** Longer than any grace: the pod's own deadline decides when it is over. */
 const TERMINATE_SECONDS = 86_400;
+/** A sandbox dies when somebody kills what holds it, which is rare. */
+const SANDBOX_LOOK_MS = 5000;
 const LOG_MAX_BYTES = 10 * 1024 * 1024;
 const LOG_MAX_FILES = 5;
 
@@ -96,6 +98,7 @@ class Runtime implements CriRuntime {
   readonly #bootId: string;
   readonly #memoryTotal: number;
   readonly #closed = new AbortController();
+  readonly #lossListeners = new Set<(podUid: string) => void>();
   /** Ends the question that waits for a container to end on its own. */
   readonly #ending = new Map<string, AbortController>();
 
@@ -116,6 +119,7 @@ class Runtime implements CriRuntime {
     await this.#containers.removeUnstarted();
     await this.#containers.list();
     this.#containers.follow();
+    this.#followSandboxes().catch(() => {});
     const context = { cri: this.#cri, node, bootId: this.#bootId, clock, log };
     const limits = { maxBytes: logMaxBytes, maxFiles: logMaxFiles };
     rotateLogs(context, () => this.#containers.running(), limits, this.#closed.signal).catch(() => {});
@@ -202,6 +206,33 @@ class Runtime implements CriRuntime {
 
   list(): Promise<readonly ContainerSnapshot[]> {
     return this.#containers.list();
+  }
+
+  onSandboxLost(listener: (podUid: string) => void): Disposable {
+    this.#lossListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#lossListeners.delete(listener) };
+  }
+
+  async #followSandboxes(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      await clock.sleep(SANDBOX_LOOK_MS, signal);
+      await this.#endLost().catch((error: unknown) =>
+        log.debug({ error: messageOf(error) }, 'sandboxes not looked at'),
+      );
+    }
+  }
+
+  /** Containers whose sandbox has died have a network that nobody keeps: they end, and their pod begins anew. */
+  async #endLost(): Promise<void> {
+    const running = this.#containers.running();
+    const lost = await this.#sandboxes.lostOf(new Set(running.map(({ labels }) => labels.uid)));
+    for (const uid of lost) {
+      this.#options.log.warn({ uid }, 'sandbox is lost');
+      for (const listener of this.#lossListeners) listener(uid);
+      for (const { id } of running.filter(({ labels }) => labels.uid === uid)) await this.kill(id);
+    }
   }
 
   onChange(listener: (snapshot: ContainerSnapshot) => void): Disposable {

@@ -50,6 +50,15 @@ export class Sandboxes {
     for (const { id } of await this.#list(uid)) await this.#removeOne(id);
   }
 
+  /** Those of `uids` whose sandbox is dead. */
+  async lostOf(uids: ReadonlySet<string>): Promise<readonly string[]> {
+    if (uids.size === 0) return [];
+    const alive = new Set((await this.#list()).filter(isReady).map(({ labels }) => labels[Label.uid]));
+    const lost = [...uids].filter((uid) => !alive.has(uid));
+    for (const uid of lost) this.#known.delete(uid);
+    return lost;
+  }
+
   /** Ends the pod's sandbox and keeps its containers' records. */
   async stop(uid: string): Promise<void> {
     this.#known.delete(uid);

@@ -135,6 +135,8 @@ class Controller implements PodController {
     const changes = new DisposableStack();
     for (const runtime of this.#options.runtimes) {
       changes.use(runtime.onChange((snapshot) => this.#workers.get(snapshot.labels.uid)?.onSnapshot(snapshot)));
+      const losses = runtime.onSandboxLost?.((uid) => this.#workers.get(uid)?.loseSandbox());
+      if (losses !== undefined) changes.use(losses);
     }
     return changes;
   }

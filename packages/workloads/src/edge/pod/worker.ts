@@ -172,6 +172,12 @@ export class PodWorker {
     );
   }
 
+  /** What the containers share is gone: it is made anew before any of them starts again. */
+  loseSandbox(): void {
+    this.#prepared = 'no';
+    this.#touch();
+  }
+
   /** Stops looking after the pod; its containers run on. */
   close(): void {
     this.#closed.abort();
@@ -325,11 +331,8 @@ export class PodWorker {
       const attempt = (this.#prepareProblem?.attempt ?? -1) + 1;
       const retryAt = clock.now() + backoffDelay(PREPARE_RETRY, attempt) + PREPARE_RETRY.baseMs;
       this.#prepareProblem = { message: messageOf(error), retryAt, attempt };
-      this.#event(
-        'Warning',
-        error instanceof VolumeProblem ? 'FailedMount' : 'FailedCreatePodSandBox',
-        messageOf(error),
-      );
+      const reason = error instanceof VolumeProblem ? 'FailedMount' : 'FailedCreatePodSandBox';
+      this.#event('Warning', reason, messageOf(error));
     }
   }
 
