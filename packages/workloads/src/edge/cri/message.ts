@@ -27,7 +27,7 @@ export type Decoded<F> = { readonly [K in keyof F]: F[K] extends Field<infer _In
 
 export function encode<F extends Fields>(fields: F, value: Given<F>): Uint8Array {
   const writer = new Writer();
-  for (const [name, field] of Object.entries(fields)) {
+  for (const [name, field] of entriesOf(fields)) {
     const own = value[name];
     if (own !== undefined) field.write(writer, own as never);
   }
@@ -39,8 +39,9 @@ export function decode<F extends Fields>(fields: F, bytes: Buffer): Decoded<F> {
 }
 
 function decodeFrom<F extends Fields>(fields: F, reader: Reader): Decoded<F> {
-  const entries = Object.entries(fields);
-  const value: Record<string, unknown> = Object.fromEntries(entries.map(([name, field]) => [name, field.initial()]));
+  const entries = entriesOf(fields);
+  const value: Record<string, unknown> = {};
+  for (const [name, field] of entries) value[name] = field.initial();
   while (!reader.isAtEnd) {
     const tag = reader.tag();
     const found = entries.find(([, { number }]) => number === tag >>> 3);
@@ -48,6 +49,18 @@ function decodeFrom<F extends Fields>(fields: F, reader: Reader): Decoded<F> {
     else value[found[0]] = found[1].read(reader, value[found[0]] as never);
   }
   return value as Decoded<F>;
+}
+
+type Entries = readonly (readonly [name: string, field: AnyField])[];
+const knownEntries = new WeakMap<Fields, Entries>();
+
+/** Descriptions never change: each is taken apart once. */
+function entriesOf(fields: Fields): Entries {
+  const known = knownEntries.get(fields);
+  if (known !== undefined) return known;
+  const entries = Object.entries(fields);
+  knownEntries.set(fields, entries);
+  return entries;
 }
 
 export function text(number: number): Field<string> {
