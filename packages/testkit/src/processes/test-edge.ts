@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from './eventually.ts';
 import { type CommandResult, type KubectlOptions, kubectl, tryKubectl } from './kubectl.ts';
 import { SkerryProcess } from './skerry-process.ts';
 import type { TestCloud } from './test-cloud.ts';
@@ -26,11 +27,15 @@ export class TestEdge implements AsyncDisposable {
   readonly process: SkerryProcess;
   readonly #ownsDir: boolean;
 
-  /** Joins the cloud and resolves once the agent serves its local API. */
+  /** Joins the cloud and resolves once the agent serves its local API and the cloud knows the node. */
   static async join(cloud: TestCloud, options: TestEdgeOptions): Promise<TestEdge> {
     const token = await cloud.createToken(options.name);
     const edge = new TestEdge(options, { SKERRY_TOKEN: token });
     await edge.process.start();
+    await eventually(`the node ${options.name}`, async () => {
+      const { code } = await cloud.tryKubectl(['get', 'node', options.name]);
+      return code === 0;
+    });
     return edge;
   }
 
