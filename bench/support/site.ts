@@ -14,7 +14,7 @@ export interface Pod extends KubeObject {
 }
 
 /** A program that does nothing, so that nothing but the platform is measured. */
-export const IDLE_SCRIPT = 'exec sleep 1000000';
+const IDLE_SCRIPT = 'exec sleep 1000000';
 
 export interface Site extends AsyncDisposable {
   readonly cloud: TestCloud;
@@ -48,11 +48,11 @@ export function idleDeployment(name: string, replicas: number): KubeObject {
   return { ...object, metadata: { ...object.metadata, namespace: 'default' } };
 }
 
-export function nodeRef(name: string) {
+function nodeRef(name: string) {
   return { gvr: NODES, name };
 }
 
-export function isReady(node: KubeObject): boolean {
+function isReady(node: KubeObject): boolean {
   const { conditions = [] } = (node['status'] ?? {}) as { conditions?: readonly { type: string; status: string }[] };
   return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
 }
