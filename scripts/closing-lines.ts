@@ -23,6 +23,10 @@ export default async function* closingLines(source: AsyncIterable<TestEvent>): A
   for (const skip of skips) yield `skipped ${skip}\n`;
   const slowest = slow.sort((a, b) => b.ms - a.ms).slice(0, 5);
   for (const { name, ms } of slowest) yield `slow: ${(ms / 1000).toFixed(1)} s ${name}\n`;
+  if (skips.length > 0 && process.env['SKERRY_TEST_REQUIRE'] === 'all') {
+    yield 'nothing may be skipped here (SKERRY_TEST_REQUIRE=all)\n';
+    process.exitCode = 1;
+  }
   yield `tests: ${passed} passed, ${failures.length} failed, ${skips.length} skipped\n`;
 }
 

@@ -17,6 +17,7 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'iproute2', program: 'ip', purpose: 'network namespaces of the tests' },
   { name: 'curl', program: 'curl', purpose: 'examples/rbac.yaml, whose pod asks the API' },
   { name: 'procps', program: 'ps', purpose: 'process facts in tests' },
+  { name: 'openssl', program: 'openssl', purpose: 'a second opinion on our certificates' },
   { name: 'containerd', program: 'containerd', purpose: 'pods as containers' },
   { name: 'runc', program: 'runc', purpose: 'what containerd starts containers with' },
   { name: 'containernetworking-plugins', program: '/usr/lib/cni/bridge', purpose: 'the network of containers' },

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Clock, hasCode, systemClock } from '@skerry/base';
 import { runs } from '@skerry/testkit';
+import { requireSystem } from '@skerry/testkit/processes';
 import fc from 'fast-check';
 import * as der from './der.ts';
 import {
@@ -160,11 +161,7 @@ test('the platform reads the same facts from our certificates', () => {
 });
 
 test('openssl verifies our chain and our requests', (t) => {
-  try {
-    execFileSync('openssl', ['version']);
-  } catch {
-    return t.skip('openssl is missing: apt-get install openssl');
-  }
+  if (!requireSystem(t, 'openssl')) return;
   inDirectory((directory) => {
     const write = (name: string, text: string) => {
       writeFileSync(join(directory, name), text);
@@ -190,11 +187,7 @@ test('openssl verifies our chain and our requests', (t) => {
 });
 
 test('openssl verifies the link listener’s certificate with a clock in 1971 as with one ten years ahead, the API server’s not', (t) => {
-  try {
-    execFileSync('openssl', ['version']);
-  } catch {
-    return t.skip('openssl is missing: apt-get install openssl');
-  }
+  if (!requireSystem(t, 'openssl')) return;
   inDirectory((directory) => {
     const pki = openPki(directory, { clock: at(NOW), names: [] });
     const verify = (file: string, time: number) => {
@@ -211,11 +204,7 @@ test('openssl verifies the link listener’s certificate with a clock in 1971 as
 });
 
 test('requests made by openssl with a name and alternative names are read, RSA and P-384 alike', (t) => {
-  try {
-    execFileSync('openssl', ['version']);
-  } catch {
-    return t.skip('openssl is missing: apt-get install openssl');
-  }
+  if (!requireSystem(t, 'openssl')) return;
   inDirectory((directory) => {
     for (const [name, pair] of [
       ['rsa', generateKeyPairSync('rsa', { modulusLength: 2048 })],

@@ -11,6 +11,7 @@ const PROGRAMS = {
   iproute2: 'ip',
   curl: 'curl',
   procps: 'ps',
+  openssl: 'openssl',
   containerd: 'containerd',
   runc: 'runc',
   'containernetworking-plugins': '/usr/lib/cni/bridge',
