@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -23,6 +24,7 @@ const ARCHES = ['x64', 'arm64'] as const;
 type Arch = (typeof ARCHES)[number];
 
 const DIST = join(ROOT, 'dist');
+const BUNDLES = ['skerry', 'cloud', 'edge', 'supervisor'];
 /** Reproducible: the same sources give the same bytes. */
 const TAR_FLAGS = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
 
@@ -42,17 +44,28 @@ async function pack({ arch, out, level }: PackOptions): Promise<string> {
   copyFileSync(join(ROOT, 'bin', 'skerry'), join(stage, 'skerry'));
   copyFileSync(await nodeBinary(arch), join(stage, 'bin', 'node'));
   for (const file of ['skerry', 'bin/node']) chmodSync(join(stage, file), 0o755);
-  for (const bundle of ['skerry', 'cloud', 'edge', 'supervisor'])
-    copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
+  for (const bundle of BUNDLES) copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
   cpSync(join(ROOT, 'deploy', 'systemd'), join(stage, 'systemd'), { recursive: true });
-  for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md'].filter((name) => existsSync(join(ROOT, name))))
+  for (const file of ['LICENSE', 'NOTICE', 'README.md', 'CHANGELOG.md'])
     copyFileSync(join(ROOT, file), join(stage, file));
+  copyLicenses(join(stage, 'licenses'));
   const tarball = join(out, `${name}.tar.gz`);
   // The time of packing is no part of it (-n): the same sources give the same bytes.
   await must('tar', [...TAR_FLAGS, '-C', work, '-I', `gzip -n -${level}`, '-cf', join(work, 'tarball'), name]);
   renameSync(join(work, 'tarball'), tarball);
   rmSync(work, { recursive: true, force: true });
   return tarball;
+}
+
+/** The licences of what the tarball holds beside our own work: Node, and the npm packages of the bundles' ledgers. */
+function copyLicenses(to: string): void {
+  mkdirSync(to);
+  const ledgers = BUNDLES.map((bundle) => readFileSync(join(LIB, `${bundle}.ledger.txt`), 'utf8')).join('\n');
+  const bundled = [...ledgers.matchAll(/^npm: (\S+)$/gm)].map((match) => match[1] ?? '');
+  const node = ARCHES.map((arch) => `node-linux-${arch}`).find((name) => existsSync(join(ROOT, 'node_modules', name)));
+  for (const name of new Set([...bundled, node ?? ''].filter((each) => each !== ''))) {
+    copyFileSync(join(ROOT, 'node_modules', name, 'LICENSE'), join(to, `${name.replace('/', '-')}.txt`));
+  }
 }
 
 /** The Node binary of an architecture: the installed npm package, or fetched into the cache when npm left it out. */
