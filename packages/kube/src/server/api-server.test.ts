@@ -65,3 +65,22 @@ test('server-side apply creates, merges and refuses what another manager owns', 
   const unchanged = await apply('a', { key: '1' });
   assert.equal(unchanged.status, 200);
 });
+
+test('what has no namespace is not reached by way of one', async () => {
+  const { ask } = scratchServer();
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } };
+  assert.equal((await ask('POST', '/api/v1/nodes', { body: node })).status, 201);
+  for (const [method, path] of [
+    ['GET', 'nodes'],
+    ['GET', 'nodes/n1'],
+    ['DELETE', 'nodes/n1'],
+    ['DELETE', 'nodes'],
+    ['POST', 'persistentvolumes'],
+    ['PATCH', 'nodes/n1/status'],
+  ] as const) {
+    const { status } = await ask(method, `/api/v1/namespaces/default/${path}`, method === 'POST' ? { body: node } : {});
+    assert.equal(status, 404, `${method} ${path}`);
+  }
+  assert.equal((await ask('GET', '/api/v1/nodes/n1')).status, 200);
+  assert.equal((await ask('GET', '/api/v1/namespaces/default')).status, 200);
+});

@@ -1,5 +1,5 @@
 /** The API server: one door, `handle`, for sockets, the in-process client and the edge alike. */
-import { type AuditLog, type Authorizer, isStatus, type Sealer, type StatusError } from '@skerry/api';
+import { type AuditLog, type Authorizer, isStatus, type ResourceRow, type Sealer, type StatusError } from '@skerry/api';
 import { type Clock, type Logger, type RandomBytes, secureRandom } from '@skerry/base';
 import type { Store } from '../store/contract.ts';
 import type { NodeDialer, UpgradeTarget } from '../streaming/contract.ts';
@@ -181,6 +181,7 @@ async function planOf(
 function callFor({ table }: Engine, request: ApiRequest, route: ResourceRoute): Call | undefined {
   const kind = table.find(route.group, route.version, route.resource);
   if (kind === undefined) return undefined;
+  if (isInWrongPlace(kind.row, route)) throw noSuchRoute();
   return {
     request,
     route,
@@ -189,6 +190,12 @@ function callFor({ table }: Engine, request: ApiRequest, route: ResourceRoute): 
     wanted: negotiate(request.headers['accept'], request.query),
     warnings: kind.deprecation === undefined ? [] : [kind.deprecation],
   };
+}
+
+// Invariant: what has no namespace is never reached by way of one. It would be authorized by the roles of that namespace.
+function isInWrongPlace({ gvr, namespaced }: ResourceRow, { namespace }: ResourceRoute): boolean {
+  const isNamespace = gvr.group === '' && gvr.resource === 'namespaces';
+  return !namespaced && namespace !== undefined && !isNamespace;
 }
 
 function noSuchResource({ table }: Engine, { group, version }: ResourceRoute): ApiResponse {
