@@ -82,5 +82,7 @@ test('what has no namespace is not reached by way of one', async () => {
     assert.equal(status, 404, `${method} ${path}`);
   }
   assert.equal((await ask('GET', '/api/v1/nodes/n1')).status, 200);
-  assert.equal((await ask('GET', '/api/v1/namespaces/default')).status, 200);
+  const team = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } };
+  assert.equal((await ask('POST', '/api/v1/namespaces', { body: team })).status, 201);
+  assert.equal((await ask('GET', '/api/v1/namespaces/team')).status, 200);
 });
