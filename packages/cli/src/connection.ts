@@ -1,4 +1,4 @@
-/** Which cloud a command speaks to: --kubeconfig, then --data-dir, then KUBECONFIG, then the default data directory. */
+/** Which cloud a command speaks to: --kubeconfig, then --data-dir, then the default data directory, then KUBECONFIG. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHttpClient, type HttpClient, type LoadedKubeconfig, loadKubeconfig } from '@skerry/kube/client';
