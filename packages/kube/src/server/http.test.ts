@@ -172,6 +172,17 @@ async function untilClosed(socket: TLSSocket): Promise<void> {
   if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
 }
 
+test('a refused upgrade frees its connection, though the client left a byte and never closes', async () => {
+  await using server = await running();
+  const at = { host: '127.0.0.1', port: server.listener.port ?? 0, ca: SERVER.ca as string, allowHalfOpen: true };
+  const socket = connect(at);
+  socket.write(`GET ${MAPS} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\nx`);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 401 /);
+  while (server.listener.connections > 0) await new Promise(setImmediate);
+  socket.destroy();
+});
+
 test('a client that drips its request is cut off', async () => {
   await using server = await running({ headersMs: 100, requestMs: 150 });
   const socket = connect({ host: '127.0.0.1', port: server.listener.port ?? 0, ca: SERVER.ca as string });

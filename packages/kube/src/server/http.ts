@@ -16,6 +16,7 @@ import type { ApiServer } from './api-server.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
 import type { ApiResponse } from './contract.ts';
 import { Gate } from './gate.ts';
+import { endRefused } from './http-refusal.ts';
 import { readBody, toApiRequest } from './http-request.ts';
 import { writeResponse } from './http-response.ts';
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts';
@@ -147,7 +148,9 @@ function serve(server: Server | TlsServer, options: ServeOptions, limits: HttpLi
   const limiter = new ConnectionLimiter(limits);
   const door = { ...options, gate: new Gate(options.clock ?? systemClock, options.authenticator, limits) };
   server.on('connection', (socket: Socket) => limiter.admit(socket));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuseBroken(socket, error.code));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
+    refuseBroken(socket, error.code, options.clock),
+  );
   server.on('request', (message: IncomingMessage, response: ServerResponse) => {
     void answer(door, limits, message, response);
   });
@@ -200,28 +203,30 @@ async function resultOf(
   return server.handle(request);
 }
 
-async function takeOver({ server, gate, upgrades, log }: Door, raw: RawUpgrade): Promise<void> {
+async function takeOver({ server, gate, upgrades, log, clock }: Door, raw: RawUpgrade): Promise<void> {
   const { socket, message } = raw;
   socket.on('error', () => socket.destroy());
   try {
     const user = await gate.admit(message);
     const plan = await server.planUpgrade(toApiRequest(message, user, undefined));
-    if ('status' in plan) return writeRaw(socket, plan);
+    if ('status' in plan) return writeRaw(socket, plan, clock);
     if (upgrades === undefined) throw internalError(undefined);
     await upgrades(raw, plan);
   } catch (error) {
     if (!isStatus(error)) log.error({ error }, 'upgrade failed');
-    writeRaw(socket, respondError(isStatus(error) ? error : internalError(error)));
+    writeRaw(socket, respondError(isStatus(error) ? error : internalError(error)), clock);
   }
 }
 
 /** An HTTP answer on a connection that node has already given up. */
-function writeRaw(socket: Duplex, { status, headers, body }: ApiResponse): void {
+function writeRaw(socket: Duplex, { status, headers, body }: ApiResponse, clock: Clock | undefined): void {
   const text = typeof body === 'string' ? body : '';
   const lines = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(text)), connection: 'close' });
   const reason = process.getBuiltinModule('node:http').STATUS_CODES[status] ?? '';
-  socket.end(
+  endRefused(
+    socket,
     `HTTP/1.1 ${status} ${reason}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`,
+    clock,
   );
 }
 
@@ -231,13 +236,13 @@ const BROKEN: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
 
-function refuseBroken(socket: Duplex, code: string | undefined): void {
+function refuseBroken(socket: Duplex, code: string | undefined, clock: Clock | undefined): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
   const status = BROKEN[code ?? ''] ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy());
+  endRefused(socket, `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, clock);
 }
 
 function listen(server: Server, at: { host: string; port: number } | { path: string }): Promise<void> {

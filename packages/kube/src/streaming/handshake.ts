@@ -2,6 +2,7 @@
 import { type Status, StatusError } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { endRefused } from '../server/http-refusal.ts';
 import type { RawUpgrade } from './contract.ts';
 
 /** The largest WebSocket message taken from a client; larger ones close the connection with 1009. */
@@ -55,7 +56,7 @@ export function refuse({ socket }: RawUpgrade, error: unknown): void {
   const status = statusOf(error);
   const body = JSON.stringify(status);
   const head = `HTTP/1.1 ${status.code ?? 500} ${status.reason ?? 'InternalError'}\r\nContent-Type: application/json\r\n`;
-  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  endRefused(socket, `${head}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
 }
 
 export function badRequest(problem: string): StatusError {
