@@ -64,7 +64,7 @@ test('probes-and-hooks.yaml: a failing probe restarts the program, and the hook 
   if (!requireSystem(t, 'bubblewrap')) return;
   await apply('probes-and-hooks.yaml');
   await isReady('probed');
-  await cloud.kubectl(['exec', 'probed', '--', 'rm', '/work/alive']);
+  await cloud.kubectl(['exec', 'probed', '--', 'rm', '/state/alive']);
   await cloud.kubectl([
     'wait',
     '--for=jsonpath={.status.containerStatuses[0].restartCount}=1',
