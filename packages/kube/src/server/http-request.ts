@@ -1,5 +1,6 @@
 /** From an HTTP message to an ApiRequest, its body read whole and within the limits. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { UserInfo } from '@skerry/api';
 import type { ApiRequest } from './contract.ts';
 import { badRequest, methodNotAllowed, tooLarge } from './statuses.ts';
@@ -39,10 +40,16 @@ function collect(message: IncomingMessage, maxBytes: number): Promise<Uint8Array
   });
 }
 
-export function toApiRequest(message: IncomingMessage, user: UserInfo, body: Uint8Array | undefined): HttpApiRequest {
+/** Without a response the request is an upgrade, which has its connection for itself. */
+export function toApiRequest(
+  message: IncomingMessage,
+  user: UserInfo,
+  body: Uint8Array | undefined,
+  response?: ServerResponse,
+): HttpApiRequest {
   const { method = '' } = message;
   if (!METHODS.has(method)) throw methodNotAllowed();
-  return new HttpApiRequest(message, user, body);
+  return new HttpApiRequest(message, user, body, response);
 }
 
 /** A request whose signal exists only once somebody asks for it: most answers are over before a client can go away. */
@@ -55,12 +62,14 @@ export class HttpApiRequest implements ApiRequest {
   readonly user: UserInfo;
   readonly sourceIp?: string;
   readonly #message: IncomingMessage;
+  readonly #response: ServerResponse | undefined;
   #abort: AbortController | undefined;
 
-  constructor(message: IncomingMessage, user: UserInfo, body: Uint8Array | undefined) {
+  constructor(message: IncomingMessage, user: UserInfo, body: Uint8Array | undefined, response?: ServerResponse) {
     const url = message.url ?? '/';
     const question = url.indexOf('?');
     this.#message = message;
+    this.#response = response;
     this.method = message.method as ApiRequest['method'];
     this.path = question < 0 ? url : url.slice(0, question);
     this.query = new URLSearchParams(question < 0 ? '' : url.slice(question + 1));
@@ -72,13 +81,23 @@ export class HttpApiRequest implements ApiRequest {
   }
 
   get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      const abort = new AbortController();
-      this.#abort = abort;
-      const { socket } = this.#message;
-      if (socket.destroyed) abort.abort();
-      else socket.once('close', () => abort.abort());
-    }
+    this.#abort ??= abortWhenGone(this.#message.socket, this.#response);
     return this.#abort.signal;
   }
+}
+
+/** Aborts when the client goes before its answer is whole. A connection that goes on to the next request keeps nothing of this one. */
+function abortWhenGone(socket: Socket, response: ServerResponse | undefined): AbortController {
+  const abort = new AbortController();
+  const onGone = () => abort.abort();
+  if (socket.destroyed) {
+    onGone();
+    return abort;
+  }
+  socket.once('close', onGone);
+  response?.once('close', () => {
+    socket.off('close', onGone);
+    if (!response.writableFinished) onGone();
+  });
+  return abort;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -181,6 +181,45 @@ test('a refused upgrade frees its connection, though the client left a byte and 
   assert.match(answer.toString(), /^HTTP\/1\.1 401 /);
   while (server.listener.connections > 0) await new Promise(setImmediate);
   socket.destroy();
+});
+
+test('a connection keeps nothing of the requests that were answered on it', async () => {
+  const signals: (AbortSignal | undefined)[] = [];
+  const stub: HttpsOptions['server'] = {
+    handle: ({ signal }) => {
+      signals.push(signal);
+      return Promise.resolve({ status: 200, headers: {}, body: '{}' });
+    },
+    planUpgrade: () => Promise.reject(new Error('no upgrades here')),
+  };
+  await using server = await running({}, { server: stub });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  for (let count = 0; count < 50; count++) await server.ask('GET', MAPS, { agent });
+  assert.equal(server.listener.connections, 1);
+  agent.destroy();
+  while (server.listener.connections > 0) await new Promise(setImmediate);
+  assert.deepEqual(
+    signals.map((signal) => signal?.aborted),
+    Array.from({ length: 50 }, () => false),
+  );
+});
+
+test('the signal of a request aborts when its client goes before the answer', async () => {
+  const { promise: asked, resolve: onAsked } = Promise.withResolvers<AbortSignal | undefined>();
+  const stub: HttpsOptions['server'] = {
+    handle: ({ signal }) => {
+      onAsked(signal);
+      return new Promise(() => {});
+    },
+    planUpgrade: () => Promise.reject(new Error('no upgrades here')),
+  };
+  await using server = await running({}, { server: stub });
+  const socket = connect({ host: '127.0.0.1', port: server.listener.port ?? 0, ca: SERVER.ca as string });
+  socket.write(`GET ${MAPS} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer good\r\n\r\n`);
+  const signal = await asked;
+  assert.equal(signal?.aborted, false);
+  socket.destroy();
+  while (signal?.aborted === false) await new Promise(setImmediate);
 });
 
 test('a client that drips its request is cut off', async () => {

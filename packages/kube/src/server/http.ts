@@ -170,7 +170,7 @@ async function answer(
 ): Promise<void> {
   response.on('error', () => response.destroy());
   try {
-    const result = await resultOf(options, limits, message);
+    const result = await resultOf(options, limits, message, response);
     // What was not read of a body that was too large would be taken for the next request.
     if (!message.complete) response.shouldKeepAlive = false;
     await writeResponse(
@@ -189,12 +189,13 @@ async function resultOf(
   { server, gate, log }: Door,
   limits: HttpLimits,
   message: IncomingMessage,
+  response: ServerResponse,
 ): Promise<ApiResponse> {
   let user: UserInfo;
   let request: ReturnType<typeof toApiRequest>;
   try {
     user = await gate.admit(message);
-    request = toApiRequest(message, user, await readBody(message, limits.maxBodyBytes));
+    request = toApiRequest(message, user, await readBody(message, limits.maxBodyBytes), response);
   } catch (error) {
     if (isStatus(error)) return respondError(error);
     log.error({ error }, 'request not read');
