@@ -299,6 +299,21 @@ test('closing lets go of idle connections and ends watches', async () => {
   await untilClosed(socket);
 });
 
+test('closing cuts a connection that was upgraded, after its grace', async () => {
+  const upgrades: HttpsOptions['upgrades'] = ({ socket }) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n');
+    return new Promise(() => {});
+  };
+  const server = await running({}, { upgrades });
+  const socket = connect({ host: '127.0.0.1', port: server.listener.port ?? 0, ca: SERVER.ca as string });
+  const upgrade = 'connection: Upgrade\r\nupgrade: websocket\r\nauthorization: Bearer good';
+  socket.write(`GET ${MAPS}?watch=1 HTTP/1.1\r\nhost: x\r\n${upgrade}\r\n\r\n`);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 101 /);
+  await server.listener.close(50);
+  await untilClosed(socket);
+});
+
 test('the unix socket serves its owner alone', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'skerry-unix-'));
   const socketPath = join(directory, 'api.sock');

@@ -77,7 +77,7 @@ export async function listenHttps(options: HttpsOptions): Promise<Listener> {
     ALPNProtocols: ['http/1.1'],
   });
   server.on('tlsClientError', (_error, socket) => socket.destroy());
-  const limiter = serve(server, options, limits);
+  const { limiter, upgraded } = serve(server, options, limits);
   const open = new Set<TLSSocket>();
   server.on('secureConnection', (socket) => {
     open.add(socket);
@@ -91,7 +91,8 @@ export async function listenHttps(options: HttpsOptions): Promise<Listener> {
     },
     setTls: (tls) => server.setSecureContext(tlsOptions(tls)),
     disconnect: (isMeant) => disconnect(open, isMeant),
-    close: (graceMs = DEFAULT_GRACE_MS) => closeServer(server, options.clock ?? systemClock, graceMs),
+    close: (graceMs = DEFAULT_GRACE_MS) =>
+      closeServer({ server, upgraded, clock: options.clock ?? systemClock, graceMs }),
   };
 }
 
@@ -100,7 +101,7 @@ export async function listenUnix(options: UnixOptions): Promise<Listener> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const { chmodSync, rmSync } = process.getBuiltinModule('node:fs');
   const server = process.getBuiltinModule('node:http').createServer(httpOptions(limits));
-  const limiter = serve(server, options, limits);
+  const { limiter, upgraded } = serve(server, options, limits);
   rmSync(options.path, { force: true });
   await listen(server, { path: options.path });
   chmodSync(options.path, 0o600);
@@ -110,7 +111,8 @@ export async function listenUnix(options: UnixOptions): Promise<Listener> {
     },
     setTls: () => {},
     disconnect: () => 0,
-    close: (graceMs = DEFAULT_GRACE_MS) => closeServer(server, options.clock ?? systemClock, graceMs),
+    close: (graceMs = DEFAULT_GRACE_MS) =>
+      closeServer({ server, upgraded, clock: options.clock ?? systemClock, graceMs }),
   };
 }
 
@@ -144,8 +146,15 @@ function httpOptions(limits: HttpLimits) {
   };
 }
 
-function serve(server: Server | TlsServer, options: ServeOptions, limits: HttpLimits): ConnectionLimiter {
+interface Serving {
+  readonly limiter: ConnectionLimiter;
+  /** Connections that node gave up for an upgrade; closing the server is otherwise unaware of them. */
+  readonly upgraded: ReadonlySet<Duplex>;
+}
+
+function serve(server: Server | TlsServer, options: ServeOptions, limits: HttpLimits): Serving {
   const limiter = new ConnectionLimiter(limits);
+  const upgraded = new Set<Duplex>();
   const door = { ...options, gate: new Gate(options.clock ?? systemClock, options.authenticator, limits) };
   server.on('connection', (socket: Socket) => limiter.admit(socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
@@ -155,9 +164,11 @@ function serve(server: Server | TlsServer, options: ServeOptions, limits: HttpLi
     void answer(door, limits, message, response);
   });
   server.on('upgrade', (message: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
     void takeOver(door, { message, socket, head });
   });
-  return limiter;
+  return { limiter, upgraded };
 }
 
 type Door = ServeOptions & { readonly gate: Gate };
@@ -256,10 +267,20 @@ function listen(server: Server, at: { host: string; port: number } | { path: str
   });
 }
 
-async function closeServer(server: Server, clock: Clock, graceMs: number): Promise<void> {
+interface Closing {
+  readonly server: Server;
+  readonly upgraded: Serving['upgraded'];
+  readonly clock: Clock;
+  readonly graceMs: number;
+}
+
+async function closeServer({ server, upgraded, clock, graceMs }: Closing): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const timer = clock.after(graceMs, () => server.closeAllConnections());
+  const timer = clock.after(graceMs, () => {
+    server.closeAllConnections();
+    for (const socket of upgraded) socket.destroy();
+  });
   await closed;
   timer.cancel();
 }
