@@ -15,8 +15,7 @@ export function taintEvictionController(context: CloudContext): ControllerSpec {
   const pods = informers.informer<Pod>({ gvr: PODS });
   indexByNode(pods);
   const events = context.recorder('taint-eviction-controller');
-  // A taint that does not say since when it is there counts from when it was first seen.
-  const due = new Map<string, number>();
+  const seen = new Map<string, SeenTaints>();
   return {
     name: 'taint-eviction',
     watches: [
@@ -26,23 +25,37 @@ export function taintEvictionController(context: CloudContext): ControllerSpec {
     reconcile: async (key): Promise<Requeue | undefined> => {
       const pod = pods.cache.get(key);
       const node = nodes.cache.get(pod?.spec?.nodeName ?? '');
-      const time =
-        pod === undefined || node === undefined || isTerminating(pod)
-          ? undefined
-          : evictionTime(pod, node, clock.now());
-      if (pod === undefined || time === undefined) {
-        due.delete(key);
+      if (pod === undefined || node === undefined || isTerminating(pod)) {
+        seen.delete(key);
         return undefined;
       }
-      const at = Math.min(time, due.get(key) ?? time);
-      due.set(key, at);
-      if (at > clock.now()) return { afterMs: at - clock.now() };
+      const { dated, undated } = withTimes(node, seen.get(key), clock.now());
+      if (undated.size > 0) seen.set(key, undated);
+      else seen.delete(key);
+      // Anew each time: taints, tolerations and autonomy may change while a pod waits, in both directions.
+      const time = evictionTime(pod, dated, clock.now());
+      if (time === undefined) return undefined;
+      if (time > clock.now()) return { afterMs: time - clock.now() };
       events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
       await evict(context, pod);
-      due.delete(key);
       return undefined;
     },
   };
+}
+
+/** When a taint was first seen, for those that do not say themselves since when they are there. */
+type SeenTaints = ReadonlyMap<string, string>;
+
+function withTimes(node: Node, seen: SeenTaints | undefined, now: number): { dated: Node; undated: SeenTaints } {
+  const undated = new Map<string, string>();
+  const taints = (node.spec?.taints ?? []).map((taint) => {
+    if (taint.effect !== 'NoExecute' || taint.timeAdded !== undefined) return taint;
+    const id = JSON.stringify([node.metadata.uid, taint.key, taint.value]);
+    const timeAdded = seen?.get(id) ?? new Date(now).toISOString();
+    undated.set(id, timeAdded);
+    return { ...taint, timeAdded };
+  });
+  return { dated: undated.size === 0 ? node : { ...node, spec: { ...node.spec, taints } }, undated };
 }
 
 async function evict({ client, clock }: CloudContext, pod: Pod): Promise<void> {

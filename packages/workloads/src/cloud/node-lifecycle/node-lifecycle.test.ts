@@ -16,7 +16,7 @@ interface World extends ScratchCloud {
   readonly pod: () => Promise<'running' | 'terminating' | 'gone'>;
 }
 
-/** Runs `story` with a node that has one ready pod which tolerates a lost node for five minutes. */
+/** Runs `story` with a node that has one ready pod which tolerates a lost or flooded node for five minutes. */
 async function check(
   annotations: Record<string, string> | 'plain',
   story: (world: World) => Promise<void>,
@@ -42,6 +42,7 @@ async function check(
       tolerations: [
         { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
         { key: 'node.kubernetes.io/not-ready', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
+        { key: 'flood', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 },
       ],
     },
   });
@@ -114,6 +115,30 @@ test('with a limit, they are given up when it is over', () =>
     await pass(20, 'silent');
     assert.equal(await pod(), 'terminating');
     assert.deepEqual((await node()).taints, ['unreachable:NoSchedule', 'unreachable:NoExecute']);
+  }));
+
+test('a limit that is lengthened during the outage counts for the pods that wait', () =>
+  check({ 'skerry.io/autonomy-duration': '5m' }, async ({ pass, pod, client }) => {
+    await pass(120, 'silent');
+    await client.patch(
+      ISLET,
+      { metadata: { annotations: { 'skerry.io/autonomy-duration': '12h' } } },
+      { type: 'merge' },
+    );
+    await pass(240, 'silent');
+    assert.equal(await pod(), 'running');
+  }));
+
+test('a taint that does not say since when it is there counts from when it was first seen', () =>
+  check('plain', async ({ pass, pod, client }) => {
+    const taint = { key: 'flood', effect: 'NoExecute' };
+    await client.patch(ISLET, { spec: { taints: [taint] } }, { type: 'merge' });
+    await pass(200, 'alive');
+    await client.patch(ISLET, { metadata: { labels: { touched: 'yes' } } }, { type: 'merge' });
+    await pass(90, 'alive');
+    assert.equal(await pod(), 'running');
+    await pass(20, 'alive');
+    assert.equal(await pod(), 'terminating');
   }));
 
 test('with autonomy 0 an edge node is as any other: tainted at once, its pods leave when their patience ends', () =>
