@@ -1,6 +1,6 @@
 /** `skerry install cloud|edge`: makes a systemd service of an unpacked release, offline. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type CliContext, cliErrors } from '../context.ts';
 
@@ -10,6 +10,8 @@ export interface InstallFlags {
   readonly root?: string;
   readonly start: boolean;
 }
+
+const PARTS = ['skerry', 'bin', 'lib', 'systemd', 'LICENSE'] as const;
 
 export type Service = 'cloud' | 'edge';
 
@@ -38,11 +40,32 @@ export function install(context: CliContext, service: Service, args: readonly st
   if (flags.root === undefined && flags.start) startService(context, service);
 }
 
+/**
+ * Everything is copied beside its place before anything is swapped: a full disk leaves the installed release whole,
+ * and a program that runs keeps the file it was started from.
+ */
 function copyRelease(from: string, to: string): void {
   if (from === to) return;
   mkdirSync(to, { recursive: true });
-  for (const part of ['skerry', 'bin', 'lib', 'systemd', 'LICENSE'])
-    cpSync(join(from, part), join(to, part), { recursive: true, force: true });
+  const parts = PARTS.map((part) => ({ source: join(from, part), place: join(to, part) }));
+  try {
+    for (const { source, place } of parts) {
+      rmSync(`${place}.new`, { recursive: true, force: true });
+      cpSync(source, `${place}.new`, { recursive: true });
+    }
+    for (const { place } of parts) swapIn(place);
+  } finally {
+    for (const { place } of parts) rmSync(`${place}.new`, { recursive: true, force: true });
+  }
+}
+
+/** A folder cannot be renamed over another one: the old one steps aside first. */
+function swapIn(place: string): void {
+  const old = `${place}.old`;
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(place)) renameSync(place, old);
+  renameSync(`${place}.new`, place);
+  rmSync(old, { recursive: true, force: true });
 }
 
 function writeUnit(release: string, root: string, prefix: string, service: Service, args: readonly string[]): string {
@@ -59,7 +82,9 @@ function writeUnit(release: string, root: string, prefix: string, service: Servi
 }
 
 function startService(context: CliContext, service: Service): void {
-  for (const args of [['daemon-reload'], ['enable', '--now', `skerry-${service}.service`]]) {
+  const unit = `skerry-${service}.service`;
+  // `enable --now` would leave one that runs with the release before.
+  for (const args of [['daemon-reload'], ['enable', unit], ['restart', unit]]) {
     const { status, error } = spawnSync('systemctl', args, { stdio: 'inherit' });
     if (status !== 0)
       throw cliErrors.INSTALL_FAILED({
