@@ -113,15 +113,15 @@ test('own definitions are everywhere, those of others are not', () => {
   check(`${prefix}things.example.com`, {}, {});
 });
 
-test('a placed kind is at every node that its status lists', () => {
+test('a placed kind is at every node that its status lists, and its status draws nothing else there', () => {
   const pods = rowOf('', 'pods');
   assert.ok(pods !== undefined);
   const gvr = { group: 'devices.skerry.io', version: 'v1alpha1', resource: 'devices' };
   const to = { group: '', version: 'v1', resource: 'secrets' };
-  const relations = [{ to, namePaths: ['spec.credentials.secretName'] }];
+  const relations = [{ to, namePaths: ['spec.credentials.secretName', 'status.wanted[]'] }];
   check(
     'devices.skerry.io/devices/plant/pump',
-    { spec: { credentials: { secretName: 'pin' } }, status: { nodes: ['n1', 'n2', 'n1'] } },
+    { spec: { credentials: { secretName: 'pin' } }, status: { nodes: ['n1', 'n2', 'n1'], wanted: ['prey'] } },
     { nodes: ['n1', 'n2'], targets: ['/namespaces//plant', '/secrets/plant/pin'] },
     { ...pods, gvr, nodePath: 'status.nodes[]', relations },
   );

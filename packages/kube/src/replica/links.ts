@@ -33,9 +33,14 @@ export function linkRule(row: ResourceRow): LinkRule {
   return {
     row,
     nodePath: nodePath === undefined ? undefined : parseFieldPath(nodePath),
-    relations: relations.map(({ to, namePaths }) => ({ to, paths: namePaths.map(parseFieldPath) })),
+    relations: relations.map(({ to, namePaths }) => ({ to, paths: namePaths.filter(isDecided).map(parseFieldPath) })),
     readsContent: nodePath !== undefined || relations.length > 0 || isBinding(row),
   };
+}
+
+/** A status is written by the node itself, which must not draw anything to it. */
+function isDecided(namePath: string): boolean {
+  return !namePath.startsWith('status.');
 }
 
 /** A relation goes to names only; whether the kind has a namespace is its row's to say. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject, UserInfo } from '@skerry/api';
+import { podRelations } from '@skerry/api/facts';
 import { createNodeAuthorizer, type NodeWrite, nodeRestriction } from './index.ts';
 
 const A: UserInfo = { username: 'system:node:a', groups: ['system:nodes', 'system:authenticated'] };
@@ -203,4 +204,25 @@ test('a lease is the node’s own, and others are not restricted', () => {
   restrict({ ...at, namespace: 'kube-node-lease', name: 'a' }, undefined);
   restrict({ ...at, namespace: 'kube-node-lease', name: 'b' }, /only access lease/);
   restrict({ name: 'b', user: { username: 'admin', groups: [] } }, undefined);
+});
+
+/** `value` at a dotted path of a row. */
+function placedAt([step = '', ...rest]: readonly string[], value: unknown): Record<string, unknown> {
+  const child = rest.length === 0 ? value : placedAt(rest, value);
+  return step.endsWith('[]') ? { [step.slice(0, -2)]: [child] } : { [step]: child };
+}
+
+test('a mirror pod names nothing by any path that the relations of pods follow', () => {
+  const at = { verb: 'create' as const, resource: 'pods', namespace: 'shop', name: 'x' };
+  const mirror = { 'kubernetes.io/config.mirror': 'hash' };
+  for (const { to, namePaths } of podRelations()) {
+    for (const path of namePaths) {
+      assert.match(path, /^spec\./, 'a status is the node’s to write, and must draw nothing');
+      const { spec } = placedAt(path.split('.'), 'prey') as { spec: object };
+      const isOpen = to.resource === 'runtimeclasses';
+      restrict({ ...at, object: pod('x', { nodeName: 'a', ...spec }, mirror) }, isOpen ? undefined : /reference/);
+    }
+  }
+  const token = { volumes: [{ projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }] };
+  restrict({ ...at, object: pod('x', { nodeName: 'a', ...token }, mirror) }, /service account tokens/);
 });

@@ -1,5 +1,6 @@
 /** NodeRestriction: what a node's write must not contain, decided with the object in hand. Admission calls it after authorization. */
 import type { KubeObject, UserInfo } from '@skerry/api';
+import { drawnResource, podRelations } from '@skerry/api/facts';
 import { nodeOf } from './node-name.ts';
 
 export interface NodeWrite {
@@ -113,36 +114,24 @@ function restrictMirrorPod(node: string, pod: KubeObject | undefined): string | 
   const owners = pod.metadata.ownerReferences ?? [];
   if (owners.some(({ kind, name }) => kind !== 'Node' || name !== node))
     return `node "${node}" can only own its mirror pods itself`;
-  if (field(pod, 'spec', 'serviceAccountName'))
+  if (field(pod, 'spec', 'serviceAccountName') || field(pod, 'spec', 'serviceAccount'))
     return `node "${node}" can not create pods that reference a service account`;
-  const reference = findReference(pod.spec);
+  const reference = findReference(pod);
   return reference === undefined ? undefined : `node "${node}" can not create pods that reference ${reference}`;
 }
 
-const REFERENCES: Readonly<Record<string, string>> = {
-  secret: 'secrets',
-  secretRef: 'secrets',
-  secretKeyRef: 'secrets',
-  imagePullSecrets: 'secrets',
-  configMap: 'configmaps',
-  configMapRef: 'configmaps',
-  configMapKeyRef: 'configmaps',
-  persistentVolumeClaim: 'persistentvolumeclaims',
-  serviceAccountToken: 'service account tokens',
-};
+/** A mirror pod that named a secret would make that secret concern the node: the same relations say what it must not name. */
+function findReference(pod: KubeObject): string | undefined {
+  return drawnResource(pod, podRelations()) ?? (hasTokenVolume(pod) ? 'service account tokens' : undefined);
+}
 
-/** A mirror pod that named a secret would make that secret concern the node. */
-function findReference(spec: unknown): string | undefined {
-  const open: unknown[] = [spec];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    if (typeof value !== 'object' || value === null) continue;
-    for (const [key, child] of Object.entries(value)) {
-      const reference = Array.isArray(value) ? undefined : REFERENCES[key];
-      if (reference !== undefined) return reference;
-      open.push(child);
-    }
-  }
-  return undefined;
+function hasTokenVolume(pod: KubeObject): boolean {
+  const volumes = (field(pod, 'spec', 'volumes') ?? []) as readonly PodVolume[];
+  return volumes.some((volume) => volume?.projected?.sources?.some((source) => source?.serviceAccountToken != null));
+}
+
+interface PodVolume {
+  readonly projected?: { readonly sources?: readonly ({ readonly serviceAccountToken?: unknown } | null)[] };
 }
 
 function restrictLease(node: string, { namespace, name }: NodeWrite): string | undefined {

@@ -155,6 +155,15 @@ const FORBIDDEN_TO_NODES: readonly (readonly [string, 'POST' | 'PATCH' | 'DELETE
   ],
   ['change its own taints', 'PATCH', '/api/v1/nodes/n1', { spec: { taints: [{ key: 'a', effect: 'NoSchedule' }] } }],
   ['make a pod', 'POST', PODS, pod({ nodeName: 'n1' }, { name: 'new' })],
+  [
+    'make a mirror pod that names a Secret',
+    'POST',
+    PODS,
+    pod(
+      { nodeName: 'n1', volumes: [{ name: 'v', csi: { driver: 'd', nodePublishSecretRef: { name: 'prey' } } }] },
+      { name: 'new', annotations: { 'kubernetes.io/config.mirror': 'hash' } },
+    ),
+  ],
   ['write the status of a pod of another node', 'PATCH', `${PODS}/other/status`, { status: { message: 'x' } }],
   ['change the spec of its own pod', 'PATCH', `${PODS}/mine`, { spec: { activeDeadlineSeconds: 5 } }],
   ['delete a pod of another node', 'DELETE', `${PODS}/other`, {}],

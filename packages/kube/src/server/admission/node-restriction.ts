@@ -1,5 +1,6 @@
 /** A node writes about itself and about its own pods, and nothing that would draw more to it. */
 import type { KubeObject, UserInfo } from '@skerry/api';
+import { drawnResource } from '@skerry/api/facts';
 import { type AdmissionStep, type Admitted, type Engine, groupResource } from '../engine.ts';
 import { jsonEqual } from '../json-equal.ts';
 import { forbidden } from '../statuses.ts';
@@ -23,6 +24,7 @@ export const nodeRestriction: AdmissionStep = {
     else if (isFor(admitted, '', 'pods')) restrictPod(engine, node, admitted);
     else if (isFor(admitted, 'coordination.k8s.io', 'leases')) restrictLease(node, admitted);
     else if (isFor(admitted, '', 'serviceaccounts')) refuse(admitted, 'a node may not write service accounts');
+    if (admitted.subresource === undefined) restrictReferences(node, admitted);
   },
 };
 
@@ -102,18 +104,26 @@ function restrictPod(engine: Engine, node: string, admitted: Admitted): void {
 
 function restrictMirror(node: string, admitted: Admitted): void {
   const { object } = admitted;
-  const { nodeName, volumes = [], serviceAccountName } = specOf(object);
+  const { nodeName, volumes = [], serviceAccountName, serviceAccount } = specOf(object);
   if (!isMirror(object))
     refuse(
       admitted,
       `pod does not have "kubernetes.io/config.mirror" annotation, node "${node}" can only create mirror pods`,
     );
   if (nodeName !== node) refuse(admitted, `node "${node}" can only create pods with spec.nodeName set to itself`);
-  const isAccount = serviceAccountName !== undefined && serviceAccountName !== '';
-  const refers = volumes.some((volume) =>
-    ['secret', 'configMap', 'persistentVolumeClaim', 'projected'].some((source) => source in volume),
-  );
-  if (isAccount || refers) refuse(admitted, `node "${node}" can not create pods that reference other objects`);
+  const isAccount = Boolean(serviceAccountName) || Boolean(serviceAccount);
+  if (isAccount || volumes.some((volume) => 'projected' in volume)) {
+    refuse(admitted, `node "${node}" can not create pods that reference other objects`);
+  }
+}
+
+/** What a node makes must not draw to it what it may not read: the relations that would, by which the kind's row goes. */
+function restrictReferences(node: string, admitted: Admitted): void {
+  const { kind, object, operation } = admitted;
+  if (operation !== 'CREATE') return;
+  const drawn = drawnResource(object, kind.row.relations);
+  if (drawn !== undefined)
+    refuse(admitted, `node "${node}" can not create ${kind.row.gvr.resource} that reference ${drawn}`);
 }
 
 function restrictLease(node: string, admitted: Admitted): void {
