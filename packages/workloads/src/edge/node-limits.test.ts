@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '@skerry/base';
+import { eventually } from '@skerry/testkit/processes';
 import type { Pod } from './pod/types.ts';
 import { hasBubblewrap, type ScratchNode, type ScratchOptions, scratchNode } from './testing/scratch-node.ts';
 
@@ -38,8 +39,7 @@ test('while the API cannot be believed yet, what it does not show is not ended',
     const left = async () => (await node.runtime.list()).filter(({ exit }) => exit === undefined).length;
     assert.equal(await left(), 1);
     opened.resolve();
-    for (let tries = 0; (await left()) > 0 && tries < 300; tries++) await systemClock.sleep(10);
-    assert.equal(await left(), 0);
+    await eventually('what was deleted has ended', async () => (await left()) === 0);
   });
 });
 
@@ -50,7 +50,7 @@ test('pods stopped with their node run again at the next start, whatever their p
     for (const name of ['always', 'never']) await node.until(name, isRunning);
     await node.restartWithPods();
     const alive = async () => (await node.runtime.list()).filter(({ exit }) => exit === undefined);
-    for (let tries = 0; (await alive()).length < 2 && tries < 300; tries++) await systemClock.sleep(10);
+    await eventually('both run', async () => (await alive()).length === 2);
     assert.deepEqual((await alive()).map(({ labels }) => `${labels.pod} ${labels.attempt}`).sort(), [
       'always 1',
       'never 0',
@@ -65,8 +65,9 @@ test('a pod for another runtime is told that this node has none', { skip }, () =
       { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: 'boxes' }, handler: 'containerd' },
     );
     await node.run('boxed', { command: ['true'] }, { runtimeClassName: 'boxes' });
-    const events = async () => (await node.events('boxed')).join('\n');
-    for (let tries = 0; !(await events()).includes('no runtime') && tries < 100; tries++) await systemClock.sleep(20);
-    assert.match(await events(), /FailedCreatePodSandBox no runtime for "containerd" is configured/);
+    const said = await eventually('the event is there', async () =>
+      (await node.events('boxed')).find((event) => event.includes('no runtime')),
+    );
+    assert.match(said, /FailedCreatePodSandBox no runtime for "containerd" is configured/);
   }),
 );

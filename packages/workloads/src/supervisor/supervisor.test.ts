@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '@skerry/base';
+import { eventually } from '@skerry/testkit/processes';
 import { connectSupervisor, ensureSupervisor, type SupervisorClient } from '../edge/supervisor-client.ts';
 import { readStat } from './identity.ts';
 import type { FurtherCommand, ProcessRecord, StartRequest } from './protocol.ts';
@@ -80,6 +81,21 @@ function logOf(id: string): string[] {
     .map((line) => line.slice(line.indexOf(' ') + 1));
 }
 
+/** The script runs once the test opens the gate. */
+function whenOpened(gate: string, script: string): string[] {
+  return ['sh', '-c', `until test -e ${join(directory, gate)}.gate; do sleep 0.02; done; ${script}`];
+}
+
+function openGate(gate: string): void {
+  writeFileSync(join(directory, `${gate}.gate`), '');
+}
+
+/** Nothing of it runs any more, whether or not anybody has taken note. */
+async function ended({ id, main, monitor }: ProcessRecord): Promise<void> {
+  const isOver = ({ pid }: { readonly pid: number }) => ['Z', undefined].includes(readStat(pid)?.state);
+  await eventually(`${id} has ended`, () => isOver(main) && (monitor === undefined || isOver(monitor)));
+}
+
 async function session(id: string, command: FurtherCommand, input?: string) {
   const process = await client.exec(id, command);
   if (input !== undefined) await process.writeStdin(Buffer.from(input));
@@ -149,7 +165,11 @@ test('exec carries input, both outputs and the exit code', async () => {
 
 test('exec with a terminal is on a terminal of the asked size', async () => {
   const process = await client.exec('host', {
-    command: ['sh', '-c', 'read a; test -t 0 && test -t 1 && stty size; echo "$a"; exit 4'],
+    command: [
+      'sh',
+      '-c',
+      'test -t 0 && test -t 1 && until stty size | grep "45 123"; do sleep 0.02; done; read a; echo "$a"; exit 4',
+    ],
     stdin: true,
     tty: true,
   });
@@ -158,27 +178,28 @@ test('exec with a terminal is on a terminal of the asked size', async () => {
   const reading = (async () => {
     for await (const { chunk } of process.output) text += chunk.toString();
   })();
-  await systemClock.sleep(300);
+  await eventually('the terminal has the asked size', () => text.includes('45 123'));
   await process.writeStdin(Buffer.from('$(id);`x`\r'));
   await reading;
   assert.equal(await process.exitCode, 4);
-  assert.match(text, /45 123\r\n\$\(id\);`x`\r\n$/);
+  assert.match(text, /^45 123\r\n(?:.*\r\n)?\$\(id\);`x`\r\n$/);
 });
 
 test('a probe is cut off at its timeout together with what it started', async () => {
   const command = ['sh', '-c', 'echo early; sleep 1000'];
-  const result = await client.run('host', command, { timeoutMs: 200, maxOutputBytes: 100 });
+  const result = await client.run('host', command, { timeoutMs: 3_000, maxOutputBytes: 100 });
   assert.deepEqual(result, { exitCode: 137, output: 'early\n', timedOut: true });
 });
 
 test('exits while no agent is connected are told to the next one', async () => {
-  await client.start(request('lonely', ['sh', '-c', 'sleep 0.2; echo bye; exit 9']));
+  const lonely = await client.start(request('lonely', whenOpened('lonely', 'echo bye; exit 9')));
   client.close();
   await client.closed;
-  await systemClock.sleep(500);
+  openGate('lonely');
+  await ended(lonely);
   client = await open();
-  const record = client.hello.records.find(({ id }) => id === 'lonely');
-  assert.equal(record?.exit?.code, 9);
+  const told = () => client.hello.records.find(({ id }) => id === 'lonely')?.exit ?? exits.get('lonely')?.exit;
+  assert.equal((await eventually('its exit is told', told)).code, 9);
   assert.deepEqual(logOf('lonely'), ['stdout F bye']);
 });
 
@@ -186,18 +207,18 @@ test('a supervisor killed with -9 is followed by one that adopts what ran and kn
   const survivor = await client.start(
     request('survivor', ['sh', '-c', 'while :; do echo tick; sleep 0.1; done'], { sandbox: SANDBOX }),
   );
-  await client.start(request('ended', ['sh', '-c', 'sleep 0.3; exit 6'], { sandbox: SANDBOX }));
+  const brief = await client.start(request('ended', whenOpened('ended', 'exit 6'), { sandbox: SANDBOX }));
   process.kill(client.hello.pid, 'SIGKILL');
   await client.closed;
-  await systemClock.sleep(500);
+  openGate('ended');
+  await ended(brief);
   client = await open();
   const records = new Map(client.hello.records.map((record) => [record.id, record]));
   assert.deepEqual(records.get('survivor')?.main, survivor.main);
   assert.equal(records.get('survivor')?.exit, undefined);
   assert.equal(records.get('ended')?.exit?.code, 6);
   const before = logOf('survivor').length;
-  await systemClock.sleep(300);
-  assert.ok(logOf('survivor').length > before, 'the log goes on');
+  await eventually('the log goes on', () => logOf('survivor').length > before);
   const killed = await client.kill('survivor');
   assert.equal(killed.exit?.code, 137);
 });
@@ -213,15 +234,16 @@ test('a supervisor killed in the middle of starts leaves nothing running that no
     await systemClock.sleep(pauseMs);
     process.kill(client.hello.pid, 'SIGKILL');
     await Promise.allSettled(starts);
-    // What bubblewrap was about to do it does without a supervisor, too.
+    // What bubblewrap was about to do it does without a supervisor, too: this gives it the time, and no check depends on how long it takes.
     await systemClock.sleep(200);
     client = await open();
-    const known = client.hello.records.filter(({ id, exit }) => ids.includes(id) && exit === undefined);
-    assert.deepEqual(
-      sleepers(mark),
-      known.map(({ main }) => main.pid).sort((a, b) => a - b),
-    );
-    for (const { id } of known) await client.kill(id);
+    const known = async () => (await client.list()).filter(({ id, exit }) => ids.includes(id) && exit === undefined);
+    await eventually('what runs is what is known', async () => {
+      const pids = (await known()).map(({ main }) => main.pid).sort((a, b) => a - b);
+      assert.deepEqual(sleepers(mark), pids);
+      return true;
+    });
+    for (const { id } of await known()) await client.kill(id);
     assert.deepEqual(sleepers(mark), []);
   }
 });

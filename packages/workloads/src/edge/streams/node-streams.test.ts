@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { isStatus } from '@skerry/api';
 import { systemClock } from '@skerry/base';
 import { Channel, type NodeStreamHandler, type NodeStreamRequest, streamPair } from '@skerry/kube/streaming';
+import { eventually } from '@skerry/testkit/processes';
 import type { Pod } from '../pod/types.ts';
 import { hasBubblewrap, NODE, type ScratchNode, scratchNode } from '../testing/scratch-node.ts';
 import { createNodeStreamHandler } from './handler.ts';
@@ -142,12 +143,12 @@ test('much output arrives whole', { skip }, async () => {
 test('a client that leaves takes its command with it', { skip }, async () => {
   const { opener, answerer } = streamPair();
   const done = handler(exec(['sleep', '4242']), answerer, new AbortController().signal);
-  await systemClock.sleep(100);
+  const count = exec(['sh', '-c', 'ps -eo args | grep -cx "sleep 4242" || true']);
+  const still = async () => (await channelsOf(count))[Channel.stdout]?.trim();
+  await eventually('the command runs', async () => (await still()) === '1');
   opener.abort('gone');
   await done.catch(() => {});
-  const still = async () => (await textOf(exec(['sh', '-c', 'ps -eo args | grep -c "^sleep 4242" || true']))).trim();
-  for (let tries = 0; !(await still()).includes('0') && tries < 50; tries++) await systemClock.sleep(20);
-  assert.match(await still(), /0/);
+  await eventually('the command is gone', async () => (await still()) === '0');
 });
 
 test('attach shows what comes after it', { skip }, async () => {
