@@ -42,15 +42,11 @@ const MAX_CONFLICTS = 8;
 
 /** The same entry again is harmless: states are set, creations that find the object replace it, deletions that find none are done. */
 export function createOutboxSink(options: OutboxSinkOptions): OutboxSink {
-  const faults = new Map<string, { readonly seq: number; readonly count: number }>();
-  const isHopeless = (node: string, seq: number): boolean => {
-    const known = faults.get(node);
-    const count = known?.seq === seq ? known.count + 1 : 1;
-    faults.set(node, { seq, count });
-    return count >= MAX_FAULTS;
-  };
+  const faults = new Map<string, Faults>();
   return async (node, entries) => {
-    const sink = new NodeSink(options, node, isHopeless);
+    const counted = faultsAmong(entries, faults.get(node));
+    faults.set(node, counted);
+    const sink = new NodeSink(options, node, counted);
     const isSeen = await sink.applyAll(entries);
     faults.delete(node);
     const last = entries.at(-1);
@@ -58,17 +54,30 @@ export function createOutboxSink(options: OutboxSinkOptions): OutboxSink {
   };
 }
 
+/** How often the server failed at an entry, by its sequence number. */
+type Faults = Map<number, number>;
+
+/** Only entries that are still sent are counted, so that a node has at most one batch of counts. */
+function faultsAmong(entries: readonly OutboxEntry[], known: Faults = new Map()): Faults {
+  const counted: Faults = new Map();
+  for (const { seq } of entries) {
+    const count = known.get(seq);
+    if (count !== undefined) counted.set(seq, count);
+  }
+  return counted;
+}
+
 class NodeSink {
   readonly #options: OutboxSinkOptions;
   readonly #node: string;
   readonly #client: Client;
-  readonly #isHopeless: (node: string, seq: number) => boolean;
+  readonly #faults: Faults;
 
-  constructor(options: OutboxSinkOptions, node: string, isHopeless: (node: string, seq: number) => boolean) {
+  constructor(options: OutboxSinkOptions, node: string, faults: Faults) {
     this.#options = options;
     this.#node = node;
     this.#client = options.clientFor(node);
-    this.#isHopeless = isHopeless;
+    this.#faults = faults;
   }
 
   /**
@@ -105,10 +114,17 @@ class NodeSink {
   async #applyOrDrop(seq: number, write: EdgeWrite): Promise<void> {
     try {
       await this.#apply(write);
+      this.#faults.delete(seq);
     } catch (error) {
-      if (!isFinal(error) && !(isFault(error) && this.#isHopeless(this.#node, seq))) throw error;
+      if (!isFinal(error) && !(isFault(error) && this.#isHopeless(seq))) throw error;
       this.#drop(seq, write, messageOf(error));
     }
+  }
+
+  #isHopeless(seq: number): boolean {
+    const count = (this.#faults.get(seq) ?? 0) + 1;
+    this.#faults.set(seq, count);
+    return count >= MAX_FAULTS;
   }
 
   async #apply(write: EdgeWrite): Promise<void> {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { storeErrors } from '../store/errors.ts';
+import { memoryStore } from './testing/memory-store.ts';
 import { scratchServer } from './testing/scratch-server.ts';
 
 const CONFIG_MAP = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'one' }, data: { key: 'value' } };
@@ -86,3 +88,13 @@ test('what has no namespace is not reached by way of one', async () => {
   assert.equal((await ask('POST', '/api/v1/namespaces', { body: team })).status, 201);
   assert.equal((await ask('GET', '/api/v1/namespaces/team')).status, 200);
 });
+
+for (const code of ['COMMIT', 'CLOSED'] as const)
+  test(`a write that the store cannot take (${code}) is answered as one to send again`, async () => {
+    const store = { ...memoryStore(), put: () => Promise.reject(storeErrors[code]({ writes: 1 })) };
+    const { ask } = scratchServer({ store });
+    const body = { metadata: { name: 'a' } };
+    const { status, json } = await ask('POST', '/api/v1/namespaces/default/configmaps', { body });
+    assert.deepEqual([status, json.reason], [503, 'ServiceUnavailable']);
+    assert.match(json.message, /was not stored/);
+  });

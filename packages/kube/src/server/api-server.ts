@@ -1,6 +1,6 @@
 /** The API server: one door, `handle`, for sockets, the in-process client and the edge alike. */
 import { type AuditLog, type Authorizer, isStatus, type ResourceRow, type Sealer, type StatusError } from '@skerry/api';
-import { type Clock, type Logger, type RandomBytes, secureRandom } from '@skerry/base';
+import { type Clock, hasCode, type Logger, type RandomBytes, secureRandom } from '@skerry/base';
 import type { Store } from '../store/contract.ts';
 import type { NodeDialer, UpgradeTarget } from '../streaming/contract.ts';
 import type { AccessHooks } from './access-hooks.ts';
@@ -20,7 +20,7 @@ import { ResourceTable } from './resource-table.ts';
 import { respondError, withWarnings } from './respond.ts';
 import { parseRoute, type ResourceRoute, type Route } from './route.ts';
 import { sealedStore } from './sealed-store.ts';
-import { badRequest, internalError, noSuchRoute } from './statuses.ts';
+import { badRequest, internalError, noSuchRoute, notStored } from './statuses.ts';
 import { planUpgrade } from './upgrade.ts';
 import { Watches } from './watch.ts';
 
@@ -206,5 +206,10 @@ function noSuchResource({ table }: Engine, { group, version }: ResourceRoute): A
 function toStatusError({ log }: Engine, error: unknown): StatusError {
   if (isStatus(error)) return error;
   log.error({ error }, 'request failed');
-  return internalError(error);
+  return isStoreDown(error) ? notStored(error) : internalError(error);
+}
+
+/** A full disk or a server that stops says nothing about the request: the same again may well succeed. */
+function isStoreDown(error: unknown): boolean {
+  return hasCode(error, 'STORE_COMMIT') || hasCode(error, 'STORE_CLOSED');
 }

@@ -116,6 +116,12 @@ export function unavailable(message: string): StatusError {
   return new StatusError(503, 'ServiceUnavailable', message);
 }
 
+/** The store could not take the write. Clients may send it again. */
+export function notStored(cause: unknown): StatusError {
+  const message = 'the server cannot write to its store at present; the write was not stored';
+  return new StatusError(503, 'ServiceUnavailable', message, { retryAfterSeconds: 1 }, { cause });
+}
+
 export function internalError(cause: unknown): StatusError {
   return new StatusError(500, 'InternalError', 'Internal error occurred', {}, { cause });
 }
