@@ -49,10 +49,26 @@ export async function deleteObject(
   stored: StoredObject,
   options: DeleteOptions,
 ): Promise<DeleteOutcome> {
+  checkDelete(engine, call, stored, options);
+  return deleteChecked(engine, call, stored, options);
+}
+
+/** Preconditions, the write policy and admission; throws when the object may not be deleted. */
+export function checkDelete(engine: Engine, call: Call, stored: StoredObject, options: DeleteOptions): void {
   const object = toServedObject(stored, servedVersion(call.kind));
   checkPreconditions(call, object, options);
   checkWrite(engine, call, { verb: 'delete', old: object });
   admitDelete(engine, call, object, options.dryRun);
+}
+
+/** Deletes what `checkDelete` has let pass. */
+export async function deleteChecked(
+  engine: Engine,
+  call: Call,
+  stored: StoredObject,
+  options: DeleteOptions,
+): Promise<DeleteOutcome> {
+  const object = toServedObject(stored, servedVersion(call.kind));
   const graceSeconds = graceOf(call, object, options);
   const marked = mark(engine, object, graceSeconds, options);
   if (marked === undefined) return removeNow(engine, stored, { call, object, options });

@@ -4,7 +4,7 @@ import type { Pod } from '@skerry/api/types';
 import type { StoredObject } from '../../store/contract.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
-import { deleteObject, deleteOptionsIn } from '../delete.ts';
+import { checkDelete, deleteChecked, deleteOptionsIn } from '../delete.ts';
 import { type Call, type Engine, nowText } from '../engine.ts';
 import { isRecord } from '../incoming.ts';
 import { toServedObject, toStoredJson } from '../object-text.ts';
@@ -22,10 +22,12 @@ export async function evict(engine: Engine, call: Call): Promise<ApiResponse> {
   const stored = findForWrite(engine, call, 'update');
   const options = deleteOptionsIn(isRecord(value['deleteOptions']) ? value['deleteOptions'] : {});
   const dryRun = isTrial || options.dryRun;
+  // Before anything is written: an eviction that is refused leaves no trace.
+  checkDelete(engine, call, stored, { ...options, dryRun });
   const pod = toServedObject(stored) as Pod;
   await takeFromBudget(engine, pod, dryRun);
   const marked = dryRun ? stored : await markDisrupted(engine, stored, pod);
-  await deleteObject(engine, call, marked, { ...options, dryRun });
+  await deleteChecked(engine, call, marked, { ...options, dryRun });
   return respondJson(201, success({ code: 201 }), call.wanted);
 }
 

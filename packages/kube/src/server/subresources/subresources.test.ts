@@ -84,6 +84,49 @@ test('an eviction asks the disruption budgets', async () => {
   assert.equal(options.store.get('/pods/default/p'), undefined);
 });
 
+for (const [name, given, body, status] of [
+  ['precondition', {}, { deleteOptions: { preconditions: { uid: 'another' } } }, 409],
+  [
+    'policy of the replica',
+    {
+      replica: {
+        writePolicy: ({ verb }) =>
+          verb === 'delete' ? new StatusError(503, 'ServiceUnavailable', 'cut off') : 'allow',
+        forward: () => assert.fail('nothing is forwarded'),
+      },
+    },
+    {},
+    503,
+  ],
+  [
+    'admission',
+    {
+      admission: [
+        {
+          name: 'keeps-pods',
+          admit: (_engine, { operation }) => {
+            if (operation === 'DELETE') throw new StatusError(403, 'Forbidden', 'pods stay');
+          },
+        },
+      ],
+    },
+    {},
+    403,
+  ],
+] as const satisfies readonly (readonly [string, Partial<ApiServerOptions>, object, number])[])
+  test(`an eviction that the ${name} refuses leaves no mark and takes nothing from the budget`, async () => {
+    const { ask, options } = await withPod({ nodeName: 'n1' }, given);
+    await ask('PATCH', `${PODS}/p/status`, { body: { status: { phase: 'Running' } }, headers: MERGE });
+    const budget = { metadata: { name: 'b' }, spec: { minAvailable: 1, selector: { matchLabels: { app: 'web' } } } };
+    const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
+    assert.equal((await ask('POST', budgets, { body: budget })).status, 201);
+    const allowed = { status: { disruptionsAllowed: 1, observedGeneration: 1 } };
+    assert.equal((await ask('PATCH', `${budgets}/b/status`, { body: allowed, headers: MERGE })).status, 200);
+    const before = options.store.revision;
+    assert.equal((await ask('POST', `${PODS}/p/eviction`, { body })).status, status);
+    assert.equal(options.store.revision, before);
+  });
+
 test('ephemeral containers are added to a pod through their own door only', async () => {
   const { ask } = await withPod({ nodeName: 'n1' });
   const body = { spec: { ephemeralContainers: [{ name: 'debug', image: 'host' }], nodeName: 'other' } };
