@@ -13,6 +13,7 @@ import { accessHooks, tokenKeyPaths } from './access.ts';
 import { nodeRestrictionStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
 import { bootstrap } from './bootstrap.ts';
+import { renewCredentials } from './credential-renewal.ts';
 import type { cloudFlags } from './flags.ts';
 import { type Ground, layGround } from './ground.ts';
 import { openHub, type RunningHub } from './hub.ts';
@@ -39,7 +40,6 @@ export interface Cloud {
 
 /** The cloud's own requests: everything is allowed, and the audit log says who it was. */
 const SYSTEM_USER = { username: 'system:skerry-cloud', groups: ['system:masters', 'system:authenticated'] };
-const CREDENTIAL_CHECK_MS = 6 * 3_600_000;
 
 export async function runCloud(options: CloudOptions): Promise<Cloud> {
   await using stack = new AsyncDisposableStack();
@@ -133,12 +133,14 @@ function startWork(ground: Ground, { client, hub, listener, server }: Served, st
   });
   const sweeping = sweepTokens({ client, clock, log, signal });
   const aggregating = runRoleAggregation({ client, clock, log, signal });
-  const renewing = renewCredentials(clock, signal, () => {
-    if (!pki.refresh()) return;
+  // Each turn does all of it: an earlier one may have failed between the new certificates and their use.
+  const renew = () => {
+    pki.refresh();
     listener.setTls(servingTls(pki));
     hub.listener.refreshCertificate();
     writeKubeconfig(ground, server);
-  });
+  };
+  const renewing = renewCredentials({ clock, log, signal, renew });
   stack.defer(async () => {
     stopping.abort();
     await Promise.all([controllers.ended, sweeping, aggregating, renewing]);
@@ -181,15 +183,4 @@ function lateDialer(): NodeDialer & { use(dialer: NodeDialer): void } {
       return current.open(node, request, signal);
     },
   };
-}
-
-async function renewCredentials(clock: Clock, signal: AbortSignal, check: () => void): Promise<void> {
-  try {
-    for (;;) {
-      await clock.sleep(CREDENTIAL_CHECK_MS, signal);
-      check();
-    }
-  } catch {
-    // Aborted: the cloud is stopping.
-  }
 }
