@@ -234,6 +234,18 @@ test('a renewal that was asked for and failed is tried until it works', () =>
     assert.equal(renewals(), 1);
   }));
 
+test('however long the cloud was away, the refusal that says it is back renews at once', () =>
+  check({}, async ({ open, createToken, keep, pass, setReachable, renewals }) => {
+    const keeper = keep(await open({ token: await createToken() }));
+    setReachable(false);
+    await pass(30 * HOUR_MS);
+    setReachable(true);
+    const before = renewals();
+    keeper.renewNow();
+    await pass(1);
+    assert.deepEqual([before, renewals()], [0, 1]);
+  }));
+
 test('many refusals while a renewal fails cause no storm', () =>
   check({}, async ({ open, createToken, keep, pass, revoke, attempts }) => {
     const keeper = keep(await open({ token: await createToken() }));

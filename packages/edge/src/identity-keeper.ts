@@ -110,11 +110,14 @@ export function keepIdentity(options: KeeperOptions): IdentityKeeper {
   return keeper;
 }
 
+type Outcome = 'renewed' | 'refused' | 'unreachable';
+
 class Keeper implements IdentityKeeper {
   readonly #options: KeeperOptions;
   current: NodeIdentity;
   #wake = new AbortController();
   #isWanted = false;
+  #isRefused = false;
   // How far this machine's clock is ahead of the cloud's signed time: with a wrong clock every certificate would look due.
   #clockOffsetMs = 0;
 
@@ -131,13 +134,15 @@ class Keeper implements IdentityKeeper {
   async run(): Promise<void> {
     const { signal } = this.#options;
     for (let failures = 0; !signal.aborted; ) {
-      await this.#sleepUntilDue(failures);
+      const isWoken = await this.#sleepUntilDue(failures);
       if (signal.aborted) return;
       if (!this.#isWanted && this.#dueIn() > 0) continue;
       this.#isWanted = false;
-      const isRenewed = await this.#renew();
-      failures = isRenewed ? 0 : failures + 1;
-      this.#isWanted ||= !isRenewed;
+      this.#wake = new AbortController();
+      const outcome = await this.#renew();
+      this.#isRefused = outcome === 'refused';
+      failures = outcome === 'renewed' ? 0 : isWoken ? 1 : failures + 1;
+      this.#isWanted ||= outcome !== 'renewed';
     }
   }
 
@@ -146,17 +151,21 @@ class Keeper implements IdentityKeeper {
     return nextRenewal(certificateFromPem(this.current.certificatePem), now);
   }
 
-  async #sleepUntilDue(failures: number): Promise<void> {
+  /** Resolves to whether it was woken before its time. */
+  async #sleepUntilDue(failures: number): Promise<boolean> {
     const { clock, signal } = this.#options;
-    this.#wake = new AbortController();
     const pause =
       failures > 0 ? backoffDelay(RETRY, failures - 1) : this.#isWanted ? 0 : Math.min(this.#dueIn(), LONGEST_SLEEP_MS);
-    // After a failure only time helps: what woke us may be the very refusal that renewal could not mend.
-    const wakes = failures > 0 ? [signal] : [signal, this.#wake.signal];
-    await clock.sleep(pause, AbortSignal.any(wakes)).catch(() => {});
+    // After a refusal only time helps: what wakes us may be the very refusal that renewal could not mend.
+    // A cloud that was away and now refuses the link is back, and has not refused the renewal yet.
+    const wakes = this.#isRefused ? [signal] : [signal, this.#wake.signal];
+    return clock.sleep(pause, AbortSignal.any(wakes)).then(
+      () => false,
+      () => true,
+    );
   }
 
-  async #renew(): Promise<boolean> {
+  async #renew(): Promise<Outcome> {
     const { clock, directory, log, onRenewed, door = nodeDoor({ clock }) } = this.#options;
     try {
       const { identity, cloudTime } = await renewIdentity({ door, identity: this.current });
@@ -165,10 +174,10 @@ class Keeper implements IdentityKeeper {
       this.#clockOffsetMs = clock.now() - cloudTime;
       log.info({ node: identity.node, clockOffsetMs: this.#clockOffsetMs }, 'certificate renewed');
       onRenewed();
-      return true;
+      return 'renewed';
     } catch (error) {
       log.warn({ error: messageOf(error) }, 'certificate not renewed');
-      return false;
+      return hasCode(error, 'SECURITY_CLOUD_UNREACHABLE') ? 'unreachable' : 'refused';
     }
   }
 }
