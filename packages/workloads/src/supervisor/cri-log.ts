@@ -1,5 +1,7 @@
 /** Container logs as CRI has them, `TIME STREAM F|P TEXT`, cut to size and rotated. The file name is the reader's contract. */
-import { closeSync, fstatSync, openSync, renameSync, rmSync, write } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, write } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Logger, messageOf } from '@skerry/base';
 import type { LogSpec } from './protocol.ts';
 
 export type LogStream = 'stdout' | 'stderr';
@@ -71,8 +73,13 @@ export class LogWriter {
   readonly #spec: LogSpec;
   readonly #stamp: () => string;
   readonly #splitters = { stdout: new LineSplitter('stdout'), stderr: new LineSplitter('stderr') };
-  #file: number;
-  #fileBytes: number;
+  readonly #log: Pick<Logger, 'warn'> | undefined;
+  /** Undefined until the first line, and while the file cannot be opened. */
+  #file: number | undefined;
+  #fileBytes = 0;
+  #rotationFails = false;
+  /** Lines lost since the file could last be opened. */
+  #dropped = 0;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #writing = false;
@@ -80,10 +87,17 @@ export class LogWriter {
   #idle: (() => void)[] = [];
   #onRoom: (() => void) | undefined;
 
-  constructor(spec: LogSpec, now: () => number) {
+  constructor(spec: LogSpec, now: () => number, log?: Pick<Logger, 'warn'>) {
     this.#spec = spec;
     this.#stamp = stamper(now);
-    this.#file = openSync(spec.path, 'a', 0o640);
+    this.#log = log;
+  }
+
+  /** Makes the file and its directory now and not with the first line; throws when that cannot be done. */
+  open(): void {
+    if (this.#file !== undefined) return;
+    mkdirSync(dirname(this.#spec.path), { recursive: true, mode: 0o750 });
+    this.#file = openSync(this.#spec.path, 'a', 0o640);
     this.#fileBytes = fstatSync(this.#file).size;
   }
 
@@ -111,7 +125,13 @@ export class LogWriter {
     this.#enqueue(this.#splitters.stdout.finish(this.#stamp));
     this.#enqueue(this.#splitters.stderr.finish(this.#stamp));
     if (this.#writing) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    closeSync(this.#file);
+    this.#closeFile();
+    if (this.#dropped > 0) this.#log?.warn({ path: this.#spec.path, lines: this.#dropped }, 'log lines lost');
+  }
+
+  #closeFile(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 
   #enqueue(lines: readonly Buffer[]): void {
@@ -124,11 +144,16 @@ export class LogWriter {
 
   #writeNext(): void {
     const chunk = this.#takeChunk();
-    this.#rotateFor(chunk.length);
     this.#writing = true;
+    this.#rotateFor(chunk.length);
+    const file = this.#openOrDrop(chunk);
+    if (file === undefined) {
+      setImmediate(() => this.#afterWrite(chunk.length));
+      return;
+    }
     this.#fileBytes += chunk.length;
     // A full disk must not stop the process: the lines are lost, as they are with every container runtime.
-    write(this.#file, chunk, () => this.#afterWrite(chunk.length));
+    write(file, chunk, () => this.#afterWrite(chunk.length));
   }
 
   /** Whole lines up to the size of a file, so that one flush never makes a file twice as large as allowed. */
@@ -161,10 +186,35 @@ export class LogWriter {
 
   #rotateFor(bytes: number): void {
     if (this.#fileBytes === 0 || this.#fileBytes + bytes <= this.#spec.maxBytes) return;
-    closeSync(this.#file);
-    rotateFiles(this.#spec);
-    this.#file = openSync(this.#spec.path, 'a', 0o640);
+    try {
+      rotateFiles(this.#spec);
+    } catch (error) {
+      // Better a file that is too large than a container without a log.
+      if (!this.#rotationFails) this.#warn(error, 'log cannot be rotated');
+      this.#rotationFails = true;
+      return;
+    }
+    this.#rotationFails = false;
+    this.#closeFile();
     this.#fileBytes = 0;
+  }
+
+  /** A log that cannot be opened costs its lines, told once, and never the process or the supervisor. */
+  #openOrDrop(chunk: Buffer): number | undefined {
+    try {
+      this.open();
+    } catch (error) {
+      if (this.#dropped === 0) this.#warn(error, 'log cannot be opened; its lines are lost');
+      for (const byte of chunk) if (byte === NEWLINE) this.#dropped++;
+      return undefined;
+    }
+    if (this.#dropped > 0) this.#log?.warn({ path: this.#spec.path, lines: this.#dropped }, 'log lines lost');
+    this.#dropped = 0;
+    return this.#file;
+  }
+
+  #warn(error: unknown, text: string): void {
+    this.#log?.warn({ path: this.#spec.path, error: messageOf(error) }, text);
   }
 }
 

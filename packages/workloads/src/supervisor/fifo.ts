@@ -6,10 +6,13 @@ import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, readdirSync, renameSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Clock } from '@skerry/base';
 import type { LaunchSpec } from './protocol.ts';
 
 /** Node cannot make a FIFO, and starting mkfifo for each would cost as much as starting the process: they are made in advance. */
 const SPARE_FIFOS = 64;
+/** How long the end of a process waits for the last of its output. */
+const DRAIN_MS = 1000;
 const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 
 export type StreamName = 'stdin' | 'stdout' | 'stderr';
@@ -116,4 +119,27 @@ function quiet(socket: Socket): Socket {
   // A broken pipe ends the stream; the process's own exit says the rest.
   socket.on('error', () => socket.destroy());
   return socket;
+}
+
+export function destroyStreams(streams: Streams | undefined): void {
+  streams?.stdin?.destroy();
+  streams?.stdout.destroy();
+  streams?.stderr?.destroy();
+}
+
+/** Waits for the last of what was written, but no longer than `DRAIN_MS`. */
+export async function drainOutputs({ stdout, stderr }: Streams, clock: Clock): Promise<void> {
+  const outputs = stderr === undefined ? [stdout] : [stdout, stderr];
+  const ends = outputs.map((stream) =>
+    stream.closed || stream.readableEnded
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => {
+          stream.once('end', resolve);
+          stream.once('close', resolve);
+        }),
+  );
+  const cancelled = new AbortController();
+  const timeout = clock.sleep(DRAIN_MS, cancelled.signal).catch(() => {});
+  await Promise.race([Promise.all(ends), timeout]);
+  cancelled.abort();
 }

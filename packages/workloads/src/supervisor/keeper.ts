@@ -1,14 +1,21 @@
 /** Keeps processes: starts them, reads their output, notes their end, and takes over those that an earlier supervisor started. */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { dirname } from 'node:path';
 import type { Clock, Logger, Timer } from '@skerry/base';
 import { type Cgroups, groupOf } from './cgroup.ts';
 import { LogWriter } from './cri-log.ts';
 import { errors } from './errors.ts';
-import { type FifoPool, makeStreams, openOutputs, openStdin, type Streams } from './fifo.ts';
+import {
+  destroyStreams,
+  drainOutputs,
+  type FifoPool,
+  makeStreams,
+  openOutputs,
+  openStdin,
+  type Streams,
+} from './fifo.ts';
 import { killHolders } from './holders.ts';
-import { isAlive, type PinnedNamespace, pinMountNamespace, signalProcess } from './identity.ts';
+import { isAlive, type PinnedNamespace, pinMountNamespace, readEnvironment, signalProcess } from './identity.ts';
 import { launch } from './launch.ts';
 import { killTree, measureTrees, type ProcessTree } from './process-tree.ts';
 import type { ExitInfo, FurtherCommand, LaunchSpec, ProcessRecord, StartRequest, Usage } from './protocol.ts';
@@ -16,8 +23,9 @@ import type { RecordStore, StoredRecord } from './records.ts';
 import { handoverFile, resizeTerminal, type SelfCommand, withTerminal } from './tty.ts';
 
 const ADOPTED_POLL_MS = 250;
-/** How long the end of a process waits for the last of its output. */
-const DRAIN_MS = 1000;
+/** A full disk may have room again; the end of a process is written down then. */
+const SAVE_RETRY_MS = 5000;
+const MAX_SAVE_RETRIES = 720;
 const MAX_PROCESSES = 4096;
 const ID_FORMAT = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
@@ -43,7 +51,7 @@ interface Kept {
   /** Only where there is no control group to hold the tree together. */
   namespace?: PinnedNamespace;
   readonly listeners: Set<OutputListener>;
-  /** Resolves once the end is on disk. */
+  /** Resolves once the end is on disk, or the disk has refused it for now. */
   readonly ended: PromiseWithResolvers<void>;
 }
 
@@ -61,7 +69,13 @@ export class Keeper {
       log.info({ id, ended: killHolders(directory) }, 'start that nobody was told of undone');
       cgroups?.remove(id);
     };
-    for (const record of records.readAll(unfinished)) this.#takeOver(record);
+    for (const record of records.readAll(unfinished)) {
+      try {
+        this.#takeOver(record);
+      } catch (error) {
+        log.error({ id: record.id, error }, 'process cannot be taken over');
+      }
+    }
     this.#schedulePoll();
   }
 
@@ -83,8 +97,7 @@ export class Keeper {
     try {
       return await started;
     } catch (error) {
-      this.#options.cgroups?.remove(id);
-      this.#options.records.remove(id);
+      this.#undo(id);
       throw error;
     } finally {
       this.#starting.delete(id);
@@ -102,7 +115,7 @@ export class Keeper {
     signalProcess(record.main, this.#options.bootId, signal);
   }
 
-  /** Ends the process and everything it started. Resolves once its end is on disk. */
+  /** Ends the process and everything it started. Resolves once its end is on disk, or the disk has refused it. */
   async kill(id: string): Promise<ProcessRecord> {
     const kept = this.#find(id);
     if (kept.record.exit === undefined) {
@@ -169,9 +182,20 @@ export class Keeper {
   }
 
   async #start(request: StartRequest): Promise<ProcessRecord> {
+    const directory = this.#options.records.makeDirectory(request.id);
+    const writer = this.#writerOf(request);
+    writer.open();
+    try {
+      return await this.#launch(request, directory, writer);
+    } catch (error) {
+      await writer.close();
+      throw error;
+    }
+  }
+
+  async #launch(request: StartRequest, directory: string, writer: LogWriter): Promise<ProcessRecord> {
     const { records, fifos, cgroups, bootId, clock, self } = this.#options;
     const { id } = request;
-    const directory = records.makeDirectory(id);
     cgroups?.create(id, request.limits ?? {});
     await makeStreams(fifos, directory, request);
     const spec = request.tty ? withTerminal(request, handoverFile(id), self) : request;
@@ -193,8 +217,14 @@ export class Keeper {
       ...(request.stdinOnce ? { stdinOnce: true } : {}),
       ...(request.tty ? { tty: true } : {}),
     };
-    records.write(record);
-    const kept = this.#keep(record, streams);
+    try {
+      records.write(record);
+    } catch (error) {
+      destroyStreams(streams);
+      await killTree({ id, main }, cgroups, clock);
+      throw error;
+    }
+    const kept = this.#keep(record, writer, streams);
     kept.env = request.env;
     exited
       .then((code) => this.#finish(kept, { code, finishedAt: clock.now() }))
@@ -202,60 +232,76 @@ export class Keeper {
     return published(record);
   }
 
-  #keep(record: StoredRecord, streams: Streams): Kept {
-    mkdirSync(dirname(record.log.path), { recursive: true, mode: 0o750 });
-    const writer = new LogWriter(record.log, () => this.#options.clock.now());
-    const kept: Kept = { record, streams, writer, listeners: new Set(), ended: Promise.withResolvers() };
+  /** Ends what a failed start left, so that the next one does not add to it. */
+  #undo(id: string): void {
+    const { records, cgroups } = this.#options;
+    const directory = records.directoryOf(id);
+    if (existsSync(directory)) killHolders(directory);
+    cgroups?.remove(id);
+    records.remove(id);
+  }
+
+  #writerOf({ log }: Pick<StoredRecord, 'log'>): LogWriter {
+    return new LogWriter(log, () => this.#options.clock.now(), this.#options.log);
+  }
+
+  #keep(record: StoredRecord, writer: LogWriter, streams?: Streams): Kept {
+    const opened = streams === undefined ? {} : { streams };
+    const kept: Kept = { record, ...opened, writer, listeners: new Set(), ended: Promise.withResolvers() };
     this.#kept.set(record.id, kept);
     if (this.#options.cgroups === undefined && record.monitor !== undefined) pin(kept);
-    pump(kept, 'stdout', streams.stdout, writer);
-    if (streams.stderr !== undefined) pump(kept, 'stderr', streams.stderr, writer);
+    if (streams !== undefined) pump(kept, 'stdout', streams.stdout, writer);
+    if (streams?.stderr !== undefined) pump(kept, 'stderr', streams.stderr, writer);
     return kept;
   }
 
+  /** Whatever fails on the way, the end is told: a process that nobody hears of would run for ever. */
   async #finish(kept: Kept, exit: ExitInfo): Promise<void> {
-    const { cgroups, clock, records } = this.#options;
     const { id } = kept.record;
-    const isOutOfMemory = exit.code === 137 && cgroups?.isOutOfMemory(id) === true;
+    const isOutOfMemory = exit.code === 137 && this.#options.cgroups?.isOutOfMemory(id) === true;
+    await this.#release(kept).catch((error: unknown) =>
+      this.#options.log.error({ id, error }, 'what an ended process left could not be cleared'),
+    );
+    kept.record = { ...kept.record, exit: isOutOfMemory ? { ...exit, reason: 'OOMKilled' } : exit };
+    this.#adopted.delete(kept);
+    this.#save(kept);
+    kept.ended.resolve();
+    this.#options.onExit(published(kept.record));
+  }
+
+  /** Writes an end down; when the disk refuses, again later while the process is still known. */
+  #save(kept: Kept, retries = MAX_SAVE_RETRIES): void {
+    const { clock, log, records } = this.#options;
+    const { id } = kept.record;
+    if (this.#kept.get(id) !== kept) return;
+    try {
+      records.write(kept.record);
+    } catch (error) {
+      if (retries === MAX_SAVE_RETRIES) log.error({ id, error }, 'end of process not recorded');
+      if (retries > 0) clock.after(SAVE_RETRY_MS, () => this.#save(kept, retries - 1), { unref: true });
+    }
+  }
+
+  async #release(kept: Kept): Promise<void> {
+    const { cgroups, clock } = this.#options;
+    const { id } = kept.record;
     // Like a container: when its first process ends, whatever it left behind ends with it.
     await killTree(treeOf(kept), cgroups, clock);
     kept.namespace?.release();
     rmSync(handoverFile(id), { force: true });
-    await this.#drain(kept);
+    if (kept.streams !== undefined) await drainOutputs(kept.streams, clock);
     destroyStreams(kept.streams);
     await kept.writer?.close();
     delete kept.streams;
     delete kept.writer;
     delete kept.env;
     delete kept.namespace;
-    kept.record = { ...kept.record, exit: isOutOfMemory ? { ...exit, reason: 'OOMKilled' } : exit };
-    records.write(kept.record);
     cgroups?.remove(id);
-    this.#adopted.delete(kept);
-    kept.ended.resolve();
-    this.#options.onExit(published(kept.record));
-  }
-
-  async #drain({ streams }: Kept): Promise<void> {
-    if (streams === undefined) return;
-    const outputs = [streams.stdout, streams.stderr].filter((stream) => stream !== undefined);
-    const ends = outputs.map((stream) =>
-      stream.closed || stream.readableEnded
-        ? Promise.resolve()
-        : new Promise<void>((resolve) => {
-            stream.once('end', resolve);
-            stream.once('close', resolve);
-          }),
-    );
-    const cancelled = new AbortController();
-    const timeout = this.#options.clock.sleep(DRAIN_MS, cancelled.signal).catch(() => {});
-    await Promise.race([Promise.all(ends), timeout]);
-    cancelled.abort();
   }
 
   /** A record of an earlier supervisor: it runs on, it ended meanwhile, or it ended with the machine. */
   #takeOver(record: StoredRecord): void {
-    const { bootId, records, log } = this.#options;
+    const { bootId, log } = this.#options;
     if (record.exit === undefined && isAlive(record.monitor ?? record.main, bootId)) {
       this.#adopt(record);
       return;
@@ -265,17 +311,26 @@ export class Keeper {
     kept.ended.resolve();
     this.#kept.set(record.id, kept);
     if (record.exit === undefined) {
-      records.write(kept.record);
+      this.#save(kept);
       log.info({ id: record.id, code: exit.code, reason: exit.reason }, 'process ended without a supervisor');
     }
   }
 
   #adopt(record: StoredRecord): void {
-    const directory = this.#options.records.directoryOf(record.id);
-    const stdin = openStdin(directory, record);
-    const streams = { ...(stdin === undefined ? {} : { stdin }), ...openOutputs(directory, record) };
-    this.#adopted.add(this.#keep(record, streams));
+    this.#adopted.add(this.#keep(record, this.#writerOf(record), this.#reopenStreams(record)));
     this.#options.log.info({ id: record.id, pid: record.main.pid }, 'process adopted');
+  }
+
+  /** Undefined when its pipes are gone: it can still be seen and ended. */
+  #reopenStreams(record: StoredRecord): Streams | undefined {
+    const directory = this.#options.records.directoryOf(record.id);
+    try {
+      const stdin = openStdin(directory, record);
+      return { ...(stdin === undefined ? {} : { stdin }), ...openOutputs(directory, record) };
+    } catch (error) {
+      this.#options.log.error({ id: record.id, error }, 'output of an adopted process is lost');
+      return undefined;
+    }
   }
 
   #lostExit(record: StoredRecord): ExitInfo {
@@ -331,17 +386,6 @@ function published({ launch: _launch, ...record }: StoredRecord): ProcessRecord 
   return record;
 }
 
-/** The environment the process began with, but for what the prefix sets itself once privileges are gone. */
-function readEnvironment(pid: number, prefix: readonly string[]): Record<string, string> {
-  try {
-    const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
-    const own = entries.filter((entry) => !prefix.includes(entry));
-    return Object.fromEntries(own.map((entry) => [entry.split('=', 1)[0] ?? '', entry.slice(entry.indexOf('=') + 1)]));
-  } catch {
-    return {};
-  }
-}
-
 /** From the pipe into the log, and to whoever is attached; a slow disk holds the process back, a slow reader does not. */
 function pump(kept: Kept, name: 'stdout' | 'stderr', stream: Socket, writer: LogWriter): void {
   stream.on('data', (chunk: Buffer) => {
@@ -351,10 +395,4 @@ function pump(kept: Kept, name: 'stdout' | 'stderr', stream: Socket, writer: Log
     stream.pause();
     writer.onRoom(() => stream.resume());
   });
-}
-
-function destroyStreams(streams: Streams | undefined): void {
-  streams?.stdin?.destroy();
-  streams?.stdout.destroy();
-  streams?.stderr?.destroy();
 }

@@ -9,7 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { LaunchSpec, ProcessRecord } from './protocol.ts';
@@ -42,9 +42,12 @@ export class RecordStore {
   write(record: StoredRecord): void {
     const path = join(this.directoryOf(record.id), 'record.json');
     const file = openSync(`${path}.new`, 'w', 0o600);
-    writeSync(file, JSON.stringify(record));
-    if (record.exit !== undefined) fsyncSync(file);
-    closeSync(file);
+    try {
+      writeFileSync(file, JSON.stringify(record));
+      if (record.exit !== undefined) fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
     renameSync(`${path}.new`, path);
   }
 

@@ -80,6 +80,30 @@ test('a log is rotated by size and kept by count', () =>
     );
   }));
 
+test('a log whose directory is gone at rotation is made anew', () =>
+  within(async (directory) => {
+    const path = join(directory, 'pod', '0.log');
+    const writer = new LogWriter({ path, maxBytes: 60, maxFiles: 2 }, () => 0);
+    writer.append('stdout', Buffer.from('before\n'));
+    rmSync(join(directory, 'pod'), { recursive: true });
+    writer.append('stdout', Buffer.from('after\n'));
+    await writer.close();
+    assert.match(readFileSync(path, 'utf8'), /after\n$/);
+  }));
+
+test('a log that cannot be opened loses its lines, counted and told once', () =>
+  within(async (directory) => {
+    const path = join(directory, 'pod', '0.log');
+    writeFileSync(join(directory, 'pod'), 'in the way');
+    const told: unknown[] = [];
+    const log = { warn: (facts: object, text: string) => told.push({ text, ...facts }) };
+    const writer = new LogWriter({ path, maxBytes: 60, maxFiles: 2 }, () => 0, log);
+    for (let line = 0; line < 5; line++) writer.append('stdout', Buffer.from('lost\n'));
+    await writer.close();
+    assert.equal(told.length, 2);
+    assert.deepEqual(told[1], { text: 'log lines lost', path, lines: 5 });
+  }));
+
 test('Invariant: frames come out as they went in, however the bytes are cut', () => {
   const frames = fc.array(fc.tuple(fc.nat(255), fc.uint8Array({ maxLength: 50 })), { maxLength: 10 });
   fc.assert(

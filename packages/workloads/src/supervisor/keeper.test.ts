@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { silentLogger, systemClock } from '@skerry/base';
+import { FifoPool } from './fifo.ts';
+import { listProcesses, readBootId } from './identity.ts';
+import { Keeper } from './keeper.ts';
+import type { ProcessRecord, StartRequest } from './protocol.ts';
+import { RecordStore, type StoredRecord } from './records.ts';
+
+/** A disk that is full whenever `isFull` says so. */
+class FullDisk extends RecordStore {
+  isFull = false;
+  onRefusal: () => void = () => {};
+
+  override write(record: StoredRecord): void {
+    if (this.isFull) {
+      this.onRefusal();
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    }
+    super.write(record);
+  }
+}
+
+interface Scene {
+  readonly directory: string;
+  readonly disk: FullDisk;
+  readonly exited: Promise<ProcessRecord>;
+  open(): Keeper;
+  request(id: string, script: string): StartRequest;
+}
+
+async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-keeper-'));
+  const disk = new FullDisk(join(directory, 'processes'));
+  const { promise: exited, resolve: onExit } = Promise.withResolvers<ProcessRecord>();
+  const log = silentLogger;
+  const fifos = new FifoPool(join(directory, 'spare'));
+  const self = { node: process.execPath, options: [], main: '' };
+  const shared = { records: disk, fifos, cgroups: undefined, bootId: readBootId(), clock: systemClock, log, self };
+  const keepers: Keeper[] = [];
+  const open = () => {
+    const keeper = new Keeper({ ...shared, onExit });
+    keepers.push(keeper);
+    return keeper;
+  };
+  const request = (id: string, script: string): StartRequest => ({
+    id,
+    labels: {},
+    argv: ['sh', '-c', script],
+    env: { PATH: '/usr/bin:/bin' },
+    log: { path: join(directory, 'logs', `${id}.log`), maxBytes: 1 << 20, maxFiles: 2 },
+  });
+  try {
+    await story({ directory, disk, exited, open, request });
+  } finally {
+    for (const keeper of keepers) keeper.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+test('an end that the disk refuses is told all the same, and whoever kills is answered', () =>
+  check(async ({ disk, exited, open, request }) => {
+    const keeper = open();
+    await keeper.start(request('a', 'sleep 1000'));
+    disk.isFull = true;
+    assert.equal((await keeper.kill('a')).exit?.code, 137);
+    assert.equal((await exited).exit?.code, 137);
+    keeper.remove('a');
+    assert.deepEqual(keeper.list(), []);
+  }));
+
+test('a start whose record cannot be written leaves nothing running', () =>
+  check(async ({ disk, open, request }) => {
+    const keeper = open();
+    disk.isFull = true;
+    let children = 0;
+    disk.onRefusal = () => {
+      children = ownChildren();
+    };
+    await assert.rejects(keeper.start(request('a', 'sleep 1000')), /no space left/);
+    assert.equal(children, 1);
+    assert.equal(ownChildren(), 0);
+    disk.isFull = false;
+    await keeper.start(request('a', 'sleep 1000'));
+    await keeper.kill('a');
+  }));
+
+test('a start whose log cannot be made starts nothing', () =>
+  check(async ({ directory, open, request }) => {
+    const keeper = open();
+    writeFileSync(join(directory, 'logs'), 'in the way');
+    await assert.rejects(keeper.start(request('a', 'sleep 1000')), /logs/);
+    assert.equal(ownChildren(), 0);
+    assert.deepEqual(keeper.list(), []);
+  }));
+
+test('a record that cannot be taken over does not end the others, nor does a lost log', () =>
+  check(async ({ directory, disk, open, request }) => {
+    await open().start(request('good', 'sleep 1000'));
+    rmSync(join(directory, 'logs'), { recursive: true });
+    writeFileSync(join(directory, 'logs'), 'in the way');
+    mkdirSync(disk.directoryOf('bad'));
+    writeFileSync(join(disk.directoryOf('bad'), 'record.json'), '{"id":"bad"}');
+    const next = open();
+    assert.deepEqual(
+      next.list().map(({ id, exit }) => ({ id, exit })),
+      [{ id: 'good', exit: undefined }],
+    );
+    await next.kill('good');
+  }));
+
+function ownChildren(): number {
+  return listProcesses().filter(({ parent, state }) => parent === process.pid && state !== 'Z').length;
+}
