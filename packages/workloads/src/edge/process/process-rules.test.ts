@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -206,4 +206,25 @@ test('a pod keeps its uid over restarts, and a freed one rests', () => {
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+function checkDamaged(text: string): void {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-uids-'));
+  try {
+    const file = join(directory, 'uids.json');
+    writeFileSync(file, text);
+    const uid = new UidRange(file).take('a');
+    assert.ok(uid >= FIRST_POD_UID + 32_768, 'far from what the lost table gave out');
+    assert.equal(new UidRange(file).take('a'), uid);
+    assert.equal(readFileSync(`${file}.damaged`, 'utf8'), text);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+test('a damaged table of uids is set aside, and the agent starts', () => {
+  checkDamaged('');
+  checkDamaged('{"a":1');
+  checkDamaged('null');
+  checkDamaged('{"a":"1"}');
 });

@@ -70,7 +70,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const tools = options.tools ?? findTools();
   makeTerminationPoint(DEFAULT_TERMINATION_LOG);
-  const uids = new UidRange(join(options.directory, 'uids.json'));
+  const uids = new UidRange(join(options.directory, 'uids.json'), options.log);
   const { agent } = options;
   const ownUid = (pod: Pod) => (agent.uid === 0 ? uids.take(pod.metadata.uid ?? '') : agent.uid);
   const listeners = new Set<(snapshot: ContainerSnapshot) => void>();

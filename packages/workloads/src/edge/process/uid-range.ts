@@ -1,5 +1,16 @@
 /** A uid for each pod, the same one over restarts of the agent and the machine: files a pod wrote stay its own. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { type Logger, messageOf } from '@skerry/base';
 
 /** Far from people (1000…), subordinate ids (100000…) and what systemd hands out (up to 1879048191). */
 export const FIRST_POD_UID = 1_900_000_000;
@@ -8,11 +19,13 @@ const POD_UIDS = 65_536;
 export class UidRange {
   readonly #file: string;
   readonly #taken: Map<string, number>;
+  /** In use by pods of a table that was lost. */
+  #avoided: ReadonlySet<number> = new Set();
   #next = 0;
 
-  constructor(file: string) {
+  constructor(file: string, log?: Pick<Logger, 'error'>) {
     this.#file = file;
-    this.#taken = new Map(Object.entries(readTable(file)));
+    this.#taken = new Map(Object.entries(this.#read(log)));
     for (const offset of this.#taken.values()) this.#next = Math.max(this.#next, offset + 1);
   }
 
@@ -35,7 +48,7 @@ export class UidRange {
     const taken = new Set(this.#taken.values());
     for (let step = 0; step < POD_UIDS; step++) {
       const offset = (this.#next + step) % POD_UIDS;
-      if (taken.has(offset)) continue;
+      if (taken.has(offset) || this.#avoided.has(offset)) continue;
       this.#next = offset + 1;
       return offset;
     }
@@ -43,16 +56,50 @@ export class UidRange {
   }
 
   #save(): void {
-    writeFileSync(`${this.#file}.new`, JSON.stringify(Object.fromEntries(this.#taken)), { mode: 0o600 });
+    const file = openSync(`${this.#file}.new`, 'w', 0o600);
+    try {
+      writeFileSync(file, JSON.stringify(Object.fromEntries(this.#taken)));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
     renameSync(`${this.#file}.new`, this.#file);
+  }
+
+  /** A damaged table is set aside. What it held is unknown, so the new one begins far up, past what runs. */
+  #read(log: Pick<Logger, 'error'> | undefined): Record<string, number> {
+    try {
+      return readTable(this.#file);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      const aside = `${this.#file}.damaged`;
+      renameSync(this.#file, aside);
+      log?.error({ file: this.#file, aside, error: messageOf(error) }, 'table of pod uids is damaged; begun anew');
+      this.#avoided = runningOffsets();
+      this.#next = randomInt(POD_UIDS / 2, POD_UIDS);
+      return {};
+    }
   }
 }
 
 function readTable(file: string): Record<string, number> {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, number>;
+    const table: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (isTable(table)) return table;
+    throw new SyntaxError('not a table of pod uids');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;
   }
+}
+
+function isTable(value: unknown): value is Record<string, number> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((offset) => Number.isInteger(offset) && offset >= 0 && offset < POD_UIDS);
+}
+
+function runningOffsets(): Set<number> {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const offsets = pids.map((pid) => (statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0) - FIRST_POD_UID);
+  return new Set(offsets.filter((offset) => offset >= 0 && offset < POD_UIDS));
 }
