@@ -1,5 +1,5 @@
 /** The termination message: what a container wrote to its file, or the end of its log when it failed without. */
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { parseLogLine } from '../streams/log-line.ts';
 import type { Container } from './types.ts';
 
@@ -14,8 +14,8 @@ export async function readLastWords(
   files: { readonly terminationLog: string; readonly log: string },
   exitCode: number,
 ): Promise<string> {
-  const written = await readFile(files.terminationLog).catch(() => Buffer.alloc(0));
-  if (written.length > 0) return written.subarray(0, MAX_MESSAGE_BYTES).toString('utf8');
+  const written = await readHead(files.terminationLog);
+  if (written !== '') return written;
   if (container.terminationMessagePolicy !== 'FallbackToLogsOnError' || exitCode === 0) return '';
   const lines = (await readTail(files.log))
     .split('\n')
@@ -23,6 +23,17 @@ export async function readLastWords(
     .map((line) => parseLogLine(line)?.text ?? '');
   const text = lines.slice(-MAX_LOG_MESSAGE_LINES).join('\n');
   return Buffer.from(text).subarray(-MAX_LOG_MESSAGE_BYTES).toString('utf8');
+}
+
+/** No more than what counts: the container decides how large its file grows. */
+async function readHead(path: string): Promise<string> {
+  try {
+    await using file = await open(path, 'r');
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_MESSAGE_BYTES), 0, MAX_MESSAGE_BYTES, 0);
+    return buffer.subarray(0, bytesRead).toString('utf8');
+  } catch {
+    return '';
+  }
 }
 
 async function readTail(path: string): Promise<string> {
