@@ -45,6 +45,12 @@ export function makeFolders(paths: EdgePaths): void {
   mkdirSync(paths.pods, { recursive: true, mode: 0o711 });
 }
 
+/** What no container of this node may see, whether it is there yet or not. `keys`: the file that seals, or its directory. */
+export function hiddenPaths(paths: EdgePaths, keys: string): string[] {
+  const { identity, pki, supervisor, replica, kubeconfig } = paths;
+  return [identity, pki, supervisor, replica, `${replica}-wal`, `${replica}-shm`, kubeconfig, keys];
+}
+
 /** The one node that lives in the directory; an error with the choice when there are several. */
 export function onlyNode(dataDir: string): string | undefined {
   const folder = join(dataDir, 'edge');

@@ -40,9 +40,10 @@ export async function openNodePods({
   isConnected,
 }: NodePodsOptions): Promise<NodePods> {
   const { node, paths, flags, pki, replica, access, level, supervisor, version, clock, log } = ground;
+  const keys = flags['key-file'] ?? ground.keyDir;
   const nodeIps = createHostAddresses(clock);
   const containerdSocket = flags['containerd-socket'];
-  const runtimes = await openRuntimes({ paths, node, nodeIps, supervisor, containerdSocket, clock, log });
+  const runtimes = await openRuntimes({ paths, keys, node, nodeIps, supervisor, containerdSocket, clock, log });
   const shared = { client, nodeName: node, clock, log, runtimes: runtimes.all, nodeIps };
   const leaseMs = flags['node-lease-duration'];
   const reporter = createNodeReporter({ ...shared, directory: paths.home, version: `v${version}`, leaseMs });

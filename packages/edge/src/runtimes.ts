@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, EDGE_HEAP_FLAGS, type Logger, messageOf } from '@skerry/base';
 import { createProcessRuntime, ensureSupervisor, type ProcessRuntime, type Runtimes } from '@skerry/workloads/edge';
-import type { EdgePaths } from './data-dir.ts';
+import { type EdgePaths, hiddenPaths } from './data-dir.ts';
 
 /** A node with containers waits so long for a container runtime that comes up beside it, as after a reboot. */
 const PATIENCE_MS = 30_000;
@@ -13,6 +13,8 @@ const LOOK_MS = 100;
 
 export interface RuntimesOptions {
   readonly paths: EdgePaths;
+  /** The file that seals, or its directory. */
+  readonly keys: string;
   readonly node: string;
   readonly nodeIps: () => readonly string[];
   /** The supervisor's bundle. */
@@ -44,7 +46,15 @@ export async function openRuntimes(options: RuntimesOptions): Promise<NodeRuntim
   };
 }
 
-function openProcesses({ paths, node, nodeIps, supervisor, clock, log }: RuntimesOptions): Promise<ProcessRuntime> {
+function openProcesses({
+  paths,
+  keys,
+  node,
+  nodeIps,
+  supervisor,
+  clock,
+  log,
+}: RuntimesOptions): Promise<ProcessRuntime> {
   const { uid, gid } = userInfo();
   const command = [process.execPath, ...EDGE_HEAP_FLAGS, supervisor];
   return createProcessRuntime({
@@ -54,7 +64,7 @@ function openProcesses({ paths, node, nodeIps, supervisor, clock, log }: Runtime
     log,
     agent: { uid, gid, groups: process.getgroups?.() ?? [] },
     nodeIps,
-    hidden: [paths.identity, paths.pki, paths.supervisor, join(paths.home, 'replica.db'), paths.kubeconfig],
+    hidden: hiddenPaths(paths, keys),
   });
 }
 
