@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { Authenticator, Authorizer, ResourceRow } from '@skerry/api';
 import { type Clock, messageOf } from '@skerry/base';
+import { isAtNode } from '@skerry/kube/replica';
 import type { AccessHooks, ApiResponse, ExtraPath } from '@skerry/kube/server';
 import { formatKey, type Store, type StoreKey } from '@skerry/kube/store';
 import type { Certificate, Pki } from '@skerry/security/pki';
@@ -14,6 +15,7 @@ import {
   createRbacAuthorizer,
   impersonate,
   mastersAuthorizer,
+  type ObjectKey,
   type PolicyCache,
   type RbacAuthorizer,
   reviewRules,
@@ -63,7 +65,8 @@ export function openAccess({ store, pki, clock, concerns, rows, isRevoked }: Acc
   const tokens = createTokenVerifier({ keys: () => keys, clock, isLive: (claims) => isLive(store, claims) });
   const nodes = createNodeAuthorizer({
     concerns: (node, key) => concerns(node, formatKey(key)),
-    isEdgeOrigin: (group, resource) => isEdgeOrigin(rows(), group, resource),
+    isPlaced: (node, key) => isPlaced(store, rows(), node, key),
+    isEdgeOrigin: (group, resource) => rowOf(rows(), group, resource)?.origin === 'edge',
   });
   return {
     policy,
@@ -75,9 +78,16 @@ export function openAccess({ store, pki, clock, concerns, rows, isRevoked }: Acc
   };
 }
 
-function isEdgeOrigin(rows: Iterable<ResourceRow>, group: string, resource: string): boolean {
-  for (const { gvr, origin } of rows) if (gvr.resource === resource && gvr.group === group) return origin === 'edge';
-  return false;
+function isPlaced(store: Store, rows: Iterable<ResourceRow>, node: string, key: ObjectKey): boolean {
+  const row = rowOf(rows, key.group, key.resource);
+  if (row?.nodePath === undefined) return false;
+  const object = readObject(store, key);
+  return object !== undefined && isAtNode(row, object, node);
+}
+
+function rowOf(rows: Iterable<ResourceRow>, group: string, resource: string): ResourceRow | undefined {
+  for (const row of rows) if (row.gvr.resource === resource && row.gvr.group === group) return row;
+  return undefined;
 }
 
 /** What the API server asks beyond yes and no. */

@@ -9,6 +9,7 @@ export {
 } from './edge-write.ts';
 export { answerForwarded, type ForwardedOptions, forwardRequest, type OpenStream } from './forward.ts';
 export { type IncludedEntries, trackIncluded } from './included.ts';
+export { isAtNode } from './links.ts';
 export { openReplica, type Replica, type ReplicaOptions } from './open-replica.ts';
 export { createOutboxSink, type DroppedEntry, type OutboxSinkOptions } from './outbox-sink.ts';
 export { createStateFeed, type StateFeedOptions } from './state-feed.ts';

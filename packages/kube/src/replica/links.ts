@@ -43,6 +43,14 @@ function isDecided(namePath: string): boolean {
   return !namePath.startsWith('status.');
 }
 
+/** Whether the object says itself that it is at the node. */
+export function isAtNode({ nodePath }: ResourceRow, object: KubeObject, node: string): boolean {
+  if (nodePath === undefined) return false;
+  const nodes: string[] = [];
+  collectStrings(object, parseFieldPath(nodePath), nodes);
+  return nodes.includes(node);
+}
+
 /** A relation goes to names only; whether the kind has a namespace is its row's to say. */
 export type IsNamespaced = (group: string, resource: string) => boolean;
 

@@ -16,6 +16,8 @@ export interface ObjectKey {
 export interface NodeAuthorizerOptions {
   /** Whether the object is placed on the node or something placed there refers to it. Synchronous, from a cache. */
   readonly concerns: (node: string, key: ObjectKey) => boolean;
+  /** Whether the object itself says that it is at the node, by its row's `nodePath`: only then is its status the node's to write. */
+  readonly isPlaced: (node: string, key: ObjectKey) => boolean;
   /** Kinds whose objects an edge makes: `origin: edge` in their row. */
   readonly isEdgeOrigin?: (group: string, resource: string) => boolean;
 }
@@ -96,15 +98,13 @@ function mayOnLease(node: string, verb: string, { namespace, name }: Resource): 
   return verb === 'create' || (name === node && (verb === 'get' || verb === 'delete' || WRITE.has(verb)));
 }
 
-/** Creation of mirror pods, deletion, status and eviction are looked at more closely by NodeRestriction, which sees the object. */
+/** Creation of mirror pods, deletion and eviction are looked at more closely by NodeRestriction, which sees the object. */
 function mayOnPods(node: string, verb: string, resource: Resource): boolean {
   switch (resource.subresource) {
     case undefined:
     case '':
       if (verb === 'create' || verb === 'delete') return true;
       return (verb === 'list' || verb === 'watch') && isSelected(resource, 'spec.nodeName', node);
-    case 'status':
-      return WRITE.has(verb);
     case 'eviction':
       return verb === 'create';
     default:
@@ -113,7 +113,7 @@ function mayOnPods(node: string, verb: string, resource: Resource): boolean {
 }
 
 function mayByConcern(
-  { concerns, isEdgeOrigin }: NodeAuthorizerOptions,
+  { concerns, isPlaced, isEdgeOrigin }: NodeAuthorizerOptions,
   node: string,
   verb: string,
   resource: Resource,
@@ -122,10 +122,12 @@ function mayByConcern(
   if (verb === 'create' && !subresource && isEdgeOrigin?.(group, resource.resource)) return true;
   const name = resource.name ?? selectedName(resource);
   if (name === undefined) return false;
+  const key = { group, resource: resource.resource, namespace, name };
+  // What concerns a node is mostly others' as well: a definition, a namespace, a service. Their status is not its to say.
+  if (WRITE.has(verb) && subresource === 'status') return isPlaced(node, key);
   const isRead = READ.has(verb) && !subresource;
-  const isStatus = WRITE.has(verb) && subresource === 'status';
   const isToken = verb === 'create' && subresource === 'token' && resource.resource === 'serviceaccounts';
-  return (isRead || isStatus || isToken) && concerns(node, { group, resource: resource.resource, namespace, name });
+  return (isRead || isToken) && concerns(node, key);
 }
 
 function isSelected(resource: Resource, field: string, value: string): boolean {

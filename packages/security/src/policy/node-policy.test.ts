@@ -12,11 +12,18 @@ const CONCERNS_A = new Set([
   '/pods/shop/mine',
   'devices.skerry.io/devices/shop/mine',
   '/serviceaccounts/shop/mine',
+  '/persistentvolumeclaims/shop/mine',
+  '/services/shop/mine',
+  '/namespaces//shop',
+  'apiextensions.k8s.io/customresourcedefinitions//devices.devices.skerry.io',
 ]);
+const PLACED_AT_A = new Set(['/pods/shop/mine', 'devices.skerry.io/devices/shop/mine']);
 
 const authorizer = createNodeAuthorizer({
   concerns: (node, { group, resource, namespace, name }) =>
     node === 'a' && CONCERNS_A.has(`${group}/${resource}/${namespace}/${name}`),
+  isPlaced: (node, { group, resource, namespace, name }) =>
+    node === 'a' && PLACED_AT_A.has(`${group}/${resource}/${namespace}/${name}`),
   isEdgeOrigin: (_group, resource) => resource === 'alerts',
 });
 
@@ -77,7 +84,18 @@ test('a node lists its pods by its own name only', () => {
   check({ verb: 'list', kind: '/pods', selector: 'spec.nodeName=b' }, false);
   check({ verb: 'list', kind: '/pods', selector: 'spec.nodeName!=a' }, false);
 });
-test('a node writes the status of what concerns it, not its spec', () => {
+test('a node writes the status of what is placed at it, and of nothing that only concerns it', () => {
+  check({ verb: 'patch', kind: '/pods/status', ...mine }, true);
+  check({ verb: 'update', kind: '/pods/status', ...other }, false);
+  for (const kind of ['/persistentvolumeclaims/status', '/services/status']) {
+    check({ verb: 'update', kind, ...mine }, false);
+  }
+  check({ verb: 'update', kind: '/namespaces/status', name: 'shop' }, false);
+  const definition = { kind: 'apiextensions.k8s.io/customresourcedefinitions', name: 'devices.devices.skerry.io' };
+  check({ verb: 'get', ...definition }, true);
+  check({ verb: 'patch', ...definition, kind: `${definition.kind}/status` }, false);
+});
+test('a node writes the status of its devices, not their spec', () => {
   check({ verb: 'patch', kind: 'devices.skerry.io/devices/status', ...mine }, true);
   check({ verb: 'patch', kind: 'devices.skerry.io/devices/status', ...other }, false);
   check({ verb: 'patch', kind: 'devices.skerry.io/devices', ...mine }, false);

@@ -184,6 +184,18 @@ for (const [what, method, url, body] of FORBIDDEN_TO_NODES) {
   });
 }
 
+test('a node changes nothing but the status by way of a status', async () => {
+  const { ask } = await withNode();
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const held = { metadata: { finalizers: ['example.com/hold'], annotations: { a: 'cloud' } } };
+  await ask('PATCH', `${PODS}/mine`, { body: held, headers });
+  const body = { metadata: { finalizers: [], annotations: { a: 'node' } }, status: { message: 'here' } };
+  const { status, json } = await ask('PATCH', `${PODS}/mine/status`, { body, headers, user: NODE });
+  assert.equal(status, 200);
+  assert.deepEqual([json.metadata.finalizers, json.metadata.annotations], [['example.com/hold'], { a: 'cloud' }]);
+  assert.equal(json.status.message, 'here');
+});
+
 test('a node may say how it and its pods are', async () => {
   const { ask } = await withNode();
   const headers = { 'content-type': 'application/merge-patch+json' };

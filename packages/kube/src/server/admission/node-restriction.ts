@@ -25,6 +25,7 @@ export const nodeRestriction: AdmissionStep = {
     else if (isFor(admitted, 'coordination.k8s.io', 'leases')) restrictLease(node, admitted);
     else if (isFor(admitted, '', 'serviceaccounts')) refuse(admitted, 'a node may not write service accounts');
     if (admitted.subresource === undefined) restrictReferences(node, admitted);
+    if (admitted.subresource === 'status') keepAllButOwnStatus(admitted);
   },
 };
 
@@ -124,6 +125,19 @@ function restrictReferences(node: string, admitted: Admitted): void {
   const drawn = drawnResource(object, kind.row.relations);
   if (drawn !== undefined)
     refuse(admitted, `node "${node}" can not create ${kind.row.gvr.resource} that reference ${drawn}`);
+}
+
+/** By way of a status a node changes neither what an object is called and held by, nor where it is placed. */
+function keepAllButOwnStatus({ kind, object, old }: Admitted): void {
+  if (old === undefined) return;
+  const { resourceVersion: _, ...metadata } = old.metadata;
+  const { managedFields = metadata.managedFields } = object.metadata;
+  object.metadata = { ...metadata, ...(managedFields === undefined ? {} : { managedFields }) };
+  const [part, field] = (kind.row.nodePath ?? '').replace('[]', '').split('.');
+  if (part !== 'status' || field === undefined) return;
+  const { [field]: nodes } = (old['status'] ?? {}) as Record<string, unknown>;
+  const { [field]: _dropped, ...status } = (object['status'] ?? {}) as Record<string, unknown>;
+  object['status'] = nodes === undefined ? status : { ...status, [field]: nodes };
 }
 
 function restrictLease(node: string, admitted: Admitted): void {
