@@ -211,7 +211,8 @@ class LinkHub implements Hub, WheelItem {
 
 function refuseUpgrade(socket: Duplex, status: string, text: string): void {
   const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}`;
-  socket.end(`${head}\r\n\r\n${text}`);
+  // Nobody counts an upgraded socket's time but us: it goes when the answer is out, whatever the client does.
+  socket.end(`${head}\r\n\r\n${text}`, () => socket.destroy());
 }
 
 function ignore(): void {}
