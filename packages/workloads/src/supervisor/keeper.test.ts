@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { silentLogger, systemClock } from '@skerry/base';
+import { type Clock, silentLogger, systemClock } from '@skerry/base';
 import { FifoPool } from './fifo.ts';
 import { listProcesses, readBootId } from './identity.ts';
 import { Keeper } from './keeper.ts';
@@ -14,6 +14,7 @@ import { RecordStore, type StoredRecord } from './records.ts';
 class FullDisk extends RecordStore {
   isFull = false;
   onRefusal: () => void = () => {};
+  onWrite: (record: StoredRecord) => void = () => {};
 
   override write(record: StoredRecord): void {
     if (this.isFull) {
@@ -21,15 +22,19 @@ class FullDisk extends RecordStore {
       throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
     }
     super.write(record);
+    this.onWrite(record);
   }
 }
+
+/** What the keeper puts off for later comes at once, and keeps this process alive. */
+const hasty: Clock = { ...systemClock, after: (_delayMs, callback) => systemClock.after(1, callback) };
 
 interface Scene {
   readonly directory: string;
   readonly disk: FullDisk;
   readonly exited: Promise<ProcessRecord>;
-  open(): Keeper;
-  request(id: string, script: string): StartRequest;
+  readonly open: () => Keeper;
+  readonly request: (id: string, script: string) => StartRequest;
 }
 
 async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
@@ -39,7 +44,7 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
   const log = silentLogger;
   const fifos = new FifoPool(join(directory, 'spare'));
   const self = { node: process.execPath, options: [], main: '' };
-  const shared = { records: disk, fifos, cgroups: undefined, bootId: readBootId(), clock: systemClock, log, self };
+  const shared = { records: disk, fifos, cgroups: undefined, bootId: readBootId(), clock: hasty, log, self };
   const keepers: Keeper[] = [];
   const open = () => {
     const keeper = new Keeper({ ...shared, onExit });
@@ -70,6 +75,18 @@ test('an end that the disk refuses is told all the same, and whoever kills is an
     assert.equal((await exited).exit?.code, 137);
     keeper.remove('a');
     assert.deepEqual(keeper.list(), []);
+  }));
+
+test('an end that the disk refused is written once there is room', () =>
+  check(async ({ disk, open, request }) => {
+    const keeper = open();
+    await keeper.start(request('a', 'sleep 1000'));
+    disk.isFull = true;
+    const { promise: written, resolve } = Promise.withResolvers<StoredRecord>();
+    disk.onWrite = resolve;
+    await keeper.kill('a');
+    disk.isFull = false;
+    assert.equal((await written).exit?.code, 137);
   }));
 
 test('a start whose record cannot be written leaves nothing running', () =>

@@ -91,6 +91,21 @@ test('a log whose directory is gone at rotation is made anew', () =>
     assert.match(readFileSync(path, 'utf8'), /after\n$/);
   }));
 
+test('a log that cannot be rotated grows on', () =>
+  within(async (directory) => {
+    const path = join(directory, '0.log');
+    mkdirSync(`${path}.1`);
+    const writer = new LogWriter({ path, maxBytes: 60, maxFiles: 2 }, () => 0);
+    for (let line = 0; line < 3; line++) writer.append('stdout', Buffer.from(`line ${line}\n`));
+    await writer.close();
+    assert.equal(
+      readFileSync(path, 'utf8')
+        .match(/line \d/g)
+        ?.join(),
+      'line 0,line 1,line 2',
+    );
+  }));
+
 test('a log that cannot be opened loses its lines, counted and told once', () =>
   within(async (directory) => {
     const path = join(directory, 'pod', '0.log');

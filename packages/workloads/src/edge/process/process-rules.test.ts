@@ -187,6 +187,11 @@ test('outer mounts come before inner ones', () =>
     ['/data/inner', '/data'],
     ['--dev-bind', '/', '/', '--bind', '/v', '/data', '--bind', '/v', '/data/inner'],
   ));
+test('what is hidden may be missing', () => {
+  const hidden = ['/data/replica.db-wal'];
+  const options = sandboxOptions({ mounts: [], readOnlyRoot: false, hidden, workingDirectory: '/' }, HOST);
+  assert.deepEqual(options, ['--dev-bind', '/', '/', '--chdir', '/']);
+});
 test('nothing is mounted over the root', () =>
   assert.throws(() => checkSandbox(['/etc/..'], []), /cannot be mounted at \//));
 
