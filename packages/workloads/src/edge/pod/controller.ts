@@ -7,6 +7,7 @@ import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
 import type { FoundPod, NodeContext } from './context.ts';
 import type { ConfigObject, ConfigReader, ServiceFacts } from './environment.ts';
+import { clearEndedPod, sweepLeftovers } from './leftovers.ts';
 import { createLimiter } from './limiter.ts';
 import { type ConfigKey, configsOf } from './node-configs.ts';
 import { sweepOrphans } from './orphans.ts';
@@ -16,7 +17,7 @@ import { PodWorker } from './worker.ts';
 
 /** Starting is bound by the processor: more at once would only make each one slower. */
 const CONCURRENT_STARTS = 8;
-/** How often runtimes are asked to clear away what belongs to nobody. */
+/** How often disk and runtimes are cleared of what belongs to nobody. */
 const SWEEP_MS = 60_000;
 
 const core = (resource: string) => ({ group: '', version: 'v1', resource });
@@ -71,6 +72,8 @@ class Controller implements PodController {
   readonly #workers = new Map<string, PodWorker>();
   /** Containers found at the start, until their pod shows up. */
   readonly #found = new Map<string, FoundPod & { readonly snapshots: ContainerSnapshot[] }>();
+  /** Pods that are being cleared away, by their uid. */
+  readonly #clearing = new Set<string>();
   #services: Informer<ServiceObject> | undefined;
 
   readonly pods: NodePods = {
@@ -119,9 +122,9 @@ class Controller implements PodController {
       for (const snapshot of await runtime.list()) this.#remember(runtime, snapshot);
     }
     await untilAborted(Promise.all([pods.synced, this.#services.synced]), signal);
-    const unfollow = [this.#followPods(pods), ...this.#followConfigs(context)];
+    const unfollow = [this.#followPods(pods, signal), ...this.#followConfigs(context)];
     await sweepOrphans(this.#context, this.#found, signal);
-    await this.#sweepForEver(signal);
+    await this.#sweepForEver(pods, signal);
     for (const stop of unfollow) stop();
     for (const worker of this.#workers.values()) worker.close();
   }
@@ -148,37 +151,55 @@ class Controller implements PodController {
     else known.snapshots.push(snapshot);
   }
 
-  async #sweepForEver(signal: AbortSignal): Promise<void> {
+  async #sweepForEver(pods: Informer<Pod>, signal: AbortSignal): Promise<void> {
     const { runtimes, clock } = this.#options;
+    const hasWorker = (uid: string) => this.#workers.has(uid);
+    const isKnown = (uid: string) => hasWorker(uid) || pods.cache.list().some(({ metadata }) => metadata.uid === uid);
     while (!signal.aborted) {
-      for (const runtime of runtimes) {
-        await runtime
-          .sweep?.((uid) => this.#workers.has(uid))
-          .catch((error: unknown) => this.#context.log.warn({ error: messageOf(error) }, 'runtime not swept'));
-      }
+      await this.#sweep(sweepLeftovers(this.#context, isKnown));
+      for (const runtime of runtimes) await this.#sweep(runtime.sweep?.(hasWorker));
       await clock.sleep(SWEEP_MS, signal).catch(() => {});
     }
   }
 
-  #followPods(pods: Informer<Pod>): () => void {
+  async #sweep(work: Promise<void> | undefined): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#context.log.warn({ error: messageOf(error) }, 'not swept');
+    }
+  }
+
+  #followPods(pods: Informer<Pod>, signal: AbortSignal): () => void {
     return pods.onChange(({ type, object }) => {
       const uid = object.metadata.uid ?? '';
       const worker = this.#workers.get(uid);
       if (type === 'delete') worker?.remove();
       else if (worker !== undefined) worker.update(object);
-      else this.#add(object);
+      else this.#add(object, signal);
     });
   }
 
-  #add(pod: Pod): void {
+  #add(pod: Pod, signal: AbortSignal): void {
     const uid = pod.metadata.uid ?? '';
     const found = this.#found.get(uid);
     this.#found.delete(uid);
-    // A pod that has ended for good and left nothing here only waits for its object to go.
-    if (found === undefined && isFinished(pod) && pod.metadata.deletionTimestamp === undefined) return;
+    // A pod that has ended for good and left nothing here only waits for its object to go: its last status stands.
+    if (found === undefined && isFinished(pod)) {
+      if (pod.metadata.deletionTimestamp !== undefined) this.#clear(pod, uid, signal);
+      return;
+    }
     const worker = new PodWorker(this.#context, pod, found);
     this.#workers.set(uid, worker);
     worker.done.then(() => this.#workers.delete(uid)).catch(() => {});
+  }
+
+  #clear(pod: Pod, uid: string, signal: AbortSignal): void {
+    if (this.#clearing.has(uid)) return;
+    this.#clearing.add(uid);
+    clearEndedPod(this.#context, pod, signal)
+      .finally(() => this.#clearing.delete(uid))
+      .catch(() => {});
   }
 
   /** Only names are kept: contents are read when they are needed. */

@@ -117,6 +117,8 @@ export class PodVolumes {
   async #emptyDir(name: string, medium: string | undefined, pod: Pod, fsGroup: number | undefined): Promise<string> {
     const inMemory = medium === 'Memory';
     const parent = inMemory ? memoryDirectory(pod.metadata.uid ?? '') : join(this.#context.directory, 'volumes');
+    // The pod's own directory also names those that have memory: it is what a sweep finds.
+    await mkdir(this.#context.directory, { recursive: true, mode: 0o700 });
     await mkdir(parent, { recursive: true, mode: 0o700 });
     if (inMemory) await refuseForeign(parent);
     const directory = join(parent, name);
@@ -184,7 +186,7 @@ function ownership(owner: Ownership | undefined, fsGroup: number | undefined): O
   return fsGroup === undefined ? owner : { uid: owner.uid, gid: fsGroup };
 }
 
-function memoryDirectory(podUid: string): string {
+export function memoryDirectory(podUid: string): string {
   return join(MEMORY_ROOT, `skerry-${podUid}`);
 }
 
