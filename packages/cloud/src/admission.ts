@@ -1,7 +1,8 @@
 /** What this cloud asks of writes beyond what every API server does. */
 
-import { StatusError } from '@skerry/api';
+import { type Gvr, type KubeObject, StatusError } from '@skerry/api';
 import type { AdmissionStep } from '@skerry/kube/server';
+import { NODE_IDENTITY_KIND, SECURITY_GROUP } from '@skerry/security/identity';
 import { type NodeWrite, nodeRestriction } from '@skerry/security/policy';
 import { readObject } from './store-reader.ts';
 
@@ -29,12 +30,39 @@ export const nodeRestrictionStep: AdmissionStep = {
     const getPod = (inNamespace: string, pod: string) =>
       readObject(store, { group: '', resource: 'pods', namespace: inNamespace, name: pod });
     const why = nodeRestriction(write, { getPod });
-    if (why === undefined) return;
-    const what = group === '' ? resource : `${resource}.${group}`;
-    throw new StatusError(403, 'Forbidden', `${what} "${name}" is forbidden: ${why}`, {
-      name,
-      kind: resource,
-      ...(group === '' ? {} : { group }),
-    });
+    if (why !== undefined) throw forbidden(kind.row.gvr, name, why);
   },
 };
+
+/**
+ * A revocation is for good: without its mark, certificates that were stolen with the node would count again.
+ * A node that joins anew needs no mark taken away, for its certificate is later than the mark.
+ */
+export const revocationStep: AdmissionStep = {
+  name: 'SkerryRevocation',
+  admit: (_engine, { operation, kind, name, object, old }) => {
+    const { gvr, gvk } = kind.row;
+    if (gvr.group !== SECURITY_GROUP || gvk.kind !== NODE_IDENTITY_KIND || operation === 'CREATE') return;
+    const before = revokedBefore(operation === 'DELETE' ? object : old);
+    const after = operation === 'DELETE' ? 0 : revokedBefore(object);
+    if (after >= before) return;
+    const what = operation === 'DELETE' ? 'a revoked identity cannot be deleted' : 'spec.revokedBefore cannot go back';
+    const command = `skerry token create --node ${name}`;
+    throw forbidden(gvr, name, `${what}; to let the node in again, join it anew with a new token ('${command}')`);
+  },
+};
+
+/** Milliseconds; 0 when nothing is revoked. */
+function revokedBefore(object: KubeObject | undefined): number {
+  const { revokedBefore: time } = (object?.['spec'] ?? {}) as { readonly revokedBefore?: unknown };
+  return typeof time === 'string' ? Date.parse(time) || 0 : 0;
+}
+
+function forbidden({ group, resource }: Gvr, name: string, why: string): StatusError {
+  const what = group === '' ? resource : `${resource}.${group}`;
+  return new StatusError(403, 'Forbidden', `${what} "${name}" is forbidden: ${why}`, {
+    name,
+    kind: resource,
+    ...(group === '' ? {} : { group }),
+  });
+}

@@ -9,12 +9,14 @@ import { silentLogger } from '@skerry/base';
 import { type Client, createInProcessClient } from '@skerry/kube/client';
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
+import { securityCrds } from '@skerry/security/identity';
 import { type FakeClock, fakeClock } from '@skerry/testkit';
-import { nodeRestrictionStep } from './admission.ts';
+import { nodeRestrictionStep, revocationStep } from './admission.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
 
 const CLUSTER_ROLES: Gvr = { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterroles' };
 const PODS: Gvr = { group: '', version: 'v1', resource: 'pods' };
+const IDENTITIES: Gvr = { group: 'security.skerry.io', version: 'v1alpha1', resource: 'nodeidentities' };
 const NODES: Gvr = { group: '', version: 'v1', resource: 'nodes' };
 const ADMIN: UserInfo = { username: 'admin', groups: ['system:masters'] };
 const NODE: UserInfo = { username: 'system:node:edge-1', groups: ['system:nodes'] };
@@ -36,7 +38,13 @@ async function check(story: (world: World) => Promise<void>): Promise<void> {
   const clock = fakeClock();
   const store = openStore({ file: join(folder, 'store.db'), clock, log: silentLogger });
   const authorizer = { authorize: () => ({ allowed: true }) };
-  const api = createApiServer({ store, clock, log: silentLogger, authorizer, admission: [nodeRestrictionStep] });
+  const api = createApiServer({
+    store,
+    clock,
+    log: silentLogger,
+    authorizer,
+    admission: [nodeRestrictionStep, revocationStep],
+  });
   const clientOf = (user: UserInfo) => createInProcessClient({ handle: (request) => api.handle(request), user });
   const stopping = new AbortController();
   const running: Promise<void>[] = [];
@@ -126,4 +134,25 @@ test('a node does not delete itself, nor says where things are placed, nor who o
     await assert.rejects(node.delete(itself), /not allowed to delete itself/);
     await admin.patch(itself, labels({ 'apps.skerry.io/pool': 'gold' }), { type: 'merge' });
     await node.patch(itself, labels({ 'runtime.skerry.io/process': 'true' }), { type: 'merge' });
+  }));
+
+test('a revocation is for good, and may only reach further', () =>
+  check(async ({ admin }) => {
+    const definitions = { group: 'apiextensions.k8s.io', version: 'v1', resource: 'customresourcedefinitions' };
+    for (const definition of securityCrds()) await admin.create(definitions, definition);
+    const ref = { gvr: IDENTITIES, name: 'edge-1' };
+    const kind = { apiVersion: 'security.skerry.io/v1alpha1', kind: 'NodeIdentity' };
+    const mark = (revokedBefore: string | null) => admin.patch(ref, { spec: { revokedBefore } }, { type: 'merge' });
+    await admin.create(IDENTITIES, { ...kind, metadata: { name: 'edge-1' } });
+    await mark('2026-03-02T00:00:00Z');
+    await mark('2026-03-03T00:00:00Z');
+    await assert.rejects(mark('2026-03-01T00:00:00Z'), /cannot go back; .* join it anew/);
+    await assert.rejects(mark(null), /cannot go back/);
+    await assert.rejects(
+      admin.delete(ref),
+      /a revoked identity cannot be deleted; .*'skerry token create --node edge-1'/,
+    );
+    await admin.patch(ref, { status: { sessionNumber: 3 } }, { type: 'merge', subresource: 'status' });
+    await admin.create(IDENTITIES, { ...kind, metadata: { name: 'edge-2' } });
+    await admin.delete({ gvr: IDENTITIES, name: 'edge-2' });
   }));

@@ -10,7 +10,7 @@ import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
-import { nodeRestrictionStep } from './admission.ts';
+import { nodeRestrictionStep, revocationStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
 import { bootstrap } from './bootstrap.ts';
 import { renewCredentials } from './credential-renewal.ts';
@@ -69,7 +69,7 @@ function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer
     parseYaml: parseYamlBody,
     authorizer: access.authorizer,
     access: accessHooks(access),
-    admission: [nodeRestrictionStep],
+    admission: [nodeRestrictionStep, revocationStep],
     extraPaths: [...tokenKeyPaths(ground.pki, apiAddress), backupPath(ground)],
   });
 }

@@ -114,7 +114,8 @@ export async function revokeNode(context: CliContext, name: string, flags: NodeF
 async function tryRevoke(context: CliContext, client: HttpClient, name: string, isLast: boolean): Promise<boolean> {
   const ref = { gvr: NODE_IDENTITIES, name };
   const known = await findIdentity(client, name);
-  const revokedBefore = known?.status?.renewedAt ?? new Date(context.clock.now()).toISOString();
+  const newest = known?.status?.renewedAt ?? new Date(context.clock.now()).toISOString();
+  const revokedBefore = later(newest, known?.spec?.revokedBefore);
   const resourceVersion = known?.metadata.resourceVersion;
   const identity = {
     apiVersion: 'security.skerry.io/v1alpha1',
@@ -141,7 +142,13 @@ async function findIdentity(client: HttpClient, name: string): Promise<NodeIdent
 }
 
 interface NodeIdentity extends KubeObject {
+  readonly spec?: { readonly revokedBefore?: string };
   readonly status?: { readonly renewedAt?: string };
+}
+
+/** A mark that is there already does not go back; the cloud would refuse it. */
+function later(time: string, mark: string | undefined): string {
+  return mark !== undefined && Date.parse(mark) > Date.parse(time) ? mark : time;
 }
 
 /** A name mistyped would be revoked as well, and the node that was meant would stay. */
