@@ -19,8 +19,9 @@ const installed = (part: string) => join(root, PREFIX, part);
 /** An unpacked release whose `bin/node` is a small program of the host. */
 function unpack(version: string): string {
   const release = join(work, version);
-  for (const folder of ['bin', 'lib', 'systemd']) mkdirSync(join(release, folder), { recursive: true });
-  for (const file of ['skerry', 'LICENSE', 'lib/edge.cjs']) writeFileSync(join(release, file), version);
+  for (const folder of ['bin', 'lib', 'licenses', 'systemd']) mkdirSync(join(release, folder), { recursive: true });
+  for (const file of ['skerry', 'LICENSE', 'NOTICE', 'licenses/node.txt', 'lib/edge.cjs'])
+    writeFileSync(join(release, file), version);
   writeFileSync(join(release, 'lib', `${version}.cjs`), '');
   writeFileSync(join(release, 'systemd/skerry-edge.service'), 'ExecStart=@PREFIX@/skerry edge @FLAGS@\n');
   copyFileSync('/bin/sleep', join(release, 'bin/node'));
@@ -43,7 +44,15 @@ function check(version: string): void {
   install(context, 'edge', ['--name=edge-1'], { prefix: PREFIX, root, start: true });
   for (const file of ['skerry', 'LICENSE', 'lib/edge.cjs'])
     assert.equal(readFileSync(installed(file), 'utf8'), version);
-  assert.deepEqual(readdirSync(installed('')).sort(), ['LICENSE', 'bin', 'lib', 'skerry', 'systemd']);
+  assert.deepEqual(readdirSync(installed('')).sort(), [
+    'LICENSE',
+    'NOTICE',
+    'bin',
+    'lib',
+    'licenses',
+    'skerry',
+    'systemd',
+  ]);
   assert.deepEqual(readdirSync(installed('lib')).sort(), [`${version}.cjs`, 'edge.cjs']);
 }
 

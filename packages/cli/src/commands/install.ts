@@ -11,7 +11,7 @@ export interface InstallFlags {
   readonly start: boolean;
 }
 
-const PARTS = ['skerry', 'bin', 'lib', 'systemd', 'LICENSE'] as const;
+const PARTS = ['skerry', 'bin', 'lib', 'systemd', 'LICENSE', 'NOTICE', 'licenses'] as const;
 
 export type Service = 'cloud' | 'edge';
 
