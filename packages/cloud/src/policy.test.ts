@@ -15,6 +15,7 @@ import { nodeRestrictionStep, revocationStep } from './admission.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
 
 const CLUSTER_ROLES: Gvr = { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterroles' };
+const DEFINITIONS: Gvr = { group: 'apiextensions.k8s.io', version: 'v1', resource: 'customresourcedefinitions' };
 const PODS: Gvr = { group: '', version: 'v1', resource: 'pods' };
 const IDENTITIES: Gvr = { group: 'security.skerry.io', version: 'v1alpha1', resource: 'nodeidentities' };
 const NODES: Gvr = { group: '', version: 'v1', resource: 'nodes' };
@@ -138,8 +139,7 @@ test('a node does not delete itself, nor says where things are placed, nor who o
 
 test('a revocation is for good, and may only reach further', () =>
   check(async ({ admin }) => {
-    const definitions = { group: 'apiextensions.k8s.io', version: 'v1', resource: 'customresourcedefinitions' };
-    for (const definition of securityCrds()) await admin.create(definitions, definition);
+    for (const definition of securityCrds()) await admin.create(DEFINITIONS, definition);
     const ref = { gvr: IDENTITIES, name: 'edge-1' };
     const kind = { apiVersion: 'security.skerry.io/v1alpha1', kind: 'NodeIdentity' };
     const mark = (revokedBefore: string | null) => admin.patch(ref, { spec: { revokedBefore } }, { type: 'merge' });
@@ -156,3 +156,35 @@ test('a revocation is for good, and may only reach further', () =>
     await admin.create(IDENTITIES, { ...kind, metadata: { name: 'edge-2' } });
     await admin.delete({ gvr: IDENTITIES, name: 'edge-2' });
   }));
+
+test('a node says how a placed object is, not where it is placed', () =>
+  check(async ({ admin, node }) => {
+    await admin.create(DEFINITIONS, PUMPS);
+    const gvr: Gvr = { group: 'plant.skerry.io', version: 'v1', resource: 'pumps' };
+    await admin.create(gvr, { apiVersion: 'plant.skerry.io/v1', kind: 'Pump', metadata: { name: 'one' } });
+    const write = (client: Client, status: object) =>
+      client.patch({ gvr, name: 'one' }, { status }, { type: 'merge', subresource: 'status' });
+    await write(admin, { nodes: ['edge-1'] });
+    const pump = await write(node, { nodes: ['edge-1', 'edge-2'], pressure: 3 });
+    assert.deepEqual(pump['status'], { nodes: ['edge-1'], pressure: 3 });
+  }));
+
+const PUMPS: KubeObject = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'pumps.plant.skerry.io', annotations: { 'skerry.io/node-path': 'status.nodes[]' } },
+  spec: {
+    group: 'plant.skerry.io',
+    scope: 'Cluster',
+    names: { plural: 'pumps', kind: 'Pump' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
