@@ -253,7 +253,7 @@ test('readiness follows its probe, and liveness restarts', { skip }, async () =>
   await node.run(
     'probed',
     {
-      ...shell('touch /state/live; sleep 1; touch /state/ready; sleep 1000'),
+      ...shell('touch /state/live; sleep 1; touch /state/ready; exec sleep 1000'),
       volumeMounts: [{ name: 'state', mountPath: '/state' }],
       readinessProbe: { exec: { command: ['test', '-e', '/state/ready'] }, periodSeconds: 1 },
       livenessProbe: { exec: { command: ['test', '-e', '/state/live'] }, periodSeconds: 1, failureThreshold: 1 },
@@ -359,7 +359,7 @@ test('a pod deleted by force while the agent was away is ended on its return', {
 });
 
 test('after a reboot every pod runs anew', { skip }, async () => {
-  await node.run('phoenix', shell('echo up; sleep 1000'), {
+  await node.run('phoenix', shell('echo up; exec sleep 1000'), {
     initContainers: [{ name: 'init', image: 'host', ...shell('echo init') }],
   });
   await node.until('phoenix', ({ status }) => ready(status) === 'True');
