@@ -1,7 +1,7 @@
 /** Who may do what at this cloud: RBAC from the store's roles, nodes by what concerns them, tokens of living accounts only. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { Authenticator, Authorizer, ResourceRow } from '@skerry/api';
-import { type Clock, messageOf } from '@skerry/base';
+import type { Clock } from '@skerry/base';
 import { isAtNode } from '@skerry/kube/replica';
 import type { AccessHooks, ApiResponse, ExtraPath } from '@skerry/kube/server';
 import { formatKey, type Store, type StoreKey } from '@skerry/kube/store';
@@ -30,6 +30,7 @@ import {
   JWKS_PATH,
   jwks,
   keysById,
+  reviewToken,
   type ServiceAccountClaims,
   type TokenIssuer,
 } from '@skerry/security/tokens';
@@ -97,14 +98,7 @@ export function accessHooks({ issuer, tokens, rbac, authorizer, policy }: Access
     checkRole: (write, rules) => checkRoleEscalation(grants, write, rules),
     checkBinding: (write, roleRef) => checkBindingEscalation(grants, write, roleRef),
     issueToken: (grant) => issuer.issue(grant),
-    reviewToken: async (token, audiences) => {
-      try {
-        const verified = tokens.verify(token, audiences.length === 0 ? undefined : audiences);
-        return { authenticated: true, user: verified.user, audiences: verified.audiences };
-      } catch (error) {
-        return { authenticated: false, error: messageOf(error) };
-      }
-    },
+    reviewToken: async (token, audiences) => reviewToken(tokens, token, audiences),
     reviewRules: (user, namespace) => reviewRules(rbac, user, namespace),
     impersonate: (user, headers) => impersonate(authorizer, user, headers),
   };

@@ -21,6 +21,7 @@ import {
   type EdgeIssuer,
   edgeKeyOf,
   keyIdOf,
+  reviewToken,
   type ServiceAccountClaims,
 } from '@skerry/security/tokens';
 
@@ -68,14 +69,7 @@ export function openLocalAccess(options: LocalAccessOptions): LocalAccess {
     setCloudKeys: (jwks) => cloud.set(jwks),
     hooks: {
       issueToken: (grant) => issuer.issue(grant),
-      reviewToken: async (token, audiences) => {
-        try {
-          const verified = tokens.verify(token, audiences.length === 0 ? undefined : audiences);
-          return { authenticated: true, user: verified.user, audiences: verified.audiences };
-        } catch (error) {
-          return { authenticated: false, error: messageOf(error) };
-        }
-      },
+      reviewToken: async (token, audiences) => reviewToken(tokens, token, audiences),
       reviewRules: (user, namespace) => reviewRules(rbac, user, namespace),
     },
   };

@@ -23,6 +23,7 @@ export { keyIdOf } from './jws.ts';
 export {
   createTokenVerifier,
   keysById,
+  reviewToken,
   type TokenVerifier,
   type TokenVerifierOptions,
   type VerifiedToken,

@@ -1,7 +1,7 @@
 /** Verifies service account tokens with public keys only, so that an edge does it too while it is cut off. */
 import type { KeyObject } from 'node:crypto';
 import type { UserInfo } from '@skerry/api';
-import type { Clock } from '@skerry/base';
+import { type Clock, messageOf } from '@skerry/base';
 import { errors } from '../errors.ts';
 import { fromPayload, type ServiceAccountClaims, userOf } from './claims.ts';
 import { DEFAULT_ISSUER } from './issuer.ts';
@@ -67,6 +67,20 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 }
 
 /** Public keys by their id, as a verifier takes them. */
+export type TokenReview =
+  | { readonly authenticated: true; readonly user: UserInfo; readonly audiences: readonly string[] }
+  | { readonly authenticated: false; readonly error: string };
+
+/** The answer of a TokenReview: a refusal is an answer too. Without audiences, the API server's count. */
+export function reviewToken(verifier: TokenVerifier, token: string, audiences: readonly string[]): TokenReview {
+  try {
+    const verified = verifier.verify(token, audiences.length === 0 ? undefined : audiences);
+    return { authenticated: true, user: verified.user, audiences: verified.audiences };
+  } catch (error) {
+    return { authenticated: false, error: messageOf(error) };
+  }
+}
+
 export function keysById(keys: Iterable<KeyObject>): ReadonlyMap<string, KeyObject> {
   return new Map(Array.from(keys, (key) => [keyIdOf(key), key]));
 }
