@@ -10,7 +10,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   base: [],
   api: ['base*'],
   link: ['base*', 'link'],
-  kube: ['base*', 'api*', 'link/contract'],
+  kube: ['base*', 'api*'],
   security: ['base*', 'api*'],
   workloads: ['base*', 'api*', 'kube*', 'link*'],
   edge: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge*'],
