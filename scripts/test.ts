@@ -45,6 +45,7 @@ function runTests(what: string, globs: readonly string[], concurrency: number): 
   const reporter = process.stdout.isTTY ? 'spec' : 'dot';
   const args = [
     '--conditions=source',
+    '--import=./scripts/everyday-preload.ts',
     '--test',
     `--test-concurrency=${concurrency}`,
     `--test-timeout=${TEST_LIMIT_MS}`,
