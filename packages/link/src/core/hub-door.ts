@@ -9,6 +9,7 @@ import type { Admitted, HubEffect } from './hub-events.ts';
 interface Comer {
   readonly admitted: Admitted;
   readonly hasOldNumber: boolean;
+  readonly since: number;
   until: number;
   isAlive: boolean;
   isHolderAlive: boolean;
@@ -38,7 +39,8 @@ export class Door {
   /** False when too many wait. */
   add(admitted: Admitted, hasOldNumber: boolean, now: number): boolean {
     if (this.#comers.length >= MAX_COMERS) return false;
-    this.#comers.push({ admitted, hasOldNumber, until: now + CHALLENGE_MS, isAlive: false, isHolderAlive: false });
+    const until = now + CHALLENGE_MS;
+    this.#comers.push({ admitted, hasOldNumber, since: now, until, isAlive: false, isHolderAlive: false });
     return true;
   }
 
@@ -46,8 +48,19 @@ export class Door {
     for (const comer of this.#comers) if (comer.admitted.path === path) comer.isAlive = true;
   }
 
-  onHolderAlive(): void {
-    for (const comer of this.#comers) comer.isHolderAlive = true;
+  /**
+   * The holder answered what it was asked at `askedAt`. Invariant: that says nothing to those who came later, since it may be
+   * they who came after its death. True when there are such, whose challenge begins now: ask again.
+   */
+  onHolderAlive(askedAt: number, now: number): boolean {
+    let mustAsk = false;
+    for (const comer of this.#comers) {
+      if (comer.since <= askedAt) comer.isHolderAlive = true;
+      if (comer.isHolderAlive || comer.hasOldNumber) continue;
+      comer.until = now + CHALLENGE_MS;
+      mustAsk = true;
+    }
+    return mustAsk;
   }
 
   /** The holder is another one now, and has not been asked yet. */

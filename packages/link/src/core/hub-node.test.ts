@@ -62,11 +62,13 @@ function describe(frame: Frame): string {
   return frame.type;
 }
 
+/** A comer's sign of life, and a holder's to the first ping of its path. */
+const alive = { type: 'pong', nonce: 0 } as const;
 const pong = { type: 'pong', nonce: 1 } as const;
 
 test('a comer replaces a session that does not answer for a second', () =>
   check(
-    [comes(2, {}), says(2, pong), { type: 'tick', at: CHALLENGE_MS - 1 }, { type: 'tick', at: CHALLENGE_MS }],
+    [comes(2, {}), says(2, alive), { type: 'tick', at: CHALLENGE_MS - 1 }, { type: 'tick', at: CHALLENGE_MS }],
     ['2 ping', '1 ping', '1 bye', 'ended: replaced by a newer session', '2 welcome 6'],
   ));
 
@@ -78,16 +80,63 @@ test('a comer replaces a session at once when its last path closes', () =>
 
 test('a comer beside a session that answers is a copy', () =>
   check(
-    [comes(2, {}), says(2, pong), says(LIVE_PATH, pong)],
+    [comes(2, {}), says(2, alive), says(LIVE_PATH, pong)],
     ['2 ping', '1 ping', '2 refuse 2', 'copy live-session: 5 comes, 5 is current'],
   ));
 
 test('a late greeting of a process that is gone is refused without suspicion', () =>
   check([comes(2, {}), says(LIVE_PATH, pong), { type: 'tick', at: CHALLENGE_MS }], ['2 ping', '1 ping', '2 refuse 1']));
 
+test('an answer that was given at the door is no sign of life of the session that followed', () =>
+  check(
+    [
+      comes(2, {}),
+      { type: 'path-closed', path: LIVE_PATH, reason: 'reset' },
+      comes(3, {}),
+      says(2, alive),
+      says(3, alive),
+      { type: 'tick', at: CHALLENGE_MS },
+    ],
+    [
+      '2 ping',
+      '1 ping',
+      'ended: replaced by a newer session',
+      '2 welcome 6',
+      '3 ping',
+      '2 ping',
+      '2 bye',
+      'ended: replaced by a newer session',
+      '3 welcome 6',
+    ],
+  ));
+
+test('an answer to what was asked before a comer came says nothing to that comer', () =>
+  check(
+    [
+      comes(2, {}),
+      { ...comes(3, {}), at: 10 },
+      { ...says(3, alive), at: 20 },
+      { ...says(LIVE_PATH, pong), at: 30 },
+      { type: 'path-closed', path: LIVE_PATH, reason: 'reset', at: 40 },
+    ],
+    ['2 ping', '1 ping', '3 ping', '1 ping', 'ended: replaced by a newer session', '3 welcome 6', '3 ping'],
+  ));
+
+test('a session that answers every time it is asked is not replaced, however many come', () =>
+  check(
+    [
+      comes(2, {}),
+      { ...comes(3, {}), at: CHALLENGE_MS - 100 },
+      { ...says(LIVE_PATH, pong), at: CHALLENGE_MS - 10 },
+      { ...says(LIVE_PATH, { type: 'pong', nonce: 2 }), at: 2 * CHALLENGE_MS - 20 },
+      { type: 'tick', at: 2 * CHALLENGE_MS - 10 },
+    ],
+    ['2 ping', '1 ping', '3 ping', '1 ping', '2 refuse 1', '3 refuse 1'],
+  ));
+
 test('an old number is refused and flagged once the comer shows that it lives', () =>
   check(
-    [comes(2, { sessionNumber: 4 }), says(2, pong)],
+    [comes(2, { sessionNumber: 4 }), says(2, alive)],
     ['2 ping', '2 refuse 2', 'copy old-number: 4 comes, 5 is current'],
   ));
 
@@ -108,7 +157,7 @@ test('the number that the edge holds counts although the hub has not stored it y
       comes(2, { sessionNumber: 5 }, 4),
       says(2, { type: 'switch', generation: 1, first: 1 }),
       comes(3, { sessionNumber: 5 }, 5),
-      says(3, pong),
+      says(3, alive),
     ],
     [
       'ended: replaced by a newer session',

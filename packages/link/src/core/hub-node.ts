@@ -26,7 +26,7 @@ import {
 import { Door, refuse } from './hub-door.ts';
 import type { Admitted, Hello, HubEffect, HubEvent } from './hub-events.ts';
 import { HubSync, type HubSyncEffect } from './hub-sync.ts';
-import { onPathFrame, ping, silentAt, unexpected } from './path-frames.ts';
+import { COMER_NONCE, onPathFrame, ping, silentAt, unexpected } from './path-frames.ts';
 import { isStreamFrame, Streams } from './streams.ts';
 
 interface Session {
@@ -42,7 +42,6 @@ interface Session {
   pathlessSince: number;
 }
 
-const COMER_NONCE = 1;
 type Out = HubEffect[];
 
 export class HubNode {
@@ -187,7 +186,7 @@ export class HubNode {
     if (!hasOldNumber) this.#askHolder(now, out);
   }
 
-  // A ping that is still unanswered is not repeated: its answer counts for every comer, however many there are.
+  // A ping that is still unanswered is not repeated, or comers without end could put off the answer that counts.
   #askHolder(now: number, out: Out): void {
     const { channel } = this.#session ?? {};
     for (const path of channel?.paths ?? []) {
@@ -299,8 +298,9 @@ export class HubNode {
   }
 
   #onPathFrame(session: Session, path: Path, frame: PathFrame, now: number, out: Out): void {
-    if (frame.type === 'pong') this.#onSignOfLife(path, frame.nonce, now, out);
+    const askedAt = path.pingSentAt;
     const rest = onPathFrame(session.channel, path, frame, now, out);
+    if (askedAt >= 0 && path.pingSentAt < 0) this.#onSignOfLife(askedAt, now, out);
     if (rest === undefined) return;
     if (rest.type === 'switch') {
       this.#onSwitch(session, path, rest.generation, rest.first, out);
@@ -311,9 +311,8 @@ export class HubNode {
     this.#judgeComers(now, out);
   }
 
-  #onSignOfLife(path: Path, nonce: number, now: number, out: Out): void {
-    if (this.#door === undefined || nonce !== path.pingNonce || path.pingSentAt < 0) return;
-    this.#door.onHolderAlive();
+  #onSignOfLife(askedAt: number, now: number, out: Out): void {
+    if (this.#door?.onHolderAlive(askedAt, now)) this.#askHolder(now, out);
     this.#judgeComers(now, out);
   }
 

@@ -57,7 +57,19 @@ const action = fc.record({
   thenMs: fc.oneof(fc.constant(0), fc.nat(60), fc.nat(3_000)),
 });
 
-const history = fc.record({
+interface Action {
+  readonly name: keyof typeof actions;
+  readonly n: number;
+  readonly thenMs: number;
+}
+
+interface History {
+  readonly seed: number;
+  readonly paths: number;
+  readonly story: readonly Action[];
+}
+
+const history: fc.Arbitrary<History> = fc.record({
   seed: fc.nat(),
   paths: fc.constantFrom(1, 2, 3),
   story: fc.array(action, { minLength: 5, maxLength: 60, size: 'max' }),
@@ -69,17 +81,24 @@ const UNTIL_QUIET_MS = 120_000;
 test('whatever happens on the way, in the end nothing is lost, stale, doubled or out of order', () => {
   fc.assert(
     fc.property(history, ({ seed, paths, story }) => {
-      const world = createWorld({ seed, paths });
-      for (const { name, n, thenMs } of story) {
-        actions[name](world, n);
-        world.advance(thenMs);
-        checkAlways(world);
-      }
-      checkQuiet(world);
+      check({ seed, paths, story });
     }),
     { numRuns: runs(200) },
   );
 });
+
+test('a process that dies right after it was welcomed and the next one are no two nodes', () =>
+  check({
+    seed: 2147483515,
+    paths: 2,
+    story: [
+      { name: 'rest', n: 0, thenMs: 111 },
+      { name: 'append', n: 0, thenMs: 0 },
+      { name: 'append', n: 0, thenMs: 94 },
+      { name: 'crashEdge', n: 0, thenMs: 77 },
+      { name: 'crashEdge', n: 0, thenMs: 0 },
+    ],
+  }));
 
 test('a node that is back with nothing changed is level again for less than 600 bytes of frames', () => {
   const { cloud, edge, network, advance } = createWorld({ seed: 1 });
@@ -94,6 +113,16 @@ test('a node that is back with nothing changed is level again for less than 600 
   assert.equal(edge.becameCurrent, currents + 1);
   assert.ok(network.bytes - before < 600, `${network.bytes - before} bytes`);
 });
+
+function check({ seed, paths, story }: History): void {
+  const world = createWorld({ seed, paths });
+  for (const { name, n, thenMs } of story) {
+    actions[name](world, n);
+    world.advance(thenMs);
+    checkAlways(world);
+  }
+  checkQuiet(world);
+}
 
 function checkAlways({ edge, cloud }: World): void {
   assertCounting(cloud.sunk, 'outbox entries reach the sink in order and without a gap');

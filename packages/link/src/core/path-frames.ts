@@ -6,8 +6,14 @@ import type { PathFrame } from './frame.ts';
 
 type Out = { push(effect: WriteEffect): unknown };
 
-/** Nonces stay below this, so that a heartbeat is three bytes. */
-const NONCES = 128;
+/** Nonces stay at or below this, so that a heartbeat is three bytes. */
+const MAX_NONCE = 127;
+
+/**
+ * Asks a comer, who has no path of the session yet. Invariant: no ping of a path has it, or a comer's answer that comes in after
+ * its welcome would answer for a process that is gone by now.
+ */
+export const COMER_NONCE = 0;
 
 /** Handles ping, pong and acknowledgement; returns the frames that are the session's business. */
 export function onPathFrame(
@@ -36,7 +42,7 @@ export function onPathFrame(
 }
 
 export function ping(channel: Channel, path: Path, now: number, out: Out): void {
-  path.pingNonce = (path.pingNonce + 1) % NONCES;
+  path.pingNonce = (path.pingNonce % MAX_NONCE) + 1;
   path.pingSentAt = now;
   path.pingDueAt = now + path.heartbeatMs;
   channel.sendOn(path, { type: 'ping', nonce: path.pingNonce }, out);
