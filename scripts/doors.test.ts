@@ -13,9 +13,9 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   kube: ['base*', 'api*'],
   security: ['base*', 'api*'],
   workloads: ['base*', 'api*', 'kube*', 'link*'],
-  edge: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge*'],
-  cloud: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/cloud'],
-  cli: ['base*', 'api*', 'kube/client', 'security*'],
+  edge: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge*', 'workloads/images'],
+  cloud: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/cloud', 'workloads/images'],
+  cli: ['base*', 'api*', 'kube/client', 'security*', 'workloads/images'],
   testkit: ['*'],
 };
 
