@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { eventually } from '@skerry/testkit/processes';
 import type { Container, Pod, PodSpec } from './pod/types.ts';
 import { hasBubblewrap, isRoot, objectOf, type ScratchNode, scratchNode } from './testing/scratch-node.ts';
 
+/** Far longer than it takes. */
+const EXEC_MS = 60_000;
 const skip = hasBubblewrap ? false : 'bubblewrap is missing: apt-get install bubblewrap';
 const skipUids = isRoot ? skip : 'uids of their own need root';
 
@@ -250,20 +253,22 @@ test('init containers run in order, then the sidecar, then the rest; the sidecar
 });
 
 test('readiness follows its probe, and liveness restarts', { skip }, async () => {
+  const patient = { periodSeconds: 1, timeoutSeconds: 30 };
   await node.run(
     'probed',
     {
-      ...shell('touch /state/live; sleep 1; touch /state/ready; exec sleep 1000'),
+      ...shell('touch /state/live; exec sleep 1000'),
       volumeMounts: [{ name: 'state', mountPath: '/state' }],
-      readinessProbe: { exec: { command: ['test', '-e', '/state/ready'] }, periodSeconds: 1 },
-      livenessProbe: { exec: { command: ['test', '-e', '/state/live'] }, periodSeconds: 1, failureThreshold: 1 },
+      readinessProbe: { exec: { command: ['test', '-e', '/state/ready'] }, ...patient },
+      livenessProbe: { exec: { command: ['test', '-e', '/state/live'] }, ...patient, failureThreshold: 1 },
     },
     { volumes: [{ name: 'state', emptyDir: {} }] },
   );
-  await node.until('probed', ({ status }) => status?.phase === 'Running' && ready(status) === 'False');
-  const pod = await node.until('probed', ({ status }) => ready(status) === 'True');
-  const [id = ''] = [pod.status?.containerStatuses?.[0]?.containerID?.split('//')[1]];
-  await node.runtime.execSync(id, ['rm', '/state/live'], 1000);
+  const pod = await node.until('probed', ({ status }) => status?.phase === 'Running' && ready(status) === 'False');
+  const id = pod.status?.containerStatuses?.[0]?.containerID?.split('//')[1] ?? '';
+  await node.runtime.execSync(id, ['touch', '/state/ready'], EXEC_MS);
+  await node.until('probed', ({ status }) => ready(status) === 'True');
+  await node.runtime.execSync(id, ['rm', '/state/live'], EXEC_MS);
   await node.until('probed', ({ status }) => status?.containerStatuses?.[0]?.restartCount === 1);
   const events = await node.events('probed');
   assert.ok(
@@ -335,12 +340,24 @@ test('a crashing container is restarted at once, then backs off, and its earlier
 
 test('an agent that comes back adopts what runs and learns what ended', { skip }, async () => {
   await node.run('adopt', shell('sleep 1000'));
-  await node.run('ended', shell('sleep 0.4; echo bye; exit 7'), { restartPolicy: 'Never' });
+  const shared = join(node.directory, 'adopt');
+  mkdirSync(shared);
+  await node.run(
+    'ended',
+    {
+      ...shell('while [ ! -e /h/go ]; do sleep 0.05; done; echo bye; exit 7'),
+      volumeMounts: [{ name: 'h', mountPath: '/h' }],
+    },
+    { restartPolicy: 'Never', volumes: [{ name: 'h', hostPath: { path: shared } }] },
+  );
   const before = await node.until('adopt', ({ status }) => ready(status) === 'True');
   await node.until('ended', ({ status }) => status?.phase === 'Running');
-  const pid = async () => (await node.runtime.list()).find(({ labels }) => labels.pod === 'adopt')?.pid;
-  const pidBefore = await pid();
-  await node.restartAgent(() => new Promise((resolve) => setTimeout(resolve, 700)));
+  const pid = async (pod = 'adopt') => (await node.runtime.list()).find(({ labels }) => labels.pod === pod)?.pid;
+  const [pidBefore, pidOfEnded] = [await pid(), await pid('ended')];
+  await node.restartAgent(async () => {
+    writeFileSync(join(shared, 'go'), '');
+    await eventually('it has ended', () => !existsSync(`/proc/${pidOfEnded}`));
+  });
   const ended = await node.until('ended', ({ status }) => status?.phase === 'Failed');
   assert.equal(ended.status?.containerStatuses?.[0]?.state?.terminated?.exitCode, 7);
   assert.deepEqual(logOf(ended), ['bye']);
@@ -353,9 +370,9 @@ test('a pod deleted by force while the agent was away is ended on its return', {
   await node.run('orphan', shell('sleep 1000'));
   await node.until('orphan', ({ status }) => ready(status) === 'True');
   await node.restartAgent(() => node.delete('orphan', 0));
-  const left = async () => (await node.runtime.list()).some(({ labels }) => labels.pod === 'orphan');
-  for (let tries = 0; (await left()) && tries < 300; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.equal(await left(), false);
+  await eventually('nothing of it is left', async () =>
+    (await node.runtime.list()).every(({ labels }) => labels.pod !== 'orphan'),
+  );
 });
 
 test('after a reboot every pod runs anew', { skip }, async () => {

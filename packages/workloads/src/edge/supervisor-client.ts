@@ -27,7 +27,10 @@ import {
 import { withSocketPath } from '../supervisor/socket-path.ts';
 
 const SOCKET_NAME = 'supervisor.sock';
-const START_ATTEMPTS = 200;
+/** A machine that boots, or is busy, takes its time to start a program. */
+const START_PATIENCE_MS = 120_000;
+/** The one we started has ended: another one, started at the same moment, may be about to answer. */
+const ENDED_PATIENCE_MS = 5000;
 const START_PAUSE_MS = 25;
 
 /** What an interactive session sees of its process. */
@@ -83,9 +86,14 @@ export interface EnsureOptions extends ConnectOptions {
 export async function ensureSupervisor(options: EnsureOptions): Promise<SupervisorClient> {
   const first = await tryConnect(options);
   if (first !== undefined) return first;
-  startDetached(options);
-  for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {
-    await options.clock.sleep(START_PAUSE_MS);
+  const { clock } = options;
+  const ended = startDetached(options);
+  let deadline = clock.monotonic() + START_PATIENCE_MS;
+  ended.addEventListener('abort', () => {
+    deadline = Math.min(deadline, clock.monotonic() + ENDED_PATIENCE_MS);
+  });
+  while (clock.monotonic() < deadline) {
+    await clock.sleep(START_PAUSE_MS);
     const client = await tryConnect(options);
     if (client !== undefined) return client;
   }
@@ -102,7 +110,8 @@ async function tryConnect(options: ConnectOptions): Promise<SupervisorClient | u
   }
 }
 
-function startDetached({ directory, command, logFile }: EnsureOptions): void {
+/** Aborts when what was started has ended, or could not be started. */
+function startDetached({ directory, command, logFile }: EnsureOptions): AbortSignal {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const log = openSync(logFile ?? join(directory, 'supervisor.log'), 'a', 0o600);
   const [program = '', ...args] = command;
@@ -111,9 +120,12 @@ function startDetached({ directory, command, logFile }: EnsureOptions): void {
     stdio: ['ignore', log, log],
     cwd: '/',
   });
-  child.on('error', () => {});
+  const ended = new AbortController();
+  child.once('error', () => ended.abort());
+  child.once('exit', () => ended.abort());
   child.unref();
   closeSync(log);
+  return ended.signal;
 }
 
 export async function connectSupervisor(options: ConnectOptions): Promise<SupervisorClient> {

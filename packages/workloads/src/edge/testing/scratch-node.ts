@@ -1,6 +1,6 @@
 /** A node for tests: a real API in this process, a real supervisor beside it, real processes below that. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,10 @@ import { newUid, silentLogger, systemClock } from '@skerry/base';
 import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
+import { eventually } from '@skerry/testkit/processes';
+import { killHolders } from '../../supervisor/holders.ts';
+import { isAlive, sendSignal } from '../../supervisor/identity.ts';
+import type { ProcessIdentity, ProcessRecord } from '../../supervisor/protocol.ts';
 import { type CriRuntime, createCriRuntime } from '../cri/index.ts';
 import { createPodController, type PodController } from '../pod/controller.ts';
 import type { Container, Pod, PodSpec } from '../pod/types.ts';
@@ -22,7 +26,6 @@ export const isRoot = userInfo().uid === 0;
 const MAIN = fileURLToPath(new URL('../../supervisor/main.ts', import.meta.url));
 const PODS = { group: '', version: 'v1', resource: 'pods' };
 const POLL_MS = 10;
-const PATIENCE_MS = 5_000;
 
 export interface ScratchNode extends AsyncDisposable {
   readonly client: Client;
@@ -82,14 +85,16 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
   let agent = await startAgent(client, directory, bootIdFile, options);
 
   const get = async (name: string) => client.get<Pod>({ gvr: PODS, namespace: 'default', name }).catch(() => undefined);
-  const until = async (name: string, isDone: (pod: Pod) => boolean): Promise<Pod> => {
-    const end = systemClock.now() + PATIENCE_MS;
-    for (let pod = await get(name); ; pod = await get(name)) {
-      if (pod !== undefined && isDone(pod)) return pod;
-      if (systemClock.now() > end) throw new Error(`pod ${name} is ${JSON.stringify(pod?.status, null, 1)}`);
-      await systemClock.sleep(POLL_MS);
-    }
-  };
+  const until = (name: string, isDone: (pod: Pod) => boolean): Promise<Pod> =>
+    eventually(
+      `pod ${name} is as wanted`,
+      async () => {
+        const pod = await get(name);
+        if (pod !== undefined && isDone(pod)) return pod;
+        throw new Error(`pod ${name} is ${JSON.stringify(pod?.status, null, 1)}`);
+      },
+      { everyMs: POLL_MS },
+    );
   return {
     client,
     directory,
@@ -110,11 +115,7 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
     get,
     until,
     gone: async (name) => {
-      const end = systemClock.now() + PATIENCE_MS;
-      while ((await get(name)) !== undefined) {
-        if (systemClock.now() > end) throw new Error(`pod ${name} is still there`);
-        await systemClock.sleep(POLL_MS);
-      }
+      await eventually(`pod ${name} is gone`, async () => (await get(name)) === undefined, { everyMs: POLL_MS });
     },
     delete: (name, gracePeriodSeconds) =>
       client.delete(
@@ -137,13 +138,14 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
     },
     reboot: async () => {
       await agent.stop();
-      killEverything(directory);
+      await killEverything(join(directory, 'supervisor'));
       await options.onReboot?.();
       writeBootId(bootIdFile);
       agent = await startAgent(client, directory, bootIdFile, options);
     },
     [Symbol.asyncDispose]: async () => {
-      await agent.stop('forget pods');
+      // An agent that did not come back from a reboot can end nothing.
+      await agent.stop('forget pods').catch(() => killEverything(join(directory, 'supervisor')));
       server.close();
       await store.close();
       rmSync(directory, { recursive: true, force: true });
@@ -245,29 +247,26 @@ async function endAll(runtime: ProcessRuntime): Promise<void> {
   }
 }
 
-/** As the power going: monitors first, so that nobody is left to write an exit code down. */
-function killEverything(directory: string): void {
-  const root = join(directory, 'supervisor');
-  const holder = JSON.parse(readFileSync(join(root, 'lock'), 'utf8')) as { pid: number };
-  kill(holder.pid);
-  for (const id of readdirSync(join(root, 'processes'))) {
-    const record = JSON.parse(readFileSync(join(root, 'processes', id, 'record.json'), 'utf8')) as {
-      readonly main: { readonly pid: number };
-      readonly monitor?: { readonly pid: number };
-      readonly exit?: object;
-    };
-    if (record.exit !== undefined) continue;
-    if (record.monitor !== undefined) kill(record.monitor.pid);
-    kill(record.main.pid);
+/** As the power going: whoever could write an exit code down goes first, then all that is left of each process. */
+async function killEverything(root: string): Promise<void> {
+  const holder = readJson<ProcessIdentity>(join(root, 'lock'));
+  if (holder !== undefined) {
+    sendSignal(holder.pid, 'SIGKILL');
+    await eventually('the supervisor is dead', () => !isAlive(holder, holder.bootId), { everyMs: POLL_MS });
   }
+  const processes = readdirSync(join(root, 'processes')).map((id) => join(root, 'processes', id));
+  for (const pid of processes.map(monitorOf)) if (pid !== undefined) sendSignal(pid, 'SIGKILL');
+  for (const directory of processes) killHolders(directory);
 }
 
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // Gone already.
-  }
+/** Undefined as well where a start was under way, which has no record yet. */
+function monitorOf(directory: string): number | undefined {
+  const record = readJson<ProcessRecord>(join(directory, 'record.json'));
+  return record?.exit === undefined ? record?.monitor?.pid : undefined;
+}
+
+function readJson<T>(file: string): T | undefined {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined;
 }
 
 function writeBootId(file: string): void {
