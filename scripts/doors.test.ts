@@ -12,6 +12,8 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   link: ['base*', 'link'],
   kube: ['base*', 'api*'],
   security: ['base*', 'api*'],
+  streams: ['base*', 'api*', 'kube/client', 'link*'],
+  devices: ['base*', 'api*', 'kube/client', 'kube/controller', 'streams/contract'],
   workloads: ['base*', 'api*', 'kube*', 'link*'],
   edge: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge*', 'workloads/images'],
   cloud: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/cloud', 'workloads/images'],
