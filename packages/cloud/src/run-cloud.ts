@@ -8,7 +8,7 @@ import { formatKey, type Store } from '@skerry/kube/store';
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
-import { startControllers } from '@skerry/workloads/cloud';
+import { imageCrds, startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
 import { nodeRestrictionStep, revocationStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
@@ -47,7 +47,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const dialer = lateDialer();
   const api = stack.adopt(openApi(ground, dialer), (opened) => opened.close());
   const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
-  await bootstrap({ client, definitions: securityCrds(), exists: existsIn(ground.store) });
+  await bootstrap({ client, definitions: [...securityCrds(), ...imageCrds()], exists: existsIn(ground.store) });
   const hub = stack.adopt(openHub({ ...ground, api, client }), (opened) => opened.stop());
   dialer.use(linkDialer(hub.hub));
   const link = await listenForLinks(ground, hub, client);

@@ -26,6 +26,7 @@ import { serviceAccountController } from './service-account/index.ts';
 import { statefulSetController } from './stateful-set/index.ts';
 import { volumeController } from './volumes/index.ts';
 
+export { imageCrds } from './image-crds.ts';
 export type { ApiEndpoint };
 
 export interface ControllersOptions extends CloudContextOptions {

@@ -1,0 +1,1 @@
+export type { NodeImages } from './contract.ts';
