@@ -1,22 +1,13 @@
 /** What a pod's status says of it. */
 import type { Pod } from '@skerry/api/types';
+import { hasEnded, isReady, isTerminating, readyCondition } from '../endpoints/pod-state.ts';
 import { parseTime } from './timestamps.ts';
 
-export function isTerminating({ metadata }: Pod): boolean {
-  return metadata.deletionTimestamp !== undefined;
-}
-
-export function hasEnded({ status }: Pod): boolean {
-  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
-}
+export { hasEnded, isReady, isTerminating };
 
 /** Counts as one that its controller has. */
 export function isActive(pod: Pod): boolean {
   return !hasEnded(pod) && !isTerminating(pod);
-}
-
-export function isReady({ status }: Pod): boolean {
-  return readyCondition(status)?.status === 'True';
 }
 
 /** Milliseconds until a ready pod counts as available, 0 or less when it does; undefined when it is not ready. */
@@ -31,8 +22,4 @@ export function untilAvailable(pod: Pod, minReadySeconds: number, now: number): 
 export function readySince(pod: Pod): number | undefined {
   const condition = readyCondition(pod.status);
   return condition?.status === 'True' ? parseTime(condition.lastTransitionTime) : undefined;
-}
-
-function readyCondition(status: Pod['status']) {
-  return status?.conditions?.find(({ type }) => type === 'Ready');
 }

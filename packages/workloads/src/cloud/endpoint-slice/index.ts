@@ -2,14 +2,14 @@
 import type { Gvk } from '@skerry/api';
 import type { EndpointSlice, Service } from '@skerry/api/types';
 import { type ControllerSpec, type Informer, keyOf, type Requeue, reading, watching } from '@skerry/kube/controller';
+import { addressTypesOf, groupEndpoints, isHeadless, isSelecting } from '../../endpoints/service-endpoints.ts';
 import type { CloudContext } from '../context.ts';
 import { Expectations, STALE_CACHE_RECHECK_MS } from '../expectations.ts';
 import { controllerReference } from '../owners.ts';
 import { isOnReachableNode } from '../pods-by-node.ts';
 import { ENDPOINT_SLICES } from '../resources.ts';
 import { deleteIfThere, isNamespaceGoing, refOf } from '../writes.ts';
-import { addressTypesOf, groupEndpoints, isHeadless } from './endpoints.ts';
-import { isSelecting, type SelectedPods, selectedPods } from './selected-pods.ts';
+import { type SelectedPods, selectedPods } from './selected-pods.ts';
 import { diffSlices, type SliceContent } from './slices.ts';
 
 const SERVICE: Gvk = { group: '', version: 'v1', kind: 'Service' };

@@ -1,14 +1,20 @@
 /** Endpoints: the older, flat form of EndpointSlices, for programs that still read it. */
 import type { Endpoint, EndpointAddress, EndpointSubset, Endpoints, Service } from '@skerry/api/types';
 import { type ControllerSpec, keyOf, watching } from '@skerry/kube/controller';
+import {
+  addressTypesOf,
+  type EndpointGroup,
+  groupEndpoints,
+  isHeadless,
+  isSelecting,
+} from '../../endpoints/service-endpoints.ts';
 import { isSame } from '../canonical.ts';
 import type { CloudContext } from '../context.ts';
 import { isOnReachableNode } from '../pods-by-node.ts';
 import { ENDPOINTS } from '../resources.ts';
 import { createIfMissing } from '../writes.ts';
-import { addressTypesOf, type EndpointGroup, groupEndpoints, isHeadless } from './endpoints.ts';
 import { HEADLESS } from './index.ts';
-import { isSelecting, selectedPods } from './selected-pods.ts';
+import { selectedPods } from './selected-pods.ts';
 
 const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
 const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';

@@ -3,6 +3,7 @@ import type { KubeObject } from '@skerry/api';
 import { type LabelSelector, selectorFromMap } from '@skerry/api/selectors';
 import type { Node, Pod, Service } from '@skerry/api/types';
 import { type Change, type Informer, keyOf } from '@skerry/kube/controller';
+import { isSelecting } from '../../endpoints/service-endpoints.ts';
 import type { CloudContext } from '../context.ts';
 import { isReachable } from '../node-facts.ts';
 import { isReady } from '../pod-facts.ts';
@@ -51,11 +52,6 @@ export function selectedPods({ informers }: CloudContext): SelectedPods {
       return servicesFor(...podsOn(pods, object.metadata.name ?? ''));
     },
   };
-}
-
-/** True when this controller, and not a person, says what the Service's endpoints are. */
-export function isSelecting({ spec }: Service): boolean {
-  return spec?.type !== 'ExternalName' && Object.keys(spec?.selector ?? {}).length > 0;
 }
 
 const compiled = new WeakMap<KubeObject, LabelSelector>();

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Endpoint, EndpointSlice } from '@skerry/api/types';
 import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
+import type { EndpointGroup } from '../../endpoints/service-endpoints.ts';
 import { isSame } from '../canonical.ts';
-import type { EndpointGroup } from './endpoints.ts';
 import { diffSlices, MAX_ENDPOINTS_IN_SLICE } from './slices.ts';
 
 /** `a` ready, `a!` not ready. */

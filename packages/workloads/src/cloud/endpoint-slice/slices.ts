@@ -1,7 +1,7 @@
 /** How existing slices become the wanted ones with few and small writes. Pure. */
 import type { DiscoveryV1EndpointPort, Endpoint, EndpointSlice } from '@skerry/api/types';
+import type { AddressType, EndpointGroup } from '../../endpoints/service-endpoints.ts';
 import { canonicalJson, isSame } from '../canonical.ts';
-import type { AddressType, EndpointGroup } from './endpoints.ts';
 
 /** The API allows ten times as many; small slices make small changes. */
 export const MAX_ENDPOINTS_IN_SLICE = 100;

@@ -1,7 +1,6 @@
 /** From a Service and its pods to endpoints, grouped by the ports they serve. Pure. */
 import type { DiscoveryV1EndpointPort, Endpoint, Node, Pod, Service, ServicePort } from '@skerry/api/types';
-import { canonicalJson } from '../canonical.ts';
-import { hasEnded, isReady, isTerminating } from '../pod-facts.ts';
+import { hasEnded, isReady, isTerminating } from './pod-state.ts';
 
 export type AddressType = 'IPv4' | 'IPv6';
 
@@ -34,6 +33,11 @@ export function isHeadless({ spec }: Service): boolean {
   return spec?.clusterIP === 'None';
 }
 
+/** True when labels, and not a person, say which endpoints a Service has. */
+export function isSelecting({ spec }: Service): boolean {
+  return spec?.type !== 'ExternalName' && Object.keys(spec?.selector ?? {}).length > 0;
+}
+
 function groupsOfFamily(input: EndpointInput, addressType: AddressType): EndpointGroup[] {
   const groups = new Map<string, { ports: readonly DiscoveryV1EndpointPort[]; endpoints: Endpoint[] }>();
   for (const pod of input.pods) {
@@ -42,7 +46,7 @@ function groupsOfFamily(input: EndpointInput, addressType: AddressType): Endpoin
     const ports = portsOf(input.service, pod);
     // A pod that has none of the ports a Service asks for by name serves nothing of it.
     if (ports.length === 0 && (input.service.spec?.ports ?? []).length > 0) continue;
-    const id = canonicalJson(ports);
+    const id = JSON.stringify(ports);
     const group = groups.get(id) ?? { ports, endpoints: [] };
     group.endpoints.push(endpointOf(input, pod, address));
     groups.set(id, group);
