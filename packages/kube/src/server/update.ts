@@ -215,8 +215,11 @@ function keepAllBut(object: KubeObject, old: KubeObject, own: readonly string[])
   delete object.metadata.resourceVersion;
 }
 
+/** A pod's place is no change of what it should be: binding leaves the generation alone. */
+const NO_GENERATION = ['status', 'binding'];
+
 function raiseGeneration({ kind, route }: Call, old: KubeObject, object: KubeObject): void {
-  if (!kind.row.tracksGeneration || route.subresource === 'status') return;
+  if (!kind.row.tracksGeneration || NO_GENERATION.includes(route.subresource ?? '')) return;
   const { metadata: _oldMetadata, status: _oldStatus, ...oldRest } = old;
   const { metadata: _metadata, status: _status, ...rest } = object;
   if (!jsonEqual(oldRest, rest)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;

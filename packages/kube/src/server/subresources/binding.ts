@@ -64,6 +64,7 @@ function bound(engine: Engine, pod: KubeObject, nodeName: string, annotations: u
   const condition = {
     type: 'PodScheduled',
     status: 'True',
+    ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     lastProbeTime: null,
     lastTransitionTime: nowText(engine.clock),
   };

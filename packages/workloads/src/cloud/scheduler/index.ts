@@ -243,6 +243,7 @@ class Scheduler {
     const condition = {
       type: 'PodScheduled',
       status: 'False',
+      ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
       reason: 'Unschedulable',
       message,
       lastTransitionTime: known?.status === 'False' ? known.lastTransitionTime : now,

@@ -10,19 +10,20 @@ import {
   type ContainerSnapshot,
   type ExecResult,
   type PodRuntime,
+  type PullTask,
   type ReadyImage,
   RuntimeRefusal,
   type StartContainer,
 } from '../runtime.ts';
-import { type CriClient, createCriClient } from './client.ts';
-import { containerConfigOf, refuseRoot } from './container-config.ts';
+import { type ContainerConfig, type CriClient, createCriClient } from './client.ts';
+import { containerConfigOf, demandsNonRoot, refuseRoot } from './container-config.ts';
 import { Containers } from './containers.ts';
 import { makeEtcHosts, removeEtcHosts } from './etc-hosts.ts';
 import { ImageCollector } from './image-collector.ts';
-import { ensureImage, imageIdOf } from './images.ts';
+import { findImage, pullImage } from './images.ts';
 import { Label } from './labels.ts';
 import { rotateLogs } from './log-rotation.ts';
-import { Sandboxes } from './sandboxes.ts';
+import { type Sandbox, Sandboxes } from './sandboxes.ts';
 import { openPort, openSession } from './sessions.ts';
 
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
@@ -135,12 +136,14 @@ class Runtime implements CriRuntime {
     this.#cri.close();
   }
 
+  /** The user that all containers of the pod run as, when it says so; files have root's group then, as a kubelet leaves it. */
   ownerOf({ spec }: Pod): { uid: number; gid: number } | undefined {
-    const { runAsUser, runAsGroup, fsGroup } = spec.securityContext ?? {};
-    const uids = new Set(spec.containers.map(({ securityContext }) => securityContext?.runAsUser ?? runAsUser));
+    const { initContainers = [], containers, securityContext: shared } = spec;
+    const uids = new Set(
+      [...initContainers, ...containers].map((one) => one.securityContext?.runAsUser ?? shared?.runAsUser),
+    );
     const [uid] = uids;
-    if (uids.size === 1 && uid !== undefined) return { uid, gid: runAsGroup ?? uid };
-    return fsGroup === undefined ? undefined : { uid: 0, gid: fsGroup };
+    return uids.size === 1 && uid !== undefined ? { uid, gid: 0 } : undefined;
   }
 
   async preparePod(pod: Pod, logDirectory: string): Promise<{ readonly podIPs: readonly string[] }> {
@@ -166,15 +169,17 @@ class Runtime implements CriRuntime {
     await this.#images.collect();
   }
 
-  async ensureImage(...[pod, container, read]: Parameters<PodRuntime['ensureImage']>): Promise<ReadyImage> {
-    const { image, ...more } = await ensureImage(this.#cri, { pod, container, read });
-    const { uid, username } = image;
-    refuseRoot(pod, container, { username, ...(uid === undefined ? {} : { uid: uid.value }) });
-    return { imageId: imageIdOf(image), imageRef: image.id, ...more };
+  findImage(image: string): Promise<ReadyImage | undefined> {
+    return findImage(this.#cri, image);
+  }
+
+  pullImage(task: PullTask): Promise<ReadyImage> {
+    return pullImage(this.#cri, task);
   }
 
   async start(request: StartContainer): Promise<ContainerSnapshot> {
     const { pod, container, podLogDirectory, logPath } = request;
+    await this.#refuseRoot(request);
     await mkdir(dirname(logPath), { recursive: true });
     const sandbox = await this.#sandboxes.ensure(pod, podLogDirectory);
     const config = containerConfigOf(request, {
@@ -185,7 +190,7 @@ class Runtime implements CriRuntime {
       memoryTotal: this.#memoryTotal,
       ...this.#target(pod, container.targetContainerName),
     });
-    const created = await this.#cri.call('CreateContainer', { sandboxId: sandbox.id, config, sandbox: sandbox.config });
+    const created = await this.#create(sandbox, config);
     try {
       await this.#cri.call('StartContainer', { id: created.id });
     } catch (error) {
@@ -193,6 +198,21 @@ class Runtime implements CriRuntime {
       throw new RuntimeRefusal('StartError', messageOf(error), { cause: error });
     }
     return this.#containers.refresh(created.id);
+  }
+
+  async #create(sandbox: Sandbox, config: ContainerConfig): Promise<{ readonly id: string }> {
+    try {
+      return await this.#cri.call('CreateContainer', { sandboxId: sandbox.id, config, sandbox: sandbox.config });
+    } catch (error) {
+      throw new RuntimeRefusal('CreateContainerError', messageOf(error), { cause: error });
+    }
+  }
+
+  async #refuseRoot({ pod, container, imageRef }: StartContainer): Promise<void> {
+    if (!demandsNonRoot(pod, container)) return;
+    const { image } = await this.#cri.call('ImageStatus', { image: { image: imageRef } });
+    const uid = image?.uid?.value;
+    refuseRoot(pod, container, { username: image?.username ?? '', ...(uid === undefined ? {} : { uid }) });
   }
 
   #target(pod: Pod, name: string | undefined): { readonly targetId?: string } {

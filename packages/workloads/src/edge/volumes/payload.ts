@@ -29,6 +29,8 @@ export interface PayloadSources {
   readonly facts: PodFacts;
   readonly read: ConfigReader;
   readonly token: (request: TokenRequest) => Promise<IssuedToken>;
+  /** When the pod's files have an owner or a group of their own, tokens are for them alone. */
+  readonly tokenMode?: number;
 }
 
 const DEFAULT_MODE = 0o644;
@@ -68,8 +70,7 @@ async function addProjected(
     expirationSeconds,
     pod: { name: metadata.name ?? '', uid: metadata.uid ?? '' },
   });
-  // The token is the pod's own, and the directory is seen by the pod alone.
-  put(files, path, Buffer.from(token), mode);
+  put(files, path, Buffer.from(token), sources.tokenMode ?? mode);
 }
 
 async function addConfig(

@@ -1,20 +1,25 @@
 /** The volumes of one pod on disk: made before its containers start, kept current while they run, removed after. */
-import { chmod, chown, lstat, mkdir, realpath, rm } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PodFacts } from '../pod/downward.ts';
 import type { ConfigReader } from '../pod/environment.ts';
-import { expand } from '../pod/expand.ts';
 import type { Container, Pod, Volume } from '../pod/types.ts';
-import { type ReadyMount, RuntimeRefusal } from '../runtime.ts';
-import { type Ownership, volumePath, writeDirectory } from './atomic-directory.ts';
+import type { ReadyMount } from '../runtime.ts';
+import { type Ownership, writeDirectory } from './atomic-directory.ts';
 import { openClaim } from './claim.ts';
 import { openHostPath } from './host-path.ts';
 import { type IssuedToken, payloadOf, type TokenRequest, VolumeProblem } from './payload.ts';
+import { openSubPath, subPathOf } from './sub-path.ts';
 
 /** A token is replaced after this part of its life. */
 const TOKEN_LIFE_USED = 0.8;
+const TOKEN_MODE = 0o600;
 /** Where memory-backed volumes are. */
 const MEMORY_ROOT = '/dev/shm';
+/** For chown: the owner stays. */
+const KEEP = -1;
+/** Only root gives files away. */
+const IS_ROOT = process.getuid?.() === 0;
 
 export interface VolumeContext {
   /** The pod's own directory. */
@@ -70,8 +75,8 @@ export class PodVolumes {
     for (const mount of container.volumeMounts ?? []) {
       const volume = this.#paths.get(mount.name);
       if (volume === undefined) throw new VolumeProblem(`no volume "${mount.name}"`);
-      const subPath = mount.subPathExpr === undefined ? mount.subPath : expand(mount.subPathExpr, (name) => env[name]);
-      const hostPath = subPath === undefined || subPath === '' ? volume : await this.#subPath(volume, subPath);
+      const subPath = subPathOf(mount, env);
+      const hostPath = subPath === '' ? volume : await openSubPath(volume, subPath, this.#context.owner());
       const readOnly = mount.readOnly === true || this.#readOnly.has(mount.name);
       mounts.push({ hostPath, mountPath: mount.mountPath, readOnly });
     }
@@ -105,12 +110,14 @@ export class PodVolumes {
     const fsGroup = pod.spec.securityContext?.fsGroup;
     if (volume.emptyDir !== undefined) return this.#emptyDir(volume.name, volume.emptyDir.medium, pod, fsGroup);
     const token = (request: TokenRequest) => this.#token(volume.name, request);
-    const payload = await payloadOf(volume, { pod, facts, read, token });
+    const owned = ownership(owner, fsGroup);
+    const tokenMode = owned === undefined ? {} : { tokenMode: TOKEN_MODE };
+    const payload = await payloadOf(volume, { pod, facts, read, token, ...tokenMode });
     if (payload === undefined) throw new VolumeProblem(`volume type ${typeOf(volume)} is not supported on this node`);
     const directory = join(this.#context.directory, 'volumes', volume.name);
     const files =
       fsGroup === undefined ? payload : new Map(payload.entries().map(([path, file]) => [path, groupReadable(file)]));
-    await writeDirectory(directory, files, ownership(owner, fsGroup));
+    await writeDirectory(directory, files, owned);
     return directory;
   }
 
@@ -124,8 +131,7 @@ export class PodVolumes {
     const directory = join(parent, name);
     if ((await lstat(directory).catch(() => undefined)) !== undefined) return directory;
     await mkdir(directory);
-    const owner = this.#context.owner();
-    if (fsGroup !== undefined && owner !== undefined) await chown(directory, owner.uid, fsGroup);
+    if (fsGroup !== undefined && IS_ROOT) await chown(directory, KEEP, fsGroup);
     await chmod(directory, fsGroup === undefined ? 0o777 : 0o2777);
     return directory;
   }
@@ -140,34 +146,6 @@ export class PodVolumes {
     this.#tokens.set(key, { ...issued, renewAt: now + (issued.expiresAt - now) * TOKEN_LIFE_USED });
     return issued;
   }
-
-  /** Links in the volume are followed, but never out of it. */
-  async #subPath(volume: string, subPath: string): Promise<string> {
-    const safe = volumePath(subPath);
-    if (safe === undefined)
-      throw new RuntimeRefusal('CreateContainerConfigError', `subPath ${JSON.stringify(subPath)} leaves the volume`);
-    const path = join(volume, safe);
-    const root = await realpath(volume);
-    const real = await realpath(path).catch(() => undefined);
-    if (real === undefined) return this.#makeSubPath(path, root);
-    if (real !== root && !real.startsWith(`${root}/`)) {
-      throw new RuntimeRefusal(
-        'CreateContainerConfigError',
-        `subPath ${JSON.stringify(subPath)} leads out of the volume`,
-      );
-    }
-    return real;
-  }
-
-  async #makeSubPath(path: string, root: string): Promise<string> {
-    const made = await mkdir(path, { recursive: true, mode: 0o755 });
-    const real = await realpath(path);
-    if (!real.startsWith(`${root}/`))
-      throw new RuntimeRefusal('CreateContainerConfigError', 'subPath leads out of the volume');
-    const owner = this.#context.owner();
-    if (made !== undefined && owner !== undefined) await chown(made, owner.uid, owner.gid);
-    return real;
-  }
 }
 
 /** Anybody may make directories there: one with our name that is not ours is a trap. */
@@ -177,13 +155,14 @@ async function refuseForeign(directory: string): Promise<void> {
   throw new VolumeProblem(`${directory} belongs to somebody else`);
 }
 
+/** As a kubelet opens what is only read to the pod's group. */
 function groupReadable<T extends { readonly mode: number }>(file: T): T {
-  return { ...file, mode: file.mode | ((file.mode & 0o600) >> 3) };
+  return { ...file, mode: file.mode | 0o440 };
 }
 
 function ownership(owner: Ownership | undefined, fsGroup: number | undefined): Ownership | undefined {
-  if (owner === undefined) return undefined;
-  return fsGroup === undefined ? owner : { uid: owner.uid, gid: fsGroup };
+  if (fsGroup === undefined || !IS_ROOT) return owner;
+  return { uid: owner?.uid ?? KEEP, gid: fsGroup };
 }
 
 export function memoryDirectory(podUid: string): string {

@@ -1,0 +1,74 @@
+/** What Kubernetes demands of a node, tried on one real node with both runtimes; the requirements are in the files beside. */
+import { after, before, describe, test } from 'node:test';
+import { createHttpClient, type HttpClient, loadKubeconfig } from '@skerry/kube/client';
+import {
+  CONTAINERD,
+  PROCESS,
+  type Runtime,
+  skipWithout,
+  TestCloud,
+  TestContainerd,
+  TestEdge,
+} from '@skerry/testkit/processes';
+import { TestClient } from '../security/client.ts';
+import { DIRECTORIES } from './directories.ts';
+import { Lab, type Requirement } from './lab.ts';
+import { OBJECT_VOLUMES } from './object-volumes.ts';
+import { OWN_VOLUMES } from './own-volumes.ts';
+import { PODS } from './pods.ts';
+
+const NODE = 'edge-1';
+const AREAS: Readonly<Record<string, readonly Requirement[]>> = {
+  pods: PODS,
+  'volumes of objects': OBJECT_VOLUMES,
+  'volumes of the pod itself': OWN_VOLUMES,
+  directories: DIRECTORIES,
+};
+/** Each keeps the processor busy only while its pod starts. */
+const AT_ONCE = 10;
+
+const skip = skipWithout(...CONTAINERD.needs, ...PROCESS.needs);
+
+let containerd: TestContainerd;
+let cloud: TestCloud;
+let edge: TestEdge;
+let client: HttpClient;
+let http: TestClient;
+let count = 0;
+
+before(async () => {
+  if (skip !== false) return;
+  [containerd, cloud] = await Promise.all([TestContainerd.start(), TestCloud.start()]);
+  const args = ['--join', cloud.linkAddress];
+  edge = await TestEdge.join(cloud, { name: NODE, args, containerdSocket: containerd.socket });
+  client = createHttpClient({ connection: (await loadKubeconfig(cloud.kubeconfig)).connection });
+  http = new TestClient(cloud.kubeconfig);
+});
+after(async () => {
+  client?.close();
+  http?.[Symbol.dispose]();
+  await edge?.[Symbol.asyncDispose]();
+  await cloud?.[Symbol.asyncDispose]();
+  await containerd?.[Symbol.asyncDispose]();
+});
+
+async function labFor(runtime: Runtime): Promise<Lab> {
+  const namespace = `case-${++count}`;
+  const metadata = { name: namespace };
+  await client.create(
+    { group: '', version: 'v1', resource: 'namespaces' },
+    { apiVersion: 'v1', kind: 'Namespace', metadata },
+  );
+  return new Lab({ namespace, node: NODE, runtime, client, http });
+}
+
+for (const [area, requirements] of Object.entries(AREAS)) {
+  describe(area, { concurrency: AT_ONCE, skip }, () => {
+    for (const runtime of [CONTAINERD, PROCESS]) {
+      for (const { states, on, check } of requirements) {
+        if (on !== undefined && on !== runtime.name) continue;
+        test(`${states} (${runtime.name})`, async () => check(await labFor(runtime)));
+      }
+    }
+  });
+}
