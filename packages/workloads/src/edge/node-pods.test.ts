@@ -80,8 +80,20 @@ test('values reach the program as they are, and no shell in between looks at the
   );
 });
 
-test('an image other than host is refused with the reason', () =>
-  check('image', { image: 'nginx:1.27' }, { phase: 'Pending', reason: 'ErrImagePull', message: /image: host/ }));
+test('an image other than host is refused with the reason, and the wait for the next try is told', async () => {
+  await check('image', { image: 'nginx:1.27' }, { phase: 'Pending', reason: 'ErrImagePull', message: /image: host/ });
+  const waiting = ({ status }: Pod) => status?.containerStatuses?.[0]?.state?.waiting;
+  const pod = await node.until('image', (one) => waiting(one)?.reason === 'ImagePullBackOff');
+  assert.match(waiting(pod)?.message ?? '', /^Back-off pulling image "nginx:1.27": ErrImagePull: image "nginx:1.27"/);
+  await eventually('the events are written', async () => {
+    const events = await node.events('image');
+    return (
+      events.includes('Normal BackOff Back-off pulling image "nginx:1.27"') &&
+      events.includes('Warning Failed Error: ImagePullBackOff') &&
+      events.includes('Warning Failed Error: ErrImagePull')
+    );
+  });
+});
 
 test('a program that is not there ends the container with 128 and the reason', () =>
   check('absent', { command: ['no-such-program'] }, { phase: 'Failed', code: 128, reason: 'StartError' }));
@@ -336,6 +348,8 @@ test('a crashing container is restarted at once, then backs off, and its earlier
   );
   assert.deepEqual(logOf(pod, 'main', 0), ['run']);
   assert.equal(pod.status?.phase, 'Running');
+  const told = `Warning BackOff Back-off restarting failed container main in pod crash_default(${pod.metadata.uid})`;
+  await eventually('the event is written', async () => (await node.events('crash')).includes(told));
 });
 
 test('an agent that comes back adopts what runs and learns what ended', { skip }, async () => {

@@ -1,4 +1,5 @@
 /** What the pod controller asks of whatever runs containers: `process` here, containerd in a package beside it. */
+import type { PullProgress } from '../images/index.ts';
 import type { Usage } from '../supervisor/protocol.ts';
 import type { ConfigReader } from './pod/environment.ts';
 import type { Container, Pod } from './pod/types.ts';
@@ -47,7 +48,7 @@ export interface StartContainer {
   readonly logPath: string;
   /** Holds the logs of all containers of the pod. */
   readonly podLogDirectory: string;
-  /** What `ensureImage` has found, for the runtime itself. */
+  /** What `findImage` or `pullImage` gave, for the runtime itself. */
   readonly imageRef: string;
   /** A file of the host that the container sees at its terminationMessagePath. */
   readonly terminationLog?: string;
@@ -96,13 +97,22 @@ export interface RuntimePort {
 export class RuntimeRefusal extends Error {
   override readonly name = 'RuntimeRefusal';
   readonly reason: string;
-  /** The event's reason when it differs. */
-  readonly isImage: boolean;
 
-  constructor(reason: string, message: string, options?: ErrorOptions & { readonly isImage?: boolean }) {
+  constructor(reason: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.reason = reason;
-    this.isImage = options?.isImage ?? false;
+  }
+}
+
+/** An image that did not come. Why, in one sentence for people, is the message. */
+export class PullFailure extends Error {
+  override readonly name = 'PullFailure';
+  /** Nobody who could know the image was reached: an older one of the name is as good as any. */
+  readonly isUnreachable: boolean;
+
+  constructor(message: string, options?: ErrorOptions & { readonly isUnreachable?: boolean }) {
+    super(message, options);
+    this.isUnreachable = options?.isUnreachable ?? false;
   }
 }
 
@@ -111,8 +121,20 @@ export interface ReadyImage {
   readonly imageId: string;
   /** For the runtime itself, when it starts the container. */
   readonly imageRef: string;
-  /** What the pod's owner should hear of all the same. */
-  readonly warning?: string;
+  /** Of the image as it lies in registries; absent for a program of the node, which nobody needs to be told of. */
+  readonly sizeBytes?: number;
+}
+
+export interface PullTask {
+  /** As the container names it. */
+  readonly image: string;
+  readonly pod: Pod;
+  /** Finds the secrets that registries ask for. */
+  readonly read: ConfigReader;
+  /** Nobody waits for the image any more; what has come is kept. */
+  readonly signal: AbortSignal;
+  /** Called at most a few times a second. */
+  readonly onProgress: (progress: PullProgress) => void;
 }
 
 export interface PodRuntime {
@@ -129,8 +151,10 @@ export interface PodRuntime {
   releasePod?(uid: string): Promise<void>;
   /** Removes what is left of pods that nobody knows any more. Called now and then. */
   sweep?(isKnown: (uid: string) => boolean): Promise<void>;
-  /** Makes the image usable, pulling it if need be with secrets that `read` finds; throws RuntimeRefusal. */
-  ensureImage(pod: Pod, container: Container, read: ConfigReader): Promise<ReadyImage>;
+  /** What is here of the name, without any network. Throws RuntimeRefusal for a name that can never be run here. */
+  findImage(image: string): Promise<ReadyImage | undefined>;
+  /** Brings what the name means now; only when that is what is here already, nothing comes. Throws PullFailure. */
+  pullImage(task: PullTask): Promise<ReadyImage>;
   start(request: StartContainer): Promise<ContainerSnapshot>;
   list(): Promise<readonly ContainerSnapshot[]>;
   /** Each start and each end, also those that happened while the agent was away (as `list` shows them). */

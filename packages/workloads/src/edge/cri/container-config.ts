@@ -119,6 +119,10 @@ function plainNames(names: readonly string[] = []): string[] {
   return names.map((name) => name.toUpperCase().replace(/^CAP_/, ''));
 }
 
+export function demandsNonRoot(pod: Pod, container: Container): boolean {
+  return (container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot) === true;
+}
+
 /** The image's own user counts where the pod names none. Throws RuntimeRefusal. */
 export function refuseRoot(
   pod: Pod,
@@ -127,7 +131,7 @@ export function refuseRoot(
 ): void {
   const shared = pod.spec.securityContext ?? {};
   const own = container.securityContext ?? {};
-  if ((own.runAsNonRoot ?? shared.runAsNonRoot) !== true) return;
+  if (!demandsNonRoot(pod, container)) return;
   const user = own.runAsUser ?? shared.runAsUser;
   if (user !== undefined && user !== 0) return;
   if (user === 0) throw refusal("container's runAsUser breaks non-root policy");

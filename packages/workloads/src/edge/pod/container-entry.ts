@@ -19,6 +19,10 @@ export class ContainerEntry {
   doom: ContainerView['doom'] | undefined;
   backoff: RestartBackoff | undefined;
   imageId: string | undefined;
+  /** The owner has been told of the wait before the next try. */
+  isBackingOff = false;
+  /** Ends a pull that is under way. */
+  cancelPull: (() => void) | undefined;
   /** Ends the probes of the current attempt. */
   probing: AbortController | undefined;
   /** Shortens the grace of a stop that is under way. */
@@ -54,6 +58,7 @@ export class ContainerEntry {
     this.previousWords = this.lastWords;
     this.current = snapshot;
     this.lastWords = undefined;
+    this.isBackingOff = false;
     return dropped;
   }
 
@@ -74,12 +79,13 @@ export class ContainerEntry {
   }
 
   view(): ContainerView {
-    const { container, role, isStarted, isReady } = this;
+    const { container, role, isStarted, isReady, isBackingOff } = this;
     return {
       container,
       role,
       isStarted,
       isReady,
+      isBackingOff,
       hash: this.#hash,
       ...defined({
         current: this.current,

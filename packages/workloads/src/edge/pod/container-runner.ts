@@ -1,12 +1,13 @@
 /** What is done to the containers of one pod: starts, hooks, probes, ends. Each method leaves the entry as it found the world. */
 import { rm } from 'node:fs/promises';
 import { type BackoffPolicy, backoffCeiling, messageOf } from '@skerry/base';
-import { type ContainerSnapshot, RuntimeRefusal } from '../runtime.ts';
+import { type ContainerSnapshot, type ReadyImage, RuntimeRefusal } from '../runtime.ts';
 import { VolumeProblem } from '../volumes/payload.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import type { ContainerEntry } from './container-entry.ts';
 import type { PodContext } from './context.ts';
 import type { PodFacts } from './downward.ts';
+import { ensureImage, ImageProblem } from './ensure-image.ts';
 import { type HandlerTarget, runHandler } from './handler-run.ts';
 import { readLastWords } from './last-words.ts';
 import { startProbes } from './prober.ts';
@@ -17,6 +18,14 @@ import type { Container, Pod } from './types.ts';
 import { isRunning } from './view.ts';
 
 const START_RETRY: BackoffPolicy = { baseMs: 10_000, capMs: 300_000 };
+/** What somebody may mend at any moment is looked at in even steps. */
+const RETRIED_EVENLY: ReadonlySet<string> = new Set([
+  'CreateContainerConfigError',
+  'ErrImageNeverPull',
+  'InvalidImageName',
+  'ImageInspectError',
+]);
+const IMAGE_BACK_OFF = 'ImagePullBackOff';
 /** A hook without end must not keep its container from ever being started. */
 const HOOK_TIMEOUT_MS = 600_000;
 const MAX_ROTATED_LOGS = 10;
@@ -68,26 +77,49 @@ export class ContainerRunner {
     }
     entry.busy = 'starting';
     const { container } = entry;
+    const cancelled = new AbortController();
+    entry.cancelPull = () => cancelled.abort();
     try {
+      // A pull takes its time without holding up what starts elsewhere on the node.
+      const image = await this.#ensureImage(container, cancelled.signal);
+      entry.cancelPull = undefined;
       const request = {
+        image,
         pod: this.#scope.pod(),
         container,
         attempt,
         facts: this.#scope.facts(),
         volumes: this.#scope.volumes,
       };
-      const { snapshot, imageId } = await starts.run(() => startContainer(this.#scope.context, request));
+      const snapshot = await starts.run(() => startContainer(this.#scope.context, request));
       entry.problem = undefined;
-      entry.imageId = imageId;
+      entry.imageId = image.imageId;
       this.#scope.onSnapshot(snapshot);
       this.#scope.event('Normal', 'Created', `Container created: ${container.name}`);
       this.#scope.event('Normal', 'Started', `Container started: ${container.name}`);
       if (entry.current?.id === snapshot.id) this.#begin(entry, snapshot);
     } catch (error) {
-      this.#refused(entry, attempt, error);
+      if (!cancelled.signal.aborted) this.#refused(entry, attempt, error);
     } finally {
       entry.busy = undefined;
+      entry.cancelPull = undefined;
     }
+  }
+
+  #ensureImage(container: Container, cancelled: AbortSignal): Promise<ReadyImage> {
+    const { runtime, clock, readConfig } = this.#scope.context;
+    const pod = this.#scope.pod();
+    return ensureImage({
+      runtime,
+      clock,
+      pod,
+      container,
+      read: readConfig(pod.metadata.namespace ?? ''),
+      signal: AbortSignal.any([cancelled, this.#scope.signal]),
+      event: (type, reason, message) => {
+        if (!cancelled.aborted) this.#scope.event(type, reason, message);
+      },
+    });
   }
 
   #refused(entry: ContainerEntry, attempt: number, error: unknown): void {
@@ -96,18 +128,36 @@ export class ContainerRunner {
     const refusal = error instanceof RuntimeRefusal ? error : undefined;
     const reason =
       refusal?.reason ?? (error instanceof VolumeProblem ? 'CreateContainerConfigError' : 'RunContainerError');
-    if (refusal?.isImage) {
-      this.#scope.event('Warning', 'Failed', `Failed to pull image "${entry.container.image}": ${message}`);
-      this.#scope.event('Warning', 'Failed', `Error: ${reason}`);
-    } else this.#scope.event('Warning', 'Failed', `Error: ${message}`);
+    this.#scope.event('Warning', 'Failed', `Error: ${error instanceof ImageProblem ? reason : message}`);
     if (reason === 'StartError') {
       this.drop(entry, entry.accept(neverStarted(this.#scope.pod(), entry.container, attempt, clock.now())));
       entry.lastWords = message;
       return;
     }
     const failures = (entry.problem?.failures ?? -1) + 1;
-    const delay = backoffCeiling(START_RETRY, reason === 'CreateContainerConfigError' ? 0 : failures);
-    entry.problem = { reason, message, failures, retryAt: clock.now() + delay };
+    const delay = backoffCeiling(START_RETRY, RETRIED_EVENLY.has(reason) ? 0 : failures);
+    entry.isBackingOff = false;
+    entry.problem = { reason, message, failures, at: clock.now(), retryAt: clock.now() + delay };
+  }
+
+  /** The owner hears once of each wait before another try. */
+  backOff(entry: ContainerEntry): void {
+    const { problem, container } = entry;
+    entry.isBackingOff = true;
+    if (problem === undefined) {
+      const { name = '', namespace = '', uid = '' } = this.#scope.pod().metadata;
+      const message = `Back-off restarting failed container ${container.name} in pod ${name}_${namespace}(${uid})`;
+      this.#scope.event('Warning', 'BackOff', message);
+      return;
+    }
+    const message = `Back-off pulling image "${container.image}"`;
+    entry.problem = {
+      ...problem,
+      reason: IMAGE_BACK_OFF,
+      message: `${message}: ${problem.reason}: ${problem.message}`,
+    };
+    this.#scope.event('Normal', 'BackOff', message);
+    this.#scope.event('Warning', 'Failed', `Error: ${IMAGE_BACK_OFF}`);
   }
 
   /** It was started for us, and whoever started it died before it could say so. */

@@ -115,8 +115,28 @@ test('a failed init container of a pod that is never restarted ends the pod', ()
 test('the first restart is at once', () => check(view([{ state: 'exited', code: 1 }]), ['start main 1']));
 test('the next restart waits ten seconds from the end', () =>
   check(view([{ state: 'exited', code: 1, attempt: 1, backoff: { delayMs: 10_000, updatedAt: NOW - 1000 } }]), [
+    'back-off',
     'wake 10000',
   ]));
+test('the owner hears of a wait once', () =>
+  check(
+    view([
+      { state: 'exited', code: 1, attempt: 1, backoff: { delayMs: 10_000, updatedAt: NOW - 1000 }, isBackingOff: true },
+    ]),
+    ['wake 10000'],
+  ));
+test('a failed pull is shown for three seconds, then as the wait for the next', () => {
+  const problem = (at: number) => ({ reason: 'ErrImagePull', message: 'no', at, retryAt: at + 10_000 });
+  check(view([{ ...fresh, problem: problem(NOW - 1000) }]), ['wake 2000', 'wake 9000']);
+  check(view([{ ...fresh, problem: problem(NOW - 3000) }]), ['back-off', 'wake 7000']);
+  check(view([{ ...fresh, problem: problem(NOW - 3000), isBackingOff: true }]), ['wake 7000']);
+  check(view([{ ...fresh, problem: problem(NOW - 10_000), isBackingOff: true }]), ['start main 0']);
+});
+test('what is no pull is only waited for', () =>
+  check(
+    view([{ ...fresh, problem: { reason: 'CreateContainerConfigError', message: 'no', at: NOW, retryAt: NOW + 9 } }]),
+    ['wake 9'],
+  ));
 test('ten quiet minutes make it forget', () =>
   check(view([{ state: 'exited', attempt: 7, backoff: { delayMs: 300_000, updatedAt: NOW - 700_000 } }]), [
     'start main 8',

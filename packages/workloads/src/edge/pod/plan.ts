@@ -14,6 +14,8 @@ export type Action =
   /** Make volumes and what the containers share. */
   | { readonly type: 'prepare' }
   | { readonly type: 'start'; readonly name: string; readonly attempt: number }
+  /** Say that the next try has to wait. */
+  | { readonly type: 'back-off'; readonly name: string }
   | { readonly type: 'stop'; readonly name: string; readonly graceSeconds: number; readonly message: string }
   /** Nothing runs any more and the pod is to go: clean up and say so to the API. */
   | { readonly type: 'finish' }
@@ -21,6 +23,8 @@ export type Action =
   | { readonly type: 'fail'; readonly reason: string; readonly message: string }
   | { readonly type: 'wake'; readonly at: number };
 
+const FAILED_PULL = 'ErrImagePull';
+const FAILED_PULL_SHOWN_MS = 3000;
 export const DEFAULT_GRACE_SECONDS = 30;
 
 export function plan(view: PodView): Action[] {
@@ -82,7 +86,14 @@ function planContainer(container: ContainerView, view: PodView): Action[] {
   const mayStart = current?.exit === undefined ? view.now : startableAt(container, view);
   if (mayStart === undefined) return [];
   const at = Math.max(mayStart, problem?.retryAt ?? 0);
-  return view.now >= at ? [start] : [{ type: 'wake', at }];
+  return view.now >= at ? [start] : [...planBackOff(container, view.now), { type: 'wake', at }];
+}
+
+/** A failed pull is shown as such for a while, then as the wait for the next. */
+function planBackOff({ container: { name }, problem, isBackingOff = false }: ContainerView, now: number): Action[] {
+  if (isBackingOff || (problem !== undefined && problem.reason !== FAILED_PULL)) return [];
+  const at = problem === undefined ? now : problem.at + FAILED_PULL_SHOWN_MS;
+  return now >= at ? [{ type: 'back-off', name }] : [{ type: 'wake', at }];
 }
 
 /** Undefined: it has ended for good. */

@@ -1,7 +1,7 @@
-/** One try to start a container: image, environment, mounts, command. */
+/** One try to start a container whose image is here: environment, mounts, command. */
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ContainerSnapshot } from '../runtime.ts';
+import type { ContainerSnapshot, ReadyImage } from '../runtime.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import type { PodContext } from './context.ts';
 import type { PodFacts } from './downward.ts';
@@ -11,6 +11,7 @@ import { hashOf } from './hash.ts';
 import type { Container, Pod } from './types.ts';
 
 export interface StartTry {
+  readonly image: ReadyImage;
   readonly pod: Pod;
   readonly container: Container;
   readonly attempt: number;
@@ -20,12 +21,10 @@ export interface StartTry {
 
 export async function startContainer(
   context: PodContext,
-  { pod, container, attempt, facts, volumes }: StartTry,
-): Promise<{ readonly snapshot: ContainerSnapshot; readonly imageId: string }> {
+  { image, pod, container, attempt, facts, volumes }: StartTry,
+): Promise<ContainerSnapshot> {
   const { runtime } = context;
   const { namespace = '' } = pod.metadata;
-  const { imageId, imageRef, warning } = await runtime.ensureImage(pod, container, context.readConfig(namespace));
-  if (warning !== undefined) context.recorder.event(pod, 'Warning', 'ImageNotRefreshed', warning);
   const localApi = context.localApi();
   const env = await environmentOf({
     pod,
@@ -38,7 +37,7 @@ export async function startContainer(
   await volumes.setUp(pod, facts);
   const mounts = await volumes.mountsOf(container, env);
   const lookUp = (name: string) => env[name];
-  const snapshot = await runtime.start({
+  return runtime.start({
     pod,
     container,
     attempt,
@@ -47,12 +46,11 @@ export async function startContainer(
     args: (container.args ?? []).map((word) => expand(word, lookUp)),
     mounts,
     podLogDirectory: podLogDirectory(context, pod),
-    imageRef,
+    imageRef: image.imageRef,
     logPath: logPathOf(context, pod, container.name, attempt),
     terminationLog: await makeTerminationLog(context, pod, container.name),
     hash: hashOf(container),
   });
-  return { snapshot, imageId };
 }
 
 export function podLogDirectory({ logDirectory }: PodContext, { metadata }: Pod): string {

@@ -17,9 +17,12 @@ export interface ContainerView {
   readonly problem?: {
     readonly reason: string;
     readonly message: string;
+    readonly at: number;
     readonly retryAt: number;
     readonly failures?: number;
   };
+  /** The owner has been told of the wait before the next try. */
+  readonly isBackingOff?: boolean;
   /** A start or a stop is under way. */
   readonly busy?: 'starting' | 'stopping';
   /** The startup probe has passed, or there is none, and the postStart hook is through. */

@@ -1,11 +1,11 @@
 /** One pod on this node: looks, plans, acts, and writes down what came of it. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isStatus, type Ref } from '@skerry/api';
+import type { Ref } from '@skerry/api';
 import { type BackoffPolicy, backoffDelay, type Logger, messageOf, type Timer } from '@skerry/base';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import { VolumeProblem } from '../volumes/payload.ts';
 import { PodVolumes } from '../volumes/pod-volumes.ts';
+import { clearPod, deleteObject } from './clear-pod.ts';
 import { type ContainerEntry, entriesOf } from './container-entry.ts';
 import { ContainerRunner } from './container-runner.ts';
 import { type FoundPod, type NodeContext, type PodContext, withRuntime } from './context.ts';
@@ -20,7 +20,6 @@ import { isAtRest, isRunning, type PodView } from './view.ts';
 
 const PODS = { group: '', version: 'v1', resource: 'pods' } as const;
 const PREPARE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 60_000 };
-const DELETE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
 
 export class PodWorker {
   readonly uid: string;
@@ -258,7 +257,10 @@ export class PodWorker {
 
   #look(): void {
     if (this.#closed.signal.aborted || this.#finishing) return;
-    const actions = plan(this.view());
+    const view = this.view();
+    // Nobody waits for the images of a pod that ends.
+    if ((view.deletion ?? view.failure) !== undefined) for (const entry of this.#entries) entry.cancelPull?.();
+    const actions = plan(view);
     for (const action of actions) this.#perform(action);
     const wakes = actions.filter((action) => action.type === 'wake').map(({ at }) => at);
     if (this.#volumes.renewAt !== undefined) wakes.push(this.#volumes.renewAt);
@@ -291,6 +293,9 @@ export class PodWorker {
         return;
       case 'start':
         if (entry !== undefined) this.#inBackground(this.#runner.start(entry, action.attempt));
+        return;
+      case 'back-off':
+        if (entry !== undefined) this.#runner.backOff(entry);
         return;
       case 'stop':
         if (entry !== undefined) this.#inBackground(this.#runner.stop(entry, action.graceSeconds, action.message));
@@ -361,37 +366,15 @@ export class PodWorker {
     }
   }
 
-  /** Nothing runs: last status, then volumes, records and logs, then the object. */
+  /** Nothing runs: last status, then what is on the node, then the object. */
   async #finish(): Promise<void> {
-    const { runtime, directory } = this.#context;
-    if (!this.#isGone) this.#status.want(statusOf(this.view(), runtime.name));
+    if (!this.#isGone) this.#status.want(statusOf(this.view(), this.#context.runtime.name));
     await this.#status.settle();
     await this.#volumes.tearDown(this.uid);
-    for (const { current, previous } of this.#entries) {
-      for (const snapshot of [current, previous]) {
-        if (snapshot !== undefined && !snapshot.isPhantom) await runtime.remove(snapshot.id);
-      }
-    }
-    await rm(join(directory, this.uid), { recursive: true, force: true });
-    await rm(podLogDirectory(this.#context, this.#pod), { recursive: true, force: true });
-    await runtime.removePod(this.uid);
-    await this.#deleteObject();
+    await clearPod(this.#context, this.#pod, this.#entries);
+    if (!this.#isGone) await deleteObject(this.#context, this.#ref, this.uid, this.#closed.signal);
     this.close();
     this.#done.resolve();
-  }
-
-  async #deleteObject(): Promise<void> {
-    const { client, clock } = this.#context;
-    for (let attempt = 0; !this.#isGone && !this.#closed.signal.aborted; attempt++) {
-      try {
-        await client.delete(this.#ref, { gracePeriodSeconds: 0, uid: this.uid, signal: this.#closed.signal });
-        return;
-      } catch (error) {
-        if (isStatus(error, 'NotFound', 'Conflict')) return;
-        this.#log.debug({ attempt, error: messageOf(error) }, 'pod not deleted yet');
-        await clock.sleep(backoffDelay(DELETE_RETRY, attempt) + DELETE_RETRY.baseMs, this.#closed.signal);
-      }
-    }
   }
 
   #event(type: 'Normal' | 'Warning', reason: string, message: string): void {

@@ -87,9 +87,12 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     ownerOf: (pod) => (agent.uid === 0 ? podOwner(pod, ownUid(pod)) : undefined),
     preparePod: async () => ({ podIPs: options.nodeIps() }),
     removePod: async (uid) => uids.release(uid),
-    ensureImage: async (_pod, { image = '' }) => {
+    findImage: async (image) => {
       if (image !== HOST_IMAGE) throw unsupportedImage(image);
       return { imageId: HOST_IMAGE, imageRef: HOST_IMAGE };
+    },
+    pullImage: async ({ image }) => {
+      throw unsupportedImage(image);
     },
     start: async (request) => {
       const spec = startRequestOf(request, ownUid(request.pod), tools, options);
@@ -181,7 +184,7 @@ function unsupportedImage(image: string): RuntimeRefusal {
   const message =
     `image "${image}" cannot run on runtime process, which runs programs of the node (image: ${HOST_IMAGE}); ` +
     'use a node with containerd (runtime.skerry.io/containerd=true)';
-  return new RuntimeRefusal('ErrImagePull', message, { isImage: true });
+  return new RuntimeRefusal('ErrImagePull', message);
 }
 
 /** A clear word before the start, as container runtimes give it. What a volume may bring is left to the start itself. */
