@@ -164,8 +164,11 @@ export interface ImageStore {
   pull(source: ImageSource, image: ImageReference, options?: PullOptions): Promise<StoredImage>;
   /** Names content whose blobs are all there already (import of an archive, push). Throws NOT_FOUND for what is missing. */
   add(image: ImageReference, target: Descriptor, platform?: Platform): Promise<StoredImage>;
-  /** Forgets the names of this content; its blobs go with the next `collect`. */
+  /** Forgets this image and removes what no other image, and no pull under way, needs of it. */
   remove(target: Digest): Promise<void>;
-  /** Removes blobs that no image holds, and what was begun long ago; resolves to the bytes that became free. */
-  collect(): Promise<number>;
+  /**
+   * Removes what no image holds and no pull is about to use, where it was last written to before `before` (ms since 1970): blobs
+   * and what was begun. Resolves to the bytes that became free.
+   */
+  collect(before: number): Promise<number>;
 }

@@ -1,3 +1,4 @@
+export { openBlobStore } from './blob-store.ts';
 export type {
   BlobFetchOptions,
   BlobStore,
@@ -19,12 +20,20 @@ export type {
 } from './contract.ts';
 export { digestOf, parseDigest } from './digest.ts';
 export { imageErrors } from './errors.ts';
+export { putBlob, readBlob } from './fetch-blob.ts';
+export { type ImageStoreOptions, openImageStore } from './image-store.ts';
 export {
+  compressionOf,
+  type ImageConfig,
+  type LayerCompression,
   MANIFEST_TYPES,
   MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
   MediaType,
+  parseConfig,
   parseManifest,
 } from './manifest.ts';
 export { platformOf, selectPlatform } from './platform.ts';
 export { DOCKER_HUB, formatReference, parseReference, repositoryName } from './reference.ts';
+export type { RegistryAccess, RegistrySettings } from './registry/access.ts';
+export { createRegistrySource, type RegistrySourceOptions } from './registry/registry-source.ts';

@@ -42,6 +42,18 @@ export function parseManifest(bytes: Uint8Array, what: string): ImageIndex | Ima
   return manifestOf(fields['config'], fields['layers'], fail);
 }
 
+/** What a manifest says it is itself, for registries that do not; undefined for what is none. */
+export function mediaTypeOf(bytes: Uint8Array): string | undefined {
+  try {
+    const { kind } = parseManifest(bytes, '');
+    const named = textOf(parseObject(bytes, '')['mediaType']) ?? MediaType[kind];
+    return MANIFEST_TYPES.includes(named) ? named : undefined;
+  } catch {
+    // Said by the caller, who knows where it came from.
+    return undefined;
+  }
+}
+
 /** What the image says about running it: the part of its config that matters here. */
 export interface ImageConfig {
   readonly platform: Platform;
