@@ -78,3 +78,28 @@ export interface LinkStream {
  * a later one aborts it with that text. The stream is ended and closed when the promise resolves.
  */
 export type StreamHandler = (header: Uint8Array, stream: LinkStream, signal: AbortSignal) => Promise<void>;
+
+/** Content that the cloud has. What requests and `info` mean is a matter of those who serve and ask. */
+export interface BlobSource {
+  /** Of all of it, whatever part is asked for. */
+  readonly size: number;
+  /** Told to the asker together with the size; at most MAX_BLOB_INFO_BYTES. */
+  readonly info?: Uint8Array;
+  /** The bytes from `offset` to the end, in pieces of any size. Left early when the asker goes away. */
+  read(offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** Finds what an edge asks for. A rejection refuses: the asker's promise rejects with LINK_BLOB_REFUSED and the message as `facts.text`. */
+export type BlobDoor = (request: Uint8Array, node: string, signal: AbortSignal) => Promise<BlobSource>;
+
+/** A blob on its way from the cloud. */
+export interface LinkBlob {
+  readonly size: number;
+  readonly info: Uint8Array;
+  /**
+   * The bytes from the offset that was asked for; to be read once. Asking for the next piece says that the one before is kept, and
+   * only then does the cloud send more in its place. Survives the loss of paths; rejects when the session ends: ask again from
+   * where it got to. Leaving the loop ends the blob. Whether the bytes are the right ones is for the one who keeps them to verify.
+   */
+  readonly bytes: AsyncIterable<Uint8Array>;
+}

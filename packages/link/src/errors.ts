@@ -12,6 +12,8 @@ export const errors = defineErrors('LINK', {
   STREAM_REFUSED: { text: 'stream refused: {text}', retry: 'never' },
   STREAM_ABORTED: { text: 'stream aborted by the other side: {text}', retry: 'backoff' },
   STREAM_CLOSED: { text: 'stream is closed', retry: 'never' },
+  BLOB_REFUSED: { text: 'blob refused: {text}', retry: 'never' },
+  BLOB_SIZE: { text: 'blob of {expected} bytes has {sent}', retry: 'backoff' },
   STATE_OVERRUN: { text: 'feed of node {node} sent without waiting for room', retry: 'never' },
   OPEN_TIMEOUT: { text: 'stream to node {node} was not answered within {limit} ms', retry: 'backoff' },
 });

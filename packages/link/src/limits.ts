@@ -59,6 +59,24 @@ export const STREAM_MESSAGE_COST = 16;
 export const STREAM_GROW_WITHIN_MS = 200;
 /** Messages of one stream that wait for credit or room; a sender that does not await `send` is stopped here. */
 export const STREAM_PENDING_BYTES = 256 * KIB;
+/** What streams on the bulk lane have for credit, from their start to their end, and how many each side may have open. */
+export const BULK_CREDIT = 1 * MIB;
+export const MAX_BULK_STREAMS = 8;
+/** What all of them may have on its way: at least two of the smallest pieces, at most what keeps a fast and long path busy. */
+export const BULK_MIN_PIECE_BYTES = 2 * KIB;
+export const BULK_MIN_WINDOW_BYTES = 2 * BULK_MIN_PIECE_BYTES;
+export const BULK_MAX_WINDOW_BYTES = 1 * MIB;
+/** How long bulk may wait before the narrowest place of a path: this, or a quarter of the time there and back when that is more. */
+export const BULK_QUEUE_MS = 20;
+/** The shortest time there and back is measured anew after this, since a path may have become another. */
+export const BULK_MEASURE_EVERY_MS = 20_000;
+/** Blobs: the request and what is said about the blob; the rates of each node and of all. */
+export const MAX_BLOB_REQUEST_BYTES = 15 * KIB;
+export const MAX_BLOB_INFO_BYTES = 16 * KIB;
+export const BLOB_NODE_BYTES_PER_SECOND = 64 * MIB;
+export const BLOB_HUB_BYTES_PER_SECOND = 256 * MIB;
+/** A rate is kept over this time: so much may go at once. */
+export const BLOB_RATE_WINDOW_MS = 100;
 /** Stream and outbox frames wait in their lane up to here; more stay with their source, which takes turns. */
 export const LANE_BYTES = 256 * KIB;
 export const STREAM_OPEN_TIMEOUT_MS = 30_000;

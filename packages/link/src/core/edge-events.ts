@@ -3,7 +3,7 @@ import type { Position } from '../contract.ts';
 import type { WriteEffect } from './channel.ts';
 import type { EdgeSyncEffect, EdgeSyncEvent } from './edge-sync.ts';
 import type { Reason } from './frame.ts';
-import type { StreamEffect, StreamEvent } from './streams.ts';
+import type { StreamEffect, StreamEvent } from './stream-events.ts';
 
 export type EdgeEvent =
   | { readonly type: 'start' }

@@ -24,7 +24,8 @@ import {
 } from './frame.ts';
 import { encodeHello, Greetings } from './greetings.ts';
 import { onPathFrame, ping, silentAt, unexpected } from './path-frames.ts';
-import { isStreamFrame, Streams } from './streams.ts';
+import { isStreamFrame } from './stream-events.ts';
+import { Streams } from './streams.ts';
 
 interface Session {
   readonly key: Uint8Array;
@@ -296,12 +297,12 @@ export class EdgeSession {
     const session = this.#session;
     if (session === undefined) return;
     do session.channel.flush(now, out);
-    while (session.sync !== undefined && this.#fill(session, session.sync, out));
+    while (session.sync !== undefined && this.#fill(session, session.sync, now, out));
   }
 
   /** Streams and outbox take turns for the room in their lane. */
-  #fill(session: Session, sync: EdgeSync, out: Out): boolean {
-    const moved = session.streams.fill(out);
+  #fill(session: Session, sync: EdgeSync, now: number, out: Out): boolean {
+    const moved = session.streams.fill(now, out);
     return sync.fill(out) || moved;
   }
 

@@ -2,7 +2,7 @@
 import type { WriteEffect } from './channel.ts';
 import type { PathFrame, Reason } from './frame.ts';
 import type { HubSyncEffect, HubSyncEvent } from './hub-sync.ts';
-import type { StreamEffect, StreamEvent } from './streams.ts';
+import type { StreamEffect, StreamEvent } from './stream-events.ts';
 
 export type Hello = Extract<PathFrame, { type: 'hello' }>;
 

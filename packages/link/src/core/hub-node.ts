@@ -27,7 +27,8 @@ import { Door, refuse } from './hub-door.ts';
 import type { Admitted, Hello, HubEffect, HubEvent } from './hub-events.ts';
 import { HubSync, type HubSyncEffect } from './hub-sync.ts';
 import { COMER_NONCE, onPathFrame, ping, silentAt, unexpected } from './path-frames.ts';
-import { isStreamFrame, Streams } from './streams.ts';
+import { isStreamFrame } from './stream-events.ts';
+import { Streams } from './streams.ts';
 
 interface Session {
   readonly key: Uint8Array;
@@ -342,7 +343,7 @@ export class HubNode {
     const session = this.#session;
     if (session === undefined) return;
     do session.channel.flush(now, out);
-    while (session.streams.fill(out));
+    while (session.streams.fill(now, out));
   }
 
   // ——— paths and ends ———

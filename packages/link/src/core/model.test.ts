@@ -15,6 +15,7 @@ const actions = {
   appendMany: ({ edge }: World) => {
     for (let count = 0; count < 400; count++) edge.append();
   },
+  wantBlob: ({ edge }: World, n: number) => edge.want(n * 1_500),
   openFromCloud,
   openFromEdge,
   sendFromCloud: ({ cloud }: World, n: number) => cloud.streams.send(n, 1 + (n % 4), n % 2 === 0 ? 5 : 30_000),
@@ -49,7 +50,16 @@ function openFromEdge({ edge }: World, n: number): void {
   edge.streams.send(n, n % 20, n % 2 === 0 ? 5 : 10_000);
 }
 
-const calm = ['openFromCloud', 'openFromEdge', 'sendFromCloud', 'sendFromEdge', 'put', 'append', 'rest'] as const;
+const calm = [
+  'openFromCloud',
+  'openFromEdge',
+  'sendFromCloud',
+  'sendFromEdge',
+  'put',
+  'append',
+  'wantBlob',
+  'rest',
+] as const;
 
 const action = fc.record({
   name: fc.oneof(fc.constantFrom(...calm), fc.constantFrom(...(Object.keys(actions) as (keyof typeof actions)[]))),
@@ -146,6 +156,7 @@ function checkQuiet(world: World): void {
   assert.deepEqual(replicaOf(edge), wantedOf(cloud), 'the replica is the feed');
   assert.deepEqual(edge.outbox, [], 'the outbox is empty');
   assert.equal(cloud.sunk.length, edge.appended, 'every entry reached the sink');
+  for (const { name, size, kept } of edge.blobs) assert.equal(kept, size, `blob ${name} is whole`);
   for (const stream of [...edge.streams.streams.values(), ...cloud.streams.streams.values()]) {
     assert.notEqual(stream.outcome, 'open', `stream ${stream.id} has come to an end`);
   }

@@ -4,7 +4,8 @@ import { hasCode } from '@skerry/base';
 import { LANE_BYTES, MAX_STREAMS, STREAM_INITIAL_CREDIT, STREAM_PENDING_BYTES } from '../limits.ts';
 import { Channel, type WriteEffect } from './channel.ts';
 import { decodeFrames, Lane, type SessionFrame } from './frame.ts';
-import { isStreamFrame, type StreamEffect, Streams } from './streams.ts';
+import { isStreamFrame, type StreamEffect } from './stream-events.ts';
+import { Streams } from './streams.ts';
 
 /** Two ends without a network: what one sends, the other gets when `exchange` is called. */
 function pair() {
@@ -17,7 +18,7 @@ function pair() {
   const carry = (from: typeof edge, to: typeof edge) => {
     const out: WriteEffect[] = [];
     do from.channel.flush(0, out);
-    while (from.streams.fill(from.effects));
+    while (from.streams.fill(0, from.effects));
     for (const path of from.channel.paths) path.buffered = 0;
     for (const { frame } of out.flatMap(({ bytes }) => [...decodeFrames(bytes)])) {
       if (isStreamFrame(frame as SessionFrame))

@@ -1,8 +1,11 @@
 /** Streams inside a session: opened by either side, credit both ways, ended or aborted. Travels on the telemetry or bulk lane. */
 import { errors } from '../errors.ts';
 import {
+  BULK_CREDIT,
+  BULK_MIN_PIECE_BYTES,
   LANE_BYTES,
   MAX_ABORT_TEXT_BYTES,
+  MAX_BULK_STREAMS,
   MAX_STREAMS,
   STREAM_GROW_WITHIN_MS,
   STREAM_INITIAL_CREDIT,
@@ -11,49 +14,12 @@ import {
   STREAM_PENDING_BYTES,
   STREAMS_GROWN_CREDIT,
 } from '../limits.ts';
+import { BulkWindow } from './bulk-window.ts';
 import { cutText, decodeText } from './bytes.ts';
 import type { Channel } from './channel.ts';
-import { Lane, type SessionFrame } from './frame.ts';
+import { Lane } from './frame.ts';
 import { FrameQueue } from './frame-queue.ts';
-
-export type StreamEffect =
-  | { readonly type: 'stream-opened'; readonly id: number; readonly header: Uint8Array }
-  | { readonly type: 'stream-accepted'; readonly id: number }
-  | { readonly type: 'stream-data'; readonly id: number; readonly bytes: Uint8Array }
-  /** The peer sends no more. */
-  | { readonly type: 'stream-ended'; readonly id: number }
-  /** What waited to be sent is on its way. */
-  | { readonly type: 'stream-room'; readonly id: number }
-  /** Gone before its end: refused or aborted by the peer, or lost with the session. */
-  | { readonly type: 'stream-aborted'; readonly id: number; readonly text: string }
-  /** Both directions have ended. */
-  | { readonly type: 'stream-closed'; readonly id: number };
-
-export type StreamEvent =
-  | { readonly type: 'stream-open'; readonly id: number; readonly header: Uint8Array; readonly lane?: Lane }
-  | { readonly type: 'stream-accept'; readonly id: number }
-  | { readonly type: 'stream-send'; readonly id: number; readonly bytes: Uint8Array }
-  /** No more from here; `isFinal`: and nothing more is read. */
-  | { readonly type: 'stream-end'; readonly id: number; readonly isFinal?: boolean }
-  | { readonly type: 'stream-abort'; readonly id: number; readonly text: string }
-  /** The reader took so many bytes in one message. */
-  | { readonly type: 'stream-consumed'; readonly id: number; readonly bytes: number };
-
-export type StreamFrame = Extract<SessionFrame, { type: 'open' | 'accept' | 'data' | 'credit' | 'end' | 'abort' }>;
-
-export function isStreamFrame(frame: SessionFrame): frame is StreamFrame {
-  switch (frame.type) {
-    case 'open':
-    case 'accept':
-    case 'data':
-    case 'credit':
-    case 'end':
-    case 'abort':
-      return true;
-    default:
-      return false;
-  }
-}
+import type { StreamEffect, StreamEvent, StreamFrame } from './stream-events.ts';
 
 interface Stream {
   readonly id: number;
@@ -86,6 +52,8 @@ export class Streams {
   #streams: Map<number, Stream> | undefined;
   #waiting: Stream[] | undefined;
   #grown = 0;
+  /** There once something was sent on the bulk lane. */
+  #bulk: BulkWindow | undefined;
 
   constructor(channel: Channel, side: 'edge' | 'hub') {
     this.#channel = channel;
@@ -96,9 +64,14 @@ export class Streams {
     return this.#streams?.size ?? 0;
   }
 
+  /** How large the pieces of what is sent on the bulk lane should be. */
+  get pieceBytes(): number {
+    return this.#bulk?.pieceBytes ?? BULK_MIN_PIECE_BYTES;
+  }
+
   /** The identifier for the next stream to open from here; undefined when there are too many. */
-  takeId(): number | undefined {
-    if (this.#countOf(this.#nextId) >= MAX_STREAMS) return undefined;
+  takeId(lane: Lane = Lane.telemetry): number | undefined {
+    if (this.#isFull(this.#nextId, lane)) return undefined;
     const id = this.#nextId;
     this.#nextId += 2;
     return id;
@@ -119,7 +92,7 @@ export class Streams {
         this.#accept(event.id);
         return;
       case 'stream-send':
-        this.#send(event.id, event.bytes, out);
+        this.#send(event.id, event.bytes, now, out);
         return;
       case 'stream-end':
         this.#end(event.id, event.isFinal ?? false, out);
@@ -151,8 +124,7 @@ export class Streams {
         this.#onData(stream, frame.bytes, out);
         return;
       case 'credit':
-        stream.credit += frame.bytes;
-        this.#drain(stream, out);
+        this.#onCredit(stream, frame.bytes, now, out);
         return;
       case 'end':
         this.#onEnd(stream, frame.isFinal, out);
@@ -165,12 +137,12 @@ export class Streams {
   }
 
   /** Moves waiting messages into their lanes, one of each stream in turn; true when something moved. */
-  fill(out: Out): boolean {
+  fill(now: number, out: Out): boolean {
     let moved = false;
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
     for (const stream of waiting) {
-      if (this.#moveOne(stream)) moved = true;
+      if (this.#moveOne(stream, now)) moved = true;
       stream.isWaiting = false;
       this.#settle(stream, out);
     }
@@ -183,18 +155,19 @@ export class Streams {
     this.#streams = undefined;
     this.#waiting = undefined;
     this.#grown = 0;
+    this.#bulk = undefined;
   }
 
   #onOpen(frame: Extract<StreamFrame, { type: 'open' }>, now: number, out: Out): void {
     const { id, lane, header } = frame;
     if (this.#isOurs(id) || id <= this.#lastPeerId) throw errors.PROTOCOL({ detail: `stream ${id} reused` });
     this.#lastPeerId = id;
-    if (this.#countOf(id) >= MAX_STREAMS) {
+    if (this.#isFull(id, lane)) {
       this.#control({ type: 'abort', id, text: cutText('too many streams', MAX_ABORT_TEXT_BYTES) });
       return;
     }
     this.#add(id, lane, now);
-    out.push({ type: 'stream-opened', id, header });
+    out.push({ type: 'stream-opened', id, lane, header });
   }
 
   #onAccept(stream: Stream, out: Out): void {
@@ -210,7 +183,7 @@ export class Streams {
     this.#control({ type: 'accept', id });
   }
 
-  #send(id: number, bytes: Uint8Array, out: Out): void {
+  #send(id: number, bytes: Uint8Array, now: number, out: Out): void {
     const stream = this.#find(id);
     if (stream === undefined || stream.isEnding) return;
     this.#accept(id);
@@ -220,7 +193,7 @@ export class Streams {
       out.push({ type: 'stream-aborted', id, text: `more than ${STREAM_PENDING_BYTES} bytes wait to be sent` });
       return;
     }
-    if (!stream.isWaiting && stream.pending.count === 1) this.#moveOne(stream);
+    if (!stream.isWaiting && stream.pending.count === 1) this.#moveOne(stream, now);
     this.#settle(stream);
   }
 
@@ -265,8 +238,9 @@ export class Streams {
     const stream = this.#find(id);
     if (stream === undefined || stream.peerHasEnded) return;
     stream.consumed += bytes + STREAM_MESSAGE_COST;
-    if (stream.consumed < stream.window / 2) return;
-    if (now - stream.grantedAt < STREAM_GROW_WITHIN_MS) this.#grow(stream);
+    // On the bulk lane every message is given back by itself: that tells its sender what the path carries.
+    if (stream.lane !== Lane.bulk && stream.consumed < stream.window / 2) return;
+    if (stream.lane !== Lane.bulk && now - stream.grantedAt < STREAM_GROW_WITHIN_MS) this.#grow(stream);
     this.#control({ type: 'credit', id, bytes: stream.consumed });
     stream.granted += stream.consumed;
     stream.consumed = 0;
@@ -289,24 +263,35 @@ export class Streams {
     else this.#closeWhenDone(stream, out);
   }
 
-  #drain(stream: Stream, out: Out): void {
+  #onCredit(stream: Stream, bytes: number, now: number, out: Out): void {
+    stream.credit += bytes;
+    if (stream.lane === Lane.bulk) this.#bulk?.onTaken(stream.id, bytes, now, this.#channel.generation);
     if (stream.isWaiting || stream.pending.count === 0) return;
-    this.#moveOne(stream);
+    this.#moveOne(stream, now);
     this.#settle(stream, out);
   }
 
   /** Invariant: a message leaves its stream only into a lane with room and against credit. */
-  #moveOne(stream: Stream): boolean {
+  #moveOne(stream: Stream, now: number): boolean {
     if (!this.#canMove(stream)) return false;
     const bytes = stream.pending.shift();
     if (bytes === undefined) return false;
-    stream.credit -= bytes.length + STREAM_MESSAGE_COST;
+    const cost = bytes.length + STREAM_MESSAGE_COST;
+    stream.credit -= cost;
+    if (stream.lane === Lane.bulk) this.#noteBulk(stream.id, cost, now);
     this.#channel.send(stream.lane, { type: 'data', id: stream.id, bytes });
     return true;
   }
 
   #canMove(stream: Stream): boolean {
-    return stream.credit > 0 && this.#channel.laneBytes(stream.lane) < LANE_BYTES;
+    if (stream.credit <= 0 || this.#channel.laneBytes(stream.lane) >= LANE_BYTES) return false;
+    return stream.lane !== Lane.bulk || this.#bulk === undefined || this.#bulk.isOpen();
+  }
+
+  #noteBulk(id: number, cost: number, now: number): void {
+    const { generation } = this.#channel;
+    this.#bulk ??= new BulkWindow(generation, now);
+    this.#bulk.onSent(id, cost, now, generation);
   }
 
   /** After something moved or was added: wait for the lane, tell the sender, or end. Without `out` the sender knows already. */
@@ -338,13 +323,14 @@ export class Streams {
   }
 
   #add(id: number, lane: Lane, now: number): void {
+    const credit = creditOf(lane);
     this.#streams ??= new Map();
     this.#streams.set(id, {
       id,
       lane,
-      credit: STREAM_INITIAL_CREDIT,
-      granted: STREAM_INITIAL_CREDIT,
-      window: STREAM_INITIAL_CREDIT,
+      credit,
+      granted: credit,
+      window: credit,
       consumed: 0,
       grantedAt: now,
       pending: new FrameQueue(),
@@ -358,7 +344,8 @@ export class Streams {
   }
 
   #remove(stream: Stream): void {
-    this.#grown -= stream.window - STREAM_INITIAL_CREDIT;
+    this.#grown -= stream.window - creditOf(stream.lane);
+    this.#bulk?.forget(stream.id);
     stream.pending.clear();
     this.#streams?.delete(stream.id);
     if (this.#streams?.size === 0) this.#streams = undefined;
@@ -368,10 +355,13 @@ export class Streams {
     return (this.#streams ?? NO_STREAMS).get(id);
   }
 
-  #countOf(id: number): number {
+  /** Whether the side that `id` belongs to has too many open. */
+  #isFull(id: number, lane: Lane): boolean {
     let count = 0;
-    for (const key of this.#streams?.keys() ?? []) if (key % 2 === id % 2) count++;
-    return count;
+    for (const stream of this.#streams?.values() ?? []) {
+      if (stream.id % 2 === id % 2 && (lane !== Lane.bulk || stream.lane === lane)) count++;
+    }
+    return count >= (lane === Lane.bulk ? MAX_BULK_STREAMS : MAX_STREAMS);
   }
 
   #checkWasOpen(id: number): void {
@@ -386,4 +376,8 @@ export class Streams {
   #control(frame: StreamFrame): void {
     this.#channel.send(Lane.control, frame);
   }
+}
+
+function creditOf(lane: Lane): number {
+  return lane === Lane.bulk ? BULK_CREDIT : STREAM_INITIAL_CREDIT;
 }

@@ -3,7 +3,16 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import type { Clock, Logger } from '@skerry/base';
-import type { LinkStream, OutboxSink, OutboxSource, StateFeed, StateReplica, StreamHandler } from '../contract.ts';
+import type {
+  BlobDoor,
+  LinkBlob,
+  LinkStream,
+  OutboxSink,
+  OutboxSource,
+  StateFeed,
+  StateReplica,
+  StreamHandler,
+} from '../contract.ts';
 
 /** The session number, durable. `load` gives 0 when there is none. Joining a node anew must set it back to 0 on both sides. */
 export interface EdgeSessionNumbers {
@@ -68,6 +77,12 @@ export interface EdgeLinkStatus {
   readonly lastError?: string;
 }
 
+export interface BlobOptions {
+  /** The first byte that is wanted; default 0. */
+  readonly offset?: number;
+  readonly signal?: AbortSignal;
+}
+
 export interface EdgeLink {
   start(): void;
   /** Says goodbye and closes every path. */
@@ -75,6 +90,8 @@ export interface EdgeLink {
   status(): EdgeLinkStatus;
   /** Opens a stream to the cloud; rejects with LINK_STREAM_REFUSED when the hub's handler refuses. */
   openStream(header: Uint8Array, signal?: AbortSignal): Promise<LinkStream>;
+  /** Asks the cloud for a blob, or the rest of one; rejects with LINK_BLOB_REFUSED when the cloud has no such blob for this node. */
+  openBlob(request: Uint8Array, options?: BlobOptions): Promise<LinkBlob>;
   /** Calls back after each change of the status; the returned function unsubscribes. */
   onStatus(callback: (status: EdgeLinkStatus) => void): () => void;
   /** Dial at once instead of waiting for the backoff: the network came back, or the certificate was renewed. */
@@ -97,6 +114,8 @@ export interface HubOptions {
   readonly sink: OutboxSink;
   /** Answers streams that edges open; without it they are refused. */
   readonly streamHandler?: (node: string, header: Uint8Array, stream: LinkStream, signal: AbortSignal) => Promise<void>;
+  /** Finds the blobs that edges ask for; without it they are refused. */
+  readonly blobs?: BlobDoor;
   /** Asked for each connection, after the listener has verified the certificate. */
   readonly authorize: (node: string, request: IncomingMessage) => 'allow' | 'revoked' | Promise<'allow' | 'revoked'>;
   readonly sessionNumbers: HubSessionNumbers;
@@ -105,7 +124,12 @@ export interface HubOptions {
   readonly onCopy?: (suspicion: CopySuspicion) => void;
   /** A session opened, became level with the cloud, or ended. */
   readonly onSession?: (node: string, state: 'open' | 'current' | 'closed') => void;
-  readonly options?: { readonly admissionPerSecond?: number };
+  readonly options?: {
+    readonly admissionPerSecond?: number;
+    /** What blobs take at most, of each node's link and in all; default: BLOB_NODE_BYTES_PER_SECOND, BLOB_HUB_BYTES_PER_SECOND. */
+    readonly blobBytesPerSecond?: number;
+    readonly allBlobBytesPerSecond?: number;
+  };
 }
 
 export interface HubSessionInfo {

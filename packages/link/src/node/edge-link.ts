@@ -1,12 +1,14 @@
 /** The edge's end of the link: performs what its state machine asks for. */
 import { type Clock, messageOf, type Timer } from '@skerry/base';
-import type { LinkStream, StateReplica } from '../contract.ts';
+import type { LinkBlob, LinkStream, StateReplica } from '../contract.ts';
 import type { HeldVersion } from '../core/batch.ts';
 import type { EdgeEffect, EdgeEvent } from '../core/edge-events.ts';
 import { EdgeSession, stepEdge } from '../core/edge-session.ts';
-import { Reason } from '../core/frame.ts';
+import { Lane, Reason } from '../core/frame.ts';
+import { errors } from '../errors.ts';
 import { DEFAULT_HEARTBEAT_MS, VERSIONS_CHUNK } from '../limits.ts';
-import type { EdgeLink, EdgeLinkOptions, EdgeLinkStatus, RefusalCode } from './contract.ts';
+import { askForBlob } from './blob-client.ts';
+import type { BlobOptions, EdgeLink, EdgeLinkOptions, EdgeLinkStatus, RefusalCode } from './contract.ts';
 import { dial, pickEndpoint } from './dial.ts';
 import { attach, close, type LinkSocket, type SocketOwner, write } from './link-socket.ts';
 import { ReplicaWriter } from './replica-writer.ts';
@@ -58,6 +60,7 @@ class SocketEdgeLink implements EdgeLink, SocketOwner {
       streams: () => (this.#core.isConnected ? this.#core.streams : undefined),
       dispatch: (event) => this.#dispatch(event),
       answer: streamHandler,
+      serveBlob: () => Promise.reject(errors.STREAM_REFUSED({ text: 'an edge has no blobs' })),
     });
   }
 
@@ -79,6 +82,10 @@ class SocketEdgeLink implements EdgeLink, SocketOwner {
 
   openStream(header: Uint8Array, signal?: AbortSignal): Promise<LinkStream> {
     return this.#streams.open(header, signal);
+  }
+
+  openBlob(request: Uint8Array, { offset = 0, signal }: BlobOptions = {}): Promise<LinkBlob> {
+    return askForBlob((header) => this.#streams.open(header, signal, Lane.bulk), request, offset);
   }
 
   retryNow(): void {

@@ -4,8 +4,11 @@ import { Reason } from '../core/frame.ts';
 import type { HubEffect, HubEvent } from '../core/hub-events.ts';
 import { HubNode, stepHub } from '../core/hub-node.ts';
 import { errors } from '../errors.ts';
+import { BLOB_NODE_BYTES_PER_SECOND, BULK_MIN_PIECE_BYTES } from '../limits.ts';
+import { type BlobService, serveBlob } from './blob-server.ts';
 import type { CopySuspicion, HubOptions, HubSessionInfo } from './contract.ts';
 import { close, type LinkSocket, write } from './link-socket.ts';
+import { Rate } from './rate.ts';
 import { SessionWork } from './session-work.ts';
 import { StreamTable } from './stream-table.ts';
 import { NO_SLOT, type TimerWheel, type WheelItem } from './timer-wheel.ts';
@@ -14,6 +17,8 @@ import { NO_SLOT, type TimerWheel, type WheelItem } from './timer-wheel.ts';
 export interface HubContext extends HubOptions {
   readonly wheel: TimerWheel;
   readonly random: () => number;
+  /** What the blobs of all nodes may take together. */
+  readonly blobRate: Rate;
   /** Flushes the peer once the events of this moment are through. */
   readonly flushSoon: (peer: HubPeer) => void;
   readonly forget: (peer: HubPeer) => void;
@@ -30,6 +35,7 @@ export class HubPeer implements WheelItem {
   #sockets: readonly LinkSocket[] = NO_SOCKETS;
   #work: SessionWork | undefined;
   #table: StreamTable | undefined;
+  #blobRate: Rate | undefined;
   #isOpen = false;
 
   constructor(node: string, context: HubContext) {
@@ -60,8 +66,16 @@ export class HubPeer implements WheelItem {
         if (streamHandler === undefined) return Promise.reject(errors.STREAM_REFUSED({ text: 'nobody answers here' }));
         return streamHandler(this.node, header, stream, signal);
       },
+      serveBlob: (header, stream, signal) => serveBlob(this.#blobs, header, stream, signal),
     });
     return this.#table;
+  }
+
+  get #blobs(): BlobService {
+    const { blobs: door, blobRate, options } = this.#context;
+    this.#blobRate ??= new Rate(options?.blobBytesPerSecond ?? BLOB_NODE_BYTES_PER_SECOND, this.#clock);
+    const pieceBytes = () => this.#core.streams?.pieceBytes ?? BULK_MIN_PIECE_BYTES;
+    return { node: this.node, door, rates: [this.#blobRate, blobRate], pieceBytes };
   }
 
   /** Nothing while there is no session. */

@@ -6,11 +6,12 @@ import { WebSocketServer } from 'ws';
 import type { LinkStream } from '../contract.ts';
 import { CloseCode, encodeFrame, KEY_BYTES, Reason } from '../core/frame.ts';
 import { errors } from '../errors.ts';
-import { ADMISSION_PER_SECOND, BUSY_RETRY_MS, MAX_VISITORS_PER_NODE } from '../limits.ts';
+import { ADMISSION_PER_SECOND, BLOB_HUB_BYTES_PER_SECOND, BUSY_RETRY_MS, MAX_VISITORS_PER_NODE } from '../limits.ts';
 import { Admission } from './admission.ts';
 import type { Hub, HubOptions, HubSessionInfo } from './contract.ts';
 import { type HubContext, HubPeer } from './hub-peer.ts';
 import { attach, close, LinkSocket, socketOptions, write } from './link-socket.ts';
+import { Rate } from './rate.ts';
 import { NO_SLOT, TimerWheel, type WheelItem } from './timer-wheel.ts';
 import { Visitor, type VisitorHost } from './visitor.ts';
 
@@ -46,6 +47,7 @@ class LinkHub implements Hub, WheelItem {
       ...options,
       wheel: this.#wheel,
       random: Math.random,
+      blobRate: new Rate(options.options?.allBlobBytesPerSecond ?? BLOB_HUB_BYTES_PER_SECOND, clock),
       flushSoon: (peer) => this.#flushSoon(peer),
       forget: (peer) => this.#forget(peer),
     };

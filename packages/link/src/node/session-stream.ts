@@ -1,7 +1,7 @@
 /** One stream of a session. */
 import { BoundedQueue } from '@skerry/base';
 import type { LinkStream } from '../contract.ts';
-import type { StreamEffect, StreamEvent } from '../core/streams.ts';
+import type { StreamEffect, StreamEvent } from '../core/stream-events.ts';
 import { errors } from '../errors.ts';
 import { MAX_STREAM_MESSAGE_BYTES, STREAM_MAX_CREDIT, STREAM_MESSAGE_COST } from '../limits.ts';
 
@@ -11,6 +11,8 @@ export interface StreamPort {
   readonly isBlocked: () => boolean;
   /** Opened by the other side, and so open from the start. */
   readonly isAnswer: boolean;
+  /** A message counts as taken when the next one is asked for: the reader has kept it by then. */
+  readonly isTakenLate: boolean;
 }
 
 /** Credit bounds what can arrive unread; this many messages, when all are empty. */
@@ -36,6 +38,8 @@ export class SessionStream implements LinkStream {
   #hasEnded = false;
   #peerHasEnded = false;
   #isDiscarding = false;
+  /** The size of the message that the reader has and may not have kept yet. */
+  #handedOut: number | undefined;
   isClosed = false;
 
   constructor(id: number, port: StreamPort) {
@@ -130,13 +134,19 @@ export class SessionStream implements LinkStream {
       this.#unread.offer(bytes);
       return;
     }
-    this.#consume(bytes);
-    this.#reader.resolve({ done: false, value: bytes });
+    this.#reader.resolve({ done: false, value: this.#handOut(bytes) });
     this.#reader = undefined;
   }
 
-  #consume(bytes: Uint8Array): void {
-    this.#port.dispatch({ type: 'stream-consumed', id: this.id, bytes: bytes.length });
+  #handOut(bytes: Uint8Array): Uint8Array {
+    if (this.#port.isTakenLate) this.#handedOut = bytes.length;
+    else this.#consume(bytes.length);
+    return bytes;
+  }
+
+  #consume(bytes: number): void {
+    this.#handedOut = undefined;
+    this.#port.dispatch({ type: 'stream-consumed', id: this.id, bytes });
   }
 
   #read(): AsyncIterator<Uint8Array, undefined> {
@@ -149,11 +159,9 @@ export class SessionStream implements LinkStream {
 
   /** What arrived before the end or the break is still read. */
   #next(): Promise<Next> {
+    if (this.#handedOut !== undefined) this.#consume(this.#handedOut);
     const bytes = this.#unread.take();
-    if (bytes !== undefined) {
-      this.#consume(bytes);
-      return Promise.resolve({ done: false, value: bytes });
-    }
+    if (bytes !== undefined) return Promise.resolve({ done: false, value: this.#handOut(bytes) });
     if (this.#peerHasEnded) return Promise.resolve({ done: true, value: undefined });
     if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
     if (this.isClosed) return Promise.resolve({ done: true, value: undefined });

@@ -5,6 +5,7 @@ import { ByteReader, ByteWriter } from '../bytes.ts';
 import { decodeFrames, Reason } from '../frame.ts';
 import type { HubEffect, HubEvent } from '../hub-events.ts';
 import { HubNode, stepHub } from '../hub-node.ts';
+import { BlobDesk } from './blobs.ts';
 import type { Network } from './network.ts';
 import { StreamBook } from './stream-book.ts';
 
@@ -29,6 +30,7 @@ export class SimulatedCloud {
   // Volatile.
   hub = new HubNode();
   streams = new StreamBook('hub', (event) => this.dispatch(event));
+  #blobs = this.#newDesk();
   readonly #later: { readonly due: number; readonly run: () => void }[] = [];
   #generation = 0;
   #fed: number | undefined;
@@ -58,6 +60,7 @@ export class SimulatedCloud {
     this.streams.lose();
     this.hub = new HubNode();
     this.streams = new StreamBook('hub', (event) => this.dispatch(event));
+    this.#blobs = this.#newDesk();
     this.#generation++;
     this.#later.length = 0;
     this.#fed = undefined;
@@ -132,9 +135,13 @@ export class SimulatedCloud {
       case 'state-room':
         return;
       default:
-        this.streams.onEffect(effect);
+        if (!this.#blobs.onEffect(effect)) this.streams.onEffect(effect);
         return;
     }
+  }
+
+  #newDesk(): BlobDesk {
+    return new BlobDesk({ streams: () => this.hub.streams, dispatch: (event) => this.dispatch(event) });
   }
 
   #startFeed(position: number): void {

@@ -2,6 +2,7 @@
 import type { StateChange } from '../../contract.ts';
 import type { EdgeEffect, EdgeEvent } from '../edge-events.ts';
 import { EdgeSession, stepEdge } from '../edge-session.ts';
+import { BlobKeeper, type WantedBlob } from './blobs.ts';
 import type { Network } from './network.ts';
 import { StreamBook } from './stream-book.ts';
 
@@ -15,14 +16,17 @@ export class SimulatedEdge {
   readonly objects = new Map<string, { readonly version: string; readonly value: string }>();
   readonly outbox: number[] = [];
   appended = 0;
+  readonly blobs: WantedBlob[] = [];
   // Volatile.
   session: EdgeSession;
   streams = new StreamBook('edge', (event) => this.dispatch(event));
+  #keeper = this.#newKeeper();
   versionsAsked = 0;
   becameCurrent = 0;
   readonly #later: { readonly due: number; readonly run: () => void }[] = [];
   #generation = 0;
   #lastApplyDue = 0;
+  #lastKeptDue = 0;
   readonly #random: () => number;
   readonly #paths: number;
   /** Each process counts its paths from 1; in the network they stay apart. */
@@ -54,14 +58,20 @@ export class SimulatedEdge {
     this.dispatch({ type: 'outbox-appended' });
   }
 
+  want(size: number): void {
+    this.blobs.push({ name: this.blobs.length + 1, size, kept: 0 });
+  }
+
   crash(): void {
     this.network.crash('edge');
     this.streams.lose();
     this.streams = new StreamBook('edge', (event) => this.dispatch(event));
+    this.#keeper = this.#newKeeper();
     this.#generation++;
     this.#base += 1_000;
     this.#later.length = 0;
     this.#lastApplyDue = 0;
+    this.#lastKeptDue = 0;
     this.session = this.#newSession();
     this.start();
   }
@@ -72,6 +82,7 @@ export class SimulatedEdge {
       task.run();
     }
     if (this.session.deadline() <= this.network.now) this.dispatch({ type: 'tick' });
+    if (this.session.isConnected) this.#keeper.ask();
     this.dispatch({ type: 'flush' });
   }
 
@@ -133,7 +144,7 @@ export class SimulatedEdge {
       case 'status':
         return;
       default:
-        this.streams.onEffect(effect);
+        if (!this.#keeper.onEffect(effect)) this.streams.onEffect(effect);
         return;
     }
   }
@@ -163,6 +174,17 @@ export class SimulatedEdge {
       if (generation === this.#generation) run();
     };
     this.#later.push({ due: this.network.now + Math.floor(delayMs), run: guarded });
+  }
+
+  #newKeeper(): BlobKeeper {
+    const later = (run: () => void) => {
+      this.#lastKeptDue = Math.max(this.#lastKeptDue, this.network.now + Math.floor(this.#random() * 4));
+      this.#after(this.#lastKeptDue - this.network.now, run);
+    };
+    return new BlobKeeper(this.blobs, later, {
+      streams: () => this.session.streams,
+      dispatch: (event) => this.dispatch(event),
+    });
   }
 
   #newSession(): EdgeSession {

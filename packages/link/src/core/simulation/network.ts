@@ -19,6 +19,8 @@ interface SimulatedPath {
   /** Its own delay, so that one path may overtake another. */
   readonly delayMs: number;
   readonly queues: Record<Side, Travelling[]>;
+  /** When what was sent to a side has passed the narrowest place. */
+  readonly freeAt: Record<Side, number>;
   readonly isOpen: Record<Side, boolean>;
   isSilent: boolean;
 }
@@ -28,14 +30,22 @@ const other = (side: Side): Side => (side === 'edge' ? 'hub' : 'edge');
 export class Network {
   now = 0;
   isDown = false;
-  /** Bytes given to paths so far, both ways: what would be WebSocket payload. */
-  bytes = 0;
+  /** Bytes given to paths so far by each side: what would be WebSocket payload. */
+  readonly sent: Record<Side, number> = { edge: 0, hub: 0 };
+  /** What a path carries each way; senders may give more, which waits in some buffer on the way. */
+  bytesPerMs = Number.POSITIVE_INFINITY;
+  /** Of each path; by default each has its own. */
+  delayMs: number | undefined;
   readonly #paths = new Map<number, SimulatedPath>();
   readonly #ends: Partial<Record<Side, Endpoint>> = {};
   readonly #random: () => number;
 
   constructor(random: () => number) {
     this.#random = random;
+  }
+
+  get bytes(): number {
+    return this.sent.edge + this.sent.hub;
   }
 
   attach(side: Side, end: Endpoint): void {
@@ -49,8 +59,9 @@ export class Network {
   dial(id: number): void {
     const path: SimulatedPath = {
       id,
-      delayMs: 1 + Math.floor(this.#random() * 80),
+      delayMs: this.delayMs ?? 1 + Math.floor(this.#random() * 80),
       queues: { edge: [], hub: [] },
+      freeAt: { edge: 0, hub: 0 },
       isOpen: { edge: true, hub: true },
       isSilent: false,
     };
@@ -65,9 +76,11 @@ export class Network {
   write(from: Side, id: number, bytes: Uint8Array): void {
     const path = this.#paths.get(id);
     if (path === undefined || !path.isOpen[from]) return;
-    this.bytes += bytes.length;
+    this.sent[from] += bytes.length;
+    const to = other(from);
+    path.freeAt[to] = Math.max(this.now, path.freeAt[to]) + bytes.length / this.bytesPerMs;
     // A copy, since the other side must see what was sent, not what the sender's buffer becomes.
-    path.queues[other(from)].push({ due: this.now + path.delayMs, bytes: bytes.slice() });
+    path.queues[to].push({ due: Math.ceil(path.freeAt[to]) + path.delayMs, bytes: bytes.slice() });
     this.#ends[from]?.onWritten(id, bytes.length);
   }
 

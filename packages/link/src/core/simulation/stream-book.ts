@@ -1,6 +1,7 @@
 /** Streams of one side in a simulation: the opener counts upwards, the other side echoes; both remember what they saw. */
 import { ByteReader, ByteWriter } from '../bytes.ts';
-import type { StreamEffect, StreamEvent, Streams } from '../streams.ts';
+import type { StreamEffect, StreamEvent } from '../stream-events.ts';
+import type { Streams } from '../streams.ts';
 
 export interface SimulatedStream {
   readonly id: number;
