@@ -16,7 +16,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   devices: ['base*', 'api*', 'kube/client', 'kube/controller', 'streams/contract'],
   workloads: ['base*', 'api*', 'kube*', 'link*'],
   edge: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/edge*', 'workloads/images'],
-  cloud: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/cloud', 'workloads/images'],
+  cloud: ['base*', 'api*', 'kube*', 'link*', 'security*', 'workloads/cloud', 'workloads/images', 'workloads/registry'],
   cli: ['base*', 'api*', 'kube/client', 'security*', 'workloads/images'],
   testkit: ['*'],
 };

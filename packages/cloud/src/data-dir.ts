@@ -10,6 +10,8 @@ export interface CloudPaths {
   readonly audit: string;
   /** Copies of the store while backups are made of them; what is there at a start was left by a crash. */
   readonly backups: string;
+  /** Images that were pushed to this cloud or passed through it. */
+  readonly registry: string;
   /** Tells a wrong key before any Secret is touched. */
   readonly keyCheck: string;
 }
@@ -23,6 +25,7 @@ export function cloudPaths(root: string): CloudPaths {
     pki: join(home, 'pki'),
     audit: join(home, 'audit'),
     backups: join(home, 'backups'),
+    registry: join(home, 'registry'),
     keyCheck: join(home, 'key-check'),
   };
 }

@@ -1,5 +1,5 @@
 /** The flags of `skerry cloud`. */
-import { type FlagTable, logLevelFlag, parseDuration, parseHostPort } from '@skerry/base/flags';
+import { type FlagTable, type HostPort, logLevelFlag, parseDuration, parseHostPort } from '@skerry/base/flags';
 
 export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir: string }) {
   return {
@@ -21,6 +21,17 @@ export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir
       value: 'HOST:PORT',
       parse: parseHostPort,
       fallbackText: 'the same host, the next port',
+    },
+    'registry-listen': {
+      text: 'Address of the registry of images; "none" turns it off.',
+      value: 'HOST:PORT',
+      parse: parseRegistryListen,
+      fallbackText: 'the same host, the second port after that of the API',
+    },
+    'registry-upstream': {
+      text: 'Another registry, reached by this cloud only, which keeps the images behind our door.',
+      value: 'URL',
+      parse: parseUpstream,
     },
     advertise: {
       text: 'Names and addresses, comma-separated, under which nodes and clients reach this cloud.',
@@ -51,6 +62,17 @@ export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir
     },
     'log-level': logLevelFlag,
   } as const satisfies FlagTable;
+}
+
+function parseRegistryListen(text: string): HostPort | 'none' {
+  return text === 'none' ? 'none' : parseHostPort(text);
+}
+
+function parseUpstream(text: string): URL {
+  const url = URL.parse(text);
+  const isPlain = url !== null && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  if (isPlain && /^https?:$/.test(url.protocol)) return url;
+  throw new Error('must be an http or https URL such as http://127.0.0.1:5000');
 }
 
 function parseNames(text: string): string {

@@ -20,6 +20,7 @@ import { openHub, type RunningHub } from './hub.ts';
 import { publishLink } from './link-facts.ts';
 import { firstAddress, localHost } from './machine-names.ts';
 import { linkDialer } from './node-dialer.ts';
+import { type RunningRegistry, startRegistry } from './registry.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
 import { sweepTokens } from './token-sweeper.ts';
 import { parseYamlBody } from './yaml-body.ts';
@@ -55,7 +56,8 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const server = serverAddress(ground, listener);
   writeKubeconfig(ground, server);
   stack.defer(disconnectRevoked(ground, listener));
-  startWork(ground, { client, hub, listener, server }, stack);
+  const registry = stack.use(await startRegistry({ ...ground, client, tls: servingTls(ground.pki) }));
+  startWork(ground, { client, hub, listener, registry, server }, stack);
   ground.log.info({ server, link, dataDir: ground.paths.root }, 'serving');
   const running = stack.move();
   return { facts: { server, kubeconfig: ground.paths.kubeconfig, link }, stop: () => running.disposeAsync() };
@@ -113,11 +115,16 @@ interface Served {
   readonly client: Client;
   readonly hub: RunningHub;
   readonly listener: Listener;
+  readonly registry: RunningRegistry | undefined;
   readonly server: string;
 }
 
 /** Controllers and what else goes on by itself; ends before anything it works with is closed. */
-function startWork(ground: Ground, { client, hub, listener, server }: Served, stack: AsyncDisposableStack): void {
+function startWork(
+  ground: Ground,
+  { client, hub, listener, registry, server }: Served,
+  stack: AsyncDisposableStack,
+): void {
   const { flags, names, pki, clock, log } = ground;
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -137,6 +144,7 @@ function startWork(ground: Ground, { client, hub, listener, server }: Served, st
   const renew = () => {
     pki.refresh();
     listener.setTls(servingTls(pki));
+    registry?.setTls(servingTls(pki));
     hub.listener.refreshCertificate();
     writeKubeconfig(ground, server);
   };

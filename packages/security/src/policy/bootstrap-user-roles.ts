@@ -17,7 +17,7 @@ const WORKLOADS =
   'daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale';
 /** Our namespaced kinds; those that concern the whole fleet stay with cluster-admin. */
 const CAPABILITIES =
-  'apps.skerry.io devices.skerry.io streams.skerry.io intelligence.skerry.io mec.skerry.io operations.skerry.io telemetry.skerry.io';
+  'apps.skerry.io devices.skerry.io streams.skerry.io intelligence.skerry.io mec.skerry.io operations.skerry.io registry.skerry.io telemetry.skerry.io';
 
 export function userFacingRoles(): readonly UserRole[] {
   return [

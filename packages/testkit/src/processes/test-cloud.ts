@@ -8,6 +8,8 @@ import { freePort, SkerryProcess } from './skerry-process.ts';
 
 export interface TestCloudOptions {
   readonly args?: readonly string[];
+  /** Where it serves images; without it, nowhere. */
+  readonly registryListen?: string;
   readonly wrapper?: readonly string[];
   /** Instead of a temporary directory, which is removed at the end. */
   readonly dir?: string;
@@ -55,6 +57,8 @@ export class TestCloud implements AsyncDisposable {
         `${host}:${port}`,
         '--link-listen',
         this.linkAddress,
+        '--registry-listen',
+        options.registryListen ?? 'none',
         ...(options.args ?? []),
       ],
       log: join(this.dir, 'cloud.log'),

@@ -1,1 +1,6 @@
 export type { NodeImages } from './contract.ts';
+export type { RegistryAccess } from './door.ts';
+export { lazyRegistry } from './lazy.ts';
+export { type Backend, listenRegistry } from './listener.ts';
+export { ownBackend } from './own.ts';
+export { upstreamBackend } from './upstream.ts';

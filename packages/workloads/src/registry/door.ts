@@ -1,0 +1,110 @@
+/** Who comes in, and what they may do: Kubernetes' users and its policy, in the words of a resource that no API serves. */
+import type { Attributes, Authentication, Credentials, Decision, UserInfo } from '@skerry/api';
+import { refusals } from './refusal.ts';
+import type { Action } from './route.ts';
+
+export const IMAGES = { group: 'registry.skerry.io', version: 'v1alpha1', resource: 'images' } as const;
+
+export interface RegistryAccess {
+  authenticate(credentials: Credentials): Promise<Authentication>;
+  authorize(attributes: Attributes): Decision;
+  /** The first part of a repository's name is its namespace where there is one of that name. */
+  isNamespace(name: string): boolean;
+}
+
+export interface Knock {
+  readonly action: Action;
+  readonly path: string;
+  readonly credentials: Credentials;
+}
+
+/** What a client without any credentials is. */
+const ANONYMOUS: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
+const REALM = 'skerry';
+
+/** Resolves to who may do it; throws UNAUTHORIZED for whoever could be somebody else, DENIED for whoever may not. */
+export async function admit(access: RegistryAccess, { action, path, credentials }: Knock): Promise<UserInfo> {
+  const authentication = await access.authenticate(credentials);
+  if (authentication.kind === 'refused') throw refusals.unauthorized(REALM);
+  const isKnown = authentication.kind === 'user';
+  const user = isKnown ? authentication.user : ANONYMOUS;
+  // Clients ask this first, and send their password only to who wants one.
+  if (action.kind === 'ping') return isKnown ? user : denyAnonymous();
+  for (const { verb, repository } of needsOf(action)) {
+    const { allowed, reason } = access.authorize({ user, verb, path, resource: resourceOf(access, repository) });
+    if (allowed) continue;
+    if (!isKnown) return denyAnonymous();
+    const why = reason === undefined ? '' : `: ${reason}`;
+    throw refusals.denied(`${user.username} may not ${verb} ${repository ?? 'all images'}${why}`);
+  }
+  return user;
+}
+
+/** `Basic` with a token as the password, under any name, or `Bearer` with the token alone. */
+export function tokenIn(authorization: string | undefined): string | undefined {
+  const [, scheme = '', value = ''] = /^(basic|bearer) +(\S+)$/i.exec(authorization ?? '') ?? [];
+  if (scheme === '') return undefined;
+  if (scheme.toLowerCase() === 'bearer') return value;
+  const text = Buffer.from(value, 'base64').toString();
+  return text.slice(text.indexOf(':') + 1);
+}
+
+interface Need {
+  readonly verb: 'get' | 'list' | 'create' | 'delete';
+  /** Absent: all of them. */
+  readonly repository?: string;
+}
+
+function needsOf(action: Action): readonly Need[] {
+  switch (action.kind) {
+    case 'ping':
+      return [];
+    case 'catalog':
+      return [{ verb: 'list' }];
+    case 'collect':
+      return [{ verb: 'delete' }];
+    case 'tags':
+    case 'referrers':
+    case 'get-manifest':
+    case 'get-blob':
+      return [{ verb: 'get', repository: action.repository }];
+    case 'delete-manifest':
+    case 'delete-blob':
+      return [{ verb: 'delete', repository: action.repository }];
+    case 'start-upload': {
+      const { repository, mount } = action;
+      return [
+        { verb: 'create', repository },
+        ...(mount === undefined ? [] : [{ verb: 'get', repository: mount.from } as const]),
+      ];
+    }
+    case 'put-manifest':
+    case 'get-upload':
+    case 'append-upload':
+    case 'finish-upload':
+    case 'cancel-upload':
+      return [{ verb: 'create', repository: action.repository }];
+  }
+}
+
+function resourceOf(access: RegistryAccess, repository: string | undefined): NonNullable<Attributes['resource']> {
+  if (repository === undefined) return IMAGES;
+  const { namespace, name } = placeOf(access, repository);
+  return { ...IMAGES, name, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+/** `team/web` is the image `web` in the namespace `team`; `web`, and what begins with no namespace's name, is in none. */
+export function placeOf(
+  access: Pick<RegistryAccess, 'isNamespace'>,
+  repository: string,
+): { readonly namespace?: string; readonly name: string } {
+  const slash = repository.indexOf('/');
+  const first = repository.slice(0, Math.max(0, slash));
+  return first !== '' && access.isNamespace(first)
+    ? { namespace: first, name: repository.slice(slash + 1) }
+    : { name: repository };
+}
+
+function denyAnonymous(): never {
+  throw refusals.unauthorized(REALM);
+}

@@ -1,0 +1,46 @@
+/** A registry that costs nothing until somebody asks it something, and makes room for itself from time to time. */
+import { existsSync } from 'node:fs';
+import { messageOf } from '@skerry/base';
+import { openRegistry, type Registry, type RegistryOptions } from './registry.ts';
+
+export interface LazyRegistry extends AsyncDisposable {
+  open(): Promise<Registry>;
+}
+
+/** How often room is made without being asked. */
+const COLLECT_MS = 6 * 3_600_000;
+
+export function lazyRegistry(options: RegistryOptions): LazyRegistry {
+  const { clock, log, directory } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let opened: Promise<Registry> | undefined;
+  const open = (): Promise<Registry> => {
+    signal.throwIfAborted();
+    opened ??= openRegistry(options);
+    return opened;
+  };
+  const collect = async () => {
+    if (opened === undefined && !existsSync(directory)) return;
+    try {
+      await (await open()).collect({ signal });
+    } catch (error) {
+      if (!signal.aborted) log.error({ error: messageOf(error) }, 'registry not collected');
+    }
+  };
+  const collecting = (async () => {
+    while (!signal.aborted) {
+      await clock.sleep(COLLECT_MS, signal).catch(() => {});
+      if (!signal.aborted) await collect();
+    }
+  })();
+  return {
+    open,
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await collecting;
+      const registry = await opened?.catch(() => undefined);
+      registry?.[Symbol.dispose]();
+    },
+  };
+}
