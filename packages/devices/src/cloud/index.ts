@@ -1,0 +1,1 @@
+export { checkDeviceWrite, type DeviceLookups, type DeviceWrite } from './admission.ts';

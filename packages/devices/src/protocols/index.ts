@@ -1,0 +1,15 @@
+/** The protocols that come with Skerry. A driver of somebody else's has a name that is not here, and checks at its node. */
+import type { Protocol } from './protocol.ts';
+import { simulatorProtocol } from './simulator.ts';
+
+const ALL: readonly Protocol[] = [simulatorProtocol];
+
+const BY_NAME: ReadonlyMap<string, Protocol> = new Map(ALL.map((protocol) => [protocol.name, protocol]));
+
+export function protocolNamed(name: string): Protocol | undefined {
+  return BY_NAME.get(name);
+}
+
+export function protocols(): readonly Protocol[] {
+  return ALL;
+}

@@ -1,0 +1,189 @@
+/** OpcUaServer: an OPC UA server at a node whose address space follows the Device objects. */
+import type { KubeObject } from '@skerry/api';
+import type { Placement } from './device.ts';
+import { OPCUA_SERVERS, TRUST_LISTS } from './group.ts';
+import {
+  choice,
+  conditions,
+  definition,
+  flag,
+  integer,
+  list,
+  listBy,
+  mapOf,
+  nameOf,
+  number,
+  object,
+  placedStatus,
+  placement,
+  secretKey,
+  text,
+} from './schema.ts';
+
+export interface OpcUaServer extends KubeObject {
+  readonly spec: OpcUaServerSpec;
+  readonly status?: OpcUaServerStatus;
+}
+
+export type SecurityPolicy = 'None' | 'Basic256Sha256' | 'Aes128_Sha256_RsaOaep' | 'Aes256_Sha256_RsaPss';
+export type SecurityMode = 'None' | 'Sign' | 'SignAndEncrypt';
+
+export interface SecretKey {
+  readonly name: string;
+  readonly key: string;
+}
+
+export interface OpcUaServerSpec {
+  readonly placement?: Placement;
+  readonly listen?: { readonly address?: string; readonly port?: number };
+  readonly hostnames?: readonly string[];
+  /** Labels of the devices of this namespace that it shows; all without it. */
+  readonly devices?: { readonly matchLabels?: Readonly<Record<string, string>> };
+  readonly applicationUri?: string;
+  readonly namespaceUri?: string;
+  readonly security?: {
+    readonly policies?: readonly SecurityPolicy[];
+    readonly modes?: readonly SecurityMode[];
+    /** tls.crt and tls.key; from the site's identity without it. */
+    readonly certificateSecretName?: string;
+    readonly trustList?: string;
+  };
+  readonly authentication?: {
+    readonly anonymous?: boolean;
+    readonly users?: readonly OpcUaUser[];
+    /** Certificates of users that the trust list accepts. */
+    readonly certificates?: boolean;
+  };
+  readonly limits?: OpcUaLimits;
+}
+
+export type OpcUaRole = 'Observer' | 'Operator' | 'Engineer';
+
+export interface OpcUaUser {
+  readonly name: string;
+  readonly password: SecretKey;
+  /** Observer reads, Operator writes too, Engineer also calls. */
+  readonly role?: OpcUaRole;
+}
+
+export interface OpcUaLimits {
+  readonly sessions?: number;
+  readonly subscriptionsPerSession?: number;
+  readonly monitoredItemsPerSubscription?: number;
+  readonly queueSize?: number;
+  readonly minSamplingIntervalMs?: number;
+}
+
+export interface OpcUaServerStatus {
+  readonly nodes?: readonly string[];
+  readonly observedGeneration?: number;
+  readonly state?: 'Pending' | 'Serving' | 'Failed';
+  readonly lastError?: string;
+  readonly endpoint?: string;
+  readonly certificateThumbprint?: string;
+  readonly devices?: number;
+  readonly variables?: number;
+  readonly sessions?: number;
+  readonly subscriptions?: number;
+  readonly monitoredItems?: number;
+  readonly overflows?: number;
+  readonly changesPerSecond?: number;
+  readonly processes?: number;
+}
+
+const user = object(
+  'One user.',
+  {
+    name: text('User name.', { maxLength: 253, minLength: 1 }),
+    password: secretKey('Where the password is.'),
+    role: choice(
+      'Observer reads, Operator writes too, Engineer also calls.',
+      ['Observer', 'Operator', 'Engineer'],
+      'Observer',
+    ),
+  },
+  ['name', 'password'],
+);
+
+const limit = (description: string, fallback: number, maximum: number) =>
+  integer(description, { minimum: 1, maximum, default: fallback });
+
+export const opcUaServerDefinition: KubeObject = definition({
+  kind: 'OpcUaServer',
+  plural: OPCUA_SERVERS.resource,
+  shortNames: ['uasrv'],
+  description: 'An OPC UA server at a node; its address space follows the devices that are there.',
+  spec: object('The server.', {
+    placement,
+    listen: object('Where it listens.', {
+      address: text('IP address; only this machine by default.', { default: '127.0.0.1', maxLength: 64 }),
+      port: integer('TCP port.', { minimum: 0, maximum: 65_535, default: 4840 }),
+    }),
+    hostnames: list(
+      'Names and addresses that clients reach it by; they go into its certificate.',
+      text('One name.', { maxLength: 253 }),
+      64,
+    ),
+    devices: object('Which devices of this namespace it shows.', {
+      matchLabels: mapOf('Labels that they must have; all devices without it.', { type: 'string', maxLength: 63 }, 64),
+    }),
+    applicationUri: text('Application URI; made of namespace and name without it.'),
+    namespaceUri: text('URI of the namespace of its nodes.'),
+    security: object('How connections are secured.', {
+      policies: {
+        ...list(
+          'Policies that are offered. None must be named, and is offered to nobody else.',
+          choice('One policy.', ['None', 'Basic256Sha256', 'Aes128_Sha256_RsaOaep', 'Aes256_Sha256_RsaPss']),
+          4,
+        ),
+        default: ['Basic256Sha256', 'Aes128_Sha256_RsaOaep', 'Aes256_Sha256_RsaPss'],
+      },
+      modes: {
+        ...list('Modes that are offered.', choice('One mode.', ['None', 'Sign', 'SignAndEncrypt']), 3),
+        default: ['SignAndEncrypt'],
+      },
+      certificateSecretName: nameOf('Secret with tls.crt and tls.key; from the site’s identity without it.'),
+      trustList: nameOf('TrustList of clients; without it no client certificate is accepted.'),
+    }),
+    authentication: object('Who may come.', {
+      anonymous: flag('Anybody may read.', { default: false }),
+      users: listBy('name', 'Users with passwords.', user, 256),
+      certificates: flag('Users with certificates that the trust list accepts.', { default: false }),
+    }),
+    limits: object('What it does not go beyond.', {
+      sessions: limit('Sessions.', 50, 1000),
+      subscriptionsPerSession: limit('Subscriptions of a session.', 50, 1000),
+      monitoredItemsPerSubscription: limit('Items of a subscription.', 20_000, 100_000),
+      queueSize: limit('Values that wait for one item.', 1000, 100_000),
+      minSamplingIntervalMs: limit('Clients get no shorter sampling interval.', 10, 60_000),
+    }),
+  }),
+  status: object('How it is.', {
+    ...placedStatus,
+    state: choice('What it does.', ['Pending', 'Serving', 'Failed']),
+    endpoint: text('Where clients reach it.'),
+    certificateThumbprint: text('SHA-256 of its certificate.', { maxLength: 128 }),
+    devices: integer('Devices that it shows.'),
+    variables: integer('Variables that it shows.'),
+    sessions: integer('Sessions now.'),
+    subscriptions: integer('Subscriptions now.'),
+    monitoredItems: integer('Items now.'),
+    overflows: integer('Values that clients lost because a queue was full.'),
+    changesPerSecond: number('Values that changed, over the last minute.'),
+    processes: integer('Processes that serve.'),
+    conditions,
+  }),
+  columns: [
+    { name: 'Endpoint', path: '.status.endpoint' },
+    { name: 'State', path: '.status.state' },
+    { name: 'Devices', path: '.status.devices', type: 'integer' },
+    { name: 'Sessions', path: '.status.sessions', type: 'integer' },
+  ],
+  relations: [
+    {
+      to: { group: '', version: 'v1', resource: 'secrets' },
+      namePaths: ['spec.security.certificateSecretName', 'spec.authentication.users[].password.name'],
+    },
+    { to: TRUST_LISTS, namePaths: ['spec.security.trustList'] },
+  ],
+});
