@@ -8,7 +8,7 @@ import { formatKey, type Store } from '@skerry/kube/store';
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
-import { imageCrds, startControllers } from '@skerry/workloads/cloud';
+import { imageCrds, nodeUsage, serveMetrics, startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
 import { nodeRestrictionStep, revocationStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
@@ -51,6 +51,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   await bootstrap({ client, definitions: [...securityCrds(), ...imageCrds()], exists: existsIn(ground.store) });
   const hub = stack.adopt(openHub({ ...ground, api, client }), (opened) => opened.stop());
   dialer.use(linkDialer(hub.hub));
+  serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
   const link = await listenForLinks(ground, hub, client);
   const listener = stack.adopt(await listenForClients(ground, api, dialer), (opened) => opened.close());
   const server = serverAddress(ground, listener);

@@ -5,6 +5,7 @@ import { createInProcessClient } from '@skerry/kube/client';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import { createEdgeLink, type EdgeLink } from '@skerry/link/node';
 import { linkTlsOptions } from '@skerry/security/identity';
+import { nodeUsage, serveMetrics } from '@skerry/workloads/edge';
 import { followCloudKeys } from './cloud-keys.ts';
 import { askOver } from './cloud-requests.ts';
 import type { edgeFlags } from './flags.ts';
@@ -60,6 +61,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const listeners = stack.adopt(listening, (opened) => opened.close());
   const handle: typeof api.handle = (request) => api.handle(request);
   const client = createInProcessClient({ handle, user: agentUser(node), userAgent: 'skerry-edge' });
+  serveMetrics(api.table, { client, usage: nodeUsage({ dialer, clock, log }) });
   const isConnected = () => link?.status().connected === true;
   const pods = stack.adopt(await openNodePods({ ground, client, listeners, ask, isConnected }), (opened) =>
     opened.close(),

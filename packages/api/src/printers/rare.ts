@@ -1,5 +1,6 @@
 /** Kinds that people seldom list. */
 import { at, type JsonObject, objectAt, objectsAt, textAt } from '../json.ts';
+import { formatQuantity, parseQuantity, type Quantity } from '../quantity.ts';
 import {
   AGE,
   column,
@@ -15,6 +16,9 @@ import {
   text,
 } from './printer.ts';
 
+/** Used up together by the containers of a pod, or by a node. */
+const USAGE = [column('CPU', usageSum('cpu')), column('Memory', usageSum('memory')), column('Window', text('window'))];
+
 export const rarePrinters: Readonly<Record<string, Printer>> = {
   '/PodTemplate': printer(
     NAME,
@@ -28,6 +32,8 @@ export const rarePrinters: Readonly<Record<string, Printer>> = {
     column('Message', (component) => textAt(healthyCondition(component), 'message')),
     column('Error', (component) => textAt(healthyCondition(component), 'error')),
   ),
+  'metrics.k8s.io/NodeMetrics': printer(NAME, ...USAGE),
+  'metrics.k8s.io/PodMetrics': printer(NAME, ...USAGE),
   'storage.k8s.io/CSINode': printer(NAME, integer('Drivers', size('spec.drivers')), AGE),
   'storage.k8s.io/CSIDriver': printer(
     NAME,
@@ -85,6 +91,21 @@ export const rarePrinters: Readonly<Record<string, Printer>> = {
     AGE,
   ),
 };
+
+function usageSum(resource: string): (metrics: JsonObject) => string {
+  return (metrics) => {
+    const users = [metrics, ...objectsAt(metrics, 'containers')];
+    const used = users.map((user) => parseQuantity(textAt(user, 'usage', resource))).filter(isQuantity);
+    return formatQuantity({
+      nano: used.reduce((sum, { nano }) => sum + nano, 0n),
+      format: used[0]?.format ?? 'DecimalSI',
+    });
+  };
+}
+
+function isQuantity(quantity: Quantity | undefined): quantity is Quantity {
+  return quantity !== undefined;
+}
 
 function flag(path: string): (object: JsonObject) => boolean {
   return (object) => at(object, ...path.split('.')) === true;

@@ -17,6 +17,7 @@ import { proxyToNode } from './subresources/node-proxy.ts';
 import { scale } from './subresources/scale.ts';
 import { requestToken } from './subresources/token.ts';
 import { update } from './update.ts';
+import { readVirtual } from './virtual.ts';
 import type { Watches } from './watch.ts';
 
 type Answer = (engine: Engine, call: Call) => Promise<ApiResponse> | ApiResponse;
@@ -42,6 +43,7 @@ const SUBRESOURCES: Readonly<Record<string, Answer>> = {
 
 export async function dispatch(engine: Engine, watches: Watches, call: Call): Promise<ApiResponse> {
   const { route, kind } = call;
+  if (kind.read !== undefined) return readVirtual(engine, call, kind.read);
   if (isReview(route.group, route.resource)) return review(engine, call);
   if (route.subresource !== undefined) return answerSubresource(engine, call, route.subresource);
   if (route.group === '' && route.resource === 'bindings') return createBinding(engine, call);

@@ -18,3 +18,4 @@ export type { ExtraPath, HealthCheck } from './paths.ts';
 export { RateLimiter } from './rate-limiter.ts';
 export type { PlannedWrite, ReplicaHooks } from './replica-writes.ts';
 export { ResourceTable, type ServedKind } from './resource-table.ts';
+export { type VirtualKind, type VirtualRead, virtualKind } from './virtual.ts';

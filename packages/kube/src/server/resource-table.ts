@@ -1,5 +1,6 @@
 /** What is served: a row and a schema for each kind. Definitions of custom resources add and remove rows while it runs. */
 import type { ResourceRow, Schema } from '@skerry/api';
+import type { VirtualKind } from './virtual.ts';
 
 /** A kind that the server serves, in one of its versions. */
 export interface ServedKind {
@@ -14,6 +15,8 @@ export interface ServedKind {
   readonly isTerminating?: boolean;
   /** A sentence for the `Warning` header when this version is deprecated. */
   readonly deprecation?: string;
+  /** Makes the objects when they are asked for; the store has none of this kind. */
+  readonly read?: VirtualKind['read'];
 }
 
 export type TableListener = () => void;

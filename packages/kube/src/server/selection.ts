@@ -5,6 +5,9 @@ import { keyPrefix } from '../store/key.ts';
 import { type Call, keyOf } from './engine.ts';
 
 export interface Selection {
+  /** Undefined: all namespaces, or a kind that has none. */
+  readonly namespace?: string;
+  readonly name?: string;
   /** Keys under this prefix. */
   readonly prefix: string;
   /** The one key under the prefix that can match, when the request names the object. */
@@ -30,6 +33,8 @@ export function selectionOf({ kind, route, request }: Pick<Call, 'kind' | 'route
   if (fields !== undefined && needsFields) predicates.push((object) => fields.matches(object));
   if (labels !== undefined && !labels.isEmpty) predicates.push((object) => labels.matches(object.metadata.labels));
   return {
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(name === undefined ? {} : { name }),
     prefix: key ?? keyPrefix(row.gvr.group, row.gvr.resource, namespace),
     ...(key === undefined ? {} : { key }),
     ...(predicates.length === 0 ? {} : { matches: (object) => predicates.every((predicate) => predicate(object)) }),

@@ -27,6 +27,11 @@ export function userFacingRoles(): readonly UserRole[] {
     { name: 'system:aggregate-to-admin', labels: label('admin'), rules: adminRules() },
     { name: 'system:aggregate-to-edit', labels: label('edit'), rules: editRules() },
     { name: 'system:aggregate-to-view', labels: label('view'), rules: viewRules() },
+    {
+      name: 'system:aggregated-metrics-reader',
+      labels: label('view'),
+      rules: [rule(READ, 'metrics.k8s.io', 'nodes pods')],
+    },
     { name: 'skerry:aggregate-to-edit', labels: label('edit'), rules: [rule(WRITE, CAPABILITIES, '*')] },
     { name: 'skerry:aggregate-to-view', labels: label('view'), rules: [rule(READ, CAPABILITIES, '*')] },
   ];

@@ -26,6 +26,8 @@ import { serviceAccountController } from './service-account/index.ts';
 import { statefulSetController } from './stateful-set/index.ts';
 import { volumeController } from './volumes/index.ts';
 
+export { serveMetrics } from '../usage/metrics-kinds.ts';
+export { nodeUsage } from '../usage/node-usage.ts';
 export { imageCrds } from './image-crds.ts';
 export type { ApiEndpoint };
 

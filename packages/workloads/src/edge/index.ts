@@ -1,5 +1,7 @@
 /** The node's half of workloads: the pod controller, its runtimes, the streams to what runs, and the Node object. */
 
+export { serveMetrics } from '../usage/metrics-kinds.ts';
+export { nodeUsage } from '../usage/node-usage.ts';
 export { type Accelerators, findAccelerators } from './node/accelerators.ts';
 export { createHostAddresses, readHostFacts } from './node/host-facts.ts';
 export { createNodeReporter, type NodeReporter, type NodeReporterOptions } from './node/reporter.ts';

@@ -2,6 +2,7 @@
 import { StatusError } from '@skerry/api';
 import type { Clock } from '@skerry/base';
 import type { MessageStream, NodeStreamHandler, NodeStreamRequest } from '@skerry/kube/streaming';
+import { encodeReport, USAGE_PATH, type UsageReport } from '../../usage/report.ts';
 import { readHostUsage } from '../node/host-usage.ts';
 import type { ContainerEntry } from '../pod/container-entry.ts';
 import type { NodePods } from '../pod/controller.ts';
@@ -12,6 +13,7 @@ import { joinSession } from './exec.ts';
 import { sendLog } from './log.ts';
 import { type Measured, prometheusText, summaryOf } from './metrics.ts';
 import { forwardPort, joinPort } from './port-forward.ts';
+import { usageWindow } from './usage-window.ts';
 
 const MAX_MESSAGE_BYTES = 32 * 1024;
 
@@ -27,6 +29,7 @@ export interface NodeStreamOptions {
 }
 
 export function createNodeStreamHandler(options: NodeStreamOptions): NodeStreamHandler {
+  const usage = usageWindow({ measure: () => measure(options), clock: options.clock });
   return async (request, stream, signal) => {
     switch (request.kind) {
       case 'log':
@@ -45,7 +48,7 @@ export function createNodeStreamHandler(options: NodeStreamOptions): NodeStreamH
         return forwardPort(['127.0.0.1', '::1', ...worker.view().podIPs], request.port, stream, signal);
       }
       case 'get':
-        await sendText(stream, await answerGet(request.path, options));
+        await sendText(stream, await answerGet(request.path, options, usage));
         stream.end();
         return;
     }
@@ -98,7 +101,7 @@ function openSession(request: SessionRequest, options: NodeStreamOptions): Promi
   return runtime.attach(id, { stdin: stdin && container.stdin === true, tty: container.tty === true });
 }
 
-async function answerGet(path: string, options: NodeStreamOptions): Promise<string> {
+async function answerGet(path: string, options: NodeStreamOptions, usage: () => Promise<UsageReport>): Promise<string> {
   switch (path.split('?')[0]) {
     case '/metrics':
     case '/metrics/resource':
@@ -106,6 +109,8 @@ async function answerGet(path: string, options: NodeStreamOptions): Promise<stri
       return prometheusText(await measure(options)) + (options.moreMetrics?.() ?? '');
     case '/stats/summary':
       return JSON.stringify(summaryOf(await measure(options)));
+    case USAGE_PATH:
+      return encodeReport(await usage());
     case '/pods':
       return JSON.stringify({
         kind: 'PodList',
