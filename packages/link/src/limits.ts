@@ -68,8 +68,9 @@ export const BULK_MIN_WINDOW_BYTES = 2 * BULK_MIN_PIECE_BYTES;
 export const BULK_MAX_WINDOW_BYTES = 1 * MIB;
 /** How long bulk may wait before the narrowest place of a path: this, or a quarter of the time there and back when that is more. */
 export const BULK_QUEUE_MS = 20;
-/** The shortest time there and back is measured anew after this, since a path may have become another. */
-export const BULK_MEASURE_EVERY_MS = 20_000;
+/** The shortest time there and back is measured anew after this, since a path may have become another: over so many bytes. */
+export const BULK_MEASURE_EVERY_MS = 60_000;
+export const BULK_MEASURE_BYTES = 8 * BULK_MIN_PIECE_BYTES;
 /** Blobs: the request and what is said about the blob; the rates of each node and of all. */
 export const MAX_BLOB_REQUEST_BYTES = 15 * KIB;
 export const MAX_BLOB_INFO_BYTES = 16 * KIB;
@@ -96,7 +97,7 @@ export const CHALLENGE_MS = 1_000;
 /** How long a session without a path is kept, so that its streams survive a short break. */
 export const LINGER_MS = 10_000;
 /** A path that lived shorter than this counts as a failed attempt. */
-export const STABLE_MS = 5_000;
+export const STABLE_MS = 2_000;
 export const RECONNECT_BACKOFF = { baseMs: 500, capMs: 10_000 } as const;
 /** After a refusal that a retry will hardly change: a copy, a revoked node, no common version. */
 export const REFUSED_BACKOFF = { baseMs: 15_000, capMs: 300_000 } as const;

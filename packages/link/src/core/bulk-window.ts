@@ -5,6 +5,7 @@
  */
 import {
   BULK_MAX_WINDOW_BYTES,
+  BULK_MEASURE_BYTES,
   BULK_MEASURE_EVERY_MS,
   BULK_MIN_PIECE_BYTES,
   BULK_MIN_WINDOW_BYTES,
@@ -30,9 +31,10 @@ export class BulkWindow {
   #measureAt: number;
   /** The window to go back to once the time there and back is measured anew. */
   #resumeAt: number | undefined;
-  /** A round lasts until one window of bytes was taken. */
-  #roundLeft = BULK_MIN_WINDOW_BYTES;
-  #roundMs = Number.POSITIVE_INFINITY;
+  /** A round lasts until one window of bytes was taken. What its bytes took, each of them, is added up. */
+  #roundLength = BULK_MIN_WINDOW_BYTES;
+  #roundBytes = 0;
+  #roundByteMs = 0;
   #wasShut = false;
   /** Nothing has waited yet, so the path may carry a lot more. */
   #isStarting = true;
@@ -105,19 +107,22 @@ export class BulkWindow {
     this.#bytes = BULK_MIN_WINDOW_BYTES;
     this.#baseMs = Number.POSITIVE_INFINITY;
     this.#epoch++;
-    this.#beginRound();
+    this.#beginRound(BULK_MEASURE_BYTES);
   }
 
   #onTime(elapsedMs: number, bytes: number, now: number): void {
     const ms = Math.max(1, elapsedMs);
     this.#baseMs = Math.min(this.#baseMs, ms);
-    this.#roundMs = Math.min(this.#roundMs, ms);
-    this.#roundLeft -= bytes;
-    if (this.#roundLeft > 0) return;
-    if (this.#resumeAt !== undefined) this.#resume(now);
-    else if (now >= this.#measureAt) this.#measure();
-    else this.#adapt();
-    this.#beginRound();
+    this.#roundBytes += bytes;
+    this.#roundByteMs += bytes * ms;
+    if (this.#roundBytes < this.#roundLength) return;
+    if (this.#resumeAt === undefined && now >= this.#measureAt) {
+      this.#measure();
+      return;
+    }
+    if (this.#resumeAt === undefined) this.#adapt(this.#roundByteMs / this.#roundBytes);
+    else this.#resume(now);
+    this.#beginRound(this.#bytes);
   }
 
   #resume(now: number): void {
@@ -127,19 +132,20 @@ export class BulkWindow {
   }
 
   /** Bytes a millisecond, as this round had it, times how long they should take; until something waits, twice the window. */
-  #adapt(): void {
+  #adapt(roundMs: number): void {
     const allowedMs = Math.max(BULK_QUEUE_MS, this.#baseMs / 4);
-    if (this.#roundMs - this.#baseMs >= allowedMs / 2) this.#isStarting = false;
-    const wanted = this.#isStarting ? 2 * this.#bytes : (this.#bytes / this.#roundMs) * (this.#baseMs + allowedMs);
+    if (roundMs - this.#baseMs >= allowedMs / 2) this.#isStarting = false;
+    const wanted = this.#isStarting ? 2 * this.#bytes : (this.#bytes / roundMs) * (this.#baseMs + allowedMs);
     // A source that does not fill its window says nothing about a larger one.
     const most = this.#wasShut ? Math.min(BULK_MAX_WINDOW_BYTES, this.#bytes * 2) : this.#bytes;
     const least = Math.max(BULK_MIN_WINDOW_BYTES, this.#bytes / 2);
     this.#bytes = Math.min(most, Math.max(least, wanted));
   }
 
-  #beginRound(): void {
-    this.#roundLeft = this.#bytes;
-    this.#roundMs = Number.POSITIVE_INFINITY;
+  #beginRound(length: number): void {
+    this.#roundLength = length;
+    this.#roundBytes = 0;
+    this.#roundByteMs = 0;
     this.#wasShut = false;
   }
 }

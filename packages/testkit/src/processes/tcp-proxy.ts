@@ -6,8 +6,11 @@ export class TcpProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
-  /** Bytes that went through in either direction. */
-  bytes = 0;
+  /** Bytes that were taken from clients (up) and from the target (down), also those that a cut has lost on their way. */
+  readonly taken = { up: 0, down: 0 };
+  /** What a connection carries each way in a second; as much as there is room for by default. */
+  bytesPerSecond = Number.POSITIVE_INFINITY;
+  connections = 0;
 
   static async start(target: string): Promise<TcpProxy> {
     const server = createServer();
@@ -23,6 +26,11 @@ export class TcpProxy implements AsyncDisposable {
     server.on('connection', (socket) => this.#relay(socket, host, Number(port)));
   }
 
+  /** Both ways. */
+  get bytes(): number {
+    return this.taken.up + this.taken.down;
+  }
+
   /** Drops every connection and takes none until `mend`. */
   cut(): void {
     this.#isCut = true;
@@ -33,21 +41,36 @@ export class TcpProxy implements AsyncDisposable {
     this.#isCut = false;
   }
 
+  /** Drops every connection, and takes the next. */
+  break(): void {
+    this.cut();
+    this.mend();
+  }
+
   #relay(client: Socket, host: string, port: number): void {
     if (this.#isCut) {
       client.destroy();
       return;
     }
     const upstream = connect(port, host);
-    this.#join(client, upstream);
-    this.#join(upstream, client);
+    this.connections++;
+    this.#join(client, upstream, 'up');
+    this.#join(upstream, client, 'down');
   }
 
-  #join(from: Socket, to: Socket): void {
+  #join(from: Socket, to: Socket, way: 'up' | 'down'): void {
     this.#sockets.add(from);
     from.on('data', (chunk: Buffer) => {
-      this.bytes += chunk.length;
-      if (!to.write(chunk)) from.pause();
+      this.taken[way] += chunk.length;
+      const ms = (chunk.length / this.bytesPerSecond) * 1000;
+      if (ms < 1) {
+        if (!to.write(chunk)) from.pause();
+        return;
+      }
+      from.pause();
+      setTimeout(() => {
+        if (to.write(chunk)) from.resume();
+      }, ms);
     });
     to.on('drain', () => from.resume());
     from.on('end', () => to.end());
