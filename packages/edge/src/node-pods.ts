@@ -44,7 +44,7 @@ export async function openNodePods({
   const nodeIps = createHostAddresses(clock);
   const containerdSocket = flags['containerd-socket'];
   const runtimes = await openRuntimes({ paths, keys, node, nodeIps, supervisor, containerdSocket, clock, log });
-  const shared = { client, nodeName: node, clock, log, runtimes: runtimes.all, nodeIps };
+  const shared = { client, nodeName: node, clock, log, runtimes: runtimes.set, nodeIps };
   const leaseMs = flags['node-lease-duration'];
   const reporter = createNodeReporter({ ...shared, directory: paths.home, version: `v${version}`, leaseMs });
   const controller = createPodController({
@@ -60,7 +60,7 @@ export async function openNodePods({
   });
   return {
     streams: createNodeStreamHandler({ ...shared, pods: controller.pods, directory: paths.home }),
-    run: (signal) => Promise.allSettled([controller.run(signal), reporter.run(signal)]),
+    run: (signal) => Promise.allSettled([controller.run(signal), reporter.run(signal), runtimes.follow(signal)]),
     stopAll: async () => {
       await controller.stopAll();
       await runtimes.shutdown();

@@ -1,15 +1,24 @@
-/** The runtimes of this node: processes always, containers where a container runtime answers. The first one is the default. */
+/** The runtimes of this node: processes always, containers as soon as a container runtime answers, which then is the default. */
 import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, EDGE_HEAP_FLAGS, type Logger, messageOf } from '@skerry/base';
-import { createProcessRuntime, ensureSupervisor, type ProcessRuntime, type Runtimes } from '@skerry/workloads/edge';
+import {
+  createProcessRuntime,
+  createRuntimeSet,
+  ensureSupervisor,
+  type ProcessRuntime,
+  type RuntimeSet,
+} from '@skerry/workloads/edge';
+import type { CriRuntime } from '@skerry/workloads/edge/cri';
 import { type EdgePaths, hiddenPaths } from './data-dir.ts';
 
-/** A node with containers waits so long for a container runtime that comes up beside it, as after a reboot. */
+/** A node with containers waits so long for a container runtime that comes up beside it, as after a reboot, before it says that it is well. */
 const PATIENCE_MS = 30_000;
 const FIRST_PATIENCE_MS = 3000;
 const LOOK_MS = 100;
+/** Later on. */
+const LATE_LOOK_MS = 2000;
 
 export interface RuntimesOptions {
   readonly paths: EdgePaths;
@@ -25,23 +34,38 @@ export interface RuntimesOptions {
 }
 
 export interface NodeRuntimes {
-  readonly all: Runtimes;
+  readonly set: RuntimeSet;
+  /** Takes in a container runtime that comes late, until `signal` aborts. */
+  follow(signal: AbortSignal): Promise<void>;
   /** Ends what holds the pods, once nothing runs in them. */
   shutdown(): Promise<void>;
   close(): void;
 }
 
 export async function openRuntimes(options: RuntimesOptions): Promise<NodeRuntimes> {
-  const containers = await openContainers(options);
   const processes = await openProcesses(options);
-  const opened = containers === undefined ? [processes] : [containers, processes];
+  const set = createRuntimeSet(processes);
+  let containers: CriRuntime | undefined;
+  const take = (runtime: CriRuntime | undefined): void => {
+    containers = runtime;
+    if (runtime !== undefined) set.add(runtime);
+  };
+  take(await openContainersInTime(options));
   return {
-    all: containers === undefined ? [processes] : [containers, processes],
+    set,
+    follow: async (signal) => {
+      while (containers === undefined && !signal.aborted) {
+        await options.clock.sleep(LATE_LOOK_MS, signal).catch(() => {});
+        if (!signal.aborted && isOpenToUs(options.containerdSocket)) take(await openContainers(options, LATE_LOOK_MS));
+      }
+    },
     shutdown: async () => {
-      for (const runtime of opened) await runtime.shutdown();
+      await containers?.shutdown();
+      await processes.shutdown();
     },
     close: () => {
-      for (const runtime of opened) runtime.close();
+      containers?.close();
+      processes.close();
     },
   };
 }
@@ -68,17 +92,27 @@ function openProcesses({
   });
 }
 
-/** Undefined where there is no socket, or nobody answers at it in time. The code is loaded only where there is one. */
-async function openContainers(options: RuntimesOptions) {
+/** A node that never had containers does not wait for what may not be there at all. */
+async function openContainersInTime(options: RuntimesOptions): Promise<CriRuntime | undefined> {
+  const { paths, containerdSocket: socket, clock } = options;
+  const hadContainers = existsSync(hadContainersFile(paths));
+  const deadline = clock.monotonic() + (hadContainers ? PATIENCE_MS : 0);
+  while (!isOpenToUs(socket)) {
+    if (clock.monotonic() >= deadline) return undefined;
+    await clock.sleep(LOOK_MS);
+  }
+  return openContainers(options, hadContainers ? PATIENCE_MS : FIRST_PATIENCE_MS);
+}
+
+/** Undefined where nobody answers in time. The code is loaded only where there is somebody to ask. */
+async function openContainers(options: RuntimesOptions, patienceMs: number): Promise<CriRuntime | undefined> {
   const { paths, node, nodeIps, containerdSocket: socket, clock, log } = options;
-  const hadContainers = join(paths.runtime, 'had-containers');
-  const patienceMs = existsSync(hadContainers) ? PATIENCE_MS : FIRST_PATIENCE_MS;
   try {
-    if (!(await isOpenInTime(socket, patienceMs, clock))) return undefined;
     const { createCriRuntime } = await import('@skerry/workloads/edge/cri');
     const directory = paths.runtime;
-    const runtime = await createCriRuntime({ socket, nodeName: node, directory, patienceMs, clock, log, nodeIps });
-    writeFileSync(hadContainers, '');
+    const shared = { nodeName: node, nodeIps, clock, log };
+    const runtime = await createCriRuntime({ ...shared, socket, directory, patienceMs });
+    writeFileSync(hadContainersFile(paths), '');
     return runtime;
   } catch (error) {
     log.warn({ socket, error: messageOf(error) }, 'container runtime does not answer; this node runs processes only');
@@ -86,14 +120,8 @@ async function openContainers(options: RuntimesOptions) {
   }
 }
 
-/** A node that never had containers does not wait for what may not be there at all. */
-async function isOpenInTime(socket: string, patienceMs: number, clock: Clock): Promise<boolean> {
-  const deadline = clock.monotonic() + (patienceMs > FIRST_PATIENCE_MS ? patienceMs : 0);
-  while (!isOpenToUs(socket)) {
-    if (clock.monotonic() >= deadline) return false;
-    await clock.sleep(LOOK_MS);
-  }
-  return true;
+function hadContainersFile({ runtime }: EdgePaths): string {
+  return join(runtime, 'had-containers');
 }
 
 /** A container runtime lets root in and, mostly, nobody else. */

@@ -11,10 +11,10 @@ export {
   type PodController,
   type PodControllerOptions,
 } from './pod/controller.ts';
-export type { Runtimes } from './pod/runtime-choice.ts';
 export { createProcessRuntime, findTools, type ProcessRuntime, type ProcessRuntimeOptions } from './process/runtime.ts';
 export type * from './runtime.ts';
 export { RuntimeRefusal } from './runtime.ts';
+export { createRuntimeSet, type GrowingRuntimeSet, type RuntimeSet } from './runtime-set.ts';
 export { createNodeStreamHandler, type NodeStreamOptions } from './streams/handler.ts';
 export {
   type ConnectOptions,

@@ -142,6 +142,8 @@ export interface PodRuntime {
   readonly name: string;
   /** As in `nodeInfo.containerRuntimeVersion`, `process://1`. */
   readonly version: string;
+  /** False once it has not answered for long enough that nothing new should go there. Absent where it always answers. */
+  isServing?(): boolean;
   /** Who a container's processes are, for the files they must read; absent where the runtime maps ids itself. */
   ownerOf(pod: Pod): { readonly uid: number; readonly gid: number } | undefined;
   /** Makes what a pod's containers share, or finds it. `logDirectory` will hold their logs. */

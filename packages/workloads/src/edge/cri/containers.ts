@@ -22,9 +22,16 @@ export class Containers {
   readonly #known = new Map<string, ContainerSnapshot>();
   readonly #listeners = new Set<(snapshot: ContainerSnapshot) => void>();
   readonly #closed = new AbortController();
+  #answeredAt: number;
 
   constructor(options: ContainersOptions) {
     this.#options = options;
+    this.#answeredAt = options.clock.monotonic();
+  }
+
+  /** Since when the runtime has been silent, in milliseconds; near zero while it answers. */
+  get silentMs(): number {
+    return this.#options.clock.monotonic() - this.#answeredAt;
   }
 
   /** Follows what happens until it is closed. */
@@ -98,8 +105,9 @@ export class Containers {
   }
 
   async #listed(): Promise<readonly ListedContainer[]> {
-    const { cri, node } = this.#options;
+    const { cri, node, clock } = this.#options;
     const { containers } = await cri.call('ListContainers', { filter: { labels: { [Label.node]: node } } });
+    this.#answeredAt = clock.monotonic();
     return containers;
   }
 

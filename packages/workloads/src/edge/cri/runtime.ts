@@ -36,6 +36,8 @@ const EXEC_MARGIN_MS = 5000;
 /** Longer than any grace: the pod's own deadline decides when it is over. */
 const TERMINATE_SECONDS = 86_400;
 /** A sandbox dies when somebody kills what holds it, which is rare. */
+/** A daemon that restarts is back before that; one that is not has failed. As kubelets have it. */
+const MAX_SILENCE_MS = 30_000;
 const SANDBOX_LOOK_MS = 5000;
 const LOG_MAX_BYTES = 10 * 1024 * 1024;
 const LOG_MAX_FILES = 5;
@@ -129,6 +131,10 @@ class Runtime implements CriRuntime {
   shutdown(): Promise<void> {
     return this.#sandboxes.stopAll();
   }
+  isServing(): boolean {
+    return this.#containers.silentMs < MAX_SILENCE_MS;
+  }
+
 
   close(): void {
     this.#closed.abort();

@@ -10,6 +10,9 @@ export interface NodeCondition {
   readonly message?: string;
 }
 
+/** A condition before it is known since when it holds. */
+export type NodeFact = Omit<NodeCondition, 'lastHeartbeatTime' | 'lastTransitionTime'>;
+
 const MEMORY_AVAILABLE_MIN = 100 * 1024 * 1024;
 const DISK_AVAILABLE_MIN = 0.1;
 const INODES_FREE_MIN = 0.05;
@@ -19,6 +22,7 @@ const PIDS_FREE_MIN = 0.05;
 export function nodeConditions(
   host: HostUsage,
   ready: { readonly isReady: boolean; readonly message: string },
+  more: readonly NodeFact[],
   known: readonly NodeCondition[],
   now: number,
 ): NodeCondition[] {
@@ -27,7 +31,7 @@ export function nodeConditions(
     isBelow(host.diskAvailable, host.diskTotal, DISK_AVAILABLE_MIN) ||
     isBelow(host.inodesFree, host.inodesTotal, INODES_FREE_MIN);
   const hasPidPressure = isBelow(host.pidLimit - host.processes, host.pidLimit, PIDS_FREE_MIN);
-  const facts: Omit<NodeCondition, 'lastHeartbeatTime' | 'lastTransitionTime'>[] = [
+  const facts: NodeFact[] = [
     pressure('MemoryPressure', hasMemoryPressure, 'InsufficientMemory', 'SufficientMemory', 'memory'),
     pressure('DiskPressure', hasDiskPressure, 'DiskPressure', 'NoDiskPressure', 'disk'),
     pressure('PIDPressure', hasPidPressure, 'InsufficientPID', 'SufficientPID', 'PID'),
@@ -37,6 +41,7 @@ export function nodeConditions(
       reason: ready.isReady ? 'KubeletReady' : 'KubeletNotReady',
       message: ready.message,
     },
+    ...more,
   ];
   const time = seconds(now);
   return facts.map((fact) => {
@@ -46,13 +51,21 @@ export function nodeConditions(
   });
 }
 
-function pressure(
-  type: string,
-  isUnder: boolean,
-  bad: string,
-  good: string,
-  what: string,
-): Pick<NodeCondition, 'type' | 'status' | 'reason' | 'message'> {
+/**
+ * By name: container runtimes that have come to this node, and those of them that are silent now. The node stays ready without
+ * them, since processes run on. The condition is named as node-problem-detector names it.
+ */
+export function runtimeHealth(known: readonly string[], silent: readonly string[]): readonly NodeFact[] {
+  const type = 'ContainerRuntimeUnhealthy';
+  if (known.length === 0) return [];
+  if (silent.length === 0) {
+    return [{ type, status: 'False', reason: 'ContainerRuntimeIsHealthy', message: `${known.join(', ')} answers` }];
+  }
+  const message = `${silent.join(', ')} does not answer: its containers run on unwatched, and new pods wait or go elsewhere`;
+  return [{ type, status: 'True', reason: 'ContainerRuntimeSilent', message }];
+}
+
+function pressure(type: string, isUnder: boolean, bad: string, good: string, what: string): NodeFact {
   const verb =
     what === 'memory' || what === 'PID'
       ? isUnder

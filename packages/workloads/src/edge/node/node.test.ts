@@ -9,6 +9,8 @@ import { createInProcessClient } from '@skerry/kube/client';
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
 import { fakeClock } from '@skerry/testkit';
+import type { PodRuntime } from '../runtime.ts';
+import { createRuntimeSet } from '../runtime-set.ts';
 import { findAccelerators } from './accelerators.ts';
 import { nodeConditions } from './conditions.ts';
 import { hostAddresses } from './host-facts.ts';
@@ -86,8 +88,8 @@ const WELL: HostUsage = {
 };
 
 test('pressure is a kubelet’s, and the time of a transition is kept', () => {
-  const of = (host: Partial<HostUsage>, known: Parameters<typeof nodeConditions>[2] = []) =>
-    nodeConditions({ ...WELL, ...host }, { isReady: true, message: 'ok' }, known, 60_000);
+  const of = (host: Partial<HostUsage>, known: Parameters<typeof nodeConditions>[3] = []) =>
+    nodeConditions({ ...WELL, ...host }, { isReady: true, message: 'ok' }, [], known, 60_000);
   const under = (host: Partial<HostUsage>) =>
     of(host)
       .filter(({ status }) => status === 'True')
@@ -142,12 +144,15 @@ test('the node registers itself, keeps its status and lease, and heals what othe
     );
     const clock = fakeClock();
     let ips = ['10.0.0.1'];
+    let isServing = true;
+    const runtimes = createRuntimeSet({ name: 'process', version: 'process://1' } as PodRuntime);
+    const containers = { name: 'containerd', version: 'containerd://1', isServing: () => isServing } as PodRuntime;
     const reporter = createNodeReporter({
       client,
       nodeName: 'edge-1',
       clock,
       log: silentLogger,
-      runtimes: [{ name: 'process', version: 'process://1' } as never],
+      runtimes,
       nodeIps: () => ips,
       directory,
       version: 'v1.36.0-skerry',
@@ -181,6 +186,21 @@ test('the node registers itself, keeps its status and lease, and heals what othe
       moved.status.addresses.map(({ address }) => address),
       ['10.0.0.2', 'edge-1'],
     );
+    const health = (one: ReportedNode) =>
+      one.status.conditions.find(({ type }) => type === 'ContainerRuntimeUnhealthy')?.status;
+    const isLabelled = (one: ReportedNode) => one.metadata.labels?.['runtime.skerry.io/containerd'] === 'true';
+    assert.equal(health(moved), undefined, 'a node without containers has nothing to say of them');
+    runtimes.add(containers);
+    const grown = await until((one) => health(one) === 'False', 1);
+    assert.equal(grown.status.nodeInfo['containerRuntimeVersion'], 'containerd://1');
+    assert.ok(isLabelled(grown), 'pods that ask for containers may come');
+    isServing = false;
+    const silent = await until((one) => health(one) === 'True');
+    assert.equal(silent.status.nodeInfo['containerRuntimeVersion'], 'process://1');
+    assert.ok(!isLabelled(silent), 'pods that ask for containers go elsewhere');
+    assert.equal(ready(silent), 'True');
+    isServing = true;
+    await until((one) => health(one) === 'False' && isLabelled(one));
     const before = (await node()).metadata.resourceVersion;
     await clock.advance(60_000);
     assert.equal((await node()).metadata.resourceVersion, before, 'nothing changed, nothing written');

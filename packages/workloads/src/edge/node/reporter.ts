@@ -4,9 +4,9 @@ import { isStatus, type KubeObject } from '@skerry/api';
 import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { startInformer } from '@skerry/kube/controller';
-import type { PodRuntime } from '../runtime.ts';
+import type { RuntimeSet } from '../runtime-set.ts';
 import { findAccelerators } from './accelerators.ts';
-import { type NodeCondition, nodeConditions } from './conditions.ts';
+import { type NodeCondition, type NodeFact, nodeConditions, runtimeHealth } from './conditions.ts';
 import { type HostFacts, readHostFacts } from './host-facts.ts';
 import { readHostUsage } from './host-usage.ts';
 
@@ -32,7 +32,7 @@ export interface NodeReporterOptions {
   readonly nodeName: string;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly runtimes: readonly PodRuntime[];
+  readonly runtimes: RuntimeSet;
   readonly nodeIps: () => readonly string[];
   /** Its file system is the node's: disk pressure and ephemeral storage are measured there. */
   readonly directory: string;
@@ -48,6 +48,8 @@ export interface NodeReporterOptions {
   readonly reserved?: { readonly cpuMillis?: number; readonly memoryBytes?: number };
   /** Where logs and exec of this node are answered; absent: through the link. */
   readonly daemonPort?: number;
+  /** Whether Services and cluster names work here. */
+  readonly services?: () => NodeFact;
   readonly isReady?: () => { readonly isReady: boolean; readonly message: string };
   /** Where /proc, /sys and /etc are looked for. */
   readonly root?: string;
@@ -71,7 +73,7 @@ export function createNodeReporter(options: NodeReporterOptions): NodeReporter {
   const accelerators = findAccelerators(root);
   const capacity = capacityOf(options, facts, accelerators.resources);
   const allocatable = allocatableOf(capacity, options);
-  const labels = { ...labelsOf(options, facts), ...accelerators.labels, ...options.labels };
+  const labels = () => ({ ...labelsOf(options, facts), ...accelerators.labels, ...options.labels });
   const statusAt = (known: readonly NodeCondition[]) => statusOf(options, { facts, capacity, allocatable }, known);
   return {
     allocatable: () => allocatable,
@@ -85,20 +87,22 @@ type StatusAt = (known: readonly NodeCondition[]) => NodeObject['status'] & obje
 
 async function keepNode(
   options: NodeReporterOptions,
-  labels: Readonly<Record<string, string>>,
+  labels: () => Readonly<Record<string, string>>,
   statusAt: StatusAt,
   signal: AbortSignal,
 ): Promise<void> {
   const { client, clock, nodeName } = options;
   const ref = { gvr: NODES, name: nodeName };
-  let node = await retrying(options, signal, 'node not registered', () => register(options, labels, statusAt));
+  let node = await retrying(options, signal, 'node not registered', () => register(options, labels(), statusAt));
   // What others say of this node, such as the cloud that has missed it, is looked at when it comes and not at the next round.
   const changed = followNode(options, signal);
+  using _arrivals = options.runtimes.onArrival(changed.wake);
   let writtenAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted && node !== undefined) {
     // The API's own view: what the cloud has said of this node meanwhile is compared, too.
     const current: NodeObject | undefined = await client.get<NodeObject>(ref).catch(() => undefined);
     node = current ?? node;
+    await correctLabels(options, node, labels());
     const status = statusAt(node.status?.conditions ?? []);
     const isDue = clock.monotonic() - writtenAt >= UNCHANGED_STATUS_MS;
     if (isDue || !isSameStatus(node.status, status)) {
@@ -110,29 +114,31 @@ async function keepNode(
   }
 }
 
-/** `next` gives a signal that aborts at the first change since the last call. */
+/** `next` gives a signal that aborts at the first change of the node, or `wake`, since the last call. */
 function followNode(
   { client, clock, log, nodeName }: NodeReporterOptions,
   signal: AbortSignal,
-): { readonly next: () => AbortSignal } {
+): { readonly next: () => AbortSignal; readonly wake: () => void } {
   const node = startInformer(
     { client, clock, log, signal },
     { gvr: NODES, fieldSelector: `metadata.name=${nodeName}` },
   );
-  let wake = new AbortController();
+  let waiting = new AbortController();
   let isNext = false;
-  node.onChange(() => {
+  const wake = () => {
     isNext = true;
-    wake.abort();
-  });
+    waiting.abort();
+  };
+  node.onChange(wake);
   return {
+    wake,
     next: () => {
       if (isNext) {
         isNext = false;
         return AbortSignal.abort();
       }
-      wake = new AbortController();
-      return wake.signal;
+      waiting = new AbortController();
+      return waiting.signal;
     },
   };
 }
@@ -145,19 +151,9 @@ async function register(
   const ref = { gvr: NODES, name: nodeName };
   try {
     const known = await client.get<NodeObject>(ref);
-    const missing: [string, string | null][] = Object.entries(labels).filter(
-      ([name, value]) => known.metadata.labels?.[name] !== value,
-    );
-    // A runtime that is no longer here must not draw pods.
-    for (const name of Object.keys(known.metadata.labels ?? {})) {
-      if (name.startsWith(RUNTIME_LABEL) && !(name in labels)) missing.push([name, null]);
-    }
-    if (missing.length === 0) return known;
-    return await client.patch<NodeObject>(
-      ref,
-      { metadata: { labels: Object.fromEntries(missing) } },
-      { type: 'merge' },
-    );
+    const missing = missingLabels(known, labels, () => true);
+    if (missing === undefined) return known;
+    return await client.patch<NodeObject>(ref, { metadata: { labels: missing } }, { type: 'merge' });
   } catch (error) {
     if (!isStatus(error, 'NotFound')) throw error;
   }
@@ -168,6 +164,37 @@ async function register(
     spec: taints === undefined ? {} : { taints },
     status: statusAt([]),
   });
+}
+
+/** As runtimes come and go. Other labels are said once, when the node registers: what people change stays as they like it. */
+async function correctLabels(
+  { client, nodeName, log }: NodeReporterOptions,
+  node: NodeObject,
+  labels: Readonly<Record<string, string>>,
+): Promise<void> {
+  const missing = missingLabels(node, labels, (name) => name.startsWith(RUNTIME_LABEL));
+  if (missing === undefined) return;
+  try {
+    await client.patch({ gvr: NODES, name: nodeName }, { metadata: { labels: missing } }, { type: 'merge' });
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'node labels not written');
+  }
+}
+
+/** What to merge into the labels; undefined when nothing is missing. */
+function missingLabels(
+  { metadata: { labels: known = {} } }: NodeObject,
+  labels: Readonly<Record<string, string>>,
+  isMeant: (name: string) => boolean,
+): Readonly<Record<string, string | null>> | undefined {
+  const missing: [string, string | null][] = Object.entries(labels).filter(
+    ([name, value]) => isMeant(name) && known[name] !== value,
+  );
+  // A runtime that is no longer here must not draw pods.
+  for (const name of Object.keys(known)) {
+    if (name.startsWith(RUNTIME_LABEL) && !(name in labels)) missing.push([name, null]);
+  }
+  return missing.length === 0 ? undefined : Object.fromEntries(missing);
 }
 
 async function writeStatus(
@@ -215,7 +242,7 @@ function isSameStatus(current: NodeObject['status'], wanted: NodeObject['status'
 }
 
 function statusOf(
-  { clock, directory, root, nodeIps, nodeName, isReady, runtimes, version, daemonPort }: NodeReporterOptions,
+  { clock, directory, root, nodeIps, nodeName, isReady, services, runtimes, version, daemonPort }: NodeReporterOptions,
   {
     facts,
     capacity,
@@ -227,7 +254,13 @@ function statusOf(
   return {
     capacity,
     allocatable,
-    conditions: nodeConditions(readHostUsage(directory, root), ready, known, clock.now()),
+    conditions: nodeConditions(
+      readHostUsage(directory, root),
+      ready,
+      [...healthOf(runtimes), ...(services === undefined ? [] : [services()])],
+      known,
+      clock.now(),
+    ),
     addresses: [
       ...nodeIps().map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: nodeName },
@@ -239,7 +272,7 @@ function statusOf(
       bootID: facts.bootId,
       kernelVersion: facts.kernelVersion,
       osImage: facts.osImage,
-      containerRuntimeVersion: runtimes[0]?.version ?? '',
+      containerRuntimeVersion: runtimes.serving[0].version,
       kubeletVersion: version,
       kubeProxyVersion: version,
       operatingSystem: 'linux',
@@ -248,13 +281,23 @@ function statusOf(
   };
 }
 
+/** Processes need no runtime that could be silent. */
+function healthOf({ known, serving }: RuntimeSet): readonly NodeFact[] {
+  const containers = known.filter(({ isServing }) => isServing !== undefined);
+  const silent = containers.filter((runtime) => !serving.includes(runtime));
+  return runtimeHealth(
+    containers.map(({ name }) => name),
+    silent.map(({ name }) => name),
+  );
+}
+
 function labelsOf({ nodeName, runtimes }: NodeReporterOptions, { architecture }: HostFacts): Record<string, string> {
   return {
     'kubernetes.io/hostname': nodeName,
     'kubernetes.io/arch': architecture,
     'kubernetes.io/os': 'linux',
     'skerry.io/edge': 'true',
-    ...Object.fromEntries(runtimes.map(({ name }) => [`${RUNTIME_LABEL}${name}`, 'true'])),
+    ...Object.fromEntries(runtimes.serving.map(({ name }) => [`${RUNTIME_LABEL}${name}`, 'true'])),
   };
 }
 

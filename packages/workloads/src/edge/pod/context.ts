@@ -2,14 +2,14 @@
 import type { Clock, Logger } from '@skerry/base';
 import type { Client, Recorder } from '@skerry/kube/client';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
+import type { RuntimeSet } from '../runtime-set.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
 import type { ConfigReader, ServiceFacts } from './environment.ts';
 import type { Limiter } from './limiter.ts';
-import type { Runtimes } from './runtime-choice.ts';
 
 export interface NodeContext {
   readonly client: Client;
-  readonly runtimes: Runtimes;
+  readonly runtimes: RuntimeSet;
   readonly clock: Clock;
   readonly log: Logger;
   readonly recorder: Recorder;

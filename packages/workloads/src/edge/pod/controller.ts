@@ -4,6 +4,7 @@ import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client, Recorder } from '@skerry/kube/client';
 import { type Informer, startInformer } from '@skerry/kube/controller';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
+import type { RuntimeSet } from '../runtime-set.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
 import type { FoundPod, NodeContext } from './context.ts';
 import type { ConfigObject, ConfigReader, ServiceFacts } from './environment.ts';
@@ -11,7 +12,7 @@ import { clearEndedPod, sweepLeftovers } from './leftovers.ts';
 import { createLimiter } from './limiter.ts';
 import { type ConfigKey, configsOf } from './node-configs.ts';
 import { sweepOrphans } from './orphans.ts';
-import type { Runtimes } from './runtime-choice.ts';
+import { runtimeBefore } from './runtime-choice.ts';
 import type { Pod } from './types.ts';
 import { PodWorker } from './worker.ts';
 
@@ -19,6 +20,8 @@ import { PodWorker } from './worker.ts';
 const CONCURRENT_STARTS = 8;
 /** How often disk and runtimes are cleared of what belongs to nobody. */
 const SWEEP_MS = 60_000;
+
+const WELCOME_RETRY_MS = 1000;
 
 const core = (resource: string) => ({ group: '', version: 'v1', resource });
 const CONFIG_RESOURCES = {
@@ -32,8 +35,7 @@ export interface PodControllerOptions {
   /** Of the nearest API: at the edge the node's own replica. */
   readonly client: Client;
   readonly nodeName: string;
-  /** The first one is the node's default. */
-  readonly runtimes: Runtimes;
+  readonly runtimes: RuntimeSet;
   readonly clock: Clock;
   readonly log: Logger;
   readonly recorder: Recorder;
@@ -117,38 +119,74 @@ class Controller implements PodController {
       fieldSelector: `spec.nodeName=${nodeName}`,
       transform: leanPod,
     });
-    using _changes = this.#followRuntimes();
-    for (const runtime of runtimes) {
-      for (const snapshot of await runtime.list()) this.#remember(runtime, snapshot);
+    using changes = new DisposableStack();
+    for (const runtime of runtimes.known) {
+      changes.use(this.#follow(runtime));
+      await this.#rememberAll(runtime);
     }
     await untilAborted(Promise.all([pods.synced, this.#services.synced]), signal);
     const unfollow = [this.#followPods(pods, signal), ...this.#followConfigs(context)];
     await sweepOrphans(this.#context, this.#found, signal);
+    changes.use(
+      runtimes.onArrival((runtime) => {
+        changes.use(this.#follow(runtime));
+        this.#welcome(runtime, pods, signal).catch(() => {});
+      }),
+    );
     await this.#sweepForEver(pods, signal);
     for (const stop of unfollow) stop();
     for (const worker of this.#workers.values()) worker.close();
   }
 
   async stopAll(maxGraceSeconds?: number): Promise<void> {
-    using _changes = this.#followRuntimes();
+    using changes = new DisposableStack();
+    for (const runtime of this.#options.runtimes.known) changes.use(this.#follow(runtime));
     await Promise.all(this.pods.list().map((worker) => worker.stopForShutdown(maxGraceSeconds)));
   }
 
-  #followRuntimes(): Disposable {
+  #follow(runtime: PodRuntime): Disposable {
     const changes = new DisposableStack();
-    for (const runtime of this.#options.runtimes) {
-      changes.use(runtime.onChange((snapshot) => this.#workers.get(snapshot.labels.uid)?.onSnapshot(snapshot)));
-      const losses = runtime.onSandboxLost?.((uid) => this.#workers.get(uid)?.loseSandbox());
-      if (losses !== undefined) changes.use(losses);
-    }
+    changes.use(runtime.onChange((snapshot) => this.#workers.get(snapshot.labels.uid)?.onSnapshot(snapshot)));
+    const losses = runtime.onSandboxLost?.((uid) => this.#workers.get(uid)?.loseSandbox());
+    if (losses !== undefined) changes.use(losses);
     return changes;
   }
 
-  #remember(runtime: PodRuntime, snapshot: ContainerSnapshot): void {
-    const { uid } = snapshot.labels;
-    const known = this.#found.get(uid);
-    if (known === undefined) this.#found.set(uid, { runtime, snapshots: [snapshot] });
-    else known.snapshots.push(snapshot);
+  async #rememberAll(runtime: PodRuntime): Promise<void> {
+    for (const snapshot of await runtime.list()) {
+      const { uid } = snapshot.labels;
+      const known = this.#found.get(uid);
+      if (known === undefined) this.#found.set(uid, { runtime, snapshots: [snapshot] });
+      else known.snapshots.push(snapshot);
+    }
+  }
+
+  /** A runtime that comes late brings the containers of the pods that wait for it, and of pods that were deleted meanwhile. */
+  async #welcome(runtime: PodRuntime, pods: Informer<Pod>, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#context;
+    for (;;) {
+      try {
+        await this.#rememberAll(runtime);
+        break;
+      } catch (error) {
+        log.warn({ runtime: runtime.name, error: messageOf(error) }, 'what a runtime holds is not known yet');
+        await clock.sleep(WELCOME_RETRY_MS, signal);
+      }
+    }
+    for (const pod of pods.cache.list()) if (!this.#workers.has(pod.metadata.uid ?? '')) this.#add(pod, signal);
+    await this.#endDoubles();
+    await sweepOrphans(this.#context, this.#found, signal);
+  }
+
+  /** A pod that was taken for a new one, since its status was never told, runs under another runtime by now. */
+  async #endDoubles(): Promise<void> {
+    for (const [uid, { runtime, snapshots }] of this.#found) {
+      const worker = this.#workers.get(uid);
+      if (worker === undefined) continue;
+      this.#found.delete(uid);
+      if (worker.runtime === runtime) continue;
+      for (const { id } of snapshots) await runtime.kill(id).then(() => runtime.remove(id));
+    }
   }
 
   async #sweepForEver(pods: Informer<Pod>, signal: AbortSignal): Promise<void> {
@@ -157,7 +195,7 @@ class Controller implements PodController {
     const isKnown = (uid: string) => hasWorker(uid) || pods.cache.list().some(({ metadata }) => metadata.uid === uid);
     while (!signal.aborted) {
       await this.#sweep(sweepLeftovers(this.#context, isKnown));
-      for (const runtime of runtimes) await this.#sweep(runtime.sweep?.(hasWorker));
+      for (const runtime of runtimes.serving) await this.#sweep(runtime.sweep?.(hasWorker));
       await clock.sleep(SWEEP_MS, signal).catch(() => {});
     }
   }
@@ -189,9 +227,19 @@ class Controller implements PodController {
       if (pod.metadata.deletionTimestamp !== undefined) this.#clear(pod, uid, signal);
       return;
     }
+    if (found === undefined && this.#isHeldElsewhere(pod)) return;
     const worker = new PodWorker(this.#context, pod, found);
     this.#workers.set(uid, worker);
     worker.done.then(() => this.#workers.delete(uid)).catch(() => {});
+  }
+
+  /** It runs, or ran, under a runtime that has not come yet: started under another one, it would run twice. */
+  #isHeldElsewhere(pod: Pod): boolean {
+    const holder = runtimeBefore(pod);
+    if (holder === undefined || this.#options.runtimes.known.some(({ name }) => name === holder)) return false;
+    const message = `Runtime ${holder}, which holds the containers of this pod, does not answer yet`;
+    this.#context.recorder.event(pod, 'Warning', 'RuntimeNotReady', message);
+    return true;
   }
 
   #clear(pod: Pod, uid: string, signal: AbortSignal): void {

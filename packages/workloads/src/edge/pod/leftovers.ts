@@ -54,7 +54,7 @@ async function removeAll(context: NodeContext, uid: string, logs: readonly strin
   await rm(join(directory, uid), { recursive: true, force: true });
   await rm(memoryDirectory(uid), { recursive: true, force: true });
   for (const log of logs) await rm(join(logDirectory, log), { recursive: true, force: true });
-  for (const runtime of runtimes) await runtime.removePod(uid);
+  for (const runtime of runtimes.known) await runtime.removePod(uid);
 }
 
 async function logsByUid({ logDirectory }: NodeContext): Promise<Map<string, string[]>> {
@@ -68,7 +68,7 @@ async function logsByUid({ logDirectory }: NodeContext): Promise<Map<string, str
 
 /** Containers that could not be ended are left for the next start, which needs to find the rest as well. */
 async function uidsWithContainers({ runtimes }: NodeContext): Promise<Set<string>> {
-  const lists = await Promise.all(runtimes.map((runtime) => runtime.list()));
+  const lists = await Promise.all(runtimes.known.map((runtime) => runtime.list()));
   return new Set(lists.flat().map(({ labels }) => labels.uid));
 }
 

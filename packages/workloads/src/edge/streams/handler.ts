@@ -6,9 +6,9 @@ import { encodeReport, USAGE_PATH, type UsageReport } from '../../usage/report.t
 import { readHostUsage } from '../node/host-usage.ts';
 import type { ContainerEntry } from '../pod/container-entry.ts';
 import type { NodePods } from '../pod/controller.ts';
-import type { Runtimes } from '../pod/runtime-choice.ts';
 import type { PodWorker } from '../pod/worker.ts';
 import type { ContainerSnapshot, RuntimeSession } from '../runtime.ts';
+import type { RuntimeSet } from '../runtime-set.ts';
 import { joinSession } from './exec.ts';
 import { sendLog } from './log.ts';
 import { type Measured, prometheusText, summaryOf } from './metrics.ts';
@@ -20,7 +20,7 @@ const MAX_MESSAGE_BYTES = 32 * 1024;
 export interface NodeStreamOptions {
   readonly nodeName: string;
   readonly pods: NodePods;
-  readonly runtimes: Runtimes;
+  readonly runtimes: RuntimeSet;
   readonly clock: Clock;
   /** The directory whose file system the summary is about. */
   readonly directory: string;
@@ -126,7 +126,8 @@ async function answerGet(path: string, options: NodeStreamOptions, usage: () => 
 }
 
 async function measure({ nodeName, pods, runtimes, clock, directory }: NodeStreamOptions): Promise<Measured> {
-  const measured = await Promise.all(runtimes.map((runtime) => runtime.usage()));
+  // One that does not answer at the moment must not hide what the others know.
+  const measured = await Promise.all(runtimes.serving.map((runtime) => runtime.usage().catch(() => [])));
   const usage = new Map(measured.flat().map((one) => [one.id, one]));
   const running = pods.list().flatMap((worker) => runningContainers(worker));
   const containers = running.flatMap(({ id, startedAt, labels: { namespace, pod, uid, container } }) => {

@@ -17,11 +17,11 @@ let node: ScratchNode;
 let handler: NodeStreamHandler;
 before(async () => {
   node = await scratchNode({ logMaxBytes: 400, logMaxFiles: 3 });
-  const { runtime, controller, directory } = node;
+  const { runtimes, controller, directory } = node;
   handler = createNodeStreamHandler({
     nodeName: NODE,
     pods: controller.pods,
-    runtimes: [runtime],
+    runtimes,
     clock: systemClock,
     directory,
   });

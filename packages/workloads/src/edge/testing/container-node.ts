@@ -68,9 +68,7 @@ export class ContainerNode implements AsyncDisposable {
 
   /** Asks the node, sends `input`, and collects everything it answers. */
   async ask(request: NodeStreamRequest, input: readonly Uint8Array[] = []): Promise<readonly Buffer[]> {
-    const { controller, runtime, containers, directory } = this.node;
-    assert.ok(containers);
-    const runtimes = [containers, runtime] as const;
+    const { controller, runtimes, directory } = this.node;
     const pods = controller.pods;
     const handler = createNodeStreamHandler({ nodeName: NODE, pods, runtimes, clock: systemClock, directory });
     const { opener, answerer } = streamPair();

@@ -17,6 +17,7 @@ import { type CriRuntime, createCriRuntime } from '../cri/index.ts';
 import { createPodController, type PodController } from '../pod/controller.ts';
 import type { Container, Pod, PodSpec } from '../pod/types.ts';
 import { createProcessRuntime, findTools, type ProcessRuntime } from '../process/runtime.ts';
+import { createRuntimeSet, type RuntimeSet } from '../runtime-set.ts';
 import { ensureSupervisor } from '../supervisor-client.ts';
 
 export const NODE = 'edge-1';
@@ -34,6 +35,7 @@ export interface ScratchNode extends AsyncDisposable {
   /** Where a containerd was given. */
   readonly containers: CriRuntime | undefined;
   readonly controller: PodController;
+  readonly runtimes: RuntimeSet;
   create(kind: 'configmaps' | 'secrets' | 'services', object: object): Promise<void>;
   run(name: string, container: Partial<Container>, spec?: Partial<PodSpec>, metadata?: object): Promise<Pod>;
   get(name: string): Promise<Pod | undefined>;
@@ -54,6 +56,7 @@ interface Agent {
   readonly runtime: ProcessRuntime;
   readonly containers: CriRuntime | undefined;
   readonly controller: PodController;
+  readonly runtimes: RuntimeSet;
   stop(then?: 'stop pods' | 'forget pods'): Promise<void>;
 }
 
@@ -106,6 +109,9 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
     },
     get controller() {
       return agent.controller;
+    },
+    get runtimes() {
+      return agent.runtimes;
     },
     create: async (resource, object) => {
       await client.create({ group: '', version: 'v1', resource }, object as KubeObject);
@@ -192,10 +198,12 @@ async function startAgent(
           bootIdFile,
           ...logLimits,
         });
+  const runtimes = createRuntimeSet(runtime);
+  if (containers !== undefined) runtimes.add(containers);
   const controller = createPodController({
     client,
     nodeName: NODE,
-    runtimes: containers === undefined ? [runtime] : [containers, runtime],
+    runtimes,
     clock: systemClock,
     log: silentLogger,
     recorder: createRecorder({ client, clock: systemClock, log: silentLogger, component: 'skerry-edge', host: NODE }),
@@ -216,6 +224,7 @@ async function startAgent(
     runtime,
     containers,
     controller,
+    runtimes,
     stop: async (then) => {
       abort.abort();
       await running;
