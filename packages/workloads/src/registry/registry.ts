@@ -17,6 +17,8 @@ export interface RegistryOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly maxBlobBytes?: number;
+  /** What the disk has left; asked of the system when absent. */
+  readonly freeBytes?: () => Promise<number>;
 }
 
 /** One layer; larger ones no client makes. */
@@ -24,7 +26,7 @@ export const MAX_BLOB_BYTES = 32 * 1024 ** 3;
 /** Uploads that were begun and not ended, of all clients together. */
 export const MAX_UPLOADS = 1024;
 /** Below that nothing is taken any more: the store of the API is on the same disk. */
-const MIN_FREE_BYTES = 512 * 1024 * 1024;
+export const MIN_FREE_BYTES = 512 * 1024 * 1024;
 
 export interface FoundManifest extends ManifestRow {
   readonly content: () => AsyncIterable<Uint8Array>;
@@ -240,9 +242,14 @@ export class Registry implements Disposable {
   }
 
   async #checkRoom(): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#options.directory);
-    if (bavail * bsize < MIN_FREE_BYTES) throw refusals.diskFull();
+    const { directory, freeBytes = () => freeBytesAt(directory) } = this.#options;
+    if ((await freeBytes()) < MIN_FREE_BYTES) throw refusals.diskFull();
   }
+}
+
+async function freeBytesAt(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
 }
 
 function formatted(reference: Reference): string {
