@@ -4,8 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ResourceRow } from '@skerry/api';
 import { formatApiVersion } from '@skerry/api';
+import { deviceCrds } from '@skerry/devices';
 import { builtinKinds } from '@skerry/kube/server';
 import { securityCrds } from '@skerry/security/identity';
+import { imageCrds } from '@skerry/workloads/cloud';
 import { buildBundles } from './build.ts';
 import { ROOT, say } from './tasks.ts';
 
@@ -92,7 +94,7 @@ Kinds of Skerry's own, installed as CustomResourceDefinitions when a cloud start
 
 | apiVersion | kind | resource | namespaced | what it is |
 |---|---|---|---|---|
-${securityCrds().map(ownLine).join('\n')}
+${[...securityCrds(), ...imageCrds(), ...deviceCrds()].map(ownLine).join('\n')}
 
 Custom kinds of yours: structural schemas with defaults, pruning and validation (CEL rules are accepted and not evaluated),
 \`status\` and \`scale\`, printer columns, selectable fields, several versions without conversion.
@@ -115,24 +117,29 @@ function line({ gvr, gvk, namespaced, verbs, subresources, shortNames }: Resourc
   return `| ${cells.join(' | ')} |`;
 }
 
-const PURPOSES: Readonly<Record<string, string>> = {
-  JoinToken: 'the hash of a token with which a node may join',
-  NodeIdentity: "a node's session number, certificate and revocation",
-};
-
 interface Definition {
   readonly spec?: {
     readonly group: string;
     readonly scope: string;
     readonly names: { readonly kind: string; readonly plural: string };
-    readonly versions: readonly { readonly name: string }[];
+    readonly versions: readonly {
+      readonly name: string;
+      readonly schema?: { readonly openAPIV3Schema?: { readonly description?: string } };
+    }[];
   };
 }
 
 function ownLine(definition: object): string {
   const { spec } = definition as Definition;
-  const kind = spec?.names.kind ?? '';
-  return `| ${spec?.group}/${spec?.versions[0]?.name} | ${kind} | ${spec?.names.plural} | ${spec?.scope === 'Namespaced' ? 'yes' : 'no'} | ${PURPOSES[kind] ?? ''} |`;
+  const [version] = spec?.versions ?? [];
+  const cells = [
+    `${spec?.group}/${version?.name}`,
+    spec?.names.kind,
+    spec?.names.plural,
+    spec?.scope === 'Namespaced' ? 'yes' : 'no',
+    version?.schema?.openAPIV3Schema?.description ?? '',
+  ];
+  return `| ${cells.join(' | ')} |`;
 }
 
 function behaviour(): string {

@@ -2,6 +2,7 @@
 import { type Gvr, StatusError } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
+import { deviceCrds } from '@skerry/devices';
 import { type Client, createInProcessClient, formatKubeconfig } from '@skerry/kube/client';
 import { type ApiServer, createApiServer, type Listener, listenHttps } from '@skerry/kube/server';
 import { formatKey, type Store } from '@skerry/kube/store';
@@ -14,6 +15,7 @@ import { nodeRestrictionStep, revocationStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
 import { bootstrap } from './bootstrap.ts';
 import { renewCredentials } from './credential-renewal.ts';
+import { deviceStep } from './device-admission.ts';
 import type { cloudFlags } from './flags.ts';
 import { type Ground, layGround } from './ground.ts';
 import { openHub, type RunningHub } from './hub.ts';
@@ -48,7 +50,11 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const dialer = lateDialer();
   const api = stack.adopt(openApi(ground, dialer), (opened) => opened.close());
   const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
-  await bootstrap({ client, definitions: [...securityCrds(), ...imageCrds()], exists: existsIn(ground.store) });
+  await bootstrap({
+    client,
+    definitions: [...securityCrds(), ...imageCrds(), ...deviceCrds()],
+    exists: existsIn(ground.store),
+  });
   const hub = stack.adopt(openHub({ ...ground, api, client }), (opened) => opened.stop());
   dialer.use(linkDialer(hub.hub));
   serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
@@ -72,7 +78,7 @@ function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer
     parseYaml: parseYamlBody,
     authorizer: access.authorizer,
     access: accessHooks(access),
-    admission: [nodeRestrictionStep, revocationStep],
+    admission: [nodeRestrictionStep, revocationStep, deviceStep],
     extraPaths: [...tokenKeyPaths(ground.pki, apiAddress), backupPath(ground)],
   });
 }

@@ -1,5 +1,22 @@
 /** What both shores know of devices: kinds, models, values. */
+
+export type { ControlLoop } from './resources/control-loop.ts';
 export { deviceCrds } from './resources/definitions.ts';
-export type { Device, DeviceSpec, DeviceStatus } from './resources/device.ts';
+export type { Device } from './resources/device.ts';
 export type { DeviceModel } from './resources/device-model.ts';
-export { DEVICE_MODELS, DEVICES, DEVICES_GROUP } from './resources/group.ts';
+export type { DeviceDiscovery, DeviceProposal } from './resources/discovery.ts';
+export {
+  CONTROL_LOOPS,
+  DEVICE_DISCOVERIES,
+  DEVICE_MODELS,
+  DEVICE_PROPOSALS,
+  DEVICES,
+  DEVICES_API_VERSION,
+  DEVICES_GROUP,
+  MQTT_BROKERS,
+  OPCUA_SERVERS,
+  TRUST_LISTS,
+} from './resources/group.ts';
+export type { MqttBroker } from './resources/mqtt-broker.ts';
+export type { OpcUaServer } from './resources/opcua-server.ts';
+export type { TrustList } from './resources/trust-list.ts';

@@ -18,9 +18,9 @@ export interface DeviceWrite {
 }
 
 export interface DeviceLookups {
-  model(name: string): DeviceModel | undefined;
-  models(): readonly DeviceModel[];
-  devices(): readonly Device[];
+  readonly model: (name: string) => DeviceModel | undefined;
+  readonly models: () => readonly DeviceModel[];
+  readonly devices: () => readonly Device[];
 }
 
 /** So many devices are named in one refusal. */

@@ -24,6 +24,7 @@ import {
   text,
   time,
 } from './schema.ts';
+import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface Device extends KubeObject {
   readonly spec: DeviceSpec;
@@ -142,6 +143,7 @@ export interface DeviceStatus {
   readonly observedGeneration?: number;
   readonly state?: DeviceState;
   readonly lastError?: string;
+  readonly rejectedCertificates?: readonly RejectedCertificate[];
   readonly lastErrorTime?: string;
   readonly lastSeen?: string;
   readonly connectedSince?: string;
@@ -336,6 +338,7 @@ const status = object('What is known of the device. Live values are in telemetry
     ),
     MAX_VISITORS,
   ),
+  rejectedCertificates,
   conditions,
 });
 

@@ -19,6 +19,7 @@ import {
   secretKey,
   text,
 } from './schema.ts';
+import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface MqttBroker extends KubeObject {
   readonly spec: MqttBrokerSpec;
@@ -67,6 +68,7 @@ export interface MqttBrokerStatus {
   readonly observedGeneration?: number;
   readonly state?: 'Pending' | 'Serving' | 'Failed';
   readonly lastError?: string;
+  readonly rejectedCertificates?: readonly RejectedCertificate[];
   readonly endpoints?: readonly string[];
   readonly clients?: number;
   readonly messagesPerSecond?: number;
@@ -132,6 +134,7 @@ export const mqttBrokerDefinition: KubeObject = definition({
     messagesPerSecond: number('Messages that came in, over the last minute.'),
     dropped: integer('Messages that were lost because a queue was full.'),
     refused: integer('Connections and messages that were refused.'),
+    rejectedCertificates,
     conditions,
   }),
   columns: [

@@ -19,6 +19,7 @@ import {
   secretKey,
   text,
 } from './schema.ts';
+import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface OpcUaServer extends KubeObject {
   readonly spec: OpcUaServerSpec;
@@ -79,6 +80,7 @@ export interface OpcUaServerStatus {
   readonly observedGeneration?: number;
   readonly state?: 'Pending' | 'Serving' | 'Failed';
   readonly lastError?: string;
+  readonly rejectedCertificates?: readonly RejectedCertificate[];
   readonly endpoint?: string;
   readonly certificateThumbprint?: string;
   readonly devices?: number;
@@ -171,6 +173,7 @@ export const opcUaServerDefinition: KubeObject = definition({
     overflows: integer('Values that clients lost because a queue was full.'),
     changesPerSecond: number('Values that changed, over the last minute.'),
     processes: integer('Processes that serve.'),
+    rejectedCertificates,
     conditions,
   }),
   columns: [

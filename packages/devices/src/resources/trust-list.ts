@@ -1,11 +1,10 @@
-/** TrustList: whose certificates a protocol accepts at a node, and whose it has refused lately. */
+/** TrustList: whose certificates are accepted. Whoever uses one says in its own status whose it has refused. */
 import type { KubeObject } from '@skerry/api';
 import { TRUST_LISTS } from './group.ts';
-import { definition, integer, list, listBy, object, text, time } from './schema.ts';
+import { definition, list, listBy, object, type Schema, text, time } from './schema.ts';
 
 export interface TrustList extends KubeObject {
   readonly spec: TrustListSpec;
-  readonly status?: TrustListStatus;
 }
 
 export interface NamedPem {
@@ -21,11 +20,6 @@ export interface TrustListSpec {
   readonly revocationLists?: readonly NamedPem[];
 }
 
-export interface TrustListStatus {
-  readonly rejected?: readonly RejectedCertificate[];
-  readonly rejectedCount?: number;
-}
-
 export interface RejectedCertificate {
   readonly thumbprint: string;
   readonly subject?: string;
@@ -36,7 +30,24 @@ export interface RejectedCertificate {
 
 const MAX_PEM_LENGTH = 32_768;
 /** So many of those that were refused are shown, the newest first. */
-export const MAX_REJECTED = 32;
+const MAX_REJECTED = 32;
+
+/** In the status of whatever asks a TrustList. */
+export const rejectedCertificates: Schema = list(
+  'Certificates that were refused lately; one that is copied to spec.trusted of the TrustList is accepted.',
+  object(
+    'One certificate.',
+    {
+      thumbprint: text('SHA-256, hexadecimal.', { maxLength: 128 }),
+      subject: text('Whose it is.'),
+      reason: text('Why it was refused.', { maxLength: 4096 }),
+      seenAt: time('When it was last seen.'),
+      pem: text('PEM.', { maxLength: MAX_PEM_LENGTH }),
+    },
+    ['thumbprint'],
+  ),
+  MAX_REJECTED,
+);
 
 const named = (what: string) =>
   object(
@@ -62,23 +73,5 @@ export const trustListDefinition: KubeObject = definition({
     issuers: listBy('name', 'Authorities that a chain may go through.', named('One certificate.'), 1024),
     revocationLists: listBy('name', 'Lists of what was revoked.', named('One list.'), 256),
   }),
-  status: object('What was refused.', {
-    rejectedCount: integer('How often a certificate was refused.'),
-    rejected: list(
-      'Certificates that were refused lately; copy one to spec.trusted to accept it.',
-      object(
-        'One certificate.',
-        {
-          thumbprint: text('SHA-256, hexadecimal.', { maxLength: 128 }),
-          subject: text('Whose it is.'),
-          reason: text('Why it was refused.', { maxLength: 4096 }),
-          seenAt: time('When it was last seen.'),
-          pem: text('PEM.', { maxLength: MAX_PEM_LENGTH }),
-        },
-        ['thumbprint'],
-      ),
-      MAX_REJECTED,
-    ),
-  }),
-  columns: [{ name: 'Rejected', path: '.status.rejectedCount', type: 'integer' }],
+  columns: [],
 });

@@ -12,9 +12,9 @@ export interface Codec {
   /** The bits that a write may change; all without it. */
   readonly mask?: bigint;
   /** Throws a ValueError. */
-  decode(raw: RawValue): Value;
+  readonly decode: (raw: RawValue) => Value;
   /** The raw value to write, as bytes when `asBytes`. Throws a ValueError. */
-  encode(value: Value, asBytes: boolean): RawValue;
+  readonly encode: (value: Value, asBytes: boolean) => RawValue;
 }
 
 /** Throws a ValueError or an ExpressionError that completes a sentence about the encoding. */
@@ -49,8 +49,8 @@ function defaultRawType(type: ValueType): RawType {
 }
 
 interface Change {
-  decode(raw: RawValue): RawValue;
-  encode(value: RawValue): RawValue;
+  readonly decode: (raw: RawValue) => RawValue;
+  readonly encode: (value: RawValue) => RawValue;
 }
 
 const AS_IT_IS: Change = { decode: (raw) => raw, encode: (value) => value };
