@@ -79,18 +79,24 @@ export interface LinkStream {
  */
 export type StreamHandler = (header: Uint8Array, stream: LinkStream, signal: AbortSignal) => Promise<void>;
 
-/** Content that the cloud has. What requests and `info` mean is a matter of those who serve and ask. */
+/** What an edge asks for: which blob, in words that only those who serve and ask understand, and from which byte on. */
+export interface BlobAsk {
+  readonly request: Uint8Array;
+  readonly offset: number;
+}
+
+/** Content that the cloud has for one who asked. */
 export interface BlobSource {
   /** Of all of it, whatever part is asked for. */
   readonly size: number;
   /** Told to the asker together with the size; at most MAX_BLOB_INFO_BYTES. */
   readonly info?: Uint8Array;
-  /** The bytes from `offset` to the end, in pieces of any size. Left early when the asker goes away. */
-  read(offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** From the offset that was asked for to the end, in pieces of any size. Left early when the asker goes away. */
+  readonly bytes: AsyncIterable<Uint8Array>;
 }
 
 /** Finds what an edge asks for. A rejection refuses: the asker's promise rejects with LINK_BLOB_REFUSED and the message as `facts.text`. */
-export type BlobDoor = (request: Uint8Array, node: string, signal: AbortSignal) => Promise<BlobSource>;
+export type BlobDoor = (ask: BlobAsk, node: string, signal: AbortSignal) => Promise<BlobSource>;
 
 /** A blob on its way from the cloud. */
 export interface LinkBlob {

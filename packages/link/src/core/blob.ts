@@ -1,13 +1,8 @@
 /** What is said on the stream of a blob before its bytes. */
+import type { BlobAsk } from '../contract.ts';
 import { errors } from '../errors.ts';
 import { MAX_ABORT_TEXT_BYTES, MAX_BLOB_INFO_BYTES } from '../limits.ts';
 import { ByteReader, ByteWriter, cutText, decodeText } from './bytes.ts';
-
-/** The header of the stream. */
-export interface BlobAsk {
-  readonly offset: number;
-  readonly request: Uint8Array;
-}
 
 /** The first message of the answer. */
 export type BlobAnswer =
@@ -17,6 +12,7 @@ export type BlobAnswer =
 const FOUND = 1;
 const REFUSED = 0;
 
+/** The header of the stream. */
 export function encodeBlobAsk({ offset, request }: BlobAsk): Uint8Array {
   return new ByteWriter(request.length + 8).varint(offset).raw(request).finish();
 }

@@ -1,7 +1,7 @@
 /** The cloud's end of a blob: finds it, and sends what is wanted of it at the rates that are set. */
 import { messageOf } from '@skerry/base';
-import type { BlobDoor, BlobSource, LinkStream } from '../contract.ts';
-import { type BlobAsk, decodeBlobAsk, encodeBlobAnswer } from '../core/blob.ts';
+import type { BlobAsk, BlobDoor, BlobSource, LinkStream } from '../contract.ts';
+import { decodeBlobAsk, encodeBlobAnswer } from '../core/blob.ts';
 import { errors } from '../errors.ts';
 import { MAX_BLOB_INFO_BYTES } from '../limits.ts';
 import type { Rate } from './rate.ts';
@@ -31,9 +31,9 @@ export async function serveBlob(
     await stream.send(encodeBlobAnswer({ found: false, text: source }));
     return;
   }
-  const { size, info = NOTHING } = source;
+  const { size, info = NOTHING, bytes } = source;
   await stream.send(encodeBlobAnswer({ found: true, size, info }));
-  const sent = await send(service, source.read(ask.offset, signal), stream, signal);
+  const sent = await send(service, bytes, stream, signal);
   if (sent !== size - ask.offset) throw errors.BLOB_SIZE({ sent, expected: size - ask.offset });
   stream.end();
   // The asker ends its side once it has kept the last byte; until then what is on its way counts.
@@ -44,7 +44,7 @@ export async function serveBlob(
 async function find({ door, node }: BlobService, ask: BlobAsk, signal: AbortSignal): Promise<BlobSource | string> {
   if (door === undefined) return 'there are no blobs here';
   try {
-    const source = await door(ask.request, node, signal);
+    const source = await door(ask, node, signal);
     if (ask.offset > source.size) return `offset ${ask.offset} is beyond the ${source.size} bytes of the blob`;
     if ((source.info?.length ?? 0) > MAX_BLOB_INFO_BYTES) return 'too much is to be said about the blob';
     return source;

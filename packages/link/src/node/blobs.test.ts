@@ -14,16 +14,17 @@ const MIB = 1024 * 1024;
 
 /** One that has `content` under every name. */
 function doorTo(content: Uint8Array, onLeft = () => {}): BlobDoor {
-  return async (request) => ({
+  async function* from(offset: number) {
+    try {
+      for (let at = offset; at < content.length; at += 100_000) yield content.subarray(at, at + 100_000);
+    } finally {
+      onLeft();
+    }
+  }
+  return async ({ request, offset }) => ({
     size: content.length,
     info: Buffer.from(`about ${Buffer.from(request).toString()}`),
-    async *read(offset) {
-      try {
-        for (let at = offset; at < content.length; at += 100_000) yield content.subarray(at, at + 100_000);
-      } finally {
-        onLeft();
-      }
-    },
+    bytes: from(offset),
   });
 }
 
@@ -60,7 +61,7 @@ test('a blob may be empty, or all there already', async () => {
 });
 
 test('what the cloud does not have is refused in its own words', async () => {
-  const door: BlobDoor = (request) => Promise.reject(new Error(`no ${Buffer.from(request).toString()} here`));
+  const door: BlobDoor = ({ request }) => Promise.reject(new Error(`no ${Buffer.from(request).toString()} here`));
   await using cloud = await new Loopback({ hub: { blobs: door } }).start();
   const { link } = await connect(cloud);
   await assert.rejects(link.openBlob(Buffer.from('such thing')), isRefused(/^no such thing here$/));
@@ -76,12 +77,10 @@ test('an offset beyond the end is refused, and so is everything where there is n
 });
 
 test('a source that ends too early breaks the blob off', async () => {
-  const door: BlobDoor = async () => ({
-    size: 100,
-    async *read() {
-      yield new Uint8Array(60);
-    },
-  });
+  async function* tooLittle() {
+    yield new Uint8Array(60);
+  }
+  const door: BlobDoor = async () => ({ size: 100, bytes: tooLittle() });
   await using cloud = await new Loopback({ hub: { blobs: door } }).start();
   const { link } = await connect(cloud);
   const blob = await link.openBlob(Buffer.from('one'));
@@ -109,12 +108,10 @@ test('who leaves a blob early, or takes back the request, sets its source free',
 test('nothing is sent in place of a piece before the next one is asked for', async () => {
   const content = randomBytes(8 * MIB);
   let read = 0;
-  const door: BlobDoor = async () => ({
-    size: content.length,
-    async *read() {
-      for (; read < content.length; read += 10_000) yield content.subarray(read, read + 10_000);
-    },
-  });
+  async function* noted() {
+    for (; read < content.length; read += 10_000) yield content.subarray(read, read + 10_000);
+  }
+  const door: BlobDoor = async () => ({ size: content.length, bytes: noted() });
   await using cloud = await new Loopback({ hub: { blobs: door } }).start();
   const { link } = await connect(cloud);
   const { bytes } = await link.openBlob(Buffer.from('one'));
