@@ -65,6 +65,11 @@ export class TestContainerd implements AsyncDisposable {
     await eventually('all shims are gone', () => this.#shims().length === 0, { timeoutMs: TASK_GONE_MS });
   }
 
+  /** After `kill9`: as on a machine where it never ran, until it starts again. */
+  hideSocket(): void {
+    rmSync(this.socket, { force: true });
+  }
+
   async kill9(): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

@@ -135,7 +135,6 @@ class Runtime implements CriRuntime {
     return this.#containers.silentMs < MAX_SILENCE_MS;
   }
 
-
   close(): void {
     this.#closed.abort();
     this.#containers.close();

@@ -175,6 +175,7 @@ class Controller implements PodController {
     }
     for (const pod of pods.cache.list()) if (!this.#workers.has(pod.metadata.uid ?? '')) this.#add(pod, signal);
     await this.#endDoubles();
+    for (const worker of this.#workers.values()) worker.lookAround();
     await sweepOrphans(this.#context, this.#found, signal);
   }
 
@@ -258,7 +259,7 @@ class Controller implements PodController {
         const key: ConfigKey = `${kind}/${metadata.name ?? ''}`;
         for (const worker of this.#workers.values()) {
           if (worker.pod.metadata.namespace === metadata.namespace && configsOf(worker.pod).has(key))
-            worker.onConfigChange();
+            worker.lookAround();
         }
       });
     });

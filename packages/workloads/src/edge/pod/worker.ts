@@ -153,8 +153,8 @@ export class PodWorker {
     this.#touch();
   }
 
-  /** A ConfigMap or Secret the pod uses has changed: files follow at once, failed starts are tried again. */
-  onConfigChange(): void {
+  /** Something the pod uses has changed, or has come: files follow at once, failed starts are tried again. */
+  lookAround(): void {
     const now = this.#context.clock.now();
     for (const entry of this.#entries) {
       if (entry.problem?.reason === 'CreateContainerConfigError') entry.problem = { ...entry.problem, retryAt: now };

@@ -46,6 +46,8 @@ export interface ScratchNode extends AsyncDisposable {
   events(name: string): Promise<string[]>;
   /** The agent dies and comes back: controller and runtime anew, API and supervisor as they were. */
   restartAgent(whileAway?: () => Promise<void>): Promise<void>;
+  /** A container runtime that did not answer when the agent started does now. */
+  containersCome(): Promise<void>;
   /** The node is stopped with its pods, and started again. */
   restartWithPods(): Promise<void>;
   /** The machine reboots: everything dies, the boot id changes. */
@@ -55,6 +57,7 @@ export interface ScratchNode extends AsyncDisposable {
 interface Agent {
   readonly runtime: ProcessRuntime;
   readonly containers: CriRuntime | undefined;
+  readonly containersCome: () => Promise<void>;
   readonly controller: PodController;
   readonly runtimes: RuntimeSet;
   stop(then?: 'stop pods' | 'forget pods'): Promise<void>;
@@ -62,7 +65,7 @@ interface Agent {
 
 export interface ScratchOptions {
   readonly withoutBubblewrap?: boolean;
-  /** The node has containers, too, and they are its default. */
+  /** The node has containers, too, and they are its default; where there is no socket yet, once `containersCome`. */
   readonly containerdSocket?: string;
   readonly onReboot?: () => Promise<void>;
   /** When the API may be believed; at once by default. */
@@ -138,6 +141,7 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
       await whileAway();
       agent = await startAgent(client, directory, bootIdFile, options);
     },
+    containersCome: () => agent.containersCome(),
     restartWithPods: async () => {
       await agent.stop('stop pods');
       agent = await startAgent(client, directory, bootIdFile, options);
@@ -185,21 +189,22 @@ async function startAgent(
     hidden: [join(directory, 'supervisor')],
     tools: { env, ...(setpriv === undefined ? {} : { setpriv }), ...(withoutBubblewrap ? {} : sandbox) },
   });
-  const containers =
-    containerdSocket === undefined
-      ? undefined
-      : await createCriRuntime({
-          socket: containerdSocket,
-          nodeName: NODE,
-          directory: join(directory, 'runtime'),
-          clock: systemClock,
-          log: silentLogger,
-          nodeIps: () => ['127.0.0.1'],
-          bootIdFile,
-          ...logLimits,
-        });
   const runtimes = createRuntimeSet(runtime);
-  if (containers !== undefined) runtimes.add(containers);
+  let containers: CriRuntime | undefined;
+  const containersCome = async (): Promise<void> => {
+    containers = await createCriRuntime({
+      socket: containerdSocket ?? '',
+      nodeName: NODE,
+      directory: join(directory, 'runtime'),
+      clock: systemClock,
+      log: silentLogger,
+      nodeIps: () => ['127.0.0.1'],
+      bootIdFile,
+      ...logLimits,
+    });
+    runtimes.add(containers);
+  };
+  if (containerdSocket !== undefined && existsSync(containerdSocket)) await containersCome();
   const controller = createPodController({
     client,
     nodeName: NODE,
@@ -222,7 +227,10 @@ async function startAgent(
   const running = controller.run(abort.signal).catch(() => {});
   return {
     runtime,
-    containers,
+    get containers() {
+      return containers;
+    },
+    containersCome,
     controller,
     runtimes,
     stop: async (then) => {
