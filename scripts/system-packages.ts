@@ -22,6 +22,12 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'runc', program: 'runc', purpose: 'what containerd starts containers with' },
   { name: 'containernetworking-plugins', program: '/usr/lib/cni/bridge', purpose: 'the network of containers' },
   { name: 'busybox-static', program: 'busybox', purpose: 'images of the tests' },
+  { name: 'skopeo', program: 'skopeo', purpose: 'pushing images to the registry' },
+  { name: 'buildah', program: 'buildah', purpose: 'building images and pushing them' },
+  { name: 'podman', program: 'podman', purpose: 'pulling from the registry and pushing to it' },
+  { name: 'docker-registry', program: 'docker-registry', purpose: 'another registry, behind ours and to pull from' },
+  { name: 'nftables', program: 'nft', purpose: 'Services among the pods of a node' },
+  { name: 'conntrack', program: 'conntrack', purpose: 'UDP flows whose endpoint has left' },
 ];
 
 export function missingPackages(): readonly SystemPackage[] {

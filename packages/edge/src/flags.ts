@@ -44,6 +44,12 @@ export function edgeFlags(defaults: { readonly dataDir: string; readonly keyDir:
       parse: (text: string) => text,
       fallback: '/run/containerd/containerd.sock',
     },
+    services: {
+      text: 'Whether this node leads pods to Services and answers cluster names; off where something else does.',
+      value: 'on|off',
+      parse: parseSwitch,
+      fallback: 'on' as const,
+    },
     'node-lease-duration': {
       text: "How long the node's lease says that it lives; renewed four times in that time.",
       value: 'DURATION',
@@ -53,6 +59,11 @@ export function edgeFlags(defaults: { readonly dataDir: string; readonly keyDir:
     },
     'log-level': logLevelFlag,
   } as const satisfies FlagTable;
+}
+
+function parseSwitch(text: string): 'on' | 'off' {
+  if (text === 'on' || text === 'off') return text;
+  throw new Error('on or off');
 }
 
 function parseNodeName(text: string): string {

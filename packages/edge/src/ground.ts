@@ -5,6 +5,7 @@ import { builtinKinds, ResourceTable } from '@skerry/kube/server';
 import { isPattern, type NodeIdentity, parseJoinToken } from '@skerry/security/identity';
 import { openPki, type Pki, privateKeyFromPem } from '@skerry/security/pki';
 import { keyFileFor, openSealer } from '@skerry/security/secrets';
+import { API_NAMES_IN_PODS } from '@skerry/workloads/edge';
 import { type EdgePaths, edgePaths, makeFolders, onlyNode } from './data-dir.ts';
 import { edgeErrors } from './errors.ts';
 import { openIdentity } from './identity-keeper.ts';
@@ -37,7 +38,8 @@ export async function layGround(options: EdgeOptions, stack: AsyncDisposableStac
   const identity = await openIdentity({ directory: paths.identity, clock, log }, request);
   const keyFile = flags['key-file'] ?? keyFileFor(options.keyDir, paths.home);
   const sealer = openSealer({ keyFile, checkFile: paths.keyCheck });
-  const pki = openPki(paths.pki, { clock, names: [flags.listen.host], anyClock: true });
+  const names = [flags.listen.host, ...API_NAMES_IN_PODS];
+  const pki = openPki(paths.pki, { clock, names, anyClock: true });
   const table = new ResourceTable(builtinKinds());
   const rows = (): readonly ResourceRow[] => table.all().map(({ row }) => row);
   const { promise: level, resolve: onCurrent } = Promise.withResolvers<void>();

@@ -62,6 +62,8 @@ export interface ListenOptions {
 
 export interface LocalListeners {
   readonly address: HostPort;
+  /** Serves at one more address of this host, too, at the same port if it is free there. */
+  listenAlso(host: string): Promise<HostPort>;
   close(): Promise<void>;
 }
 
@@ -83,7 +85,18 @@ export async function listenLocally(options: ListenOptions): Promise<LocalListen
   const address = { host: options.at.host, port: https.port ?? options.at.port };
   const server = `https://${formatHostPort(address)}`;
   writePrivateFile(kubeconfig, formatKubeconfig({ server, ca: pki.caPem, ...credentialToPem(pki.admin) }));
-  return { address, close: async () => void (await Promise.all([https.close(), unix.close()])) };
+  const more: Listener[] = [];
+  return {
+    address,
+    listenAlso: async (host) => {
+      const also = await listenOnPort({ host, port: 0 }, address.port, (port) =>
+        listenHttps({ ...common, host, port, tls }),
+      );
+      more.push(also);
+      return { host, port: also.port ?? address.port };
+    },
+    close: async () => void (await Promise.all([https, unix, ...more].map((each) => each.close()))),
+  };
 }
 
 /** The port of the last run is taken again when nobody asked for one: pods that run on have it in their environment. */

@@ -1,12 +1,16 @@
 /** The pods of this node: runtimes, pod controller, Node object and streams, over the node's own API. */
 import type { KubeObject } from '@skerry/api';
+import type { HostPort } from '@skerry/base/flags';
 import { type Client, createRecorder } from '@skerry/kube/client';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import {
+  API_IN_PODS,
   createHostAddresses,
   createNodeReporter,
   createNodeStreamHandler,
   createPodController,
+  openServiceNetwork,
+  type ServiceNetwork,
 } from '@skerry/workloads/edge';
 import type { AskCloud } from './cloud-requests.ts';
 import type { Ground } from './ground.ts';
@@ -29,7 +33,7 @@ export interface NodePods {
   run(signal: AbortSignal): Promise<unknown>;
   /** After `run` has ended: ends the pods with their grace, and what holds them after them. */
   stopAll(): Promise<void>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 export async function openNodePods({
@@ -43,10 +47,24 @@ export async function openNodePods({
   const keys = flags['key-file'] ?? ground.keyDir;
   const nodeIps = createHostAddresses(clock);
   const containerdSocket = flags['containerd-socket'];
-  const runtimes = await openRuntimes({ paths, keys, node, nodeIps, supervisor, containerdSocket, clock, log });
+  const isWanted = flags.services === 'on';
+  const network = await openServiceNetwork({ node, home: paths.home, isWanted, clock, log });
+  const inPods = await apiInPods(listeners, network);
+  const runtimes = await openRuntimes({
+    paths,
+    keys,
+    node,
+    nodeIps,
+    network,
+    supervisor,
+    containerdSocket,
+    clock,
+    log,
+  });
   const shared = { client, nodeName: node, clock, log, runtimes: runtimes.set, nodeIps };
   const leaseMs = flags['node-lease-duration'];
-  const reporter = createNodeReporter({ ...shared, directory: paths.home, version: `v${version}`, leaseMs });
+  const services = () => network.state();
+  const reporter = createNodeReporter({ ...shared, directory: paths.home, version: `v${version}`, leaseMs, services });
   const controller = createPodController({
     ...shared,
     client: withOwnAuthority(client, pki.caPem),
@@ -55,18 +73,36 @@ export async function openNodePods({
     logDirectory: paths.logs,
     ready: level,
     allocatable: () => reporter.allocatable(),
-    localApi: () => listeners.address,
+    localApi: (isOnHost) => (isOnHost ? listeners.address : inPods),
     requestToken: podTokens({ node, store: replica.store, issuer: access.issuer, ask, isConnected, clock, log }),
   });
   return {
     streams: createNodeStreamHandler({ ...shared, pods: controller.pods, directory: paths.home }),
-    run: (signal) => Promise.allSettled([controller.run(signal), reporter.run(signal), runtimes.follow(signal)]),
+    run: (signal) =>
+      Promise.allSettled([
+        controller.run(signal),
+        reporter.run(signal),
+        runtimes.follow(signal),
+        network.run({ client, ready: level }, signal),
+      ]),
     stopAll: async () => {
       await controller.stopAll();
       await runtimes.shutdown();
+      await network.remove();
     },
-    close: () => runtimes.close(),
+    close: async () => {
+      runtimes.close();
+      await network.close();
+    },
   };
+}
+
+/** Pods on networks of their own find the API where Services are; the loopback address is theirs alone. */
+async function apiInPods(listeners: LocalListeners, network: ServiceNetwork): Promise<HostPort> {
+  if (network.address === undefined) return listeners.address;
+  const { host, port } = await listeners.listenAlso(network.address);
+  network.setApi({ ip: host, port });
+  return API_IN_PODS;
 }
 
 const ROOT_CA = 'kube-root-ca.crt';

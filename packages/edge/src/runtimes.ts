@@ -7,6 +7,7 @@ import {
   createProcessRuntime,
   createRuntimeSet,
   ensureSupervisor,
+  type PodNetwork,
   type ProcessRuntime,
   type RuntimeSet,
 } from '@skerry/workloads/edge';
@@ -26,6 +27,7 @@ export interface RuntimesOptions {
   readonly keys: string;
   readonly node: string;
   readonly nodeIps: () => readonly string[];
+  readonly network: PodNetwork;
   /** The supervisor's bundle. */
   readonly supervisor: string;
   readonly containerdSocket: string;
@@ -75,6 +77,7 @@ function openProcesses({
   keys,
   node,
   nodeIps,
+  network,
   supervisor,
   clock,
   log,
@@ -88,6 +91,7 @@ function openProcesses({
     log,
     agent: { uid, gid, groups: process.getgroups?.() ?? [] },
     nodeIps,
+    network,
     hidden: hiddenPaths(paths, keys),
   });
 }
@@ -106,11 +110,11 @@ async function openContainersInTime(options: RuntimesOptions): Promise<CriRuntim
 
 /** Undefined where nobody answers in time. The code is loaded only where there is somebody to ask. */
 async function openContainers(options: RuntimesOptions, patienceMs: number): Promise<CriRuntime | undefined> {
-  const { paths, node, nodeIps, containerdSocket: socket, clock, log } = options;
+  const { paths, node, nodeIps, network, containerdSocket: socket, clock, log } = options;
   try {
     const { createCriRuntime } = await import('@skerry/workloads/edge/cri');
     const directory = paths.runtime;
-    const shared = { nodeName: node, nodeIps, clock, log };
+    const shared = { nodeName: node, nodeIps, network, clock, log };
     const runtime = await createCriRuntime({ ...shared, socket, directory, patienceMs });
     writeFileSync(hadContainersFile(paths), '');
     return runtime;

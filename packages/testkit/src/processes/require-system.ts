@@ -16,6 +16,12 @@ const PROGRAMS = {
   runc: 'runc',
   'containernetworking-plugins': '/usr/lib/cni/bridge',
   'busybox-static': 'busybox',
+  skopeo: 'skopeo',
+  buildah: 'buildah',
+  podman: 'podman',
+  'docker-registry': 'docker-registry',
+  nftables: 'nft',
+  conntrack: 'conntrack',
 } as const;
 
 export type SystemNeed = keyof typeof PROGRAMS | 'root';

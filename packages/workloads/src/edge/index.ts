@@ -15,6 +15,8 @@ export { createProcessRuntime, findTools, type ProcessRuntime, type ProcessRunti
 export type * from './runtime.ts';
 export { RuntimeRefusal } from './runtime.ts';
 export { createRuntimeSet, type GrowingRuntimeSet, type RuntimeSet } from './runtime-set.ts';
+export { API_IN_PODS, API_NAMES_IN_PODS } from './services/api-in-pods.ts';
+export { openServiceNetwork, type PodNetwork, type ServiceNetwork } from './services/service-network.ts';
 export { createNodeStreamHandler, type NodeStreamOptions } from './streams/handler.ts';
 export {
   type ConnectOptions,

@@ -70,14 +70,11 @@ test('a sandbox on the host network keeps the host’s name and maps no port', (
   assert.deepEqual([hostname, none, linux?.security?.namespaces?.network], [undefined, undefined, Namespace.node]);
 });
 
-test('names are asked of the pod’s own servers only where it names them', () => {
-  assert.equal(sandboxOf({}).dns, undefined);
-  const dnsConfig = { nameservers: ['10.0.0.9'], options: [{ name: 'ndots', value: '2' }, { name: 'debug' }] };
-  assert.deepEqual(sandboxOf({ dnsPolicy: 'None', dnsConfig }).dns, {
-    servers: ['10.0.0.9'],
-    searches: [],
-    options: ['ndots:2', 'debug'],
-  });
+test('a sandbox is told whom its pod asks for names', () => {
+  const dns = { servers: ['10.0.0.9'], searches: [], options: ['ndots:2'] };
+  const facts = { node: 'edge-1', logDirectory: '/logs/n_p_u', attempt: 0 };
+  assert.deepEqual(sandboxConfigOf(podWith({}), { ...facts, dns }).dns, dns);
+  assert.equal(sandboxConfigOf(podWith({}), facts).dns, undefined);
 });
 
 function configOf(container: Partial<Container>, spec: Partial<PodSpec> = {}) {

@@ -15,6 +15,7 @@ import {
   RuntimeRefusal,
   type StartContainer,
 } from '../runtime.ts';
+import type { PodNetwork } from '../services/service-network.ts';
 import { type ContainerConfig, type CriClient, createCriClient } from './client.ts';
 import { containerConfigOf, demandsNonRoot, refuseRoot } from './container-config.ts';
 import { Containers } from './containers.ts';
@@ -35,9 +36,9 @@ const MAX_EXEC_OUTPUT_BYTES = 16 * 1024;
 const EXEC_MARGIN_MS = 5000;
 /** Longer than any grace: the pod's own deadline decides when it is over. */
 const TERMINATE_SECONDS = 86_400;
-/** A sandbox dies when somebody kills what holds it, which is rare. */
 /** A daemon that restarts is back before that; one that is not has failed. As kubelets have it. */
 const MAX_SILENCE_MS = 30_000;
+/** A sandbox dies when somebody kills what holds it, which is rare. */
 const SANDBOX_LOOK_MS = 5000;
 const LOG_MAX_BYTES = 10 * 1024 * 1024;
 const LOG_MAX_FILES = 5;
@@ -50,6 +51,8 @@ export interface CriRuntimeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly nodeIps: () => readonly string[];
+  /** Services and names for pods on networks of their own; absent: pods have neither. */
+  readonly network?: PodNetwork;
   /** How long a runtime that is only starting is waited for. */
   readonly patienceMs?: number;
   readonly bootIdFile?: string;
@@ -113,7 +116,7 @@ class Runtime implements CriRuntime {
     this.#bootId = readFileSync(bootIdFile, 'utf8').trim();
     this.#memoryTotal = readHostUsage(directory).memoryTotal;
     this.#containers = new Containers({ cri, node, bootId: this.#bootId, clock, log });
-    this.#sandboxes = new Sandboxes(cri, node);
+    this.#sandboxes = new Sandboxes(cri, node, (pod) => options.network?.dnsOf(pod));
     this.#images = new ImageCollector(cri, () => clock.now());
   }
 
@@ -128,11 +131,12 @@ class Runtime implements CriRuntime {
     rotateLogs(context, () => this.#containers.running(), limits, this.#closed.signal).catch(() => {});
   }
 
-  shutdown(): Promise<void> {
-    return this.#sandboxes.stopAll();
-  }
   isServing(): boolean {
     return this.#containers.silentMs < MAX_SILENCE_MS;
+  }
+
+  shutdown(): Promise<void> {
+    return this.#sandboxes.stopAll();
   }
 
   close(): void {
@@ -156,6 +160,7 @@ class Runtime implements CriRuntime {
     this.#sandboxes.forget(pod.metadata.uid ?? '');
     const { ips } = await this.#sandboxes.ensure(pod, logDirectory);
     const podIPs = pod.spec.hostNetwork ? this.#options.nodeIps() : ips;
+    if (pod.spec.hostNetwork !== true) await this.#options.network?.admit(pod, ips);
     await makeEtcHosts(this.#options.directory, pod, podIPs);
     return { podIPs };
   }

@@ -1,5 +1,6 @@
 /** What a pod asks of its sandbox: names, network, ports, DNS, sysctls. Pure. */
 import type { Container, Pod } from '../pod/types.ts';
+import type { DnsSettings } from '../services/dns-settings.ts';
 import type { SandboxConfig } from './client.ts';
 import { Label, type OwnLabels, podLabels } from './labels.ts';
 import { Namespace, Protocol } from './schema.ts';
@@ -10,12 +11,13 @@ export interface SandboxFacts {
   /** Where the runtime writes the logs of the pod's containers. */
   readonly logDirectory: string;
   readonly attempt: number;
+  /** Absent: the runtime hands the host's resolv.conf on. */
+  readonly dns?: DnsSettings;
 }
 
-export function sandboxConfigOf(pod: Pod, { node, logDirectory, attempt }: SandboxFacts): SandboxConfig {
+export function sandboxConfigOf(pod: Pod, { node, logDirectory, attempt, dns }: SandboxFacts): SandboxConfig {
   const { namespace = '', name = '', uid = '' } = pod.metadata;
   const labels: OwnLabels = podLabels(pod, node);
-  const dns = dnsOf(pod);
   return {
     metadata: { name, uid, namespace, attempt },
     // On the host's network the host's own name stays.
@@ -52,14 +54,6 @@ function securityOf(pod: Pod): NonNullable<NonNullable<SandboxConfig['linux']>['
     supplementalGroups: [...supplementalGroups, ...(fsGroup === undefined ? [] : [fsGroup])],
     seccomp: profileOf(seccompProfile),
   };
-}
-
-/** The pod's own settings only: without any, the runtime hands the host's resolv.conf on. */
-function dnsOf({ spec: { dnsPolicy, dnsConfig } }: Pod): SandboxConfig['dns'] {
-  if (dnsConfig === undefined && dnsPolicy !== 'None') return undefined;
-  const { nameservers = [], searches = [], options = [] } = dnsConfig ?? {};
-  const texts = options.map(({ name, value }) => (value === undefined ? name : `${name}:${value}`));
-  return { servers: nameservers, searches, options: texts };
 }
 
 function portsOf({ spec: { initContainers = [], containers } }: Pod): NonNullable<SandboxConfig['ports']> {

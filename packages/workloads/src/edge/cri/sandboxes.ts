@@ -1,6 +1,7 @@
 /** The sandbox of each pod: made once, found again after a restart, replaced when it died, removed with the pod. */
 import { hasCode } from '@skerry/base';
 import type { Pod } from '../pod/types.ts';
+import type { DnsSettings } from '../services/dns-settings.ts';
 import type { CriClient, ListedSandbox, SandboxConfig } from './client.ts';
 import { Label } from './labels.ts';
 import { sandboxConfigOf } from './sandbox-config.ts';
@@ -16,12 +17,14 @@ export interface Sandbox {
 export class Sandboxes {
   readonly #cri: CriClient;
   readonly #node: string;
+  readonly #dnsOf: (pod: Pod) => DnsSettings | undefined;
   /** By the pod's uid; a promise, so that containers that start at once share one sandbox. */
   readonly #known = new Map<string, Promise<Sandbox>>();
 
-  constructor(cri: CriClient, node: string) {
+  constructor(cri: CriClient, node: string, dnsOf: (pod: Pod) => DnsSettings | undefined) {
     this.#cri = cri;
     this.#node = node;
+    this.#dnsOf = dnsOf;
   }
 
   ensure(pod: Pod, logDirectory: string): Promise<Sandbox> {
@@ -90,7 +93,9 @@ export class Sandboxes {
     const ready = found.find(isReady);
     const attempt =
       ready?.metadata?.attempt ?? found.reduce((next, { metadata }) => Math.max(next, (metadata?.attempt ?? 0) + 1), 0);
-    const config = sandboxConfigOf(pod, { node: this.#node, logDirectory, attempt });
+    const dns = this.#dnsOf(pod);
+    const facts = { node: this.#node, logDirectory, attempt, ...(dns === undefined ? {} : { dns }) };
+    const config = sandboxConfigOf(pod, facts);
     const handler = '';
     const id = ready?.id ?? (await this.#cri.call('RunPodSandbox', { config, handler })).id;
     return { id, config, ips: await this.#ipsOf(id) };

@@ -20,7 +20,8 @@ export interface NodeContext {
   readonly hostIPs: () => readonly string[];
   readonly allocatable: () => Readonly<Record<string, string>>;
   readonly services: (namespace: string) => readonly ServiceFacts[];
-  readonly localApi: () => { readonly host: string; readonly port: number } | undefined;
+  /** Where the API is for pods on the host's network, or for those on one of their own. */
+  readonly localApi: (isOnHost: boolean) => { readonly host: string; readonly port: number } | undefined;
   readonly readConfig: (namespace: string) => ConfigReader;
   readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
   /** Bounds how many containers start at the same moment. */

@@ -46,7 +46,7 @@ export interface PodControllerOptions {
   readonly ready: Promise<void>;
   readonly nodeIps: () => readonly string[];
   readonly allocatable: () => Readonly<Record<string, string>>;
-  readonly localApi?: () => { readonly host: string; readonly port: number } | undefined;
+  readonly localApi?: (isOnHost: boolean) => { readonly host: string; readonly port: number } | undefined;
   readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
 }
 

@@ -25,7 +25,9 @@ export async function startContainer(
 ): Promise<ContainerSnapshot> {
   const { runtime } = context;
   const { namespace = '' } = pod.metadata;
-  const localApi = context.localApi();
+  // Where a port can be forwarded into a pod, its network is its own.
+  const isOnHost = runtime.forward === undefined || pod.spec.hostNetwork === true;
+  const localApi = context.localApi(isOnHost);
   const env = await environmentOf({
     pod,
     container,

@@ -13,6 +13,8 @@ import {
   RuntimeRefusal,
   type StartContainer,
 } from '../runtime.ts';
+import { makeResolvConf, removeResolvConf } from '../services/resolv-conf-file.ts';
+import type { PodNetwork } from '../services/service-network.ts';
 import type { SupervisorClient } from '../supervisor-client.ts';
 import { DEFAULT_PATH, invocationOf, type Tools } from './command.ts';
 import { type AgentIdentity, type Privileges, resolvePrivileges } from './privileges.ts';
@@ -30,12 +32,14 @@ const DEFAULT_TERMINATION_LOG = '/dev/termination-log';
 export interface ProcessRuntimeOptions {
   /** Connects to the supervisor, starting it where none runs; called again when the connection breaks. */
   readonly connect: (onExit: (record: ProcessRecord) => void) => Promise<SupervisorClient>;
-  /** Holds the table of uids. */
+  /** Holds the table of uids, and what is made for pods. */
   readonly directory: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly agent: AgentIdentity;
   readonly nodeIps: () => readonly string[];
+  /** Whom pods ask for names; absent: whom the host asks. */
+  readonly network?: Pick<PodNetwork, 'dnsOf'>;
   /** Directories and files that no container may see. */
   readonly hidden?: readonly string[];
   /** Default: found on the usual path. */
@@ -86,7 +90,10 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     hasSandbox: tools.bwrap !== undefined,
     ownerOf: (pod) => (agent.uid === 0 ? podOwner(pod, ownUid(pod)) : undefined),
     preparePod: async () => ({ podIPs: options.nodeIps() }),
-    removePod: async (uid) => uids.release(uid),
+    removePod: async (uid) => {
+      uids.release(uid);
+      await removeResolvConf(options.directory, uid);
+    },
     findImage: async (image) => {
       if (image !== HOST_IMAGE) throw unsupportedImage(image);
       return { imageId: HOST_IMAGE, imageRef: HOST_IMAGE };
@@ -95,7 +102,8 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
       throw unsupportedImage(image);
     },
     start: async (request) => {
-      const spec = startRequestOf(request, ownUid(request.pod), tools, options);
+      const named = await withResolvConf(request, tools, options);
+      const spec = startRequestOf(named, ownUid(request.pod), tools, options);
       try {
         return tell(await link.client().start(spec));
       } catch (error) {
@@ -119,6 +127,19 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     shutdown: () => link.client().shutdown(),
     close: () => link.close(),
   };
+}
+
+/** Without bubblewrap a container sees the host's own file, which may not be touched. */
+async function withResolvConf(
+  request: StartContainer,
+  { bwrap }: Tools,
+  { directory, network }: ProcessRuntimeOptions,
+): Promise<StartContainer> {
+  const settings = network?.dnsOf(request.pod);
+  if (settings === undefined || bwrap === undefined) return request;
+  const mount = await makeResolvConf(directory, request.pod.metadata.uid ?? '', settings);
+  if (isMounted(mount.mountPath, request.mounts)) return request;
+  return { ...request, mounts: [...request.mounts, mount] };
 }
 
 function startRequestOf(

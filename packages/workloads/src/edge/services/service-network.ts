@@ -1,0 +1,290 @@
+/** Services and names for the pods of one node: packet rules, name server, and what pods are told of them. */
+import { readFileSync } from 'node:fs';
+import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
+import type { NodeFact } from '../node/conditions.ts';
+import type { Pod as PodObject } from '../pod/types.ts';
+import { type DnsSettings, dnsSettingsOf, parseResolvConf } from './dns-settings.ts';
+import { findTool, type HostTool, PACKAGE_OF } from './host-tools.ts';
+import { type Names, namesOf } from './names.ts';
+import {
+  type AgentPlace,
+  hostAddressesByInterface,
+  placeOf,
+  removeAddress,
+  seesBridged,
+  setUpAddress,
+} from './node-address.ts';
+import { type FollowedWorld, followWorld } from './node-world.ts';
+import { PacketRules } from './packet-rules.ts';
+import type { Resolver } from './resolver.ts';
+import { planRules } from './ruleset.ts';
+import { type ApiAddress, viewServices } from './service-view.ts';
+
+const DNS_PORT = 53;
+const RESOLV_CONF = '/etc/resolv.conf';
+const RESOLV_CONF_FRESH_MS = 5000;
+/** How often it is made sure that nobody has taken away what is ours. */
+const CHECK_MS = 60_000;
+/** A pod that was let in shows up in the API by then, or is gone. */
+const ADMISSION_MS = 60_000;
+const RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
+
+/** What pods get of it. */
+export interface PodNetwork {
+  /** Undefined: as on the host. */
+  dnsOf(pod: PodObject): DnsSettings | undefined;
+  /** Resolves when a pod with addresses of its own may use Services and names. */
+  admit(pod: PodObject, ips: readonly string[]): Promise<void>;
+}
+
+const CONDITION = 'ServicesAvailable';
+
+export interface ServiceNetwork extends PodNetwork {
+  /** The host as its pods reach it; undefined where Services do not work. */
+  readonly address: string | undefined;
+  /** As a condition of the node. */
+  state(): NodeFact;
+  /** From now on the API of pods is there. */
+  setApi(api: ApiAddress): void;
+  /** Follows the nearest API, once `ready`, until `signal` aborts; what is set up stays then, for the next agent. */
+  run(follow: FollowOptions, signal: AbortSignal): Promise<void>;
+  /** No pod is left: takes everything back. */
+  remove(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface FollowOptions {
+  readonly client: Client;
+  /** Resolves when the API shows all the node has. */
+  readonly ready: Promise<void>;
+}
+
+export interface ServiceNetworkOptions {
+  readonly node: string;
+  /** The agent's own directory: several agents may share a host. */
+  readonly home: string;
+  /** Somebody else may do it on this host. */
+  readonly isWanted: boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random?: () => number;
+}
+
+/** Where it cannot work, the node runs its pods all the same and says why. */
+export async function openServiceNetwork(options: ServiceNetworkOptions): Promise<ServiceNetwork> {
+  const log = options.log.child({ controller: 'services' });
+  const lack = whatLacks(options.isWanted);
+  if (lack !== undefined) {
+    log.warn({ reason: lack.reason }, 'Services and cluster names do not work on this node');
+    return absentNetwork(options.clock, lack);
+  }
+  try {
+    const place = placeOf(options.node, options.home, await hostAddressesByInterface());
+    const network = new WorkingNetwork({ ...options, log }, place);
+    await network.open();
+    return network;
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'Services and cluster names do not work on this node');
+    return absentNetwork(options.clock, lacking('DataPlaneFailed', messageOf(error)));
+  }
+}
+
+const NOT_HERE = 'Services and cluster names do not work on this node';
+
+function lacking(reason: string, why: string): NodeFact {
+  return { type: CONDITION, status: 'False', reason, message: `${NOT_HERE}: ${why}` };
+}
+
+function whatLacks(isWanted: boolean): NodeFact | undefined {
+  if (!isWanted) return lacking('SwitchedOff', 'the agent was started with --services off');
+  if (process.getuid?.() !== 0) return lacking('NotRoot', 'the agent does not run as root; run it as root');
+  const missing = (['nft', 'ip'] as const satisfies HostTool[]).filter((tool) => findTool(tool) === undefined);
+  if (missing.length === 0) return undefined;
+  const packages = missing.map((tool) => PACKAGE_OF[tool]).join(' ');
+  const why = `${missing.join(' and ')} missing; apt-get install ${packages}, then start the agent anew`;
+  return lacking(missing[0] === 'nft' ? 'NftablesMissing' : 'IprouteMissing', why);
+}
+
+function absentNetwork(clock: Clock, state: NodeFact): ServiceNetwork {
+  const host = hostDns(clock);
+  return {
+    address: undefined,
+    state: () => state,
+    dnsOf: (pod) => dnsSettingsOf(pod, { host: host() }),
+    admit: async () => {},
+    setApi: () => {},
+    run: async () => {},
+    remove: async () => {},
+    close: async () => {},
+  };
+}
+
+/** The host's own settings, read anew when they are a few seconds old. */
+function hostDns(clock: Clock): () => DnsSettings {
+  let settings = parseResolvConf('');
+  let staleAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (clock.monotonic() < staleAt) return settings;
+    staleAt = clock.monotonic() + RESOLV_CONF_FRESH_MS;
+    try {
+      settings = parseResolvConf(readFileSync(RESOLV_CONF, 'utf8'));
+    } catch {
+      // Being rewritten, or none at all: what was known counts.
+    }
+    return settings;
+  };
+}
+
+class WorkingNetwork implements ServiceNetwork {
+  readonly #options: ServiceNetworkOptions;
+  readonly #place: AgentPlace;
+  readonly #rules: PacketRules;
+  readonly #hostDns: () => DnsSettings;
+  /** Addresses of pods by their uid, from before their status shows them. */
+  readonly #admitted = new Map<string, { readonly ips: readonly string[]; readonly at: number }>();
+  /** What touches the kernel happens one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+  #world: FollowedWorld | undefined;
+  #names: Names | undefined;
+  #resolver: Resolver | undefined;
+  #api: ApiAddress | undefined;
+  #problem: string | undefined;
+  #isDue = Promise.withResolvers<void>();
+
+  constructor(options: ServiceNetworkOptions, place: AgentPlace) {
+    const { clock, log } = options;
+    this.#options = options;
+    this.#place = place;
+    this.#rules = new PacketRules(place, log);
+    this.#hostDns = hostDns(clock);
+  }
+
+  get address(): string {
+    return this.#place.address;
+  }
+
+  async open(): Promise<void> {
+    const { clock, log, random = Math.random } = this.#options;
+    await setUpAddress(this.#place);
+    await this.#rules.open(seesBridged());
+    // Loaded only where there is somebody to answer.
+    const [{ openResolver }, { openUpstream }] = await Promise.all([import('./resolver.ts'), import('./upstream.ts')]);
+    const servers = () => this.#hostDns().servers.filter((server) => server !== this.address);
+    const upstream = openUpstream({ servers, clock });
+    const names = () => this.#names;
+    this.#resolver = await openResolver({ host: this.address, port: DNS_PORT, names, upstream, random, log });
+    log.info({ address: this.address, table: this.#place.table }, 'Services and cluster names are served');
+  }
+
+  state(): NodeFact {
+    if (this.#problem !== undefined) return lacking('DataPlaneFailed', this.#problem);
+    const message = 'Services and cluster names work on this node';
+    return { type: CONDITION, status: 'True', reason: 'DataPlaneReady', message };
+  }
+
+  setApi(api: ApiAddress): void {
+    this.#api = api;
+    this.#touch();
+  }
+
+  dnsOf(pod: PodObject): DnsSettings | undefined {
+    return dnsSettingsOf(pod, { host: this.#hostDns(), clusterServer: this.address });
+  }
+
+  async admit({ metadata: { uid = '' } }: PodObject, ips: readonly string[]): Promise<void> {
+    this.#admitted.set(uid, { ips, at: this.#options.clock.monotonic() });
+    await this.#inTurn(() => this.#rules.admit(ips));
+  }
+
+  async run({ client, ready }: FollowOptions, signal: AbortSignal): Promise<void> {
+    const { clock, log, node } = this.#options;
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([ready, aborted]);
+    if (signal.aborted) return;
+    const world = followWorld({ client, clock, log, signal }, node, () => this.#touch());
+    await Promise.race([world.synced, aborted]).catch(() => {});
+    if (signal.aborted) return;
+    this.#world = world;
+    this.#touch();
+    await Promise.all([this.#applyForEver(signal), this.#checkForEver(signal)]);
+  }
+
+  async remove(): Promise<void> {
+    await this.#inTurn(() => this.#rules.remove());
+    await removeAddress(this.#place);
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.catch(() => {});
+    await this.#resolver?.close();
+    this.#resolver = undefined;
+  }
+
+  #touch(): void {
+    this.#isDue.resolve();
+  }
+
+  async #applyForEver(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    for (let failures = 0; !signal.aborted; ) {
+      await Promise.race([this.#isDue.promise, aborted]);
+      if (signal.aborted) return;
+      this.#isDue = Promise.withResolvers<void>();
+      try {
+        await this.#inTurn(() => this.#applyNow());
+        failures = 0;
+        this.#problem = undefined;
+      } catch (error) {
+        this.#problem = messageOf(error);
+        log.warn({ error: messageOf(error) }, 'packet rules not set');
+        await clock.sleep(RETRY.baseMs + backoffDelay(RETRY, failures++), signal).catch(() => {});
+        this.#touch();
+      }
+    }
+  }
+
+  async #applyNow(): Promise<void> {
+    const world = this.#world?.read();
+    if (world === undefined) return;
+    const { table, address } = this.#place;
+    const views = viewServices({ ...world, hostIp: address, ...(this.#api === undefined ? {} : { api: this.#api }) });
+    this.#names = namesOf(views);
+    const podIps = this.#podIps(world.pods);
+    await this.#rules.apply({ frame: { table, address, podIps, seesBridged: seesBridged() }, rules: planRules(views) });
+  }
+
+  /** Of pods on networks of their own: those that their status shows, and those that have only just got theirs. */
+  #podIps(pods: ReturnType<FollowedWorld['read']>['pods']): readonly string[] {
+    const uids = new Set(pods.map(({ metadata }) => metadata.uid));
+    const oldest = this.#options.clock.monotonic() - ADMISSION_MS;
+    for (const [uid, { at }] of this.#admitted) if (!uids.has(uid) && at < oldest) this.#admitted.delete(uid);
+    const shown = pods
+      .filter(({ spec, status }) => spec?.hostNetwork !== true && status?.podIP !== status?.hostIP)
+      .flatMap(({ status }) => status?.podIPs?.map(({ ip }) => ip) ?? []);
+    return [...new Set([...shown, ...[...this.#admitted.values()].flatMap(({ ips }) => ips)])]
+      .filter((ip) => !ip.includes(':'))
+      .sort();
+  }
+
+  async #checkForEver(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!signal.aborted) {
+      await clock.sleep(CHECK_MS, signal).catch(() => {});
+      if (signal.aborted) return;
+      await setUpAddress(this.#place).catch((error: unknown) =>
+        log.warn({ error: messageOf(error) }, 'address not set'),
+      );
+      if (await this.#rules.isThere()) continue;
+      this.#rules.forget();
+      this.#touch();
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.catch(() => {}).then(work);
+    this.#queue = turn;
+    return turn;
+  }
+}

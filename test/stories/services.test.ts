@@ -1,0 +1,190 @@
+/** Pods of one node find each other by name and Service, whichever runtime runs them, with and without the cloud. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { after, before, suite, test } from 'node:test';
+import type { Pod, Service } from '@skerry/api/types';
+import {
+  CONTAINERD,
+  EVENTUALLY_MS,
+  eventually,
+  freePort,
+  PROCESS,
+  pod,
+  type Runtime,
+  skipWithout,
+  TcpProxy,
+  TestCloud,
+  TestContainerd,
+  TestEdge,
+  type Workload,
+} from '@skerry/testkit/processes';
+
+const RUNTIMES = [CONTAINERD, PROCESS];
+/** The programs and libraries of the host: the image's own can do no names. */
+const HOST_FOLDERS = ['/usr', '/lib', '/lib64'];
+const CLIENT = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
+const skip = skipWithout('root', 'nftables', 'conntrack', 'curl', 'iproute2', ...CONTAINERD.needs, ...PROCESS.needs);
+
+suite('Services of a node', { skip, concurrency: 1 }, () => {
+  let cloud: TestCloud;
+  let cable: TcpProxy;
+  let containerd: TestContainerd;
+  let edge: TestEdge;
+
+  before(async () => {
+    cloud = await TestCloud.start();
+    cable = await TcpProxy.start(cloud.linkAddress);
+    containerd = await TestContainerd.start();
+    edge = await TestEdge.join(cloud, {
+      name: 'edge-1',
+      args: ['--join', cable.address],
+      containerdSocket: containerd.socket,
+    });
+    for (const runtime of RUNTIMES) {
+      await cloud.apply(pod(runtime, { name: `client-${runtime.name}`, script: CLIENT, ...withHostPrograms(runtime) }));
+      await serve(runtime, `web-${runtime.name}`);
+    }
+    await cloud.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+  });
+  after(async () => {
+    await edge?.[Symbol.asyncDispose]();
+    await containerd?.[Symbol.asyncDispose]();
+    await cable?.[Symbol.asyncDispose]();
+    await cloud?.[Symbol.asyncDispose]();
+  });
+
+  function withHostPrograms(runtime: Runtime): Pick<Workload, 'spec' | 'container'> {
+    if (runtime === PROCESS) return {};
+    const mounted = HOST_FOLDERS.map((path, index) => ({
+      name: `host-${index}`,
+      path: realpathSync(path),
+      mountPath: path,
+    }));
+    const volumeMounts = mounted.map(({ name, mountPath }) => ({ name, mountPath, readOnly: true }));
+    const volumes = mounted.map(({ name, path }) => ({ name, hostPath: { path } }));
+    return { spec: { volumes }, container: { volumeMounts } };
+  }
+
+  /** A pod that says its name, while the file /tmp/NAME is not there, behind a Service of the same name. */
+  async function serve(runtime: Runtime, name: string, more: object = {}): Promise<void> {
+    const port = await freePort();
+    const answer = `HTTP/1.0 200 OK\\r\\n\\r\\n${name}`;
+    const script =
+      runtime === PROCESS
+        ? `exec perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(LocalAddr=>"0.0.0.0",LocalPort=>$ARGV[0],Listen=>5,ReuseAddr=>1) or die; while($c=$s->accept){while(<$c>){last if /^\\r?\\n$/} print $c "${answer}"; close $c}' ${port}`
+        : `mkdir -p /www; printf '%s' ${name} > /www/index.html; exec httpd -f -p ${port} -h /www`;
+    const readinessProbe = { exec: { command: ['test', '!', '-e', `/tmp/away-${name}`] }, periodSeconds: 1 };
+    const container = { readinessProbe, ports: [{ name: 'http', containerPort: port }] };
+    await cloud.apply(pod(runtime, { name, script, container, spec: { hostname: name, subdomain: `${name}-all` } }));
+    const spec = { selector: { app: name }, ports: [{ name: 'http', port: 80, targetPort: 'http' }] };
+    await cloud.apply({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name },
+      spec: { ...spec, type: 'NodePort', ...more },
+    });
+    const headless = { ...spec, clusterIP: 'None' };
+    await cloud.apply({ apiVersion: 'v1', kind: 'Service', metadata: { name: `${name}-all` }, spec: headless });
+  }
+
+  async function run(client: string, ...command: readonly string[]): Promise<string> {
+    const { stdout, stderr, code } = await edge.tryKubectl(['exec', client, '--', ...command]);
+    return code === 0 ? stdout : `failed: ${stderr}${stdout}`;
+  }
+
+  function fetch(client: Runtime, url: string): Promise<string> {
+    return run(`client-${client.name}`, '/usr/bin/curl', '-sS', '--max-time', '5', url);
+  }
+
+  /** Every client reaches every server. */
+  async function checkAll(): Promise<void> {
+    for (const client of RUNTIMES) {
+      for (const server of RUNTIMES) {
+        const name = `web-${server.name}`;
+        await eventually(`${client.name} reaches ${name}`, async () => {
+          assert.equal(await fetch(client, `http://${name}`), name);
+          return true;
+        });
+      }
+    }
+  }
+
+  test('a pod reaches another by the name of its Service', checkAll);
+
+  test('every form of the name leads there, and the address itself', async () => {
+    const { spec } = await cloud.get<Service>(['service', 'web-containerd']);
+    for (const client of RUNTIMES) {
+      for (const name of [
+        'web-containerd.default',
+        'web-containerd.default.svc.cluster.local',
+        spec?.clusterIP ?? '',
+      ]) {
+        assert.equal(await fetch(client, `http://${name}`), 'web-containerd', `${client.name} → ${name}`);
+      }
+    }
+  });
+
+  test('a headless name stands for the pods themselves, and each pod has a name below it', async () => {
+    const { spec } = await cloud.get<Pod>(['pod', 'web-containerd']);
+    const port = spec?.containers[0]?.ports?.[0]?.containerPort;
+    for (const client of RUNTIMES) {
+      assert.equal(await fetch(client, `http://web-containerd-all:${port}`), 'web-containerd');
+      assert.equal(await fetch(client, `http://web-containerd.web-containerd-all:${port}`), 'web-containerd');
+    }
+  });
+
+  test('a node port leads to the Service from the host', async () => {
+    const { addresses } = (
+      await cloud.get<{ status: { addresses: { type: string; address: string }[] } }>(['node', 'edge-1'])
+    ).status;
+    const ip = addresses.find(({ address }) => address.includes('.'))?.address;
+    for (const { name } of RUNTIMES) {
+      const { spec } = await cloud.get<Service>(['service', `web-${name}`]);
+      const url = `http://${ip}:${spec?.ports?.[0]?.nodePort}`;
+      assert.equal(execFileSync('curl', ['-sS', '--max-time', '5', url], { encoding: 'utf8' }), `web-${name}`);
+    }
+  });
+
+  test('what is not ready gets no traffic, and a Service without endpoints refuses at once', async () => {
+    await run('web-containerd', 'touch', '/tmp/away-web-containerd');
+    for (const client of RUNTIMES) {
+      await eventually('refused', async () => /failed to connect/i.test(await fetch(client, 'http://web-containerd')));
+    }
+    await run('web-containerd', 'rm', '/tmp/away-web-containerd');
+    await checkAll();
+  });
+
+  test('cut off, names and Services work on, and follow what happens here', async () => {
+    cable.cut();
+    await checkAll();
+    await run('web-containerd', 'touch', '/tmp/away-web-containerd');
+    await eventually('refused', async () => /failed to connect/i.test(await fetch(PROCESS, 'http://web-containerd')));
+    await run('web-containerd', 'rm', '/tmp/away-web-containerd');
+    await checkAll();
+  });
+
+  test('cut off, an agent that is killed leaves Services working, and names come back with the next one', async () => {
+    const { spec } = await edge
+      .kubectl(['get', 'service', 'web-containerd', '-o', 'json'])
+      .then((text) => JSON.parse(text) as Service);
+    await edge.process.kill9();
+    const url = `http://${spec?.clusterIP}`;
+    assert.equal(execFileSync('curl', ['-sS', '--max-time', '5', url], { encoding: 'utf8' }), 'web-containerd');
+    await edge.process.start();
+    await checkAll();
+  });
+
+  test('cut off, after the machine was off, pods find each other again', async () => {
+    await edge.process.kill9();
+    await containerd.powerOff();
+    await containerd.start();
+    await edge.process.start();
+    await eventually('all are back', checkAll2, { timeoutMs: 2 * EVENTUALLY_MS });
+  });
+
+  async function checkAll2(): Promise<boolean> {
+    await checkAll();
+    return true;
+  }
+});
