@@ -23,9 +23,7 @@ export { imageErrors } from './errors.ts';
 export { putBlob, readBlob } from './fetch-blob.ts';
 export { type ImageStoreOptions, openImageStore } from './image-store.ts';
 export {
-  compressionOf,
   type ImageConfig,
-  type LayerCompression,
   MANIFEST_TYPES,
   MAX_CONFIG_BYTES,
   MAX_MANIFEST_BYTES,
@@ -33,6 +31,10 @@ export {
   parseConfig,
   parseManifest,
 } from './manifest.ts';
+export { type ChosenSourceOptions, createChosenSource, type Way } from './over-link/chosen-source.ts';
+export { createImageDoor, type ImageDoorOptions } from './over-link/image-door.ts';
+export { createLinkSource, type OpenBlob } from './over-link/link-source.ts';
+export { createPacedSource, type PacedSourceOptions } from './paced-source.ts';
 export { platformOf, selectPlatform } from './platform.ts';
 export { DOCKER_HUB, formatReference, parseReference, repositoryName } from './reference.ts';
 export type { RegistryAccess, RegistrySettings } from './registry/access.ts';
