@@ -18,5 +18,5 @@ export { TcpProxy } from './tcp-proxy.ts';
 export { TestCloud, type TestCloudOptions } from './test-cloud.ts';
 export { TestContainerd } from './test-containerd.ts';
 export { TestEdge, type TestEdgeOptions } from './test-edge.ts';
-export { BUSYBOX_IMAGE, PAUSE_IMAGE } from './test-images.ts';
+export { BUSYBOX_IMAGE, PAUSE_IMAGE, writeImageLayout } from './test-images.ts';
 export { TestRegistry } from './test-registry.ts';

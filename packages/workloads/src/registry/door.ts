@@ -12,32 +12,39 @@ export interface RegistryAccess {
   isNamespace(name: string): boolean;
 }
 
-export interface Knock {
-  readonly action: Action;
-  readonly path: string;
-  readonly credentials: Credentials;
+/** Who asks; `isKnown` is false for a client without any credentials. */
+export interface Visitor {
+  readonly user: UserInfo;
+  readonly isKnown: boolean;
 }
 
-/** What a client without any credentials is. */
 const ANONYMOUS: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
 const REALM = 'skerry';
 
-/** Resolves to who may do it; throws UNAUTHORIZED for whoever could be somebody else, DENIED for whoever may not. */
-export async function admit(access: RegistryAccess, { action, path, credentials }: Knock): Promise<UserInfo> {
+/** Throws UNAUTHORIZED for credentials that are not good. */
+export async function identify(access: RegistryAccess, credentials: Credentials): Promise<Visitor> {
   const authentication = await access.authenticate(credentials);
-  if (authentication.kind === 'refused') throw refusals.unauthorized(REALM);
-  const isKnown = authentication.kind === 'user';
-  const user = isKnown ? authentication.user : ANONYMOUS;
+  switch (authentication.kind) {
+    case 'user':
+      return { user: authentication.user, isKnown: true };
+    case 'anonymous':
+      return { user: ANONYMOUS, isKnown: false };
+    case 'refused':
+      throw refusals.unauthorized(REALM);
+  }
+}
+
+/** Throws DENIED, or UNAUTHORIZED where the visitor could still say who it is. */
+export function permit(access: RegistryAccess, { user, isKnown }: Visitor, action: Action, path: string): void {
   // Clients ask this first, and send their password only to who wants one.
-  if (action.kind === 'ping') return isKnown ? user : denyAnonymous();
+  if (action.kind === 'ping' && !isKnown) throw refusals.unauthorized(REALM);
   for (const { verb, repository } of needsOf(action)) {
     const { allowed, reason } = access.authorize({ user, verb, path, resource: resourceOf(access, repository) });
     if (allowed) continue;
-    if (!isKnown) return denyAnonymous();
+    if (!isKnown) throw refusals.unauthorized(REALM);
     const why = reason === undefined ? '' : `: ${reason}`;
     throw refusals.denied(`${user.username} may not ${verb} ${repository ?? 'all images'}${why}`);
   }
-  return user;
 }
 
 /** `Basic` with a token as the password, under any name, or `Bearer` with the token alone. */
@@ -103,8 +110,4 @@ export function placeOf(
   return first !== '' && access.isNamespace(first)
     ? { namespace: first, name: repository.slice(slash + 1) }
     : { name: repository };
-}
-
-function denyAnonymous(): never {
-  throw refusals.unauthorized(REALM);
 }

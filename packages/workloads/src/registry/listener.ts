@@ -2,20 +2,20 @@
  * The registry's own listener: HTTPS, bodies streamed both ways, everything bounded.
  *
  * It sets `rejectUnauthorized: false`: clients may come with a token instead of a certificate.
- * Invariant: `admit` judges every request, with the certificate and whether its chain was valid, before any body is read.
+ * Invariant: `identify` and `permit` judge every request, with the certificate and whether its chain was valid, before any body is read.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
-import type { AuditLog, Credentials, UserInfo } from '@skerry/api';
+import type { AuditLog, Credentials } from '@skerry/api';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import { ConnectionLimiter, RateLimiter, type TlsMaterial } from '@skerry/kube/server';
 import type { Answer } from './answers.ts';
-import { admit, type RegistryAccess, tokenIn } from './door.ts';
+import { identify, permit, type RegistryAccess, tokenIn, type Visitor } from './door.ts';
 import { Refusal, refusals } from './refusal.ts';
-import { type Action, parseRoute } from './route.ts';
+import { type Action, API_ROOT, parseRoute } from './route.ts';
 
 /** What stands behind the door: our own registry, or another one. */
 export interface Backend {
@@ -57,6 +57,7 @@ const DEFAULT_LIMITS: ListenLimits = {
 };
 const MAX_HEADER_BYTES = 32 * 1024;
 const GRACE_MS = 2_000;
+const MAX_DRAINED_BYTES = 8 * 1024 * 1024;
 
 export interface RegistryListener {
   readonly port: number;
@@ -86,7 +87,9 @@ export async function listenRegistry(options: ListenOptions): Promise<RegistryLi
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.on('clientError', (_error, socket) => socket.destroy());
   const desk = { ...options, pace: new Pace(options.clock, limits) };
-  server.on('request', (message: IncomingMessage, response: ServerResponse) => void serve(desk, message, response));
+  for (const event of ['request', 'checkContinue'] as const) {
+    server.on(event, (message: IncomingMessage, response: ServerResponse) => void serve(desk, message, response));
+  }
   await listen(server, options);
   return {
     port: (server.address() as AddressInfo).port,
@@ -119,27 +122,29 @@ type Desk = ListenOptions & { readonly pace: Pace };
 async function serve(desk: Desk, message: IncomingMessage, response: ServerResponse): Promise<void> {
   response.on('error', () => response.destroy());
   try {
-    await write(message, response, await answerTo(desk, message));
+    await write(message, response, await answerTo(desk, message, response));
   } catch (error) {
     desk.log.debug({ error: messageOf(error) }, 'registry answer not written');
     response.destroy();
   }
 }
 
-async function answerTo(desk: Desk, message: IncomingMessage): Promise<Answer> {
+async function answerTo(desk: Desk, message: IncomingMessage, response: ServerResponse): Promise<Answer> {
   const { method = '', url = '' } = message;
-  let user: UserInfo | undefined;
+  let visitor: Visitor | undefined;
   try {
     const peer = message.socket.remoteAddress ?? '';
     desk.pace.ask(peer);
     const action = parseRoute(method, url);
-    user = await entering(desk, message, action);
+    visitor = await entering(desk, message);
+    permit(desk.access, visitor, action, url);
+    if (isHesitant(message)) response.writeContinue();
     const answer = await desk.backend.handle(action, message);
-    record(desk, message, user, answer.status);
+    record(desk, message, visitor, answer.status);
     return answer;
   } catch (error) {
     const refusal = refusalOf(desk, error);
-    record(desk, message, user, refusal.status);
+    record(desk, message, visitor, refusal.status);
     return {
       status: refusal.status,
       headers: { ...refusal.headers, 'content-type': 'application/json' },
@@ -148,13 +153,16 @@ async function answerTo(desk: Desk, message: IncomingMessage): Promise<Answer> {
   }
 }
 
-async function entering({ access, pace }: Desk, message: IncomingMessage, action: Action): Promise<UserInfo> {
+/** Sends its body only to who says that it may. */
+function isHesitant({ headers }: IncomingMessage): boolean {
+  return headers.expect !== undefined;
+}
+
+async function entering({ access, pace }: Desk, message: IncomingMessage): Promise<Visitor> {
   try {
-    return await admit(access, { action, path: message.url ?? '', credentials: credentialsOf(message) });
+    return await identify(access, credentialsOf(message));
   } catch (error) {
-    // Whoever brings nothing is only on the way to ask for a password.
-    const hasTried = message.headers.authorization !== undefined;
-    throw error instanceof Refusal && hasTried ? pace.fail(message.socket.remoteAddress ?? '', error) : error;
+    throw error instanceof Refusal ? pace.fail(message.socket.remoteAddress ?? '', error) : error;
   }
 }
 
@@ -164,17 +172,17 @@ function refusalOf({ log }: Desk, error: unknown): Refusal {
   return refusals.failed();
 }
 
-/** Reads are many and change nothing; what was refused, and what changes anything, is written down. */
-function record({ audit, clock }: Desk, message: IncomingMessage, user: UserInfo | undefined, code: number): void {
+/** Pings say nothing: clients ask without a password first. */
+function record({ audit, clock }: Desk, message: IncomingMessage, visitor: Visitor | undefined, code: number): void {
   const { method = '', url = '', socket } = message;
-  const isRead = method === 'GET' || method === 'HEAD';
-  if (isRead && (code < 400 || code === 404 || user === undefined)) return;
+  const path = url.split('?')[0] ?? '';
+  if (path === API_ROOT) return;
   const { remoteAddress } = socket;
   audit.append({
     time: new Date(clock.now()).toISOString(),
-    user: user?.username ?? 'system:anonymous',
+    user: visitor?.user.username ?? 'system:anonymous',
     verb: VERBS[method] ?? method.toLowerCase(),
-    path: url.split('?')[0] ?? '',
+    path,
     code,
     ...(remoteAddress === undefined ? {} : { sourceIp: remoteAddress }),
   });
@@ -199,24 +207,36 @@ function credentialsOf({ socket, headers }: IncomingMessage): Credentials {
   };
 }
 
-async function write(
-  message: IncomingMessage,
-  response: ServerResponse,
-  { status, headers, body }: Answer,
-): Promise<void> {
-  // What was not read of a refused body would be taken for the next request.
-  if (!message.complete && status >= 400) response.shouldKeepAlive = false;
-  const text = typeof body === 'string' ? Buffer.from(body) : undefined;
-  const length =
-    text === undefined
-      ? body === undefined && status !== 204 && status !== 304
-        ? { 'content-length': '0' }
-        : {}
-      : { 'content-length': String(text.length) };
-  response.writeHead(status, { 'docker-distribution-api-version': 'registry/2.0', ...length, ...headers });
+async function write(message: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
+  const { status, headers, body } = answer;
+  if (!message.complete && status >= 400) {
+    // What was not read of a refused body would be taken for the next request.
+    response.shouldKeepAlive = false;
+    if (!isHesitant(message)) await drain(message);
+  }
+  response.writeHead(status, { 'docker-distribution-api-version': 'registry/2.0', ...lengthOf(answer), ...headers });
   if (message.method === 'HEAD' || body === undefined) response.end();
-  else if (text !== undefined) response.end(text);
-  else await pipeline(Readable.from(body as AsyncIterable<Uint8Array>, { objectMode: false }), response);
+  else if (typeof body === 'string') response.end(body);
+  else await pipeline(Readable.from(body, { objectMode: false }), response);
+}
+
+function lengthOf({ status, body }: Answer): Readonly<Record<string, string>> {
+  if (typeof body === 'string') return { 'content-length': String(Buffer.byteLength(body)) };
+  return body === undefined && status !== 204 && status !== 304 ? { 'content-length': '0' } : {};
+}
+
+/** A connection that is closed on unread bytes is reset, and the client could lose the answer; so a little is read all the same. */
+async function drain(message: IncomingMessage): Promise<void> {
+  if (message.destroyed || message.readableEnded) return;
+  let left = MAX_DRAINED_BYTES;
+  await new Promise<void>((resolve) => {
+    message.on('data', (chunk: Uint8Array) => {
+      left -= chunk.length;
+      if (left <= 0) resolve();
+    });
+    message.once('close', resolve).once('end', resolve).resume();
+  });
+  message.pause();
 }
 
 function tlsOptions({ cert, key, ca }: TlsMaterial) {

@@ -19,6 +19,7 @@ function askedBy(message: IncomingMessage) {
   return {
     headers,
     query: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)),
-    body: message as AsyncIterable<Uint8Array>,
+    // A body that is left in its midst must not take the connection along, on which the answer goes.
+    body: message.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>,
   };
 }
