@@ -309,7 +309,11 @@ const GROUPS: readonly (readonly [group: string, version: string, lines: readonl
   ['scheduling.k8s.io', 'v1', [['priorityclasses', 'PriorityClass', { ...CLUSTER, ...GENERATION, short: 'pc' }]]],
   ['coordination.k8s.io', 'v1', [['leases', 'Lease']]],
   ['node.k8s.io', 'v1', [['runtimeclasses', 'RuntimeClass', CLUSTER]]],
-  ['discovery.k8s.io', 'v1', [['endpointslices', 'EndpointSlice', GENERATION]]],
+  [
+    'discovery.k8s.io',
+    'v1',
+    [['endpointslices', 'EndpointSlice', { ...GENERATION, nodePath: 'endpoints[].nodeName' }]],
+  ],
   [
     'resource.k8s.io',
     'v1',

@@ -96,9 +96,15 @@ test('a cluster role binding for all accounts is for every node', () =>
     { nodes: [EVERY_NODE], targets: ['rbac.authorization.k8s.io/clusterroles//basic'] },
   ));
 
-test('services and their endpoints go where pods of their namespace are', () => {
+test('services, and endpoints that are nowhere in particular, go where pods of their namespace are', () => {
   check('/services/shop/web', {}, { sources: ['@pods/shop'] });
-  check('discovery.k8s.io/endpointslices/shop/web-1', {}, { sources: ['@pods/shop'] });
+  check('discovery.k8s.io/endpointslices/shop/web-1', { endpoints: [{}] }, { sources: ['@pods/shop'] });
+});
+
+test('endpoints of a node go to that node, and the API’s own service goes everywhere', () => {
+  const endpoints = [{ nodeName: 'n1' }, { nodeName: 'n1' }];
+  check('discovery.k8s.io/endpointslices/shop/web-1', { endpoints }, { nodes: ['n1'], targets: ['/namespaces//shop'] });
+  check('/services/default/kubernetes', {}, { nodes: [EVERY_NODE] });
 });
 
 test('a node’s Node and lease are its own, other leases are nobody’s', () => {

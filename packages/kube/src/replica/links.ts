@@ -76,6 +76,8 @@ export function linksOf(
   const binding = isBinding(row) ? linksOfBinding(at, object) : NO_LINKS;
   const nodes: string[] = [];
   if (rule.nodePath !== undefined) collectStrings(object, rule.nodePath, nodes);
+  // What names its nodes concerns those and no other, wherever else there are pods of its namespace.
+  const followed = nodes.length > 0 ? [] : fromKey.sources;
   return {
     nodes: unique([...fromKey.nodes, ...binding.nodes, ...nodes]),
     targets: unique([
@@ -83,7 +85,7 @@ export function linksOf(
       ...relationTargets(rule, at, object, isNamespaced),
       ...(nodes.length > 0 ? neighbourhood(row, at) : []),
     ]),
-    sources: unique([...fromKey.sources, ...binding.sources]),
+    sources: unique([...followed, ...binding.sources]),
   };
 }
 
@@ -93,6 +95,10 @@ function linksOfKey({ gvr: { group, resource } }: ResourceRow, { namespace, name
     case 'coordination.k8s.io/leases':
       return namespace === NODE_LEASES ? { ...NO_LINKS, nodes: [name] } : NO_LINKS;
     case '/services':
+      // The API itself, which pods of every namespace ask for.
+      return namespace === 'default' && name === 'kubernetes'
+        ? { ...NO_LINKS, nodes: [EVERY_NODE] }
+        : { ...NO_LINKS, sources: [podsOf(namespace)] };
     case 'discovery.k8s.io/endpointslices':
       return { ...NO_LINKS, sources: [podsOf(namespace)] };
     case 'node.k8s.io/runtimeclasses':

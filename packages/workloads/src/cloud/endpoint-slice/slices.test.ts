@@ -7,10 +7,15 @@ import type { EndpointGroup } from '../../endpoints/service-endpoints.ts';
 import { isSame } from '../canonical.ts';
 import { diffSlices, MAX_ENDPOINTS_IN_SLICE } from './slices.ts';
 
-/** `a` ready, `a!` not ready. */
+/** `a` ready, `a!` not ready, `n/a` on node n. */
 function endpointOf(text: string): Endpoint {
-  const name = text.replace('!', '');
-  return { addresses: [name], conditions: { ready: !text.endsWith('!') }, targetRef: { kind: 'Pod', name, uid: name } };
+  const [name = '', nodeName] = text.replace('!', '').split('/').reverse();
+  return {
+    addresses: [name],
+    conditions: { ready: !text.endsWith('!') },
+    targetRef: { kind: 'Pod', name, uid: name },
+    ...(nodeName === undefined ? {} : { nodeName }),
+  };
 }
 
 function groupOf(names: readonly string[], port = 80): EndpointGroup {
@@ -82,6 +87,12 @@ test('a slice whose endpoints are all gone goes', () =>
 test('other ports are another slice', () =>
   check([sliceOf('s', ['a', 'b'])], [groupOf(['a']), groupOf(['b'], 81)], { create: [['b']], update: { s: ['a'] } }));
 
+test('endpoints of two nodes share no slice, so that one node hears nothing of the other', () => {
+  check([], [groupOf(['n/a', 'm/b', 'n/c'])], { create: [['a', 'c'], ['b']] });
+  check([sliceOf('s', ['n/a']), sliceOf('t', ['m/b'])], [groupOf(['n/a', 'm/b!'])], { update: { t: ['b!'] } });
+  check([sliceOf('s', ['n/a', 'm/b'])], [groupOf(['n/a', 'm/b'])], { create: [['a'], ['b']], remove: ['s'] });
+});
+
 test('no endpoints are an empty slice, of which there is one', () => {
   check([], [], { create: [[]] });
   check([sliceOf('s', [], 0)], [], {});
@@ -95,12 +106,15 @@ test('after any sequence of changes the slices hold exactly what is wanted, none
       (rounds) => {
         let slices: EndpointSlice[] = [];
         for (const round of rounds) {
-          const group = groupOf(round.map(String));
+          const group = groupOf(round.map((number) => `n${number % 3}/${number}`));
           const groups = round.length === 0 ? [] : [group];
           ({ slices } = apply(slices, groups));
           const held = slices.flatMap(({ endpoints }) => endpoints ?? []);
           assert.deepEqual(held.map(show).sort(), round.map(String).sort());
           assert.ok(slices.every(({ endpoints }) => (endpoints ?? []).length <= MAX_ENDPOINTS_IN_SLICE));
+          const nodesOf = ({ endpoints = [] }: EndpointSlice) =>
+            new Set(endpoints.map(({ nodeName }) => nodeName)).size;
+          assert.ok(slices.every((slice) => nodesOf(slice) <= 1));
           const { diff } = apply(slices, groups);
           assert.ok(isSame(diff, { create: [], update: [], remove: [] }));
         }

@@ -19,11 +19,17 @@ export interface SliceDiff {
   readonly remove: readonly EndpointSlice[];
 }
 
+/** Endpoints of one node, which share a slice with no other node's: what changes there is news for that node alone. */
+interface NodeGroup extends EndpointGroup {
+  readonly nodeName: string;
+}
+
 export function diffSlices(
   existing: readonly EndpointSlice[],
-  groups: readonly EndpointGroup[],
+  endpointGroups: readonly EndpointGroup[],
   addressTypes: readonly AddressType[],
 ): SliceDiff {
+  const groups = endpointGroups.flatMap(byNode);
   const create: SliceContent[] = [];
   const update: { slice: EndpointSlice; content: SliceContent }[] = [];
   const unused = new Set(existing);
@@ -38,15 +44,21 @@ export function diffSlices(
   return { create, update, remove: [...unused] };
 }
 
-/** A Service without endpoints has one empty slice for each family: that there are none is a fact too. */
-function placeholders(groups: readonly EndpointGroup[], addressTypes: readonly AddressType[]): EndpointGroup[] {
-  return addressTypes
-    .filter((addressType) => !groups.some((group) => group.addressType === addressType))
-    .map((addressType) => ({ addressType, ports: [], endpoints: [] }));
+function byNode(group: EndpointGroup): readonly NodeGroup[] {
+  const nodes = Map.groupBy(group.endpoints, ({ nodeName = '' }) => nodeName);
+  return [...nodes].map(([nodeName, endpoints]) => ({ ...group, nodeName, endpoints }));
 }
 
-function isOf(slice: EndpointSlice, { addressType, ports }: EndpointGroup): boolean {
-  return slice.addressType === addressType && canonicalJson(slice.ports ?? []) === canonicalJson(ports);
+/** A Service without endpoints has one empty slice for each family: that there are none is a fact too. */
+function placeholders(groups: readonly NodeGroup[], addressTypes: readonly AddressType[]): NodeGroup[] {
+  return addressTypes
+    .filter((addressType) => !groups.some((group) => group.addressType === addressType))
+    .map((addressType) => ({ addressType, ports: [], nodeName: '', endpoints: [] }));
+}
+
+function isOf(slice: EndpointSlice, { addressType, ports, nodeName }: NodeGroup): boolean {
+  if (slice.addressType !== addressType || canonicalJson(slice.ports ?? []) !== canonicalJson(ports)) return false;
+  return (slice.endpoints ?? []).every((endpoint) => (endpoint.nodeName ?? '') === nodeName);
 }
 
 function fill(own: readonly EndpointSlice[], group: EndpointGroup): SliceDiff {

@@ -254,7 +254,7 @@ export function bucketsOf(targets: readonly Target[]): readonly Target[] {
 }
 
 function seedOf({ ip, port }: Target): number {
-  return [...ip, port].reduce<number>((seed, part) => mixed(seed * 31 + Number(part === '.' ? 10 : part)), 0);
+  return [...ip.split('.').map(Number), port].reduce((seed, part) => mixed(Math.imul(seed, 31) + part), 0);
 }
 
 const GOLDEN = 0x9e3779b9;

@@ -42,10 +42,15 @@ function flowsOf(entrance: Entrance, was: readonly Target[], is: readonly Target
     .map((target) => ({ ...at, target }));
 }
 
+const FAMILY = ['-f', 'ipv4', '-p', 'udp'];
+
 /** For the program `conntrack`. */
 export function deletionOf({ ip, port, target }: StaleFlow): string[] {
   return [
-    ...['-D', '-f', 'ipv4', '-p', 'udp', '--orig-port-dst', String(port)],
+    '-D',
+    ...FAMILY,
+    '--orig-port-dst',
+    String(port),
     ...(ip === undefined ? [] : ['--orig-dst', ip]),
     ...(target === undefined ? [] : ['--reply-src', target]),
   ];
