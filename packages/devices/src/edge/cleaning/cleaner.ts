@@ -1,0 +1,183 @@
+/** What happens to each value of one property before anybody sees it. Pure: time comes in with the sample. */
+import { parseDuration } from '@skerry/api/durations';
+import { Quality } from '@skerry/streams/contract';
+import type { Cleaning } from '../../resources/device.ts';
+import type { Deadband, ModelProperty } from '../../resources/device-model.ts';
+import { isSameValue, type Value } from '../../values/value.ts';
+import { isNumeric, type ValueType } from '../../values/value-type.ts';
+import { createFilter, type NumberFilter } from './filter.ts';
+
+/** Why a value goes no further. */
+export type DropReason = 'OutOfRange' | 'Duplicate' | 'Unchanged' | 'Deadband' | 'MinInterval' | 'Undecodable';
+
+/** Changed in place: a sample a value would cost more than all the rest. */
+export interface Sample {
+  value: Value;
+  time: number;
+  quality: number;
+}
+
+export interface Cleaner {
+  /** Changes the sample to what goes on; or says why nothing does. `now`: this node's time. */
+  clean(sample: Sample, now: number): DropReason | undefined;
+  /** There was no value. True when that is news. */
+  fail(quality: number): boolean;
+  /** The last value, as stale, once: when nothing came for longer than the property allows. */
+  stale(now: number): Sample | undefined;
+}
+
+export interface CleanedProperty extends Pick<ModelProperty, 'minimum' | 'maximum' | 'deadband'> {
+  readonly valueType: ValueType;
+}
+
+export function createCleaner(property: CleanedProperty, cleaning: Cleaning = {}): Cleaner {
+  return new PropertyCleaner(property, cleaning);
+}
+
+class PropertyCleaner implements Cleaner {
+  readonly #isNumber: boolean;
+  readonly #isBig: boolean;
+  readonly #isWhole: boolean;
+  readonly #minimum: number;
+  readonly #maximum: number;
+  readonly #outOfRange: Cleaning['outOfRange'];
+  readonly #maxSkewMs: number | undefined;
+  readonly #filter: NumberFilter | undefined;
+  readonly #dedupe: boolean;
+  readonly #changeOnly: boolean;
+  readonly #threshold: ((last: number) => number) | undefined;
+  readonly #minIntervalMs: number;
+  readonly #staleAfterMs: number | undefined;
+
+  /** What went on last, and when it came by this node's time. */
+  #last: Value | undefined;
+  #lastTime = Number.NaN;
+  #lastQuality: number | undefined;
+  #cameAt = Number.NEGATIVE_INFINITY;
+  #wentAt = Number.NEGATIVE_INFINITY;
+  #isStale = false;
+  /** The last that came at all, for what repeats it. */
+  #rawLast: Value | undefined;
+  #rawTime = Number.NaN;
+
+  constructor(property: CleanedProperty, cleaning: Cleaning) {
+    const { valueType, minimum, maximum } = property;
+    this.#isNumber = isNumeric(valueType);
+    this.#isBig = valueType.kind === 'scalar' && valueType.scalar.endsWith('int64');
+    this.#isWhole = valueType.kind === 'scalar' && /^u?int/.test(valueType.scalar);
+    this.#minimum = minimum ?? Number.NEGATIVE_INFINITY;
+    this.#maximum = maximum ?? Number.POSITIVE_INFINITY;
+    this.#outOfRange = cleaning.outOfRange ?? 'Flag';
+    this.#maxSkewMs = durationOf(cleaning.maxClockSkew);
+    this.#filter = cleaning.filter === undefined ? undefined : createFilter(cleaning.filter);
+    this.#dedupe = cleaning.dedupe ?? true;
+    this.#changeOnly = cleaning.changeOnly ?? false;
+    this.#threshold = thresholdOf(cleaning.deadband ?? property.deadband, property);
+    this.#minIntervalMs = durationOf(cleaning.minInterval) ?? 0;
+    this.#staleAfterMs = durationOf(cleaning.staleAfter);
+  }
+
+  clean(sample: Sample, now: number): DropReason | undefined {
+    if (this.#maxSkewMs !== undefined && Math.abs(sample.time - now) > this.#maxSkewMs) sample.time = now;
+    if (this.#isRepeated(sample)) {
+      // The device answers, though it has nothing new to say.
+      if (!this.#isStale) this.#cameAt = now;
+      return 'Duplicate';
+    }
+    if (this.#isNumber) {
+      if (!this.#checkRange(sample)) return 'OutOfRange';
+      this.#smooth(sample);
+    }
+    const reason = this.#isNews(sample, now);
+    this.#cameAt = now;
+    if (reason !== undefined) return reason;
+    this.#last = sample.value;
+    this.#lastTime = sample.time;
+    this.#lastQuality = sample.quality;
+    this.#wentAt = now;
+    this.#isStale = false;
+    return undefined;
+  }
+
+  fail(quality: number): boolean {
+    const isNews = this.#lastQuality !== quality;
+    this.#lastQuality = quality;
+    return isNews;
+  }
+
+  stale(now: number): Sample | undefined {
+    if (this.#staleAfterMs === undefined || this.#last === undefined || this.#isStale) return undefined;
+    if (now - this.#cameAt <= this.#staleAfterMs) return undefined;
+    this.#isStale = true;
+    this.#lastQuality = Quality.stale;
+    return { value: this.#last, time: this.#lastTime, quality: Quality.stale };
+  }
+
+  #isRepeated({ value, time }: Sample): boolean {
+    if (!this.#dedupe) return false;
+    const isRepeated = time === this.#rawTime && this.#rawLast !== undefined && isSameValue(value, this.#rawLast);
+    this.#rawLast = value;
+    this.#rawTime = time;
+    return isRepeated;
+  }
+
+  /** False: the value is to be dropped. */
+  #checkRange(sample: Sample): boolean {
+    const number = Number(sample.value);
+    if (number >= this.#minimum && number <= this.#maximum) return true;
+    switch (this.#outOfRange) {
+      case 'Drop':
+        return false;
+      case 'Clamp':
+        sample.value = this.#numberAs(Math.min(this.#maximum, Math.max(this.#minimum, number)));
+        sample.quality = Quality.outOfRange;
+        return true;
+      case 'Keep':
+        return true;
+      default:
+        sample.quality = Quality.outOfRange;
+        return true;
+    }
+  }
+
+  #smooth(sample: Sample): void {
+    if (this.#filter !== undefined) sample.value = this.#numberAs(this.#filter.next(Number(sample.value)));
+  }
+
+  #numberAs(number: number): Value {
+    if (this.#isBig) return BigInt(Math.round(number));
+    return this.#isWhole ? Math.round(number) : number;
+  }
+
+  #isNews({ value, quality }: Sample, now: number): DropReason | undefined {
+    // How far a value can be trusted is always news.
+    if (this.#last === undefined || quality !== this.#lastQuality || this.#isStale) return undefined;
+    if (this.#changeOnly && isSameValue(value, this.#last)) return 'Unchanged';
+    if (this.#threshold !== undefined && this.#isNumber) {
+      const last = Number(this.#last);
+      const change = Math.abs(Number(value) - last);
+      // NaN, in either of them, is never below.
+      if (change < this.#threshold(last)) return 'Deadband';
+    }
+    return now - this.#wentAt < this.#minIntervalMs ? 'MinInterval' : undefined;
+  }
+}
+
+function durationOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseDuration(text);
+}
+
+/** The change that is news, by the value before. */
+function thresholdOf(
+  deadband: Deadband | undefined,
+  { minimum, maximum }: CleanedProperty,
+): ((last: number) => number) | undefined {
+  if (deadband === undefined) return undefined;
+  const { absolute = 0, percent = 0 } = deadband;
+  const part = percent / 100;
+  if (minimum !== undefined && maximum !== undefined) {
+    const fixed = Math.max(absolute, part * (maximum - minimum));
+    return () => fixed;
+  }
+  return (last) => Math.max(absolute, part * Math.abs(last));
+}
