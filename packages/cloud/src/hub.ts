@@ -12,7 +12,7 @@ import {
 } from '@skerry/kube/replica';
 import type { ApiServer } from '@skerry/kube/server';
 import { formatKey } from '@skerry/kube/store';
-import type { LinkStream } from '@skerry/link/contract';
+import type { BlobDoor, LinkStream } from '@skerry/link/contract';
 import { type CopySuspicion, createHub, type Hub } from '@skerry/link/node';
 import { createEnrolment, createLinkListener, type LinkListener } from '@skerry/security/identity';
 import type { Ground } from './ground.ts';
@@ -22,6 +22,8 @@ export interface HubParts extends Ground {
   readonly api: ApiServer;
   /** Acts as the cloud itself. */
   readonly client: Client;
+  /** What nodes get besides state and answers. */
+  readonly blobs: BlobDoor;
 }
 
 export interface RunningHub {
@@ -45,6 +47,7 @@ export function openHub(parts: HubParts): RunningHub {
       onDropped: (dropped) => recordDropped(parts, dropped),
     }),
     streamHandler: (node, header, stream, signal) => answerNode(parts, node, { header, stream, signal }),
+    blobs: parts.blobs,
     // The listener has verified and, if need be, refused the certificate already; a revoked node never comes this far.
     authorize: () => 'allow',
     sessionNumbers: identities.sessionNumbers,

@@ -22,6 +22,7 @@ import { openHub, type RunningHub } from './hub.ts';
 import { publishLink } from './link-facts.ts';
 import { firstAddress, localHost } from './machine-names.ts';
 import { linkDialer } from './node-dialer.ts';
+import { lateImages } from './node-images.ts';
 import { type RunningRegistry, startRegistry } from './registry.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
 import { sweepTokens } from './token-sweeper.ts';
@@ -55,7 +56,8 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     definitions: [...securityCrds(), ...imageCrds(), ...deviceCrds()],
     exists: existsIn(ground.store),
   });
-  const hub = stack.adopt(openHub({ ...ground, api, client }), (opened) => opened.stop());
+  const images = lateImages(ground.log);
+  const hub = stack.adopt(openHub({ ...ground, api, client, blobs: images.door }), (opened) => opened.stop());
   dialer.use(linkDialer(hub.hub));
   serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
   const link = await listenForLinks(ground, hub, client);

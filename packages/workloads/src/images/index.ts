@@ -1,3 +1,4 @@
+export type { ImageRegistry } from '../image-kinds/index.ts';
 export { openBlobStore } from './blob-store.ts';
 export type {
   BlobFetchOptions,
@@ -39,3 +40,4 @@ export { platformOf, selectPlatform } from './platform.ts';
 export { DOCKER_HUB, formatReference, parseReference, repositoryName } from './reference.ts';
 export type { RegistryAccess, RegistrySettings } from './registry/access.ts';
 export { createRegistrySource, type RegistrySourceOptions } from './registry/registry-source.ts';
+export { type RegistryRules, rulesOf } from './registry-rules.ts';
