@@ -1,7 +1,6 @@
 /** Pods of one node find each other by name and Service, whichever runtime runs them, with and without the cloud. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import type { Pod, Service } from '@skerry/api/types';
 import {
@@ -17,12 +16,10 @@ import {
   TestCloud,
   TestContainerd,
   TestEdge,
-  type Workload,
+  withHostPrograms,
 } from '@skerry/testkit/processes';
 
 const RUNTIMES = [CONTAINERD, PROCESS];
-/** The programs and libraries of the host: the image's own can do no names. */
-const HOST_FOLDERS = ['/usr', '/lib', '/lib64'];
 const CLIENT = 'trap "exit 0" TERM; while :; do sleep 0.1; done';
 const skip = skipWithout('root', 'nftables', 'conntrack', 'curl', 'iproute2', ...CONTAINERD.needs, ...PROCESS.needs);
 
@@ -53,18 +50,6 @@ suite('Services of a node', { skip, concurrency: 1 }, () => {
     await cable?.[Symbol.asyncDispose]();
     await cloud?.[Symbol.asyncDispose]();
   });
-
-  function withHostPrograms(runtime: Runtime): Pick<Workload, 'spec' | 'container'> {
-    if (runtime === PROCESS) return {};
-    const mounted = HOST_FOLDERS.map((path, index) => ({
-      name: `host-${index}`,
-      path: realpathSync(path),
-      mountPath: path,
-    }));
-    const volumeMounts = mounted.map(({ name, mountPath }) => ({ name, mountPath, readOnly: true }));
-    const volumes = mounted.map(({ name, path }) => ({ name, hostPath: { path } }));
-    return { spec: { volumes }, container: { volumeMounts } };
-  }
 
   /** A pod that says its name, while the file /tmp/NAME is not there, behind a Service of the same name. */
   async function serve(runtime: Runtime, name: string, more: object = {}): Promise<void> {

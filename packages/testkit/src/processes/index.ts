@@ -11,7 +11,16 @@ export {
   runToEnd,
   tryKubectl,
 } from './kubectl.ts';
-export { CONTAINERD, COUNTING, deployment, PROCESS, pod, type Runtime, type Workload } from './manifests.ts';
+export {
+  CONTAINERD,
+  COUNTING,
+  deployment,
+  PROCESS,
+  pod,
+  type Runtime,
+  type Workload,
+  withHostPrograms,
+} from './manifests.ts';
 export { requireSystem, type SystemNeed, skipWithout } from './require-system.ts';
 export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';
 export { TcpProxy } from './tcp-proxy.ts';

@@ -1,5 +1,6 @@
 /** Manifests that the stories share: one place that knows what an image is on which runtime. */
 
+import { realpathSync } from 'node:fs';
 import type { SystemNeed } from './require-system.ts';
 import { BUSYBOX_IMAGE } from './test-images.ts';
 
@@ -59,6 +60,24 @@ export function deployment(runtime: Runtime, workload: Workload): object {
       template: { metadata: { labels: { app: name, ...labels }, annotations }, spec: podSpec(runtime, workload) },
     },
   };
+}
+
+const HOST_FOLDERS = ['/usr', '/lib', '/lib64'];
+
+/** Lets a container use the programs and libraries of the host, which images of tests lack, and further `folders` of it. */
+export function withHostPrograms(
+  runtime: Runtime,
+  ...folders: readonly string[]
+): Required<Pick<Workload, 'spec' | 'container'>> {
+  if (runtime === PROCESS) return { spec: {}, container: {} };
+  const mounted = [...HOST_FOLDERS, ...folders].map((path, index) => ({
+    name: `host-${index}`,
+    path: realpathSync(path),
+    mountPath: path,
+  }));
+  const volumeMounts = mounted.map(({ name, mountPath }) => ({ name, mountPath, readOnly: true }));
+  const volumes = mounted.map(({ name, path }) => ({ name, hostPath: { path } }));
+  return { spec: { volumes }, container: { volumeMounts } };
 }
 
 function podSpec({ image }: Runtime, { script, spec = {}, container = {} }: Workload): object {

@@ -33,8 +33,18 @@ export interface AnswerContext {
   readonly random: () => number;
 }
 
+export interface Asker {
+  readonly viaTcp: boolean;
+  /** On the host's own network. */
+  readonly isOnHost: boolean;
+}
+
 /** Undefined for what deserves no answer. */
-export async function answer(context: AnswerContext, message: Buffer, viaTcp: boolean): Promise<Buffer | undefined> {
+export async function answer(
+  context: AnswerContext,
+  message: Buffer,
+  { viaTcp, isOnHost }: Asker,
+): Promise<Buffer | undefined> {
   if (message.length < HEADER_BYTES || ((message[2] ?? 0) & 0x80) !== 0) return undefined;
   if (((message[2] ?? 0) & 0x78) !== STANDARD_QUERY) return refusal(message, NOT_IMPLEMENTED);
   const query = tryDecode(message);
@@ -44,7 +54,7 @@ export async function answer(context: AnswerContext, message: Buffer, viaTcp: bo
   const names = context.names();
   // Better no answer than a wrong one, which would be remembered.
   if (names === undefined) return refusal(message, SERVER_FAILURE);
-  const own = names.lookUp(question.name, question.type);
+  const own = names.lookUp(question.name, question.type, isOnHost);
   if (own === undefined) return (await context.upstream.ask(message, viaTcp)) ?? refusal(message, SERVER_FAILURE);
   const whole = await followAliases({ names, upstream: context.upstream }, own, query, viaTcp);
   return fit(replyOf(query, whole, context.random), query, viaTcp);

@@ -22,7 +22,7 @@ export interface NamesReply {
 
 export interface Names {
   /** Undefined for what is not the cluster's to answer. */
-  lookUp(name: string, type: RecordType): NamesReply | undefined;
+  lookUp(name: string, type: RecordType, isFromHost?: boolean): NamesReply | undefined;
 }
 
 export function namesOf(services: readonly ServiceView[]): Names {
@@ -69,7 +69,7 @@ class ClusterNames implements Names {
     if (!names.includes(name)) names.push(name);
   }
 
-  lookUp(name: string, type: RecordType): NamesReply | undefined {
+  lookUp(name: string, type: RecordType, isFromHost = false): NamesReply | undefined {
     const lower = name.toLowerCase();
     if (lower.endsWith(REVERSE)) return this.#lookUpAddress(name, lower, type);
     if (lower !== CLUSTER_DOMAIN && !lower.endsWith(`.${CLUSTER_DOMAIN}`)) return undefined;
@@ -79,7 +79,7 @@ class ClusterNames implements Names {
       .filter((label) => label !== '');
     const kind = below.pop();
     if (kind === undefined) return type === 'SOA' ? found([AUTHORITY]) : NO_DATA;
-    if (kind === 'svc') return this.#lookUpService(name, below, type);
+    if (kind === 'svc') return this.#lookUpService(name, below, type, isFromHost);
     if (kind === 'pod') return this.#lookUpPod(name, below, type);
     if (kind !== 'dns-version' || below.length > 0) return NO_NAME;
     return type === 'TXT' ? found([{ type: 'TXT', name, ttl: TTL, data: SPECIFICATION }]) : NO_DATA;
@@ -93,13 +93,14 @@ class ClusterNames implements Names {
     return found(targets.map((data) => ({ type: 'PTR', name, ttl: TTL, data })));
   }
 
-  #lookUpService(name: string, below: string[], type: RecordType): NamesReply {
+  #lookUpService(name: string, below: string[], type: RecordType, isFromHost: boolean): NamesReply {
     const namespace = below.pop();
     if (namespace === undefined) return NO_DATA;
     const own = below.pop();
     if (own === undefined) return this.#namespaces.has(namespace) ? NO_DATA : NO_NAME;
-    const service = this.#services.get(`${own}.${namespace}`);
-    if (service === undefined) return NO_NAME;
+    const known = this.#services.get(`${own}.${namespace}`);
+    if (known === undefined) return NO_NAME;
+    const service = isFromHost && known.hostIp !== undefined ? { ...known, clusterIp: known.hostIp } : known;
     const [first, second, ...more] = below;
     if (more.length > 0) return NO_NAME;
     if (first === undefined) return serviceRecords(name, service, type);

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
 import type { Logger } from '@skerry/base';
 import { messageOf } from '@skerry/base';
-import { type AnswerContext, answer } from './answer.ts';
+import { type AnswerContext, type Asker, answer } from './answer.ts';
 import { framed } from './upstream.ts';
 
 const MAX_CONNECTIONS = 128;
@@ -49,7 +49,7 @@ async function listenUdp(options: ResolverOptions) {
   socket.on('message', (message, { address, port }) => {
     if (pending >= MAX_PENDING || message.length > MAX_QUERY_BYTES) return;
     pending++;
-    answerOrLog(options, message, false)
+    answerOrLog(options, message, { viaTcp: false, isOnHost: address === options.host })
       .then((reply) => {
         if (reply !== undefined) socket.send(reply, port, address, () => {});
       })
@@ -92,6 +92,7 @@ async function listenTcp(options: ResolverOptions): Promise<{ close(): Promise<v
 function serve(options: ResolverOptions, socket: Socket): void {
   socket.setTimeout(IDLE_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
+  const asker = { viaTcp: true, isOnHost: socket.remoteAddress === options.host };
   const work = async () => {
     let received = Buffer.alloc(0);
     for await (const chunk of socket as AsyncIterable<Buffer>) {
@@ -99,7 +100,7 @@ function serve(options: ResolverOptions, socket: Socket): void {
       while (received.length >= 2 && received.length >= received.readUInt16BE() + 2) {
         const length = received.readUInt16BE();
         if (length > MAX_QUERY_BYTES) return;
-        const reply = await answerOrLog(options, received.subarray(2, length + 2), true);
+        const reply = await answerOrLog(options, received.subarray(2, length + 2), asker);
         if (reply === undefined) return;
         socket.write(framed(reply));
         received = received.subarray(length + 2);
@@ -112,9 +113,9 @@ function serve(options: ResolverOptions, socket: Socket): void {
     .finally(() => socket.destroySoon());
 }
 
-async function answerOrLog(options: ResolverOptions, message: Buffer, viaTcp: boolean): Promise<Buffer | undefined> {
+async function answerOrLog(options: ResolverOptions, message: Buffer, asker: Asker): Promise<Buffer | undefined> {
   try {
-    return await answer(options, message, viaTcp);
+    return await answer(options, message, asker);
   } catch (error) {
     options.log.debug({ error: messageOf(error) }, 'names: no answer made');
     return undefined;

@@ -54,6 +54,7 @@ export function planRules(services: readonly ServiceView[]): Rules {
       if (exit === undefined) continue;
       rules.exits.set(exit.name, exit);
       rules.clusterIps.set(entrance(service.clusterIp, port), exit.name);
+      if (service.hostIp !== undefined) rules.clusterIps.set(entrance(service.hostIp, port), exit.name);
       for (const ip of service.externalIps) rules.externalIps.set(entrance(ip, port), exit.name);
       if (port.nodePort !== undefined) rules.nodePorts.set(`${port.protocol} . ${port.nodePort}`, exit.name);
     }

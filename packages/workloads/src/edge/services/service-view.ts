@@ -28,6 +28,8 @@ export interface ServiceView {
   readonly name: string;
   /** Absent for headless Services and for mere other names. */
   readonly clusterIp?: string;
+  /** Leads to the Service, too, but is this node's alone: what pods on the host's network are told, in place of the other. */
+  readonly hostIp?: string;
   readonly isHeadless: boolean;
   readonly externalName?: string;
   /** Addresses of the host, if they are that, which lead to the Service, too. */
@@ -81,6 +83,7 @@ function viewService(world: NodeWorld, service: Service, pods: readonly Pod[], s
     name,
     isHeadless: isHeadless(service),
     ...(isIP(clusterIP) === 4 ? { clusterIp: clusterIP } : {}),
+    ...(isApi ? { hostIp: world.hostIp } : {}),
     ...(type === 'ExternalName' && externalName !== undefined ? { externalName } : {}),
     externalIps: [...externalIPs, ...ingress].filter((ip) => isIP(ip) === 4),
     isSticky: sessionAffinity === 'ClientIP',
