@@ -28,8 +28,6 @@ export const MANIFEST_TYPES: readonly string[] = [
   MediaType.dockerManifest,
 ];
 
-export type LayerCompression = 'none' | 'gzip' | 'zstd';
-
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Either kind; `what` names it in errors. Throws INVALID_MANIFEST. */
@@ -92,14 +90,6 @@ export function parseConfig(bytes: Uint8Array, what: string): ImageConfig {
     ...(user === undefined ? {} : { user }),
     ...(stopSignal === undefined ? {} : { stopSignal }),
   };
-}
-
-/** Undefined for layers that no file system consists of, such as encrypted ones. */
-export function compressionOf({ mediaType }: Descriptor): LayerCompression | undefined {
-  if (/^application\/vnd\.oci\.image\.layer\.(nondistributable\.)?v1\.tar$/.test(mediaType)) return 'none';
-  if (mediaType.endsWith('.tar+gzip') || mediaType.endsWith('.tar.gzip')) return 'gzip';
-  if (mediaType.endsWith('.tar+zstd') || mediaType.endsWith('.tar.zstd')) return 'zstd';
-  return mediaType === 'application/vnd.docker.image.rootfs.diff.tar' ? 'none' : undefined;
 }
 
 function indexOf(manifests: readonly unknown[], fail: (problem: string) => Error): ImageIndex {
