@@ -34,5 +34,7 @@ export const cliErrors = defineErrors('CLI', {
   BACKUP_FAILED: { text: 'the backup of {server} failed: {reason}', retry: 'backoff' },
   AUDIT_ALTERED: { text: 'the audit log in {directory} was altered: {file}, line {line}: {problem}', retry: 'never' },
   INVALID_ARGUMENT: { text: '{argument}: {problem}', retry: 'never' },
+  NO_REGISTRY: { text: 'this cloud serves no images; start it without --registry-listen none', retry: 'never' },
+  REGISTRY_REFUSED: { text: 'the registry refused {path}: {reason}', retry: 'never' },
   INSTALL_FAILED: { text: 'the service was not installed: {reason}', retry: 'never' },
 });

@@ -30,6 +30,15 @@ const UNITS: readonly (readonly [unit: string, ms: number])[] = [
   ['s', 1000],
 ];
 
+const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** `12.3 MiB`. */
+export function formatSize(bytes: number): string {
+  const step = bytes < 1 ? 0 : Math.min(SIZES.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** step;
+  return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${SIZES[step]}`;
+}
+
 /** How long ago something was, in its largest unit: `5m`, `3d`. */
 export function formatAge(sinceMs: number, nowMs: number): string {
   const elapsed = Math.max(0, nowMs - sinceMs);

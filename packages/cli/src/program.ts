@@ -4,6 +4,8 @@ import type { AuditFlags } from './commands/audit.ts';
 import type { BackupFlags } from './commands/backup.ts';
 import type { InstallFlags, Service } from './commands/install.ts';
 import type { NodeFlags } from './commands/node.ts';
+import type { CollectFlags, RegistryFlags } from './commands/registry.ts';
+import type { LoginFlags } from './commands/registry-login.ts';
 import type { TokenFlags } from './commands/token.ts';
 import type { UpFlags } from './commands/up.ts';
 import { completionScript, type Shell } from './completion.ts';
@@ -21,6 +23,7 @@ export function createProgram(context: CliContext, stop: AbortSignal): Command {
   program.addCommand(processCommand('edge', 'run an edge node: replica, local API and pods'));
   program.addCommand(tokenCommand(context));
   program.addCommand(nodeCommand(context));
+  program.addCommand(registryCommand(context));
   program.addCommand(backupCommand(context));
   program.addCommand(processCommand('restore', 'bring a backup back into an empty data directory'));
   program.addCommand(auditCommand(context));
@@ -62,6 +65,10 @@ function upCommand(context: CliContext, stop: AbortSignal): Command {
     .option('--listen <host:port>', 'address of the API', '127.0.0.1:6443')
     .option('--link-listen <host:port>', 'address where nodes join and link (default: the API host, the next port)')
     .option(
+      '--registry-listen <host:port>',
+      "address of the registry of images, or none (default: the API host, the second port after the API's)",
+    )
+    .option(
       '--advertise <names>',
       'names and addresses, comma-separated, under which nodes and clients reach this cloud',
     )
@@ -97,6 +104,41 @@ function nodeCommand(context: CliContext): Command {
     .description("close the node's sessions at once and refuse its certificate from now on")
     .action(async (name: string, flags: NodeFlags) => (await load()).revokeNode(context, name, flags));
   return new Command('node').description('edge nodes').addCommand(list).addCommand(show).addCommand(revoke);
+}
+
+function registryCommand(context: CliContext): Command {
+  const load = () => import('./commands/registry.ts');
+  const show = withConnection(new Command('show'))
+    .description("the registry's address and CA, and how to push to it")
+    .addOption(jsonOutput())
+    .action(async (flags: RegistryFlags) => (await load()).showRegistry(context, flags));
+  const login = withConnection(new Command('login'))
+    .description('let docker, podman, buildah and skopeo push and pull')
+    .option('--service-account <namespace/name>', 'as whom (default: one that may push everything, made for it)')
+    .option('--duration <duration>', 'how long it holds', '24h')
+    .option('--secret <name>', 'print an image pull secret of this name instead')
+    .option('--config <dir>', 'folder of the config.json (default: DOCKER_CONFIG, else ~/.docker)')
+    .action(async (flags: LoginFlags) =>
+      (await import('./commands/registry-login.ts')).loginToRegistry(context, flags),
+    );
+  const list = withConnection(new Command('list').alias('ls'))
+    .argument('[repository]', 'only its tags, with digests and sizes')
+    .description('what was pushed')
+    .addOption(jsonOutput())
+    .action(async (repository: string | undefined, flags: RegistryFlags) =>
+      (await load()).listImages(context, repository, flags),
+    );
+  const remove = withConnection(new Command('remove').alias('rm'))
+    .argument('<image>', 'NAME:TAG or NAME@DIGEST')
+    .description('remove a tag, or a manifest with all its tags')
+    .action(async (image: string, flags: RegistryFlags) => (await load()).removeImage(context, image, flags));
+  const gc = withConnection(new Command('gc'))
+    .description('free what no image needs; the cloud does so by itself every few hours')
+    .option('--untagged', 'also manifests that have no tag')
+    .option('--now', 'also what was pushed within the last hour; only while nobody pushes')
+    .action(async (flags: CollectFlags) => (await load()).collectGarbage(context, flags));
+  const registry = new Command('registry').description("the cloud's registry of images");
+  return registry.addCommand(show).addCommand(login).addCommand(list).addCommand(remove).addCommand(gc);
 }
 
 function backupCommand(context: CliContext): Command {

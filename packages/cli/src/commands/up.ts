@@ -10,6 +10,7 @@ export interface UpFlags {
   readonly dataDir?: string;
   readonly listen: string;
   readonly linkListen?: string;
+  readonly registryListen?: string;
   readonly advertise?: string;
   readonly keyFile?: string;
   readonly node: string;
@@ -45,7 +46,12 @@ export async function up(context: CliContext, flags: UpFlags, stopSignal: AbortS
 }
 
 function cloudCommand(dataDir: string, flags: UpFlags) {
-  const optional = { 'link-listen': flags.linkListen, advertise: flags.advertise, 'key-file': flags.keyFile };
+  const optional = {
+    'link-listen': flags.linkListen,
+    'registry-listen': flags.registryListen,
+    advertise: flags.advertise,
+    'key-file': flags.keyFile,
+  };
   const extra = Object.entries(optional).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
   return {
     name: 'cloud',
