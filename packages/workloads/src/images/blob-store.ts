@@ -2,7 +2,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { BlobStore, BlobWriter, Digest } from './contract.ts';
 import { hexOf, parseDigest } from './digest.ts';
 import { imageErrors } from './errors.ts';
@@ -36,6 +36,12 @@ class DiskBlobs implements BlobStore {
     return join(this.#whole, hexOf(digest));
   }
 
+  partialPath(key: string): string {
+    const name = parseDigest(key) === undefined ? key : key.replace(':', '-');
+    if (!UPLOAD_KEY.test(name)) throw new TypeError('key of a blob writer');
+    return join(this.#partial, name);
+  }
+
   async stat(digest: Digest): Promise<{ readonly size: number } | undefined> {
     const found = await statIfThere(this.path(digest));
     return found === undefined ? undefined : { size: found.size };
@@ -52,13 +58,12 @@ class DiskBlobs implements BlobStore {
   }
 
   async write(key: string): Promise<BlobWriter> {
-    const name = parseDigest(key) === undefined ? key : key.replace(':', '-');
-    if (!UPLOAD_KEY.test(name)) throw new TypeError('key of a blob writer');
+    const file = this.partialPath(key);
+    const name = basename(file);
     if (this.#writing.has(name)) throw imageErrors.BUSY({ key });
     this.#writing.add(name);
     const release = () => this.#writing.delete(name);
     try {
-      const file = join(this.#partial, name);
       return await PartialBlob.open({ file, wholeOf: (digest) => this.path(digest), directory: this.#whole, release });
     } catch (error) {
       release();

@@ -89,6 +89,8 @@ export interface BlobStore {
   stat(digest: Digest): Promise<{ readonly size: number } | undefined>;
   /** The file of a blob that is there: for programs that read it themselves. Never to be written to. */
   path(digest: Digest): string;
+  /** The file in which the blob of this key grows until it is whole: for whoever reads along. */
+  partialPath(key: string): string;
   /** Bytes from `offset` (default 0), at most `length` of them; throws NOT_FOUND. */
   read(digest: Digest, range?: { readonly offset?: number; readonly length?: number }): AsyncIterable<Uint8Array>;
   /**

@@ -118,6 +118,7 @@ function slowBlobs(turn: () => Promise<void>): BlobStore {
       return content === undefined ? undefined : { size: content.length };
     },
     path: () => '',
+    partialPath: () => '',
     read: async function* (digest) {
       const content = held.get(digest);
       if (content === undefined) throw new Error(`no ${digest}`);
