@@ -30,6 +30,8 @@ function isExecutable(file: string): boolean {
   }
 }
 
+export type RunTool = (tool: HostTool, args: readonly string[], input?: string) => Promise<string>;
+
 /** What it printed; rejects with what it complained of. */
 export function runTool(tool: HostTool, args: readonly string[], input = ''): Promise<string> {
   const file = findTool(tool);

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { runTool } from './host-tools.ts';
+import { type RunTool, runTool } from './host-tools.ts';
 import { SERVICE_NETWORK } from './ruleset.ts';
 
 /** Away from what clouds and others use: 169.254.96.0 to 169.254.127.255. */
@@ -62,20 +62,23 @@ export async function hostAddressesByInterface(): Promise<ReadonlyMap<string, re
 }
 
 /** Safe to do again. A bridge without ports needs nothing that a network of containers does not need anyway. */
-export async function setUpAddress({ interface: name, address, metric }: AgentPlace): Promise<void> {
-  if (!(await isThere(name))) await runTool('ip', ['link', 'add', name, 'type', 'bridge']);
-  await runTool('ip', ['address', 'replace', `${address}/32`, 'dev', name]);
-  await runTool('ip', ['link', 'set', name, 'up']);
+export async function setUpAddress(
+  { interface: name, address, metric }: AgentPlace,
+  run: RunTool = runTool,
+): Promise<void> {
+  if (!(await isThere(name, run))) await run('ip', ['link', 'add', name, 'type', 'bridge']);
+  await run('ip', ['address', 'replace', `${address}/32`, 'dev', name]);
+  await run('ip', ['link', 'set', name, 'up']);
   const route = [SERVICE_NETWORK, 'dev', name, 'src', address, 'metric', String(metric)];
-  await runTool('ip', ['route', 'replace', ...route]);
+  await run('ip', ['route', 'replace', ...route]);
 }
 
-export async function removeAddress({ interface: name }: AgentPlace): Promise<void> {
-  if (await isThere(name)) await runTool('ip', ['link', 'delete', name]);
+export async function removeAddress({ interface: name }: AgentPlace, run: RunTool = runTool): Promise<void> {
+  if (await isThere(name, run)) await run('ip', ['link', 'delete', name]);
 }
 
-async function isThere(name: string): Promise<boolean> {
-  const links = await runTool('ip', ['-brief', 'link', 'show']);
+async function isThere(name: string, run: RunTool): Promise<boolean> {
+  const links = await run('ip', ['-brief', 'link', 'show']);
   return links.split('\n').some((line) => line.split(/[\s@]/)[0] === name);
 }
 

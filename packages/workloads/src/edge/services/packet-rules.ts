@@ -1,6 +1,6 @@
 /** Keeps this agent's own nftables table as it should be: whole at first, then change by change, each one transaction. */
 import { type Logger, messageOf } from '@skerry/base';
-import { findTool, runTool } from './host-tools.ts';
+import { findTool, type RunTool, runTool } from './host-tools.ts';
 import type { AgentPlace } from './node-address.ts';
 import { formatAdmission, formatChange, formatRemoval, formatRuleset, planRules, type Ruleset } from './ruleset.ts';
 import { deletionOf, staleFlows } from './stale-flows.ts';
@@ -11,12 +11,14 @@ const MAX_FLOWS_DELETED = 100;
 export class PacketRules {
   readonly #place: AgentPlace;
   readonly #log: Logger;
+  readonly #run: RunTool;
   /** What the kernel has, as we made it; undefined while that is another agent's work, or not known. */
   #current: Ruleset | undefined;
 
-  constructor(place: AgentPlace, log: Logger) {
+  constructor(place: AgentPlace, log: Logger, run: RunTool = runTool) {
     this.#place = place;
     this.#log = log;
+    this.#run = run;
   }
 
   /** Takes over the table of the agent before, which goes by it until the first `apply`, or makes an empty one. */
@@ -27,7 +29,7 @@ export class PacketRules {
   }
 
   async isThere(): Promise<boolean> {
-    return runTool('nft', ['list', 'chain', 'ip', this.#place.table, 'prerouting']).then(
+    return this.#run('nft', ['list', 'chain', 'ip', this.#place.table, 'prerouting']).then(
       () => true,
       () => false,
     );
@@ -38,7 +40,7 @@ export class PacketRules {
     const current = this.#current;
     const fresh = ips.filter((ip) => !ip.includes(':') && current?.frame.podIps.includes(ip) !== true);
     if (fresh.length === 0) return;
-    await runTool('nft', ['-f', '-'], formatAdmission(this.#place.table, fresh));
+    await this.#run('nft', ['-f', '-'], formatAdmission(this.#place.table, fresh));
     if (current === undefined) return;
     const { frame } = current;
     this.#current = { ...current, frame: { ...frame, podIps: [...frame.podIps, ...fresh] } };
@@ -49,7 +51,7 @@ export class PacketRules {
     const text = before === undefined ? formatRuleset(wanted.frame, wanted.rules) : formatChange(before, wanted);
     if (text === '') return;
     try {
-      await runTool('nft', ['-f', '-'], text);
+      await this.#run('nft', ['-f', '-'], text);
       this.#current = wanted;
     } catch (error) {
       // Whatever made it fail, such as somebody who emptied the kernel's tables: the next one is whole.
@@ -66,7 +68,7 @@ export class PacketRules {
 
   remove(): Promise<string> {
     this.forget();
-    return runTool('nft', ['-f', '-'], formatRemoval(this.#place.table));
+    return this.#run('nft', ['-f', '-'], formatRemoval(this.#place.table));
   }
 
   async #endStaleFlows(before: Ruleset, after: Ruleset): Promise<void> {
@@ -81,7 +83,7 @@ export class PacketRules {
     }
     for (const flow of flows.slice(0, MAX_FLOWS_DELETED)) {
       // It also fails when there was no such flow.
-      await runTool('conntrack', deletionOf(flow)).catch((error: unknown) =>
+      await this.#run('conntrack', deletionOf(flow)).catch((error: unknown) =>
         this.#log.debug({ error: messageOf(error) }, 'no flow ended'),
       );
     }

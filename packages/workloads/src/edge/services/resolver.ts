@@ -67,7 +67,8 @@ async function listenUdp(options: ResolverOptions) {
 
 async function listenTcp(options: ResolverOptions): Promise<{ close(): Promise<void> }> {
   const open = new Set<Socket>();
-  const server = createServer((socket) => {
+  // Whoever has asked all may close its half and still hear the answers.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
     serve(options, socket);

@@ -35,10 +35,10 @@ export function openUpstream({ servers, clock }: UpstreamOptions): Upstream {
 
   const askServers = async (query: Buffer, viaTcp: boolean): Promise<Buffer | undefined> => {
     for (const server of servers().slice(0, MAX_SERVERS)) {
-      const signal = AbortSignal.timeout(SERVER_TIMEOUT_MS);
-      const reply = await (viaTcp ? askByTcp(server, query, signal) : askByUdp(server, query, signal)).catch(
-        () => undefined,
-      );
+      const patience = new AbortController();
+      const timer = clock.after(SERVER_TIMEOUT_MS, () => patience.abort());
+      const asked = viaTcp ? askByTcp(server, query, patience.signal) : askByUdp(server, query, patience.signal);
+      const reply = await asked.catch(() => undefined).finally(() => timer.cancel());
       if (reply !== undefined && isUsable(reply)) return reply;
     }
     return undefined;
