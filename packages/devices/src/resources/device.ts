@@ -167,6 +167,7 @@ export interface DeviceCounters {
   readonly dropped?: Readonly<Record<string, number>>;
   readonly reads?: number;
   readonly readErrors?: number;
+  readonly missedReads?: number;
   readonly writes?: number;
   readonly writeErrors?: number;
   readonly connects?: number;
@@ -319,6 +320,7 @@ const status = object('What is known of the device. Live values are in telemetry
     dropped: mapOf('Values that did not, by reason.', { type: 'integer', format: 'int64' }, 64),
     reads: integer('Requests for values.'),
     readErrors: integer('Those that failed.'),
+    missedReads: integer('Those that were left out because the one before took too long.'),
     writes: integer('Values written to the device.'),
     writeErrors: integer('Those that failed.'),
     connects: integer('How often it was connected.'),

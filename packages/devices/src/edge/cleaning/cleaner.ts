@@ -102,6 +102,8 @@ class PropertyCleaner implements Cleaner {
   fail(quality: number): boolean {
     const isNews = this.#lastQuality !== quality;
     this.#lastQuality = quality;
+    // There is nothing that could grow staler.
+    this.#isStale = true;
     return isNews;
   }
 

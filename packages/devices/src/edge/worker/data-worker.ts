@@ -1,0 +1,76 @@
+/** The data worker: everything of a node that deals in values, as a client of the node's API. Composition only. */
+import type { Clock, Logger } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
+import { runController, startInformer } from '@skerry/kube/controller';
+import { type Bus, createBus, LastValues, SeriesTable } from '@skerry/streams/contract';
+import type { Device } from '../../resources/device.ts';
+import type { DeviceModel } from '../../resources/device-model.ts';
+import { DEVICE_MODELS, DEVICES } from '../../resources/group.ts';
+import { createDeviceController, type DeviceController } from './device-controller.ts';
+import { createDrivers, type DriverLoader } from './drivers.ts';
+import { createPublisher } from './publisher.ts';
+
+export interface DataWorkerOptions {
+  readonly node: string;
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly drivers?: Readonly<Record<string, DriverLoader>>;
+}
+
+/** What parts of the worker share. */
+export interface DataPlane {
+  readonly node: string;
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly bus: Bus;
+  readonly series: SeriesTable;
+  readonly last: LastValues;
+  readonly devices: DeviceController;
+}
+
+export interface DataWorker extends DataPlane {
+  stop(): Promise<void>;
+}
+
+export function startDataWorker(options: DataWorkerOptions): DataWorker {
+  const { client, clock, log } = options;
+  const stopping = new AbortController();
+  const context = { client, clock, log, signal: stopping.signal };
+  const bus = createBus();
+  const series = new SeriesTable();
+  const last = new LastValues();
+  const keeping = keepLast(bus, last);
+  const drivers = createDrivers(clock, options.drivers);
+  const devices = createDeviceController({
+    ...options,
+    devices: startInformer<Device>(context, { gvr: DEVICES }),
+    models: startInformer<DeviceModel>(context, { gvr: DEVICE_MODELS }),
+    series,
+    last,
+    publisher: createPublisher(clock, bus),
+    drivers,
+  });
+  const running = runController(devices.spec, context);
+  return {
+    ...options,
+    bus,
+    series,
+    last,
+    devices,
+    stop: async () => {
+      stopping.abort();
+      await running;
+      await devices.close();
+      await drivers.close();
+      bus.close();
+      await keeping;
+    },
+  };
+}
+
+async function keepLast(bus: Bus, last: LastValues): Promise<void> {
+  for await (const batch of bus.subscribe({ name: 'last-values' })) last.apply(batch);
+}
