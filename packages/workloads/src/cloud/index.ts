@@ -22,6 +22,7 @@ import { ENDPOINTS } from './resources.ts';
 import { rootCaController } from './root-ca/index.ts';
 import { runScheduler } from './scheduler/index.ts';
 import { serviceAccountController } from './service-account/index.ts';
+import { serviceReachController } from './service-reach/index.ts';
 
 import { statefulSetController } from './stateful-set/index.ts';
 import { volumeController } from './volumes/index.ts';
@@ -76,6 +77,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     disruptionController(context),
     endpointSliceController(context),
     ...(hasRow(context, ENDPOINTS) ? [endpointsController(context)] : []),
+    serviceReachController(context),
     garbageCollector(context),
     namespaceController(context),
     nodeLifecycleController(context, nodeGraceMs),

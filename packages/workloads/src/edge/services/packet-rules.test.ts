@@ -95,10 +95,10 @@ function serve(namespace: string, port: number): void {
 }
 
 /** Who was seen to call, or nothing when nobody answered. */
-function get(namespace: string, at: string): string {
+function get(namespace: string, at: string, patience = '5'): string {
   const { status, stdout } = spawnSync(
     'ip',
-    ['netns', 'exec', namespace, 'curl', '-s', '--max-time', '2', `http://${at}`],
+    ['netns', 'exec', namespace, 'curl', '-s', '--max-time', patience, `http://${at}`],
     { encoding: 'utf8' },
   );
   return status === 0 ? stdout : '';
@@ -158,7 +158,7 @@ suite('packet rules', { skip, concurrency: 1 }, () => {
       assert.notEqual(get(POD_A, `${HOST_IP}:30080`), '', 'a pod by the node port');
       assert.notEqual(get(HOST, `${HOST_IP}:30080`), '', 'the host by its own node port');
       assert.notEqual(get(POD_A, '10.96.7.2'), '', 'a pod on the host’s network');
-      assert.equal(get(STRANGER, WEB_IP), '', 'addresses of Services are for pods');
+      assert.equal(get(STRANGER, WEB_IP, '0.5'), '', 'addresses of Services are for pods');
     }));
 
   test('a pod reaches itself by its Service', () =>
@@ -174,7 +174,7 @@ suite('packet rules', { skip, concurrency: 1 }, () => {
   test('every endpoint has its share, and a sticky client has one', async () => {
     const seen = new Map<string, string>();
     const reached = () =>
-      within(HOST, 'curl', '-s', '--max-time', '2', '-o', '/dev/null', '-w', '%{http_code}', `http://${WEB_IP}`);
+      within(HOST, 'curl', '-s', '--max-time', '5', '-o', '/dev/null', '-w', '%{http_code}', `http://${WEB_IP}`);
     await withRules(rulesetOf([A, B]), () => {
       for (let round = 0; round < 20; round++) assert.equal(reached(), '200');
       for (const [name, pod] of [
@@ -212,7 +212,7 @@ suite('packet rules', { skip, concurrency: 1 }, () => {
 
   /** What curl ends with: 7 refused, 28 waited in vain. */
   function refusal(namespace: string, at: string): string {
-    return within(namespace, 'sh', '-c', 'curl -s --max-time 2 "$0"; echo $?', `http://${at}`).trim();
+    return within(namespace, 'sh', '-c', 'curl -s --max-time 5 "$0"; echo $?', `http://${at}`).trim();
   }
 
   test('the node’s own address is for its pods, and for no stranger', async () => {
@@ -221,13 +221,13 @@ suite('packet rules', { skip, concurrency: 1 }, () => {
     await withRules(rulesetOf([B]), async () => {
       await eventually('the server answers', () => get(HOST, `${place.address}:9091`) !== '');
       assert.equal(get(POD_A, `${place.address}:9091`), A);
-      assert.equal(get(STRANGER, `${place.address}:9091`), '');
+      assert.equal(get(STRANGER, `${place.address}:9091`, '0.5'), '');
     });
   });
 
   test('a pod that is let in late is let in at once, also into the table of the agent before', () =>
     withRules({ ...rulesetOf([B]), frame: { ...rulesetOf([B]).frame, podIps: [] } }, async () => {
-      assert.equal(get(POD_A, WEB_IP), '');
+      assert.equal(get(POD_A, WEB_IP, '0.5'), '');
       const next = new PacketRules(place, silentLogger, inHost);
       await next.open(true);
       assert.equal(await next.isThere(), true);
