@@ -8,12 +8,13 @@ export class TcpProxy implements AsyncDisposable {
   #isCut = false;
   /** Bytes that were taken from clients (up) and from the target (down), also those that a cut has lost on their way. */
   readonly taken = { up: 0, down: 0 };
-  /** What a connection carries each way in a second; as much as there is room for by default. */
+  /** What a connection carries each way in a second; as much as the sockets take by default. */
   bytesPerSecond = Number.POSITIVE_INFINITY;
   connections = 0;
 
   static async start(target: string): Promise<TcpProxy> {
-    const server = createServer();
+    // A cable does not wait for more: what comes is passed on.
+    const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
     return new TcpProxy(server, target);
   }
@@ -52,7 +53,7 @@ export class TcpProxy implements AsyncDisposable {
       client.destroy();
       return;
     }
-    const upstream = connect(port, host);
+    const upstream = connect({ port, host, noDelay: true });
     this.connections++;
     this.#join(client, upstream, 'up');
     this.#join(upstream, client, 'down');
@@ -60,17 +61,11 @@ export class TcpProxy implements AsyncDisposable {
 
   #join(from: Socket, to: Socket, way: 'up' | 'down'): void {
     this.#sockets.add(from);
+    const queue = new Narrow((chunk) => to.write(chunk));
     from.on('data', (chunk: Buffer) => {
       this.taken[way] += chunk.length;
-      const ms = (chunk.length / this.bytesPerSecond) * 1000;
-      if (ms < 1) {
-        if (!to.write(chunk)) from.pause();
-        return;
-      }
-      from.pause();
-      setTimeout(() => {
-        if (to.write(chunk)) from.resume();
-      }, ms);
+      if (Number.isFinite(this.bytesPerSecond)) queue.push(chunk, this.bytesPerSecond);
+      else if (!to.write(chunk)) from.pause();
     });
     to.on('drain', () => from.resume());
     from.on('end', () => to.end());
@@ -84,5 +79,35 @@ export class TcpProxy implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+/** The narrow place of a path, with all the room before it that senders want. */
+class Narrow {
+  readonly #pass: (chunk: Buffer) => void;
+  readonly #waiting: { readonly chunk: Buffer; readonly due: number }[] = [];
+  #freeAt = 0;
+
+  constructor(pass: (chunk: Buffer) => void) {
+    this.#pass = pass;
+  }
+
+  push(chunk: Buffer, bytesPerSecond: number): void {
+    this.#freeAt = Math.max(this.#freeAt, performance.now()) + (chunk.length / bytesPerSecond) * 1000;
+    this.#waiting.push({ chunk, due: this.#freeAt });
+    if (this.#waiting.length === 1) this.#wait();
+  }
+
+  #wait(): void {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    setTimeout(
+      () => {
+        this.#waiting.shift();
+        this.#pass(first.chunk);
+        this.#wait();
+      },
+      Math.max(1, first.due - performance.now()),
+    );
   }
 }
