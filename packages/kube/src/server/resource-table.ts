@@ -17,6 +17,7 @@ export interface ServedKind {
   readonly deprecation?: string;
   /** Makes the objects when they are asked for; the store has none of this kind. */
   readonly read?: VirtualKind['read'];
+  readonly watch?: VirtualKind['watch'];
 }
 
 export type TableListener = () => void;

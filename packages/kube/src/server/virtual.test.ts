@@ -143,3 +143,27 @@ test('who may not read it is refused by the words of its group', async () => {
     /User \\"reader\\" cannot list resource \\"levels\\" in API group \\"tides.example.com\\"/,
   );
 });
+
+test('a watch tells what whoever makes the objects tells, in the form that was asked for, and ends with what went wrong', async () => {
+  const { server, ask } = tideServer();
+  const events = async function* ({ namespace }: VirtualRead) {
+    for (const object of LEVELS) if (object.metadata.namespace === namespace) yield { type: 'ADDED' as const, object };
+    throw new Error('the gauge is broken');
+  };
+  const row: ResourceRow = { ...ROW, verbs: ['get', 'list', 'watch'] };
+  const kind = virtualKind({ row, schema: {}, read: async () => [], watch: events });
+  server.table.replace(ROW.gvr.group, ROW.gvr.resource, [kind]);
+  const { text } = await ask('GET', `${IN_NORTH}?watch=true`);
+  const lines = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { type: string; object: KubeObject });
+  assert.deepEqual(
+    lines.map(({ type, object }) => [type, object.metadata.name ?? object['message']]),
+    [
+      ['ADDED', 'quay'],
+      ['ADDED', 'pier'],
+      ['ERROR', 'the gauge is broken'],
+    ],
+  );
+});

@@ -1,6 +1,13 @@
-/** Kinds whose objects are made when somebody asks and stored nowhere: usage, telemetry. They are read, never written or watched. */
-import type { KubeObject, ResourceRow, Schema } from '@skerry/api';
-import { formatApiVersion } from '@skerry/api';
+/** Kinds whose objects are made when somebody asks and stored nowhere: usage, telemetry. They are read, never written. */
+import {
+  formatApiVersion,
+  type KubeObject,
+  type ResourceRow,
+  type Schema,
+  StatusError,
+  type WatchEvent,
+} from '@skerry/api';
+import { messageOf } from '@skerry/base';
 import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, groupResource, nameOf } from './engine.ts';
 import { PARTIAL_METADATA_LIST, toPartialMetadata } from './metadata-form.ts';
@@ -26,6 +33,8 @@ export interface VirtualKind {
   readonly schema: Schema;
   /** In any order. An object that cannot be made is left out. */
   readonly read: (read: VirtualRead) => Promise<readonly KubeObject[]>;
+  /** For kinds with the verb `watch`: what there is as ADDED, then what happens. Begins anew each time, and knows no revisions. */
+  readonly watch?: (read: VirtualRead) => AsyncIterable<WatchEvent>;
 }
 
 /** To be put into a ResourceTable: discovery, OpenAPI, authorization and Tables follow from the row as for every kind. */
@@ -38,29 +47,63 @@ export async function readVirtual(
   call: Call,
   read: NonNullable<ServedKind['read']>,
 ): Promise<ApiResponse> {
-  const { kind, route, request } = call;
-  const isRead = route.subresource === undefined && (route.verb === 'get' || route.verb === 'list');
-  if (!isRead || !kind.row.verbs.includes(route.verb)) throw methodNotSupported(groupResource(kind), route.verb);
+  const { kind, route } = call;
+  const isRead = route.subresource === undefined && READS.has(route.verb);
+  if (!isRead || !kind.row.verbs.some((verb) => verb === route.verb))
+    throw methodNotSupported(groupResource(kind), route.verb);
+  if (route.verb === 'watch') return respondWatch(engine, call);
+  const objects = await read(readOf(call));
+  return route.verb === 'list' ? respondList(engine, call, objects) : respondOne(engine, call, objects[0]);
+}
+
+const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
+
+function readOf(call: Call): VirtualRead {
   const { namespace, name, matches = () => true } = selectionOf(call);
-  const objects = await read({
+  return {
     ...(namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
     matches,
-    signal: request.signal,
-  });
-  return route.verb === 'list' ? respondList(engine, call, objects) : respondOne(engine, call, objects[0]);
+    signal: call.request.signal,
+  };
+}
+
+function respondWatch(engine: Engine, call: Call): ApiResponse {
+  const { watch } = call.kind;
+  if (watch === undefined) throw methodNotSupported(groupResource(call.kind), 'watch');
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-cache, private' };
+  return { status: 200, headers, body: linesOf(engine, call, watch(readOf(call))) };
+}
+
+/** One JSON object a line; what goes wrong on the way is the last of them. */
+async function* linesOf(engine: Engine, call: Call, events: AsyncIterable<WatchEvent>): AsyncGenerator<string> {
+  try {
+    for await (const { type, object } of events) yield eventLine(type, inForm(engine, call, object));
+  } catch (error) {
+    if (call.request.signal.aborted) return;
+    const failure = error instanceof StatusError ? error : new StatusError(500, 'InternalError', messageOf(error));
+    yield eventLine('ERROR', failure.status);
+  }
+}
+
+function eventLine(type: string, object: unknown): string {
+  return `${JSON.stringify({ type, object })}\n`;
+}
+
+function inForm(engine: Engine, call: Call, object: KubeObject): unknown {
+  switch (call.wanted.form) {
+    case 'object':
+      return object;
+    case 'metadata':
+      return toPartialMetadata(object);
+    case 'table':
+      return renderTable(engine, call, [object], {});
+  }
 }
 
 function respondOne(engine: Engine, call: Call, object: KubeObject | undefined): ApiResponse {
   if (object === undefined) throw notFound(groupResource(call.kind), nameOf(call.route));
-  switch (call.wanted.form) {
-    case 'object':
-      return respondJson(200, object, call.wanted);
-    case 'metadata':
-      return respondJson(200, toPartialMetadata(object), call.wanted);
-    case 'table':
-      return respondJson(200, renderTable(engine, call, [object], {}), call.wanted);
-  }
+  return respondJson(200, inForm(engine, call, object), call.wanted);
 }
 
 function respondList(engine: Engine, call: Call, unsorted: readonly KubeObject[]): ApiResponse {
