@@ -1,64 +1,157 @@
-/** The registry of images: a listener of its own before our storage or another registry's, under the policy of the API. */
+/**
+ * The cloud's side of images, put together: one store of content, before it the registry's own listener, or another registry's
+ * storage, and the images of all registries for nodes. All under the policy of the API.
+ */
 import { type Gvr, isStatus, type KubeObject } from '@skerry/api';
+import type { Pod } from '@skerry/api/types';
 import { formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import type { Client } from '@skerry/kube/client';
 import type { TlsMaterial } from '@skerry/kube/server';
-import { formatKey } from '@skerry/kube/store';
-import type { Backend, RegistryAccess } from '@skerry/workloads/registry';
+import { formatKey, keyPrefix, type Store } from '@skerry/kube/store';
+import type { ImageRegistry, RegistryRules, RegistrySettings } from '@skerry/workloads/images';
+import type { NamedImage, NodeImages, Registry, RegistryAccess } from '@skerry/workloads/registry';
 import type { Ground } from './ground.ts';
+import { follow } from './store-reader.ts';
 
 export interface RegistryParts extends Ground {
   readonly client: Client;
   readonly tls: TlsMaterial;
+  /** Is given the images once they are there. */
+  readonly onImages: (images: NodeImages) => void;
 }
 
 export interface RunningRegistry extends AsyncDisposable {
-  /** As images of it are named: `HOST:PORT`. */
-  readonly address: string;
   setTls(tls: TlsMaterial): void;
 }
 
 const CONFIG_MAPS: Gvr = { group: '', version: 'v1', resource: 'configmaps' };
 const FACTS = { namespace: 'kube-public', name: 'skerry-registry' };
 
-/** Undefined where it is turned off. */
-export async function startRegistry(parts: RegistryParts): Promise<RunningRegistry | undefined> {
-  const { flags, names, pki, clock, log, audit, tls, client } = parts;
-  const at = addressOf(flags);
-  if (at === undefined) {
-    await withdraw(client);
-    return undefined;
-  }
+export async function startRegistry(parts: RegistryParts): Promise<RunningRegistry> {
+  const { flags, paths, names, pki, clock, log, audit, tls, client } = parts;
+  const { lazyRegistry, listenRegistry, ownBackend, upstreamBackend } = await import('@skerry/workloads/registry');
   await using stack = new AsyncDisposableStack();
-  const { listenRegistry } = await import('@skerry/workloads/registry');
-  const backend = await backendOf(parts, stack);
-  const flag = flags['registry-listen'] === undefined ? 'listen' : 'registry-listen';
-  const listener = stack.adopt(
-    await listenAt(flag, at, () => listenRegistry({ ...at, tls, access: accessOf(parts), backend, audit, clock, log })),
-    (opened) => opened.close(),
-  );
-  const addresses = names.map((host) => formatHostPort({ host, port: listener.port }));
-  await publish(client, { addresses: addresses.join(','), 'ca.crt': pki.caPem });
+  const registry = stack.use(lazyRegistry({ directory: paths.registry, clock, log }));
+  const access = accessOf(parts);
+  const at = addressOf(flags);
+  const url = flags['registry-upstream'];
+  let listener: Awaited<ReturnType<typeof listenRegistry>> | undefined;
+  if (at !== undefined) {
+    const backend = url === undefined ? ownBackend(() => registry.open()) : stack.use(upstreamBackend({ url, log }));
+    const flag = flags['registry-listen'] === undefined ? 'listen' : 'registry-listen';
+    const listen = () => listenRegistry({ ...at, tls, access, backend, audit, clock, log });
+    listener = stack.adopt(await listenAt(flag, at, listen), (opened) => opened.close());
+  }
+  const { port } = listener ?? {};
+  const addresses = port === undefined ? [] : names.map((host) => formatHostPort({ host, port }));
+  await publish(client, addresses, pki.caPem);
+  parts.onImages(await openNodeImages(parts, { open: () => registry.open(), access, addresses }, stack));
   const running = stack.move();
   return {
-    address: formatHostPort({ ...at, port: listener.port }),
-    setTls: (renewed) => listener.setTls(renewed),
+    setTls: (renewed) => listener?.setTls(renewed),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
+/** Undefined where the listener is turned off. */
 function addressOf(flags: Ground['flags']): HostPort | undefined {
   const given = flags['registry-listen'];
   if (given === 'none') return undefined;
   return given ?? { host: flags.listen.host, port: flags.listen.port + 2 };
 }
 
-async function backendOf({ flags, paths, clock, log }: RegistryParts, stack: AsyncDisposableStack): Promise<Backend> {
-  const { lazyRegistry, ownBackend, upstreamBackend } = await import('@skerry/workloads/registry');
-  const url = flags['registry-upstream'];
-  if (url !== undefined) return stack.use(upstreamBackend({ url, log }));
-  const registry = stack.use(lazyRegistry({ directory: paths.registry, clock, log }));
-  return ownBackend(() => registry.open());
+interface OwnImages {
+  readonly open: () => Promise<Registry>;
+  readonly access: RegistryAccess;
+  readonly addresses: readonly string[];
+}
+
+async function openNodeImages(
+  { store, concerns, flags, clock, log }: RegistryParts,
+  { open, access, addresses }: OwnImages,
+  stack: AsyncDisposableStack,
+): Promise<NodeImages> {
+  const { createNodeImages } = await import('@skerry/workloads/registry');
+  const { createRegistrySource, rulesOf } = await import('@skerry/workloads/images');
+  const rules = stack.use(followRegistries(store, rulesOf));
+  const upstream = flags['registry-upstream'];
+  const behind = upstream === undefined ? {} : settingsBehind(upstream, addresses);
+  const source = createRegistrySource({ clock, settings: () => ({ ...rules.current().settings, ...behind }) });
+  const stopping = new AbortController();
+  stack.defer(() => stopping.abort());
+  return createNodeImages({
+    open,
+    source,
+    access,
+    clock,
+    log,
+    isNamed: (registry) => Object.hasOwn(rules.current().settings, registry),
+    namedAt: (node) => namedAt(store, concerns.keysOf(node), node),
+    addresses: new Set(addresses),
+    keepsOwn: upstream === undefined,
+    signal: stopping.signal,
+  });
+}
+
+/** Our own address leads to the registry behind our door, and not through the door. */
+function settingsBehind(url: URL, addresses: readonly string[]): RegistrySettings {
+  const mirrors = [url.href.replace(/\/$/, '')];
+  const own = addresses.map((address) => [address, { mirrors }] as const);
+  return Object.fromEntries([...own, [url.host, { plainHttp: url.protocol === 'http:' }]]);
+}
+
+interface Rules extends Disposable {
+  current(): RegistryRules;
+}
+
+/** For the cloud itself all ImageRegistry objects count, wherever they are placed. */
+function followRegistries(store: Store, rulesOf: (objects: readonly ImageRegistry[]) => RegistryRules): Rules {
+  const objects = new Map<string, ImageRegistry>();
+  let rules: RegistryRules | undefined;
+  const subscription = follow(store, 'apps.skerry.io', 'imageregistries', {
+    put: (object) => {
+      objects.set(object.metadata.name ?? '', object as ImageRegistry);
+      rules = undefined;
+    },
+    remove: ({ metadata }) => {
+      objects.delete(metadata.name ?? '');
+      rules = undefined;
+    },
+  });
+  return {
+    current: () => {
+      rules ??= rulesOf([...objects.values()]);
+      return rules;
+    },
+    [Symbol.dispose]: () => subscription.close(),
+  };
+}
+
+const PODS = keyPrefix('', 'pods');
+const TASKS = keyPrefix('apps.skerry.io', 'imagepulltasks');
+
+/** The images of the pods and image pulls that are bound to the node. */
+function* namedAt(store: Store, keys: Iterable<string>, node: string): Generator<NamedImage> {
+  for (const key of keys) {
+    if (!key.startsWith(PODS) && !key.startsWith(TASKS)) continue;
+    const stored = store.get(key);
+    if (stored === undefined) continue;
+    const object = JSON.parse(stored.json) as KubeObject;
+    const { namespace = '' } = object.metadata;
+    for (const image of key.startsWith(PODS) ? imagesOfPod(object as Pod, node) : imagesOfTask(object)) {
+      yield { namespace, image };
+    }
+  }
+}
+
+function imagesOfPod({ spec }: Pod, node: string): readonly string[] {
+  if (spec?.nodeName !== node) return [];
+  const { containers, initContainers = [], ephemeralContainers = [] } = spec;
+  return [...containers, ...initContainers, ...ephemeralContainers].map(({ image = '' }) => image);
+}
+
+function imagesOfTask(task: KubeObject): readonly string[] {
+  return (task['spec'] as { readonly images?: readonly string[] } | undefined)?.images ?? [];
 }
 
 function accessOf({ access, store }: RegistryParts): RegistryAccess {
@@ -71,7 +164,9 @@ function accessOf({ access, store }: RegistryParts): RegistryAccess {
 }
 
 /** Where images are pushed to, for `skerry registry` and everybody else. */
-async function publish(client: Client, data: Readonly<Record<string, string>>): Promise<void> {
+async function publish(client: Client, addresses: readonly string[], ca: string): Promise<void> {
+  if (addresses.length === 0) return withdraw(client);
+  const data = { addresses: addresses.join(','), 'ca.crt': ca };
   const wanted: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: FACTS, data };
   try {
     await client.create(CONFIG_MAPS, wanted);

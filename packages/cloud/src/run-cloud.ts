@@ -23,7 +23,7 @@ import { publishLink } from './link-facts.ts';
 import { firstAddress, localHost } from './machine-names.ts';
 import { linkDialer } from './node-dialer.ts';
 import { lateImages } from './node-images.ts';
-import { type RunningRegistry, startRegistry } from './registry.ts';
+import { type RegistryParts, type RunningRegistry, startRegistry } from './registry.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
 import { sweepTokens } from './token-sweeper.ts';
 import { parseYamlBody } from './yaml-body.ts';
@@ -65,7 +65,9 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const server = serverAddress(ground, listener);
   writeKubeconfig(ground, server);
   stack.defer(disconnectRevoked(ground, listener));
-  const registry = stack.use(await startRegistry({ ...ground, client, tls: servingTls(ground.pki) }));
+  const tls = servingTls(ground.pki);
+  const onImages: RegistryParts['onImages'] = (given) => images.use(given);
+  const registry = stack.use(await startRegistry({ ...ground, client, tls, onImages }));
   startWork(ground, { client, hub, listener, registry, server }, stack);
   ground.log.info({ server, link, dataDir: ground.paths.root }, 'serving');
   const running = stack.move();
@@ -124,7 +126,7 @@ interface Served {
   readonly client: Client;
   readonly hub: RunningHub;
   readonly listener: Listener;
-  readonly registry: RunningRegistry | undefined;
+  readonly registry: RunningRegistry;
   readonly server: string;
 }
 
@@ -153,7 +155,7 @@ function startWork(
   const renew = () => {
     pki.refresh();
     listener.setTls(servingTls(pki));
-    registry?.setTls(servingTls(pki));
+    registry.setTls(servingTls(pki));
     hub.listener.refreshCertificate();
     writeKubeconfig(ground, server);
   };

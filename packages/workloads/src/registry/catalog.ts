@@ -107,9 +107,12 @@ export class Catalog implements Disposable {
     return this.#all(sql, repository, subject).map(toManifest);
   }
 
-  hasPart(repository: string, manifest: Digest, digest: Digest): boolean {
-    const sql = 'SELECT 1 FROM parts WHERE repository = ? AND manifest = ? AND digest = ?';
-    return this.#get(sql, repository, manifest, digest) !== undefined;
+  /** Whether content is `root` itself, is part of it, or is part of a manifest that is. */
+  belongs(repository: string, root: Digest, digest: Digest): boolean {
+    if (root === digest) return true;
+    const sql = `SELECT 1 FROM parts WHERE repository = ?1 AND digest = ?3 AND (manifest = ?2
+      OR manifest IN (SELECT digest FROM parts WHERE repository = ?1 AND manifest = ?2)) LIMIT 1`;
+    return this.#get(sql, repository, root, digest) !== undefined;
   }
 
   /** The size of a blob that the repository has; it will not go for a while now. */

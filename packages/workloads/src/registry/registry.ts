@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, hasCode, type Logger } from '@skerry/base';
-import { type BlobStore, type BlobWriter, type Digest, openBlobStore } from '../images/index.ts';
+import { type BlobStore, type BlobWriter, type Digest, openBlobStore, putBlob } from '../images/index.ts';
 import { Catalog, type ManifestRow } from './catalog.ts';
 import { type Collected, type CollectOptions, collect } from './collect.ts';
 import { Holds } from './holds.ts';
@@ -197,6 +197,12 @@ export class Registry implements Disposable {
     return collect({ catalog: this.catalog, blobs: this.blobs, holds: this.holds, clock, log }, options);
   }
 
+  /** Whether the disk takes more. */
+  async hasRoom(): Promise<boolean> {
+    const { directory, freeBytes = () => freeBytesAt(directory) } = this.#options;
+    return (await freeBytes()) >= MIN_FREE_BYTES;
+  }
+
   #now(): number {
     return this.#options.clock.now();
   }
@@ -236,14 +242,11 @@ export class Registry implements Disposable {
   async #keep(digest: Digest, bytes: Uint8Array): Promise<void> {
     if ((await this.blobs.stat(digest)) !== undefined) return;
     await this.#checkRoom();
-    const writer = await this.blobs.write(randomUUID());
-    await writer.write(bytes);
-    await writer.commit({ digest });
+    await putBlob(this.blobs, bytes);
   }
 
   async #checkRoom(): Promise<void> {
-    const { directory, freeBytes = () => freeBytesAt(directory) } = this.#options;
-    if ((await freeBytes()) < MIN_FREE_BYTES) throw refusals.diskFull();
+    if (!(await this.hasRoom())) throw refusals.diskFull();
   }
 }
 
