@@ -1,5 +1,6 @@
 /** The flags of `skerry edge`. */
 import { type FlagTable, formatHostPort, logLevelFlag, parseDuration, parseHostPort } from '@skerry/base/flags';
+import { evictionFlags } from './eviction-flags.ts';
 
 export function edgeFlags(defaults: { readonly dataDir: string; readonly keyDir: string }) {
   return {
@@ -57,6 +58,7 @@ export function edgeFlags(defaults: { readonly dataDir: string; readonly keyDir:
       fallback: 40_000,
       fallbackText: '40s',
     },
+    ...evictionFlags,
     'log-level': logLevelFlag,
   } as const satisfies FlagTable;
 }

@@ -4,15 +4,19 @@ import type { HostPort } from '@skerry/base/flags';
 import { type Client, createRecorder } from '@skerry/kube/client';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import {
+  type Amount,
   API_IN_PODS,
+  createEvictionManager,
   createHostAddresses,
   createNodeReporter,
   createNodeStreamHandler,
   createPodController,
+  type EvictionSettings,
   openServiceNetwork,
   type ServiceNetwork,
 } from '@skerry/workloads/edge';
 import type { AskCloud } from './cloud-requests.ts';
+import { evictionSettings } from './eviction-flags.ts';
 import type { Ground } from './ground.ts';
 import type { LocalListeners } from './local-api.ts';
 import { podTokens } from './pod-tokens.ts';
@@ -64,11 +68,25 @@ export async function openNodePods({
   const shared = { client, nodeName: node, clock, log, runtimes: runtimes.set, nodeIps };
   const leaseMs = flags['node-lease-duration'];
   const services = () => network.state();
-  const reporter = createNodeReporter({ ...shared, directory: paths.home, version: `v${version}`, leaseMs, services });
+  const recorder = createRecorder({ client, clock, log, component: 'skerry-edge', host: node });
+  const settings = evictionSettings(flags);
+  const places = { directory: paths.home, pods: paths.pods, logs: paths.logs };
+  const evictions = createEvictionManager({ ...shared, ...places, recorder, settings });
+  const reporter = createNodeReporter({
+    ...shared,
+    directory: paths.home,
+    version: `v${version}`,
+    leaseMs,
+    services,
+    recorder,
+    pressure: evictions,
+    reserved: reservedBy(settings),
+  });
   const controller = createPodController({
     ...shared,
     client: withOwnAuthority(client, pki.caPem),
-    recorder: createRecorder({ client, clock, log, component: 'skerry-edge', host: node }),
+    recorder,
+    refusal: (pod) => evictions.refusal(pod),
     directory: paths.pods,
     logDirectory: paths.logs,
     ready: level,
@@ -83,6 +101,7 @@ export async function openNodePods({
         controller.run(signal),
         reporter.run(signal),
         runtimes.follow(signal),
+        evictions.run(controller.pods, signal),
         network.run({ client, ready: level }, signal),
       ]),
     stopAll: async () => {
@@ -95,6 +114,13 @@ export async function openNodePods({
       await network.close();
     },
   };
+}
+
+/** What eviction keeps free, the scheduler need not count on. */
+function reservedBy({ thresholds }: EvictionSettings): { readonly memory: Amount[]; readonly disk: Amount[] } {
+  const hard = thresholds.filter(({ graceMs }) => graceMs === 0);
+  const of = (signal: string) => hard.filter((one) => one.signal === signal).map(({ least }) => least);
+  return { memory: of('memory.available'), disk: of('nodefs.available') };
 }
 
 /** Pods on networks of their own find the API where Services are; the loopback address is theirs alone. */

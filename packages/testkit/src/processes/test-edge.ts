@@ -61,6 +61,9 @@ export class TestEdge implements AsyncDisposable {
         name,
         '--containerd-socket',
         options.containerdSocket ?? join(this.dir, 'no-containerd'),
+        // How full this machine's disk is, is no business of a test that does not ask.
+        '--eviction-hard',
+        '',
         ...(options.args ?? []),
       ],
       log: join(this.dir, 'edge.log'),

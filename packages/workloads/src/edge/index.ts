@@ -2,6 +2,16 @@
 
 export { serveMetrics } from '../usage/metrics-kinds.ts';
 export { nodeUsage } from '../usage/node-usage.ts';
+export { createEvictionManager, type EvictionManager, type EvictionOptions } from './eviction/manager.ts';
+export {
+  type Amount,
+  DEFAULT_HARD,
+  type EvictionSettings,
+  parseGracePeriods,
+  parseReclaim,
+  parseThresholds,
+  thresholdsOf,
+} from './eviction/thresholds.ts';
 export { type Accelerators, findAccelerators } from './node/accelerators.ts';
 export { createHostAddresses, readHostFacts } from './node/host-facts.ts';
 export { createNodeReporter, type NodeReporter, type NodeReporterOptions } from './node/reporter.ts';

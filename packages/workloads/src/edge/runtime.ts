@@ -24,7 +24,7 @@ export interface ContainerSnapshot {
   readonly logPath: string;
   readonly startedAt: number;
   readonly pid?: number;
-  /** The runtime knows nothing of it: its program could not be executed. */
+  /** The runtime knows nothing of it: its program could not be executed, or its record had to make room. */
   readonly isPhantom?: true;
   readonly exit?: { readonly code: number; readonly reason?: string; readonly finishedAt: number };
 }
@@ -137,6 +137,12 @@ export interface PullTask {
   readonly onProgress: (progress: PullProgress) => void;
 }
 
+export interface ContainerUsage extends Usage {
+  /** What the container has written into its own root file system. */
+  readonly diskBytes?: number;
+  readonly inodes?: number;
+}
+
 export interface PodRuntime {
   /** The scheme of container ids and the node's label: `process`, `containerd`. */
   readonly name: string;
@@ -174,5 +180,9 @@ export interface PodRuntime {
   attach(id: string, request: AttachRequest): Promise<RuntimeSession>;
   /** Absent where pods are on the node's own network, and so are their ports. */
   forward?(podUid: string, port: number): Promise<RuntimePort>;
-  usage(): Promise<readonly Usage[]>;
+  usage(): Promise<readonly ContainerUsage[]>;
+  /** Where its images lie; undefined where it has none. */
+  imageDirectory?(): Promise<string | undefined>;
+  /** The disk is nearly full: removes every image that nobody uses. */
+  reclaimImages?(): Promise<void>;
 }

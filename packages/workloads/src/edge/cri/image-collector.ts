@@ -50,7 +50,17 @@ export class ImageCollector {
   async collect(): Promise<void> {
     const unused = await this.#findUnused();
     const disk = await this.#disk();
-    for (const { id } of planCollection(this.#now(), disk, unused)) {
+    await this.#remove(planCollection(this.#now(), disk, unused));
+  }
+
+  /** But for those that may have come for a pod just now. */
+  async collectAll(): Promise<void> {
+    const unused = await this.#findUnused();
+    await this.#remove(unused.filter(({ since }) => this.#now() - since >= MIN_UNUSED_MS));
+  }
+
+  async #remove(images: readonly UnusedImage[]): Promise<void> {
+    for (const { id } of images) {
       await this.#cri.call('RemoveImage', { image: { image: id } });
       this.#unusedSince.delete(id);
     }

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type BackoffPolicy, backoffDelay, type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
-import type { Usage } from '../../supervisor/protocol.ts';
 import { readHostUsage } from '../node/host-usage.ts';
 import type { Pod } from '../pod/types.ts';
 import {
   type ContainerSnapshot,
+  type ContainerUsage,
   type ExecResult,
   type PodRuntime,
   type PullTask,
@@ -337,15 +337,26 @@ class Runtime implements CriRuntime {
     return openPort(url, port);
   }
 
-  async usage(): Promise<readonly Usage[]> {
+  async imageDirectory(): Promise<string | undefined> {
+    const { filesystems } = await this.#cri.call('ImageFsInfo', {});
+    return filesystems[0]?.id?.mountpoint;
+  }
+
+  reclaimImages(): Promise<void> {
+    return this.#images.collectAll();
+  }
+
+  async usage(): Promise<readonly ContainerUsage[]> {
     const filter = { labels: { [Label.node]: this.#options.nodeName } };
     const { stats } = await this.#cri.call('ListContainerStats', { filter });
-    return stats.map(({ attributes, cpu, memory }) => ({
+    return stats.map(({ attributes, cpu, memory, writable }) => ({
       id: attributes?.id ?? '',
       cpuNanoseconds: cpu?.nanoseconds?.value ?? 0,
       memoryBytes: memory?.usage?.value ?? 0,
       workingSetBytes: memory?.workingSet?.value ?? 0,
       processes: 0,
+      diskBytes: writable?.used?.value ?? 0,
+      inodes: writable?.inodes?.value ?? 0,
     }));
   }
 }

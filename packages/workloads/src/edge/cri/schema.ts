@@ -125,6 +125,7 @@ const stats = {
   attributes: message(1, { id: text(1) }),
   cpu: message(2, { nanoseconds: message(2, boxed) }),
   memory: message(3, { workingSet: message(2, boxed), usage: message(4, boxed) }),
+  writable: message(4, { used: message(3, boxed), inodes: message(4, boxed) }),
 };
 
 const labelled = (number: number) => message(1, { labels: map(number) });

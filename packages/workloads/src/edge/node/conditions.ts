@@ -1,5 +1,5 @@
-/** The node's conditions from how much of it is used: the kubelet's thresholds. Pure. */
-import type { HostUsage } from './host-usage.ts';
+/** The node's conditions in a kubelet's words. Pure. */
+import { PRESSURES, type Pressure } from '../eviction/pressure.ts';
 
 export interface NodeCondition {
   readonly type: string;
@@ -13,28 +13,16 @@ export interface NodeCondition {
 /** A condition before it is known since when it holds. */
 export type NodeFact = Omit<NodeCondition, 'lastHeartbeatTime' | 'lastTransitionTime'>;
 
-const MEMORY_AVAILABLE_MIN = 100 * 1024 * 1024;
-const DISK_AVAILABLE_MIN = 0.1;
-const INODES_FREE_MIN = 0.05;
-const PIDS_FREE_MIN = 0.05;
-
 /** `known` are the conditions as they stand: the time of the last transition is theirs while nothing changes. */
 export function nodeConditions(
-  host: HostUsage,
+  pressures: ReadonlySet<Pressure>,
   ready: { readonly isReady: boolean; readonly message: string },
   more: readonly NodeFact[],
   known: readonly NodeCondition[],
   now: number,
 ): NodeCondition[] {
-  const hasMemoryPressure = host.memoryAvailable < MEMORY_AVAILABLE_MIN;
-  const hasDiskPressure =
-    isBelow(host.diskAvailable, host.diskTotal, DISK_AVAILABLE_MIN) ||
-    isBelow(host.inodesFree, host.inodesTotal, INODES_FREE_MIN);
-  const hasPidPressure = isBelow(host.pidLimit - host.processes, host.pidLimit, PIDS_FREE_MIN);
-  const facts: NodeFact[] = [
-    pressure('MemoryPressure', hasMemoryPressure, 'InsufficientMemory', 'SufficientMemory', 'memory'),
-    pressure('DiskPressure', hasDiskPressure, 'DiskPressure', 'NoDiskPressure', 'disk'),
-    pressure('PIDPressure', hasPidPressure, 'InsufficientPID', 'SufficientPID', 'PID'),
+  const facts: readonly NodeFact[] = [
+    ...PRESSURES.map((type) => pressureFact(type, pressures.has(type))),
     {
       type: 'Ready',
       status: ready.isReady ? 'True' : 'False',
@@ -65,21 +53,29 @@ export function runtimeHealth(known: readonly string[], silent: readonly string[
   return [{ type, status: 'True', reason: 'ContainerRuntimeSilent', message }];
 }
 
-function pressure(type: string, isUnder: boolean, bad: string, good: string, what: string): NodeFact {
-  const verb =
-    what === 'memory' || what === 'PID'
-      ? isUnder
-        ? 'has insufficient'
-        : 'has sufficient'
-      : isUnder
-        ? 'has'
-        : 'has no';
-  const tail = what === 'disk' ? 'disk pressure' : what === 'memory' ? 'memory available' : 'PID available';
-  return { type, status: isUnder ? 'True' : 'False', reason: isUnder ? bad : good, message: `kubelet ${verb} ${tail}` };
+interface Words {
+  readonly short: readonly [reason: string, message: string];
+  readonly well: readonly [reason: string, message: string];
 }
 
-function isBelow(free: number, total: number, least: number): boolean {
-  return total > 0 && free / total < least;
+const WORDS: Readonly<Record<Pressure, Words>> = {
+  MemoryPressure: {
+    short: ['KubeletHasInsufficientMemory', 'kubelet has insufficient memory available'],
+    well: ['KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
+  },
+  DiskPressure: {
+    short: ['KubeletHasDiskPressure', 'kubelet has disk pressure'],
+    well: ['KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
+  },
+  PIDPressure: {
+    short: ['KubeletHasInsufficientPID', 'kubelet has insufficient PID available'],
+    well: ['KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
+  },
+};
+
+function pressureFact(type: Pressure, isUnder: boolean): NodeFact {
+  const [reason, message] = isUnder ? WORDS[type].short : WORDS[type].well;
+  return { type, status: isUnder ? 'True' : 'False', reason, message };
 }
 
 function seconds(ms: number): string {

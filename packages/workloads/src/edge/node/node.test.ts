@@ -9,12 +9,14 @@ import { createInProcessClient } from '@skerry/kube/client';
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
 import { fakeClock } from '@skerry/testkit';
+import type { Pressure } from '../eviction/pressure.ts';
 import type { PodRuntime } from '../runtime.ts';
 import { createRuntimeSet } from '../runtime-set.ts';
 import { findAccelerators } from './accelerators.ts';
+import { allocatableOf, capacityOf } from './capacity.ts';
 import { nodeConditions } from './conditions.ts';
 import { hostAddresses } from './host-facts.ts';
-import type { HostUsage } from './host-usage.ts';
+import { eventsOf, startEvents } from './node-events.ts';
 import { createNodeReporter } from './reporter.ts';
 
 function within<T>(story: (directory: string) => Promise<T> | T): Promise<T> {
@@ -75,32 +77,49 @@ test('neural processors are found by class, or by a vendor that makes nothing el
     },
   ));
 
-const WELL: HostUsage = {
-  memoryTotal: 8e9,
-  memoryAvailable: 4e9,
-  cpuSeconds: 1,
-  diskTotal: 100,
-  diskAvailable: 50,
-  inodesTotal: 100,
-  inodesFree: 50,
-  pidLimit: 1000,
-  processes: 10,
-};
-
-test('pressure is a kubelet’s, and the time of a transition is kept', () => {
-  const of = (host: Partial<HostUsage>, known: Parameters<typeof nodeConditions>[3] = []) =>
-    nodeConditions({ ...WELL, ...host }, { isReady: true, message: 'ok' }, [], known, 60_000);
-  const under = (host: Partial<HostUsage>) =>
-    of(host)
-      .filter(({ status }) => status === 'True')
-      .map(({ type }) => type);
-  assert.deepEqual(under({}), ['Ready']);
-  assert.deepEqual(under({ memoryAvailable: 50e6 }), ['MemoryPressure', 'Ready']);
-  assert.deepEqual(under({ diskAvailable: 9 }), ['DiskPressure', 'Ready']);
-  assert.deepEqual(under({ inodesFree: 4 }), ['DiskPressure', 'Ready']);
-  assert.deepEqual(under({ processes: 960 }), ['PIDPressure', 'Ready']);
+test('conditions are in a kubelet’s words, and the time of a transition is kept', () => {
+  const of = (pressures: readonly Pressure[], known: Parameters<typeof nodeConditions>[3] = []) =>
+    nodeConditions(new Set(pressures), { isReady: true, message: 'ok' }, [], known, 60_000);
+  const words = (pressures: readonly Pressure[]) => of(pressures).map(({ status, reason }) => `${status} ${reason}`);
+  assert.deepEqual(words([]), [
+    'False KubeletHasSufficientMemory',
+    'False KubeletHasNoDiskPressure',
+    'False KubeletHasSufficientPID',
+    'True KubeletReady',
+  ]);
+  assert.deepEqual(words(['MemoryPressure', 'DiskPressure', 'PIDPressure']), [
+    'True KubeletHasInsufficientMemory',
+    'True KubeletHasDiskPressure',
+    'True KubeletHasInsufficientPID',
+    'True KubeletReady',
+  ]);
   const known = [{ type: 'Ready', status: 'True' as const, lastTransitionTime: 'before' }];
-  assert.equal(of({}, known).at(-1)?.lastTransitionTime, 'before');
+  assert.equal(of([], known).at(-1)?.lastTransitionTime, 'before');
+});
+
+test('a node tells of what changes, and of a boot that it did not know', () => {
+  const changes = (before: string | undefined, after: string) => {
+    const at = (status: string | undefined) =>
+      status === undefined ? [] : [{ type: 'DiskPressure', status: status as 'True' }];
+    return eventsOf('edge-1', at(before), at(after)).map(({ message }) => message);
+  };
+  assert.deepEqual(changes('False', 'True'), ['Node edge-1 status is now: NodeHasDiskPressure']);
+  assert.deepEqual(changes(undefined, 'False'), ['Node edge-1 status is now: NodeHasNoDiskPressure']);
+  assert.deepEqual(changes('True', 'True'), []);
+  const starts = (before: string | undefined) => startEvents('edge-1', before, 'b').map(({ reason }) => reason);
+  assert.deepEqual([undefined, 'b', 'a'].map(starts), [['Starting'], ['Starting'], ['Starting', 'Rebooted']]);
+});
+
+test('what eviction keeps free is not for pods', () => {
+  const capacity = capacityOf({ usage: { memoryTotal: 1000 * 1024, diskTotal: 2000 * 1024 }, cpus: 2, maxPods: 7 }, {});
+  assert.deepEqual(capacity, { cpu: '2', memory: '1000Ki', 'ephemeral-storage': '2000Ki', pods: '7' });
+  const reserved = { cpuMillis: 100, memory: [{ units: 100 * 1024 }], disk: [{ share: 0.1 }] };
+  assert.deepEqual(allocatableOf(capacity, reserved), {
+    cpu: '1900m',
+    memory: '900Ki',
+    'ephemeral-storage': '1800Ki',
+    pods: '7',
+  });
 });
 
 test('addresses leave out loopback, link-local and container bridges', () => {
@@ -145,6 +164,15 @@ test('the node registers itself, keeps its status and lease, and heals what othe
     const clock = fakeClock();
     let ips = ['10.0.0.1'];
     let isServing = true;
+    const pressures = new Set<Pressure>();
+    const wakes = new Set<() => void>();
+    const pressure = {
+      pressures,
+      onChange: (listener: () => void) => {
+        wakes.add(listener);
+        return { [Symbol.dispose]: () => void wakes.delete(listener) };
+      },
+    };
     const runtimes = createRuntimeSet({ name: 'process', version: 'process://1' } as PodRuntime);
     const containers = { name: 'containerd', version: 'containerd://1', isServing: () => isServing } as PodRuntime;
     const reporter = createNodeReporter({
@@ -153,6 +181,7 @@ test('the node registers itself, keeps its status and lease, and heals what othe
       clock,
       log: silentLogger,
       runtimes,
+      pressure,
       nodeIps: () => ips,
       directory,
       version: 'v1.36.0-skerry',
@@ -201,6 +230,12 @@ test('the node registers itself, keeps its status and lease, and heals what othe
     assert.equal(ready(silent), 'True');
     isServing = true;
     await until((one) => health(one) === 'False' && isLabelled(one));
+    pressures.add('DiskPressure');
+    for (const wake of wakes) wake();
+    await until(
+      (one) => one.status.conditions.some(({ type, status }) => type === 'DiskPressure' && status === 'True'),
+      1,
+    );
     const before = (await node()).metadata.resourceVersion;
     await clock.advance(60_000);
     assert.equal((await node()).metadata.resourceVersion, before, 'nothing changed, nothing written');

@@ -2,13 +2,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isStatus, type KubeObject } from '@skerry/api';
 import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
-import type { Client } from '@skerry/kube/client';
+import type { Client, Recorder } from '@skerry/kube/client';
 import { startInformer } from '@skerry/kube/controller';
+import type { Pressure } from '../eviction/pressure.ts';
 import type { RuntimeSet } from '../runtime-set.ts';
 import { findAccelerators } from './accelerators.ts';
+import { allocatableOf, capacityOf, type Reserved } from './capacity.ts';
 import { type NodeCondition, type NodeFact, nodeConditions, runtimeHealth } from './conditions.ts';
 import { type HostFacts, readHostFacts } from './host-facts.ts';
 import { readHostUsage } from './host-usage.ts';
+import { eventsOf, nodeReference, startEvents } from './node-events.ts';
 
 const NODES = { group: '', version: 'v1', resource: 'nodes' } as const;
 const LEASES = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' } as const;
@@ -44,16 +47,25 @@ export interface NodeReporterOptions {
   readonly maxPods?: number;
   /** How long the node's lease says that it lives; renewed four times in that time. */
   readonly leaseMs?: number;
-  /** Kept from pods: CPU and memory for the system. */
-  readonly reserved?: { readonly cpuMillis?: number; readonly memoryBytes?: number };
+  /** Kept from pods, for the system and as what eviction keeps free; shares are of the capacity. */
+  readonly reserved?: Reserved;
   /** Where logs and exec of this node are answered; absent: through the link. */
   readonly daemonPort?: number;
+  /** What the node runs short of; absent: of nothing. */
+  readonly pressure?: PressureSource;
+  /** Tells people how the node fares; absent: nobody is told. */
+  readonly recorder?: Recorder;
   /** Whether Services and cluster names work here. */
   readonly services?: () => NodeFact;
   readonly isReady?: () => { readonly isReady: boolean; readonly message: string };
   /** Where /proc, /sys and /etc are looked for. */
   readonly root?: string;
   readonly bootIdFile?: string;
+}
+
+export interface PressureSource {
+  readonly pressures: ReadonlySet<Pressure>;
+  onChange(listener: () => void): Disposable;
 }
 
 export interface NodeReporter {
@@ -71,8 +83,12 @@ export function createNodeReporter(options: NodeReporterOptions): NodeReporter {
   const root = options.root ?? '/';
   const facts = readHostFacts(root, options.bootIdFile);
   const accelerators = findAccelerators(root);
-  const capacity = capacityOf(options, facts, accelerators.resources);
-  const allocatable = allocatableOf(capacity, options);
+  const { directory, maxPods = DEFAULT_MAX_PODS, reserved = {} } = options;
+  const capacity = capacityOf(
+    { usage: readHostUsage(directory, root), cpus: facts.cpus, maxPods },
+    accelerators.resources,
+  );
+  const allocatable = allocatableOf(capacity, reserved);
   const labels = () => ({ ...labelsOf(options, facts), ...accelerators.labels, ...options.labels });
   const statusAt = (known: readonly NodeCondition[]) => statusOf(options, { facts, capacity, allocatable }, known);
   return {
@@ -94,16 +110,20 @@ async function keepNode(
   const { client, clock, nodeName } = options;
   const ref = { gvr: NODES, name: nodeName };
   let node = await retrying(options, signal, 'node not registered', () => register(options, labels(), statusAt));
+  if (node !== undefined) tellStart(options, node);
   // What others say of this node, such as the cloud that has missed it, is looked at when it comes and not at the next round.
   const changed = followNode(options, signal);
   using _arrivals = options.runtimes.onArrival(changed.wake);
+  using _pressure = options.pressure?.onChange(changed.wake);
   let writtenAt = Number.NEGATIVE_INFINITY;
+  let told: readonly NodeCondition[] = [];
   while (!signal.aborted && node !== undefined) {
     // The API's own view: what the cloud has said of this node meanwhile is compared, too.
     const current: NodeObject | undefined = await client.get<NodeObject>(ref).catch(() => undefined);
     node = current ?? node;
     await correctLabels(options, node, labels());
     const status = statusAt(node.status?.conditions ?? []);
+    told = tell(options, told, status.conditions ?? []);
     const isDue = clock.monotonic() - writtenAt >= UNCHANGED_STATUS_MS;
     if (isDue || !isSameStatus(node.status, status)) {
       await writeStatus(options, node, status);
@@ -112,6 +132,24 @@ async function keepNode(
     await clock.sleep(SHORTEST_ROUND_MS, signal).catch(() => {});
     await clock.sleep(STATUS_MS - SHORTEST_ROUND_MS, AbortSignal.any([signal, changed.next()])).catch(() => {});
   }
+}
+
+function tellStart({ recorder, nodeName, bootIdFile, root }: NodeReporterOptions, { status }: NodeObject): void {
+  const { bootID } = (status?.['nodeInfo'] ?? {}) as { readonly bootID?: string };
+  for (const { type, reason, message } of startEvents(nodeName, bootID, readHostFacts(root, bootIdFile).bootId)) {
+    recorder?.event(nodeReference(nodeName), type, reason, message);
+  }
+}
+
+function tell(
+  { recorder, nodeName }: NodeReporterOptions,
+  before: readonly NodeCondition[],
+  now: readonly NodeCondition[],
+): readonly NodeCondition[] {
+  for (const { type, reason, message } of eventsOf(nodeName, before, now)) {
+    recorder?.event(nodeReference(nodeName), type, reason, message);
+  }
+  return now;
 }
 
 /** `next` gives a signal that aborts at the first change of the node, or `wake`, since the last call. */
@@ -242,7 +280,7 @@ function isSameStatus(current: NodeObject['status'], wanted: NodeObject['status'
 }
 
 function statusOf(
-  { clock, directory, root, nodeIps, nodeName, isReady, services, runtimes, version, daemonPort }: NodeReporterOptions,
+  { clock, nodeIps, nodeName, isReady, services, pressure, runtimes, version, daemonPort }: NodeReporterOptions,
   {
     facts,
     capacity,
@@ -255,7 +293,7 @@ function statusOf(
     capacity,
     allocatable,
     conditions: nodeConditions(
-      readHostUsage(directory, root),
+      pressure?.pressures ?? new Set(),
       ready,
       [...healthOf(runtimes), ...(services === undefined ? [] : [services()])],
       known,
@@ -298,34 +336,6 @@ function labelsOf({ nodeName, runtimes }: NodeReporterOptions, { architecture }:
     'kubernetes.io/os': 'linux',
     'skerry.io/edge': 'true',
     ...Object.fromEntries(runtimes.serving.map(({ name }) => [`${RUNTIME_LABEL}${name}`, 'true'])),
-  };
-}
-
-function capacityOf(
-  { directory, root, maxPods = DEFAULT_MAX_PODS }: NodeReporterOptions,
-  { cpus }: HostFacts,
-  extended: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const { memoryTotal, diskTotal } = readHostUsage(directory, root);
-  return {
-    cpu: String(cpus),
-    memory: `${Math.floor(memoryTotal / 1024)}Ki`,
-    'ephemeral-storage': `${Math.floor(diskTotal / 1024)}Ki`,
-    pods: String(maxPods),
-    ...extended,
-  };
-}
-
-function allocatableOf(
-  capacity: Readonly<Record<string, string>>,
-  { reserved = {} }: NodeReporterOptions,
-): Record<string, string> {
-  const cpuMillis = Number(capacity['cpu']) * 1000 - (reserved.cpuMillis ?? 0);
-  const memoryKib = Number.parseInt(capacity['memory'] ?? '0', 10) - Math.ceil((reserved.memoryBytes ?? 0) / 1024);
-  return {
-    ...capacity,
-    cpu: cpuMillis % 1000 === 0 ? String(cpuMillis / 1000) : `${cpuMillis}m`,
-    memory: `${Math.max(0, memoryKib)}Ki`,
   };
 }
 

@@ -283,6 +283,18 @@ export class ContainerRunner {
     this.#scope.inBackground(this.#discard(entry, snapshot));
   }
 
+  /** Records and logs of what has ended go, to free the disk; how it ended is remembered. */
+  async forgetDead(entry: ContainerEntry, isOver: boolean): Promise<void> {
+    const { previous, current } = entry;
+    if (previous !== undefined && !previous.isPhantom) {
+      entry.previous = phantomOf(previous);
+      await this.#discard(entry, previous);
+    }
+    if (!isOver || current?.exit === undefined || current.isPhantom) return;
+    entry.current = phantomOf(current);
+    await this.#discard(entry, current);
+  }
+
   async #discard(entry: ContainerEntry, { id, exit, logPath }: ContainerSnapshot): Promise<void> {
     const { runtime, log } = this.#scope.context;
     if (exit === undefined) {
@@ -292,6 +304,10 @@ export class ContainerRunner {
     await runtime.remove(id);
     if (logPath !== entry.current?.logPath) await removeLogs(logPath);
   }
+}
+
+function phantomOf(snapshot: ContainerSnapshot): ContainerSnapshot {
+  return { ...snapshot, isPhantom: true, logPath: '' };
 }
 
 async function removeLogs(path: string): Promise<void> {

@@ -48,6 +48,8 @@ export interface PodControllerOptions {
   readonly allocatable: () => Readonly<Record<string, string>>;
   readonly localApi?: (isOnHost: boolean) => { readonly host: string; readonly port: number } | undefined;
   readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
+  /** Why a pod that comes new to this node may not run here; undefined when it may. */
+  readonly refusal?: (pod: Pod) => string | undefined;
 }
 
 export interface PodController {
@@ -231,6 +233,10 @@ class Controller implements PodController {
     if (found === undefined && this.#isHeldElsewhere(pod)) return;
     const worker = new PodWorker(this.#context, pod, found);
     this.#workers.set(uid, worker);
+    // What has been here before is not turned away: it counts already.
+    const refusal =
+      found === undefined && pod.status?.startTime === undefined ? this.#options.refusal?.(pod) : undefined;
+    if (refusal !== undefined) worker.fail({ reason: 'Evicted', message: `Pod was rejected: ${refusal}` });
     worker.done.then(() => this.#workers.delete(uid)).catch(() => {});
   }
 

@@ -29,7 +29,7 @@ export const DEFAULT_GRACE_SECONDS = 30;
 
 export function plan(view: PodView): Action[] {
   if (view.deletion !== undefined) return planEnd(view, view.deletion.graceSeconds, { type: 'finish' });
-  if (view.failure !== undefined) return planEnd(view, graceOf(view), undefined);
+  if (view.failure !== undefined) return planEnd(view, view.failure.graceSeconds ?? graceOf(view), undefined);
   const deadline = deadlineOf(view);
   if (deadline !== undefined && view.now >= deadline && !isOver(view)) {
     const message = 'Pod was active on the node longer than the specified deadline';

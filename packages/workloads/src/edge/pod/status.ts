@@ -77,6 +77,7 @@ function conditionsOf(view: PodView, phase: Phase): PodCondition[] {
     ['Initialized', initializedFact(initialized, waiting, phase)],
     ['Ready', ready],
     ['ContainersReady', containersReady],
+    ...disruptionFacts(view),
   ];
   return facts.map(([type, fact]) => condition(type, fact, view));
 }
@@ -85,6 +86,11 @@ interface Fact {
   readonly status: 'True' | 'False';
   readonly reason?: string;
   readonly message?: string;
+}
+
+function disruptionFacts({ failure }: PodView): [string, Fact][] {
+  if (failure?.isDisruption !== true) return [];
+  return [['DisruptionTarget', { status: 'True', reason: 'TerminationByKubelet', message: failure.message }]];
 }
 
 function initializedFact(initialized: boolean, waiting: readonly string[], phase: Phase): Fact {

@@ -28,7 +28,14 @@ export interface PodSpec {
   readonly enableServiceLinks?: boolean;
   readonly shareProcessNamespace?: boolean;
   readonly securityContext?: PodSecurityContext;
+  readonly priorityClassName?: string;
   readonly priority?: number;
+  readonly tolerations?: readonly {
+    readonly key?: string;
+    readonly operator?: string;
+    readonly value?: string;
+    readonly effect?: string;
+  }[];
   readonly readinessGates?: readonly { readonly conditionType: string }[];
   readonly volumes?: readonly Volume[];
   readonly initContainers?: readonly Container[];

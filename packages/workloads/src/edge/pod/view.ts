@@ -51,7 +51,16 @@ export interface PodView {
   /** The pod must end: its object says so, or is gone. */
   readonly deletion?: { readonly graceSeconds: number };
   /** The pod has failed as a whole, whatever its containers say. */
-  readonly failure?: { readonly reason: string; readonly message: string };
+  readonly failure?: PodFailure;
+}
+
+export interface PodFailure {
+  readonly reason: string;
+  readonly message: string;
+  /** Its containers end within this, or their own grace where it is absent. */
+  readonly graceSeconds?: number;
+  /** The node ended it for its own sake: whoever counts failures need not count this one. */
+  readonly isDisruption?: boolean;
 }
 
 export function isRunning({ current }: ContainerView): boolean {
@@ -106,9 +115,12 @@ export function isOver({ pod, containers }: PodView): boolean {
   );
 }
 
-/** Over, and nothing runs or is about to. */
+/** Over or failed, and nothing runs or is about to. */
 export function isAtRest(view: PodView): boolean {
-  return isOver(view) && view.containers.every((container) => !isRunning(container) && container.busy === undefined);
+  return (
+    (isOver(view) || view.failure !== undefined) &&
+    view.containers.every((container) => !isRunning(container) && container.busy === undefined)
+  );
 }
 
 function lostToReboot(snapshot: ContainerSnapshot | undefined): snapshot is ContainerSnapshot {

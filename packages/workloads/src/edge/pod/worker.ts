@@ -15,8 +15,9 @@ import { chooseRuntime, guessRuntime } from './runtime-choice.ts';
 import { podLogDirectory } from './start-container.ts';
 import { statusOf } from './status.ts';
 import { StatusWriter } from './status-writer.ts';
+import { stopForRestart } from './stop-for-restart.ts';
 import type { Pod } from './types.ts';
-import { isAtRest, isRunning, type PodView } from './view.ts';
+import { isAtRest, isOver, type PodFailure, type PodView } from './view.ts';
 
 const PODS = { group: '', version: 'v1', resource: 'pods' } as const;
 const PREPARE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 60_000 };
@@ -41,7 +42,7 @@ export class PodWorker {
   #prepareProblem: (NonNullable<PodView['prepareProblem']> & { readonly attempt: number }) | undefined;
   #podIPs: readonly string[];
   #isGone = false;
-  #failure: PodView['failure'];
+  #failure: PodFailure | undefined;
   #finishing = false;
   #isReleased = false;
   #scheduled = false;
@@ -114,6 +115,22 @@ export class PodWorker {
     this.#touch();
   }
 
+  /** Ends the pod for good, for its own fault or the node's need. False when it ends already. */
+  fail(failure: PodFailure): boolean {
+    const view = this.view();
+    if (view.deletion !== undefined || view.failure !== undefined || isOver(view)) return false;
+    const { reason, message, graceSeconds, isDisruption } = failure;
+    this.#failure = {
+      reason,
+      message,
+      ...(graceSeconds === undefined ? {} : { graceSeconds }),
+      ...(isDisruption ? { isDisruption } : {}),
+    };
+    this.#event('Warning', reason, message);
+    this.#touch();
+    return true;
+  }
+
   /** The object is gone from the API: end the pod with its grace, and tell nobody. */
   remove(): void {
     this.#isGone = true;
@@ -127,16 +144,7 @@ export class PodWorker {
     const grace = Math.min(own, graceSeconds ?? own);
     this.close();
     await this.#runner.settled();
-    const stopped = new Set(this.#entries.filter((entry) => isRunning(entry.view())).map(({ current }) => current?.id));
-    for (const roles of [['init', 'main', 'ephemeral'], ['sidecar']]) {
-      const entries = this.#entries.filter((entry) => roles.includes(entry.role) && isRunning(entry.view()));
-      await Promise.all(entries.map((entry) => this.#runner.stop(entry, grace, undefined)));
-    }
-    // A pod that is never restarted would count as ended: without a record it begins anew.
-    if ((this.#pod.spec.restartPolicy ?? 'Always') === 'Always') return;
-    for (const { current } of this.#entries) {
-      if (current?.exit !== undefined && stopped.has(current.id)) await this.#context.runtime.remove(current.id);
-    }
+    await stopForRestart(this.#runner, this.#context.runtime, this.#pod, this.#entries, grace);
   }
 
   onSnapshot(snapshot: ContainerSnapshot): void {
@@ -174,6 +182,13 @@ export class PodWorker {
   /** What the containers share is gone: it is made anew before any of them starts again. */
   loseSandbox(): void {
     this.#prepared = 'no';
+    this.#touch();
+  }
+
+  /** Frees what the node's disk holds of containers that have ended. */
+  async forgetDead(): Promise<void> {
+    const isOver = isAtRest(this.view());
+    for (const entry of this.#entries) await this.#runner.forgetDead(entry, isOver);
     this.#touch();
   }
 
@@ -272,6 +287,7 @@ export class PodWorker {
   #releaseWhenOver(): void {
     if (this.#isReleased || !isAtRest(this.view())) return;
     this.#isReleased = true;
+    this.#inBackground(this.#volumes.tearDown(this.uid));
     this.#inBackground(this.#runtime.releasePod?.(this.uid) ?? Promise.resolve());
   }
 
@@ -301,9 +317,7 @@ export class PodWorker {
         if (entry !== undefined) this.#inBackground(this.#runner.stop(entry, action.graceSeconds, action.message));
         return;
       case 'fail':
-        this.#failure = { reason: action.reason, message: action.message };
-        this.#event('Warning', action.reason, action.message);
-        this.#touch();
+        this.fail(action);
         return;
       case 'finish':
         this.#finishing = true;

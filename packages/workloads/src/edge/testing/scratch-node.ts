@@ -14,6 +14,8 @@ import { killHolders } from '../../supervisor/holders.ts';
 import { isAlive, sendSignal } from '../../supervisor/identity.ts';
 import type { ProcessIdentity, ProcessRecord } from '../../supervisor/protocol.ts';
 import { type CriRuntime, createCriRuntime } from '../cri/index.ts';
+import { createEvictionManager } from '../eviction/manager.ts';
+import type { EvictionSettings } from '../eviction/thresholds.ts';
 import { createPodController, type PodController } from '../pod/controller.ts';
 import type { Container, Pod, PodSpec } from '../pod/types.ts';
 import { createProcessRuntime, findTools, type ProcessRuntime } from '../process/runtime.ts';
@@ -39,6 +41,7 @@ export interface ScratchNode extends AsyncDisposable {
   create(kind: 'configmaps' | 'secrets' | 'services', object: object): Promise<void>;
   run(name: string, container: Partial<Container>, spec?: Partial<PodSpec>, metadata?: object): Promise<Pod>;
   get(name: string): Promise<Pod | undefined>;
+  pressures(): readonly string[];
   /** Waits until the pod is as `isDone` says. */
   until(name: string, isDone: (pod: Pod) => boolean): Promise<Pod>;
   gone(name: string): Promise<void>;
@@ -58,6 +61,7 @@ interface Agent {
   readonly runtime: ProcessRuntime;
   readonly containers: CriRuntime | undefined;
   readonly containersCome: () => Promise<void>;
+  readonly pressures: () => readonly string[];
   readonly controller: PodController;
   readonly runtimes: RuntimeSet;
   stop(then?: 'stop pods' | 'forget pods'): Promise<void>;
@@ -72,6 +76,8 @@ export interface ScratchOptions {
   readonly ready?: () => Promise<void>;
   readonly logMaxBytes?: number;
   readonly logMaxFiles?: number;
+  /** The node is looked after when it runs short; its pods and logs are then on `disk`. */
+  readonly eviction?: { readonly settings: () => EvictionSettings; readonly disk: string; readonly everyMs: number };
 }
 
 export async function scratchNode(options: ScratchOptions = {}): Promise<ScratchNode> {
@@ -123,6 +129,7 @@ export async function scratchNode(options: ScratchOptions = {}): Promise<Scratch
       client.create<Pod>(PODS, podOf(name, container, spec, metadata)),
     get,
     until,
+    pressures: () => agent.pressures(),
     gone: async (name) => {
       await eventually(`pod ${name} is gone`, async () => (await get(name)) === undefined, { everyMs: POLL_MS });
     },
@@ -167,7 +174,7 @@ async function startAgent(
   client: Client,
   directory: string,
   bootIdFile: string,
-  { withoutBubblewrap = false, ready = async () => {}, containerdSocket, ...logLimits }: ScratchOptions,
+  { withoutBubblewrap = false, ready = async () => {}, containerdSocket, eviction, ...logLimits }: ScratchOptions,
 ): Promise<Agent> {
   const { env, setpriv, ...sandbox } = findTools();
   const { uid, gid } = userInfo();
@@ -205,15 +212,35 @@ async function startAgent(
     runtimes.add(containers);
   };
   if (containerdSocket !== undefined && existsSync(containerdSocket)) await containersCome();
-  const controller = createPodController({
+  const places = {
+    directory: join(eviction?.disk ?? directory, 'pods'),
+    logs: join(eviction?.disk ?? directory, 'logs'),
+  };
+  const recorder = createRecorder({
     client,
-    nodeName: NODE,
-    runtimes,
     clock: systemClock,
     log: silentLogger,
-    recorder: createRecorder({ client, clock: systemClock, log: silentLogger, component: 'skerry-edge', host: NODE }),
-    directory: join(directory, 'pods'),
-    logDirectory: join(directory, 'logs'),
+    component: 'skerry-edge',
+    host: NODE,
+  });
+  const shared = { nodeName: NODE, runtimes, clock: systemClock, log: silentLogger, recorder };
+  const evictions =
+    eviction === undefined
+      ? undefined
+      : createEvictionManager({
+          ...shared,
+          settings: eviction.settings(),
+          everyMs: eviction.everyMs,
+          directory: eviction.disk,
+          pods: places.directory,
+          logs: places.logs,
+        });
+  const controller = createPodController({
+    ...shared,
+    client,
+    directory: places.directory,
+    logDirectory: places.logs,
+    refusal: (pod) => evictions?.refusal(pod),
     ready: ready(),
     nodeIps: () => ['127.0.0.1'],
     allocatable: () => ({ cpu: '2', memory: '4Gi' }),
@@ -224,13 +251,14 @@ async function startAgent(
     }),
   });
   const abort = new AbortController();
-  const running = controller.run(abort.signal).catch(() => {});
+  const running = Promise.allSettled([controller.run(abort.signal), evictions?.run(controller.pods, abort.signal)]);
   return {
     runtime,
     get containers() {
       return containers;
     },
     containersCome,
+    pressures: () => [...(evictions?.pressures ?? [])],
     controller,
     runtimes,
     stop: async (then) => {
