@@ -4,8 +4,10 @@ import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } 
 import type { Client } from '@skerry/kube/client';
 import type { NodeFact } from '../node/conditions.ts';
 import type { Pod as PodObject } from '../pod/types.ts';
+import type { ReadyMount } from '../runtime.ts';
 import { type DnsSettings, dnsSettingsOf, parseResolvConf } from './dns-settings.ts';
 import { findTool, type HostTool, PACKAGE_OF } from './host-tools.ts';
+import { createHostsNames } from './hosts-network.ts';
 import { type Names, namesOf } from './names.ts';
 import {
   type AgentPlace,
@@ -34,6 +36,8 @@ const RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
 export interface PodNetwork {
   /** Undefined: as on the host. */
   dnsOf(pod: PodObject): DnsSettings | undefined;
+  /** What a pod on the host's network sees as /etc/hosts; undefined: the host's own. */
+  hostsOf(pod: PodObject): ReadyMount | undefined;
   /** Resolves when a pod with addresses of its own may use Services and names. */
   admit(pod: PodObject, ips: readonly string[]): Promise<void>;
 }
@@ -77,7 +81,7 @@ export async function openServiceNetwork(options: ServiceNetworkOptions): Promis
   const lack = whatLacks(options.isWanted);
   if (lack !== undefined) {
     log.warn({ reason: lack.reason }, 'Services and cluster names do not work on this node');
-    return absentNetwork(options.clock, lack);
+    return absentNetwork(options, lack);
   }
   try {
     const place = placeOf(options.node, options.home, await hostAddressesByInterface());
@@ -86,7 +90,7 @@ export async function openServiceNetwork(options: ServiceNetworkOptions): Promis
     return network;
   } catch (error) {
     log.warn({ error: messageOf(error) }, 'Services and cluster names do not work on this node');
-    return absentNetwork(options.clock, lacking('DataPlaneFailed', messageOf(error)));
+    return absentNetwork(options, lacking('DataPlaneFailed', messageOf(error)));
   }
 }
 
@@ -106,15 +110,18 @@ function whatLacks(isWanted: boolean): NodeFact | undefined {
   return lacking(missing[0] === 'nft' ? 'NftablesMissing' : 'IprouteMissing', why);
 }
 
-function absentNetwork(clock: Clock, state: NodeFact): ServiceNetwork {
-  const host = hostDns(clock);
+/** Of what needs packet rules there is nothing; names stand for pods on the host, unless somebody else is in charge of them. */
+function absentNetwork(options: ServiceNetworkOptions, state: NodeFact): ServiceNetwork {
+  const host = hostDns(options.clock);
+  const hosts = options.isWanted ? createHostsNames(options) : undefined;
   return {
     address: undefined,
     state: () => state,
     dnsOf: (pod) => dnsSettingsOf(pod, { host: host() }),
+    hostsOf: ({ metadata: { namespace = '' } }) => hosts?.mountFor(namespace),
     admit: async () => {},
     setApi: () => {},
-    run: async () => {},
+    run: async (follow, signal) => hosts?.run(follow, signal),
     remove: async () => {},
     close: async () => {},
   };
@@ -190,6 +197,10 @@ class WorkingNetwork implements ServiceNetwork {
 
   dnsOf(pod: PodObject): DnsSettings | undefined {
     return dnsSettingsOf(pod, { host: this.#hostDns(), clusterServer: this.address });
+  }
+
+  hostsOf(): undefined {
+    return undefined;
   }
 
   async admit({ metadata: { uid = '' } }: PodObject, ips: readonly string[]): Promise<void> {
