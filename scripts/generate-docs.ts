@@ -66,7 +66,7 @@ function help(path: readonly string[]): string {
 
 /** Kinds that a controller or the agent acts on; the others are kept and served, and nothing follows from them. */
 const ACTED_ON = new Set(
-  'Namespace Node Pod ConfigMap Secret Service Endpoints EndpointSlice Event ServiceAccount Lease Deployment ReplicaSet ReplicationController DaemonSet StatefulSet Job CronJob PodDisruptionBudget PersistentVolume PersistentVolumeClaim StorageClass ControllerRevision RuntimeClass PriorityClass Role ClusterRole RoleBinding ClusterRoleBinding CustomResourceDefinition Binding SelfSubjectReview TokenReview LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview JoinToken NodeIdentity'.split(
+  'Namespace Node Pod ConfigMap Secret Service Endpoints EndpointSlice Event ServiceAccount Lease Deployment ReplicaSet ReplicationController DaemonSet StatefulSet Job CronJob HorizontalPodAutoscaler PodDisruptionBudget PersistentVolume PersistentVolumeClaim StorageClass ControllerRevision RuntimeClass PriorityClass Role ClusterRole RoleBinding ClusterRoleBinding CustomResourceDefinition Binding SelfSubjectReview TokenReview LocalSubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SubjectAccessReview JoinToken NodeIdentity'.split(
     ' ',
   ),
 );

@@ -1,5 +1,5 @@
 /** Deployments, sets, jobs. */
-import { at, type JsonObject, numberAt, objectsAt, textAt } from '../json.ts';
+import { at, type JsonObject, numberAt, objectAt, objectsAt, textAt } from '../json.ts';
 import { ageOf, humanDuration } from './duration.ts';
 import {
   AGE,
@@ -143,17 +143,45 @@ function jobDuration(job: JsonObject, now: number): string {
   return humanDuration((Number.isNaN(end) ? now : end) - start);
 }
 
+/** `cpu: 12%/80%, memory: <unknown>/1Gi`; v1 knows of the processor alone. */
 function autoscalerTargets(hpa: JsonObject): string {
   const metrics = objectsAt(hpa, 'spec', 'metrics');
   const current = objectsAt(hpa, 'status', 'currentMetrics');
-  if (metrics.length === 0) return '<none>';
+  const ofV1 = amount({ averageUtilization: at(hpa, 'spec', 'targetCPUUtilizationPercentage') });
+  if (metrics.length === 0 && ofV1 === undefined) return '<none>';
+  if (metrics.length === 0) {
+    const reached = amount({ averageUtilization: at(hpa, 'status', 'currentCPUUtilizationPercentage') });
+    return `cpu: ${reached ?? '<unknown>'}/${ofV1}`;
+  }
   return metrics
-    .map((metric, index) => {
-      const name = textAt(metric, 'resource', 'name');
-      const wanted = at(metric, 'resource', 'target', 'averageUtilization');
-      const found = at(current[index], 'resource', 'current', 'averageUtilization');
-      const shown = found === undefined ? '<unknown>' : `${found}%`;
-      return `${name === '' ? textAt(metric, 'type') : name}: ${shown}/${wanted === undefined ? '<auto>' : `${wanted}%`}`;
+    .map((metric) => {
+      const { name, source, field } = metricOf(metric);
+      const found = current.map(metricOf).find((one) => one.field === field && one.name === name);
+      const wanted = amount(objectAt(source, 'target')) ?? '<auto>';
+      return `${name}: ${found === undefined ? '<unknown>' : reachedOf(source, found.source)}/${wanted}`;
     })
     .join(', ');
+}
+
+/** In the unit of what is wanted. */
+function reachedOf(wanted: JsonObject, found: JsonObject): string {
+  const current = objectAt(found, 'current');
+  const isPercent = at(wanted, 'target', 'averageUtilization') !== undefined;
+  const { averageUtilization: percent, ...values } = current;
+  return amount(isPercent ? { averageUtilization: percent } : values) ?? '<unknown>';
+}
+
+function metricOf(metric: JsonObject): { name: string; source: JsonObject; field: string } {
+  const type = textAt(metric, 'type');
+  const field = `${type.charAt(0).toLowerCase()}${type.slice(1)}`;
+  const source = objectAt(metric, field);
+  const name = textAt(source, 'name') || textAt(source, 'metric', 'name') || type;
+  const container = textAt(source, 'container');
+  return { name: container === '' ? name : `${name} of ${container}`, source, field };
+}
+
+function amount({ averageUtilization, averageValue, value }: JsonObject): string | undefined {
+  if (averageUtilization !== undefined) return `${String(averageUtilization)}%`;
+  const absolute = averageValue ?? value;
+  return absolute === undefined ? undefined : String(absolute);
 }

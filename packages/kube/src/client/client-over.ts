@@ -3,9 +3,9 @@ import { type Gvr, type KubeList, type KubeObject, type Ref, resourcePath, type 
 import type {
   Client,
   DeleteOptions,
+  GetOptions,
   ListOptions,
   PatchOptions,
-  ReadOptions,
   WatchOptions,
   WriteOptions,
 } from './contract.ts';
@@ -26,8 +26,8 @@ export function clientOver(transport: Transport): Client {
     callJson(transport, { ...request, streaming: false }, options?.signal);
 
   return {
-    get: async <T extends KubeObject>(ref: Ref, options?: ReadOptions) =>
-      (await call({ method: 'GET', path: pathOf(ref) }, options)) as T,
+    get: async <T extends KubeObject>(ref: Ref, options?: GetOptions) =>
+      (await call({ method: 'GET', path: pathOf(ref, options?.subresource) }, options)) as T,
 
     list: async <T extends KubeObject>(gvr: Gvr, options: ListOptions = {}) => {
       const answer = await call(

@@ -5,6 +5,11 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface GetOptions extends ReadOptions {
+  /** `scale` instead of the object itself. */
+  readonly subresource?: string;
+}
+
 export interface ListOptions extends ReadOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
@@ -50,7 +55,7 @@ export interface DeleteOptions {
 
 /** Every method rejects with a StatusError that holds what the server answered. */
 export interface Client {
-  get<T extends KubeObject>(ref: Ref, options?: ReadOptions): Promise<T>;
+  get<T extends KubeObject>(ref: Ref, options?: GetOptions): Promise<T>;
   list<T extends KubeObject>(gvr: Gvr, options?: ListOptions): Promise<KubeList<T>>;
   /** Ends when the server ends it; an ERROR event rejects with its StatusError. */
   watch<T extends KubeObject>(gvr: Gvr, options?: WatchOptions): AsyncIterable<WatchEvent<T>>;

@@ -1,15 +1,40 @@
 /** The built-in kinds as the server serves them. Schemas are made when a kind is first used: a cold server holds none. */
-import type { ResourceRow } from '@skerry/api';
+import { type Gvk, type KubeObject, parseApiVersion, type ResourceRow } from '@skerry/api';
+import { autoscalerV1, type Conversion } from '@skerry/api/conversion';
 import { builtinRows, schemaFor } from '@skerry/api/facts';
+import { applyKindDefaults } from '@skerry/api/validation';
 import type { ServedKind } from './resource-table.ts';
 
-// Other shapes of objects that are served elsewhere; to serve them takes a conversion, not a row.
-const NEEDS_CONVERSION = new Set(['autoscaling/v1/horizontalpodautoscalers', 'events.k8s.io/v1/events']);
+// Stored in another group: to serve it takes more than another shape.
+const NOT_SERVED = new Set(['events.k8s.io/v1/events']);
+
+/** Versions of another shape than the stored one. */
+const CONVERTED: Readonly<Record<string, Pick<ServedKind, 'storageVersion' | 'conversion'>>> = {
+  'autoscaling/v1/horizontalpodautoscalers': { storageVersion: 'v2', conversion: withDefaults(autoscalerV1) },
+};
 
 export function builtinKinds(rows: readonly ResourceRow[] = builtinRows()): ServedKind[] {
-  return rows
-    .filter(({ gvr }) => !NEEDS_CONVERSION.has(`${gvr.group}/${gvr.version}/${gvr.resource}`))
-    .map(builtinKind);
+  return rows.filter((row) => !NOT_SERVED.has(nameOf(row))).map(builtinKind);
+}
+
+function nameOf({ gvr: { group, version, resource } }: ResourceRow): string {
+  return `${group}/${version}/${resource}`;
+}
+
+/** The author of a body in one version has said nothing of what only the other one has. */
+function withDefaults({ toServed, toStored }: Conversion): Conversion {
+  return {
+    toServed,
+    toStored: (served) => {
+      const stored = toStored(served);
+      applyKindDefaults(parseGvk(stored), stored);
+      return stored;
+    },
+  };
+}
+
+function parseGvk({ apiVersion, kind }: KubeObject): Gvk {
+  return { ...parseApiVersion(apiVersion), kind };
 }
 
 function builtinKind(row: ResourceRow): ServedKind {
@@ -17,6 +42,7 @@ function builtinKind(row: ResourceRow): ServedKind {
     row,
     isCustom: false,
     storageVersion: row.gvr.version,
+    ...CONVERTED[nameOf(row)],
     get schema() {
       return schemaFor(row.gvk);
     },

@@ -4,7 +4,7 @@ import { newNameSuffix, newUid } from '@skerry/base';
 import type { StoredObject } from '../store/contract.ts';
 import { admit } from './admission/index.ts';
 import type { ApiResponse } from './contract.ts';
-import { type Call, type Engine, groupResource, keyOf, nowText, storedVersion } from './engine.ts';
+import { type Call, type Engine, groupResource, inStoredVersion, keyOf, nowText } from './engine.ts';
 import { respondObject } from './forms.ts';
 import { readObject, settlePlace } from './incoming.ts';
 import { trackFields } from './managed-fields.ts';
@@ -106,7 +106,7 @@ async function commitCreate(
   const name = object.metadata.name ?? '';
   const key = keyOf(kind.row, object.metadata.namespace, name);
   if (engine.store.get(key) !== undefined) throw alreadyExists(groupResource(kind), name);
-  const json = toStoredJson({ ...object, apiVersion: storedVersion(kind) });
+  const json = toStoredJson(inStoredVersion(kind, object));
   if (dryRun) return { key, revision: 0, json };
   return engine.store.put(key, json, { ifRevision: 0 });
 }

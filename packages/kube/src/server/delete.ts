@@ -4,7 +4,7 @@ import type { StoredObject } from '../store/contract.ts';
 import { admit } from './admission/index.ts';
 import { decodeBody } from './body.ts';
 import type { ApiResponse } from './contract.ts';
-import { type Call, type Engine, groupResource, servedVersion, storedVersion } from './engine.ts';
+import { type Call, type Engine, groupResource, inStoredVersion, viewOf } from './engine.ts';
 import { respondObject } from './forms.ts';
 import { isRecord } from './incoming.ts';
 import { toServedObject, toStoredJson } from './object-text.ts';
@@ -55,7 +55,7 @@ export async function deleteObject(
 
 /** Preconditions, the write policy and admission; throws when the object may not be deleted. */
 export function checkDelete(engine: Engine, call: Call, stored: StoredObject, options: DeleteOptions): void {
-  const object = toServedObject(stored, servedVersion(call.kind));
+  const object = toServedObject(stored, viewOf(call.kind));
   checkPreconditions(call, object, options);
   checkWrite(engine, call, { verb: 'delete', old: object });
   admitDelete(engine, call, object, options.dryRun);
@@ -68,11 +68,11 @@ export async function deleteChecked(
   stored: StoredObject,
   options: DeleteOptions,
 ): Promise<DeleteOutcome> {
-  const object = toServedObject(stored, servedVersion(call.kind));
+  const object = toServedObject(stored, viewOf(call.kind));
   const graceSeconds = graceOf(call, object, options);
   const marked = mark(engine, object, graceSeconds, options);
   if (marked === undefined) return removeNow(engine, stored, { call, object, options });
-  const json = toStoredJson({ ...marked, apiVersion: storedVersion(call.kind) });
+  const json = toStoredJson(inStoredVersion(call.kind, marked));
   if (json === stored.json) return { isGone: false, stored, object };
   if (options.dryRun) return { isGone: false, stored: { ...stored, json }, object: marked };
   try {

@@ -8,6 +8,7 @@ import type { NodeDialer } from '../streaming/contract.ts';
 import type { AccessHooks } from './access-hooks.ts';
 import type { ApiRequest } from './contract.ts';
 import type { Wanted } from './negotiate.ts';
+import type { View } from './object-text.ts';
 import type { ReplicaHooks } from './replica-writes.ts';
 import type { ResourceTable, ServedKind } from './resource-table.ts';
 import type { ResourceRoute } from './route.ts';
@@ -71,13 +72,17 @@ export function keyOf(row: ResourceRow, namespace: string | undefined, name: str
   return formatKey({ group, resource, namespace: row.namespaced ? (namespace ?? '') : '', name });
 }
 
-/** The version to show in answers; undefined when it is the stored one. */
-export function servedVersion({ row, storageVersion }: ServedKind): string | undefined {
-  return row.gvr.version === storageVersion ? undefined : formatApiVersion(row.gvr);
+/** How to show what is stored in answers; undefined when it is shown as it is. */
+export function viewOf({ row, storageVersion, conversion }: ServedKind): View | undefined {
+  if (row.gvr.version === storageVersion) return undefined;
+  const apiVersion = formatApiVersion(row.gvr);
+  return conversion === undefined ? { apiVersion } : { apiVersion, convert: conversion.toServed };
 }
 
-export function storedVersion({ row, storageVersion }: ServedKind): string {
-  return formatApiVersion({ group: row.gvr.group, version: storageVersion });
+/** A served object in the version that the store keeps. */
+export function inStoredVersion({ row, storageVersion, conversion }: ServedKind, object: KubeObject): KubeObject {
+  const converted = conversion?.toStored(object) ?? object;
+  return { ...converted, apiVersion: formatApiVersion({ group: row.gvr.group, version: storageVersion }) };
 }
 
 export function nowText(clock: Clock): string {

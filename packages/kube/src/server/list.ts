@@ -2,7 +2,7 @@
 import { formatApiVersion, isStatus, type KubeObject, type StatusError } from '@skerry/api';
 import type { ListResult, Store, StoredObject } from '../store/contract.ts';
 import type { ApiResponse } from './contract.ts';
-import { type Call, type Engine, groupResource, servedVersion } from './engine.ts';
+import { type Call, type Engine, groupResource, viewOf } from './engine.ts';
 import { encodeContinue, type ListQuery, parseListQuery } from './list-options.ts';
 import { PARTIAL_METADATA_LIST, toPartialMetadata } from './metadata-form.ts';
 import { toServedJson, toServedObject } from './object-text.ts';
@@ -107,16 +107,16 @@ function expiredToken(after: string): StatusError {
 
 function respondPage(engine: Engine, call: Call, page: Page): ApiResponse {
   const { kind, wanted } = call;
-  const version = servedVersion(kind);
+  const view = viewOf(kind);
   switch (wanted.form) {
     case 'object':
       return respondText(200, listText(call, page), wanted);
     case 'metadata': {
-      const items = page.items.map((item) => toPartialMetadata(toServedObject(item, version)));
+      const items = page.items.map((item) => toPartialMetadata(toServedObject(item, view)));
       return respondJson(200, { ...PARTIAL_METADATA_LIST, metadata: listMeta(page), items }, wanted);
     }
     case 'table': {
-      const objects = page.items.map((item): KubeObject => toServedObject(item, version));
+      const objects = page.items.map((item): KubeObject => toServedObject(item, view));
       return respondJson(200, renderTable(engine, call, objects, listMeta(page)), wanted);
     }
   }
@@ -138,9 +138,9 @@ function listMeta({ revision, after, remaining }: Page): ListMeta {
 
 /** The list as text, from stored text: nothing is parsed. */
 export function listText({ kind }: Call, page: Page): string {
-  const version = servedVersion(kind);
+  const view = viewOf(kind);
   const { listKind, gvr } = kind.row;
   const head = JSON.stringify({ kind: listKind, apiVersion: formatApiVersion(gvr), metadata: listMeta(page) });
-  const items = page.items.map((item) => toServedJson(item, version));
+  const items = page.items.map((item) => toServedJson(item, view));
   return `${head.slice(0, -1)},"items":[${items.join(',')}]}`;
 }

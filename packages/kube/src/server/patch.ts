@@ -6,7 +6,7 @@ import { authorize } from './authorize.ts';
 import { type Body, decodeJson, decodeYaml, mediaTypeOf } from './body.ts';
 import type { ApiResponse } from './contract.ts';
 import { createObject } from './create.ts';
-import { type Call, type Engine, find, groupResource, nameOf, servedVersion } from './engine.ts';
+import { type Call, type Engine, find, groupResource, nameOf, viewOf } from './engine.ts';
 import { respondObject } from './forms.ts';
 import { settleName, takeObject } from './incoming.ts';
 import { applyConfiguration } from './managed-fields.ts';
@@ -37,7 +37,7 @@ export async function patch(engine: Engine, call: Call): Promise<ApiResponse> {
   const stored = find(engine, call);
   if (incoming.type === 'apply') return applyPatch(engine, call, { incoming, stored, options });
   if (stored === undefined) throw missing(engine, call);
-  const next = patched(call, toServedObject(stored, servedVersion(call.kind)), incoming);
+  const next = patched(call, toServedObject(stored, viewOf(call.kind)), incoming);
   const object = takeObject(call, next, {
     duplicates: incoming.body.duplicates,
     fieldValidation: options.fieldValidation,
@@ -87,7 +87,7 @@ async function applyPatch(
   const { duplicates, value } = incoming.body;
   const config = takeObject(call, value, { duplicates, fieldValidation: options.fieldValidation });
   settleName(nameOf(call.route), config);
-  const old = stored === undefined ? undefined : toServedObject(stored, servedVersion(call.kind));
+  const old = stored === undefined ? undefined : toServedObject(stored, viewOf(call.kind));
   const { object, changed } = applyConfiguration(engine, call, { old, config, options });
   if (stored === undefined) {
     if (call.route.subresource !== undefined) throw missing(engine, call);

@@ -1,5 +1,6 @@
 /** What is served: a row and a schema for each kind. Definitions of custom resources add and remove rows while it runs. */
 import type { ResourceRow, Schema } from '@skerry/api';
+import type { Conversion } from '@skerry/api/conversion';
 import type { VirtualKind } from './virtual.ts';
 
 /** A kind that the server serves, in one of its versions. */
@@ -13,6 +14,8 @@ export interface ServedKind {
   readonly storageVersion: string;
   /** Its definition is going: what is there goes, and nothing new is made. */
   readonly isTerminating?: boolean;
+  /** Where this version has another shape than the stored one. */
+  readonly conversion?: Conversion;
   /** A sentence for the `Warning` header when this version is deprecated. */
   readonly deprecation?: string;
   /** Makes the objects when they are asked for; the store has none of this kind. */

@@ -3,7 +3,7 @@ import { type FieldError, isStatus, type KubeObject } from '@skerry/api';
 import type { StoredObject } from '../store/contract.ts';
 import { admit } from './admission/index.ts';
 import type { ApiResponse } from './contract.ts';
-import { type Call, type Engine, fault, find, groupResource, nameOf, servedVersion, storedVersion } from './engine.ts';
+import { type Call, type Engine, fault, find, groupResource, inStoredVersion, nameOf, viewOf } from './engine.ts';
 import { respondObject } from './forms.ts';
 import { readObject, settleName, settlePlace } from './incoming.ts';
 import { jsonEqual } from './json-equal.ts';
@@ -48,7 +48,7 @@ export interface Update {
 export async function updateObject(engine: Engine, call: Call, update: Update): Promise<StoredObject> {
   const { stored, object, options } = update;
   const { kind, route } = call;
-  const old = toServedObject(stored, servedVersion(kind));
+  const old = toServedObject(stored, viewOf(kind));
   settlePlace(call, object);
   settleName(nameOf(route), object);
   checkPreconditions(call, old, object);
@@ -85,7 +85,7 @@ function admitUpdate(
 async function commitUpdate(engine: Engine, call: Call, update: Update, old: KubeObject): Promise<StoredObject> {
   const { stored, object, options } = update;
   const { kind } = call;
-  const json = toStoredJson({ ...object, apiVersion: storedVersion(kind) });
+  const json = toStoredJson(inStoredVersion(kind, object));
   checkWrite(engine, call, { verb: 'update', object, old });
   if (isDone(object)) return removeObject(engine, call, { stored, json, options });
   if (isSame(stored, json, old, object)) return stored;

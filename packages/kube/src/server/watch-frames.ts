@@ -1,7 +1,7 @@
 /** Watch events as bytes: each change is encoded once per form, whoever watches. */
 import { formatApiVersion, type KubeObject, type Status, type WatchEventType } from '@skerry/api';
 import type { StoredObject } from '../store/contract.ts';
-import { type Call, type Engine, servedVersion } from './engine.ts';
+import { type Call, type Engine, viewOf } from './engine.ts';
 import { toPartialMetadata } from './metadata-form.ts';
 import type { Form } from './negotiate.ts';
 import { toServedJson, toServedObject } from './object-text.ts';
@@ -56,14 +56,14 @@ export function encodeFrame(engine: Pick<Engine, 'clock'>, call: Call, { type, o
 }
 
 function eventText(engine: Pick<Engine, 'clock'>, call: Call, stored: StoredObject): string {
-  const version = servedVersion(call.kind);
+  const view = viewOf(call.kind);
   switch (call.wanted.form) {
     case 'object':
-      return toServedJson(stored, version);
+      return toServedJson(stored, view);
     case 'metadata':
-      return JSON.stringify(toPartialMetadata(toServedObject(stored, version)));
+      return JSON.stringify(toPartialMetadata(toServedObject(stored, view)));
     case 'table': {
-      const object = toServedObject(stored, version);
+      const object = toServedObject(stored, view);
       return JSON.stringify(renderTable(engine, call, [object], { resourceVersion: object.metadata.resourceVersion }));
     }
   }

@@ -10,6 +10,7 @@ import { disruptionController } from './disruption/index.ts';
 import { endpointSliceController } from './endpoint-slice/index.ts';
 import { endpointsController } from './endpoint-slice/legacy.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
+import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler/index.ts';
 import { jobController } from './job/index.ts';
 import { type ApiEndpoint, kubernetesServiceController } from './kubernetes-service/index.ts';
 import { namespaceController } from './namespace/index.ts';
@@ -75,6 +76,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     jobController(context),
     cronJobController(context),
     disruptionController(context),
+    horizontalPodAutoscalerController(context),
     endpointSliceController(context),
     ...(hasRow(context, ENDPOINTS) ? [endpointsController(context)] : []),
     serviceReachController(context),

@@ -18,6 +18,11 @@ export const STORAGE_CLASSES: Gvr = { group: 'storage.k8s.io', version: 'v1', re
 export const JOBS: Gvr = { group: 'batch', version: 'v1', resource: 'jobs' };
 export const CRON_JOBS: Gvr = { group: 'batch', version: 'v1', resource: 'cronjobs' };
 export const DISRUPTION_BUDGETS: Gvr = { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets' };
+export const HORIZONTAL_POD_AUTOSCALERS: Gvr = {
+  group: 'autoscaling',
+  version: 'v2',
+  resource: 'horizontalpodautoscalers',
+};
 export const DEPLOYMENTS = apps('deployments');
 export const REPLICA_SETS = apps('replicasets');
 export const DAEMON_SETS = apps('daemonsets');

@@ -28,7 +28,10 @@ const CUSTOM_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'pa
 export function servedKinds(rows: readonly ResourceRow[], informers: InformerFactory): ServedKinds {
   const definitions = informers.informer<CustomResourceDefinition>({ gvr: CUSTOM_RESOURCE_DEFINITIONS });
   const kinds = new Map<string, Kind>();
-  for (const { gvr, gvk, namespaced, verbs } of rows) kinds.set(resourceId(gvr), { gvr, gvk, namespaced, verbs });
+  for (const { gvr, gvk, namespaced, verbs } of rows) {
+    // The first version is the preferred one.
+    if (!kinds.has(resourceId(gvr))) kinds.set(resourceId(gvr), { gvr, gvk, namespaced, verbs });
+  }
   const callbacks = new Set<() => void>();
   definitions.onChange(({ type, object }) => {
     const kind = type === 'delete' ? undefined : customKind(object);

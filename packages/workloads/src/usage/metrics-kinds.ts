@@ -8,8 +8,8 @@ import { type ResourceTable, type VirtualKind, type VirtualRead, virtualKind } f
 import type { ReadUsage } from './node-usage.ts';
 import type { PodUse, UsageReport, Used } from './report.ts';
 
-const GROUP = { group: 'metrics.k8s.io', version: 'v1beta1' } as const;
-const API_VERSION = `${GROUP.group}/${GROUP.version}`;
+export const METRICS_GROUP = { group: 'metrics.k8s.io', version: 'v1beta1' } as const;
+const API_VERSION = `${METRICS_GROUP.group}/${METRICS_GROUP.version}`;
 const PODS = { group: '', version: 'v1', resource: 'pods' };
 const NODES = { group: '', version: 'v1', resource: 'nodes' };
 
@@ -21,7 +21,7 @@ export interface MetricsOptions {
 
 interface ContainerMetrics {
   readonly name: string;
-  readonly usage: { readonly cpu: string; readonly memory: string };
+  readonly usage: Readonly<Record<string, string>>;
 }
 
 export interface PodMetrics extends KubeObject {
@@ -36,7 +36,7 @@ export function serveMetrics(table: ResourceTable, options: MetricsOptions): voi
     { row: NODE_ROW, schema: NODE_SCHEMA, read: (read) => readNodes(options, read) },
     { row: POD_ROW, schema: POD_SCHEMA, read: (read) => readPods(options, read) },
   ];
-  for (const kind of kinds) table.replace(GROUP.group, kind.row.gvr.resource, [virtualKind(kind)]);
+  for (const kind of kinds) table.replace(METRICS_GROUP.group, kind.row.gvr.resource, [virtualKind(kind)]);
 }
 
 async function readNodes({ client, usage }: MetricsOptions, { name, matches }: VirtualRead): Promise<KubeObject[]> {
@@ -143,8 +143,8 @@ const POD_ROW = rowOf('pods', 'PodMetrics', true);
 
 function rowOf(resource: string, kind: string, namespaced: boolean): ResourceRow {
   return {
-    gvr: { ...GROUP, resource },
-    gvk: { ...GROUP, kind },
+    gvr: { ...METRICS_GROUP, resource },
+    gvk: { ...METRICS_GROUP, kind },
     listKind: `${kind}List`,
     singular: '',
     namespaced,

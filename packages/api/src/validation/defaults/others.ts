@@ -1,5 +1,5 @@
 /** Defaults of the kinds that are neither pods nor workloads. */
-import { isObject, type JsonObject, objectsAt, setMember } from '../../json.ts';
+import { cloneJson, isObject, type JsonObject, objectsAt, setMember } from '../../json.ts';
 import { addQuantity } from '../../quantity.ts';
 import { all, type Defaulter, facts, fill, within } from './facts.ts';
 
@@ -43,7 +43,7 @@ export const otherDefaults: Readonly<Record<string, Defaulter>> = {
     within('spec', policyTypes),
     facts(['spec.ingress[].ports[].protocol', 'TCP'], ['spec.egress[].ports[].protocol', 'TCP']),
   ),
-  'autoscaling/HorizontalPodAutoscaler': facts(['spec.minReplicas', 1]),
+  'autoscaling/HorizontalPodAutoscaler': all(facts(['spec.minReplicas', 1]), autoscalerOfV2),
   'storage.k8s.io/StorageClass': facts(['reclaimPolicy', 'Delete'], ['volumeBindingMode', 'Immediate']),
   'storage.k8s.io/CSIDriver': facts(
     ['spec.attachRequired', true],
@@ -66,6 +66,30 @@ export const otherDefaults: Readonly<Record<string, Defaulter>> = {
     all(webhook, facts(['reinvocationPolicy', 'Never'])),
   ),
 };
+
+const CPU_OF_80_PERCENT = {
+  type: 'Resource',
+  resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } },
+};
+const TWICE_AS_MANY = { type: 'Percent', value: 100, periodSeconds: 15 };
+const FOUR_MORE = { type: 'Pods', value: 4, periodSeconds: 15 };
+
+/** What v1 has no fields for. */
+function autoscalerOfV2(autoscaler: JsonObject): void {
+  const { spec } = autoscaler;
+  if (autoscaler['apiVersion'] !== 'autoscaling/v2' || !isObject(spec)) return;
+  if (!Array.isArray(spec['metrics']) || spec['metrics'].length === 0)
+    setMember(spec, 'metrics', [cloneJson(CPU_OF_80_PERCENT)]);
+  facts(
+    ['behavior.scaleUp', {}],
+    ['behavior.scaleUp.stabilizationWindowSeconds', 0],
+    ['behavior.scaleUp.selectPolicy', 'Max'],
+    ['behavior.scaleUp.policies', [FOUR_MORE, TWICE_AS_MANY]],
+    ['behavior.scaleDown', {}],
+    ['behavior.scaleDown.selectPolicy', 'Max'],
+    ['behavior.scaleDown.policies', [TWICE_AS_MANY]],
+  )(spec);
+}
 
 function serviceSpec(spec: JsonObject): void {
   fill(spec, 'type', 'ClusterIP');

@@ -2,6 +2,7 @@
 import { isObject, type JsonObject, jsonEqual, objectAt, textAt } from '../../json.ts';
 import { forbidden, invalid, required } from '../../walker/field-errors.ts';
 import { checkDnsLabel, checkQualifiedName } from '../names.ts';
+import { checkAutoscaler } from './autoscaler.ts';
 import { atLeast, countOrPercent, type Faults, isAbsent, named, oneOf, present, problems } from './checks.ts';
 import { immutable, type KindRules } from './rules.ts';
 import { checkTaints } from './scheduling.ts';
@@ -96,19 +97,6 @@ function checkBudget(faults: Faults, budget: JsonObject): void {
   countOrPercent(faults, 'spec.minAvailable', minAvailable);
   countOrPercent(faults, 'spec.maxUnavailable', maxUnavailable);
   checkSelector(faults, 'spec.selector', selector);
-}
-
-function checkAutoscaler(faults: Faults, autoscaler: JsonObject): void {
-  const { minReplicas, maxReplicas, scaleTargetRef } = objectAt(autoscaler, 'spec');
-  atLeast(faults, 'spec.minReplicas', minReplicas, 1);
-  if (typeof maxReplicas !== 'number' || maxReplicas < 1) {
-    faults.push(invalid('spec.maxReplicas', maxReplicas ?? 0, 'must be greater than 0'));
-  } else if (typeof minReplicas === 'number' && maxReplicas < minReplicas) {
-    faults.push(invalid('spec.maxReplicas', maxReplicas, 'must be greater than or equal to `minReplicas`'));
-  }
-  for (const field of ['kind', 'name']) {
-    present(faults, `spec.scaleTargetRef.${field}`, isObject(scaleTargetRef) ? scaleTargetRef[field] : undefined);
-  }
 }
 
 function checkAccessModes(faults: Faults, spec: JsonObject): void {

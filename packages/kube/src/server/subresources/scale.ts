@@ -4,7 +4,7 @@ import { formatLabelSelector, selectorFromObject } from '@skerry/api/selectors';
 import type { StoredObject } from '../../store/contract.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
-import { type Call, type Engine, fault, find, groupResource, nameOf, servedVersion } from '../engine.ts';
+import { type Call, type Engine, fault, find, groupResource, nameOf, viewOf } from '../engine.ts';
 import { isRecord } from '../incoming.ts';
 import { toServedObject } from '../object-text.ts';
 import { patched, readPatch } from '../patch.ts';
@@ -26,7 +26,7 @@ export async function scale(engine: Engine, call: Call): Promise<ApiResponse> {
   const paths = call.kind.row.scale;
   if (paths === undefined) throw noSuchRoute();
   const stored = find(engine, call) ?? missing(engine, call);
-  const object = toServedObject(stored, servedVersion(call.kind));
+  const object = toServedObject(stored, viewOf(call.kind));
   const current = scaleOf(object, paths);
   switch (call.route.verb) {
     case 'get':
@@ -61,7 +61,7 @@ async function write(
   const replicas = replicasOf(wanted, nameOf(call.route));
   const next = withPath(object, paths.specPath, replicas);
   const written = await updateObject(engine, call, { stored, object: next, options });
-  return respondJson(200, scaleOf(toServedObject(written, servedVersion(call.kind)), paths), call.wanted);
+  return respondJson(200, scaleOf(toServedObject(written, viewOf(call.kind)), paths), call.wanted);
 }
 
 function checkVersion(call: Call, object: KubeObject, { metadata }: Record<string, unknown>): void {
