@@ -1,4 +1,5 @@
 /** A hub behind real mutual TLS on loopback, and edges that dial it: for tests and benchmarks. */
+import { constants } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -95,7 +96,13 @@ export class Loopback {
     const names = { dns: ['localhost'], ips: ['127.0.0.1'], uris: [] };
     const profile = serverProfile({ names, validity: validFor(context.now, YEAR_MS) });
     const tls = { ...credentialToPem(issueCredential(this.authority, profile, context)), ca: this.ca };
-    this.server = createServer({ ...tls, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' });
+    this.server = createServer({
+      ...tls,
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.3',
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    });
     this.server.on('upgrade', (request, socket, head) => {
       const node = nodeOf(request);
       if (node === undefined) socket.destroy();

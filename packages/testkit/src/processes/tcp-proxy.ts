@@ -8,6 +8,8 @@ export class TcpProxy implements AsyncDisposable {
   #isCut = false;
   /** Bytes that were taken from clients (up) and from the target (down), also those that a cut has lost on their way. */
   readonly taken = { up: 0, down: 0 };
+  /** Of these, what a slow proxy had not passed on when the connection was dropped. */
+  readonly lost = { up: 0, down: 0 };
   /** What a connection carries each way in a second; as much as the sockets take by default. */
   bytesPerSecond = Number.POSITIVE_INFINITY;
   connections = 0;
@@ -72,6 +74,7 @@ export class TcpProxy implements AsyncDisposable {
     from.on('error', () => to.destroy());
     from.on('close', () => {
       this.#sockets.delete(from);
+      this.lost[way] += queue.takeWaiting();
       to.destroy();
     });
   }
@@ -96,6 +99,11 @@ class Narrow {
     this.#freeAt = Math.max(this.#freeAt, performance.now()) + (chunk.length / bytesPerSecond) * 1000;
     this.#waiting.push({ chunk, due: this.#freeAt });
     if (this.#waiting.length === 1) this.#wait();
+  }
+
+  /** How many bytes wait; from now on none do. */
+  takeWaiting(): number {
+    return this.#waiting.splice(0).reduce((sum, { chunk }) => sum + chunk.length, 0);
   }
 
   #wait(): void {
