@@ -24,7 +24,8 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'workloads/edge*',
     'workloads/images',
     'devices',
-    'devices/edge*',
+    'devices/supervision',
+    'devices/telemetry',
   ],
   cloud: [
     'base*',
@@ -37,6 +38,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'workloads/registry',
     'devices',
     'devices/cloud',
+    'devices/telemetry',
   ],
   cli: ['base*', 'api*', 'kube/client', 'security*', 'workloads/images'],
   testkit: ['*'],

@@ -31,12 +31,14 @@ async function serve(args: readonly string[]): Promise<void> {
     now: Date.now,
     level: flags['log-level'],
   });
+  const lib = process.env['SKERRY_LIB'] ?? __dirname;
   const start = async () => {
     const edge = await runEdge({
       flags,
       token: flags.token ?? process.env['SKERRY_TOKEN'],
       keyDir: defaults.keyDir,
-      supervisor: join(process.env['SKERRY_LIB'] ?? __dirname, 'supervisor.cjs'),
+      supervisor: join(lib, 'supervisor.cjs'),
+      dataWorker: join(lib, 'data-worker.cjs'),
       version: __SKERRY_VERSION__,
       clock: systemClock,
       log,

@@ -12,6 +12,8 @@ export interface EdgePaths {
   readonly replica: string;
   readonly kubeconfig: string;
   readonly socket: string;
+  /** Where the data worker serves live values. */
+  readonly values: string;
   readonly supervisor: string;
   readonly pods: string;
   readonly logs: string;
@@ -29,6 +31,7 @@ export function edgePaths(dataDir: string, node: string): EdgePaths {
     replica: at('replica.db'),
     kubeconfig: at('kubeconfig'),
     socket: at('api.sock'),
+    values: at('values.sock'),
     supervisor: at('supervisor'),
     pods: at('pods'),
     logs: at('logs'),

@@ -12,6 +12,7 @@ import { openIdentity } from './identity-keeper.ts';
 import { type LocalAccess, openLocalAccess } from './local-access.ts';
 import { openOwnReplica } from './own-replica.ts';
 import type { EdgeOptions } from './run-edge.ts';
+import { newWorkerToken, workerAuthorizer } from './worker-access.ts';
 
 export interface Ground extends EdgeOptions {
   readonly node: string;
@@ -23,6 +24,8 @@ export interface Ground extends EdgeOptions {
   readonly table: ResourceTable;
   readonly replica: Replica;
   readonly access: LocalAccess;
+  /** Of this run of the agent, for the data worker. */
+  readonly workerToken: string;
   /** Resolves when the replica shows all that concerns the node: at once, unless the node is new. */
   readonly level: Promise<void>;
 }
@@ -49,8 +52,11 @@ export async function layGround(options: EdgeOptions, stack: AsyncDisposableStac
   // A replica that has been whole once is what the node goes by, however old it is.
   if (replica.state.position().length > 0) onCurrent();
   const identityKey = privateKeyFromPem(identity.keyPem);
-  const access = openLocalAccess({ node, store: replica.store, pki, directory, identityKey, clock, log });
-  return { ...options, node, paths, identity, sealer, pki, table, replica, access, level };
+  const { store } = replica;
+  const workerToken = newWorkerToken();
+  const worker = { token: workerToken, authorizer: workerAuthorizer({ store, rows }) };
+  const access = openLocalAccess({ node, store, pki, directory, identityKey, worker, clock, log });
+  return { ...options, node, paths, identity, sealer, pki, table, replica, access, workerToken, level };
 }
 
 /** The flag's name, else the token's, else that of the one node that lives here. */

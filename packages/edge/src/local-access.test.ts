@@ -28,6 +28,8 @@ const GRANT = {
   pod: { name: 'p', uid: 'pod' },
 };
 
+const WORKER = { token: 'of the worker', authorizer: { authorize: () => ({ allowed: false }) } };
+
 async function check(story: (world: World) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'skerry-local-access-'));
   const clock = fakeClock();
@@ -42,7 +44,17 @@ async function check(story: (world: World) => Promise<void>): Promise<void> {
     await story({
       store,
       directory,
-      open: () => openLocalAccess({ node: 'edge-1', store, pki, directory, identityKey, clock, log: silentLogger }),
+      open: () =>
+        openLocalAccess({
+          node: 'edge-1',
+          store,
+          pki,
+          directory,
+          identityKey,
+          worker: WORKER,
+          clock,
+          log: silentLogger,
+        }),
       cloudKeys: JSON.stringify(jwks([cloud.publicKey])),
       cloudToken: () => createTokenIssuer({ key: cloud.privateKey, clock }).issue(GRANT).token,
     });

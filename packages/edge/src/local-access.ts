@@ -24,6 +24,7 @@ import {
   reviewToken,
   type ServiceAccountClaims,
 } from '@skerry/security/tokens';
+import { DATA_WORKER } from './worker-access.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const RBAC_RESOURCES = ['roles', 'clusterroles', 'rolebindings', 'clusterrolebindings'];
@@ -35,6 +36,8 @@ export interface LocalAccessOptions {
   /** Keeps the key of the node's own tokens, and the cloud's public keys. */
   readonly directory: string;
   readonly identityKey: KeyObject;
+  /** What the data worker shows, and what it may do with it. */
+  readonly worker: { readonly token: string; readonly authorizer: Authorizer };
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -49,11 +52,11 @@ export interface LocalAccess {
 }
 
 export function openLocalAccess(options: LocalAccessOptions): LocalAccess {
-  const { store, pki, clock } = options;
+  const { store, pki, worker, clock } = options;
   const policy = createPolicyCache();
   for (const resource of RBAC_RESOURCES) followPolicy(store, resource, policy);
   const rbac = createRbacAuthorizer(policy);
-  const authorizer = unionAuthorizer(mastersAuthorizer, rbac);
+  const authorizer = unionAuthorizer(mastersAuthorizer, rbac, worker.authorizer);
   const issuer = openIssuer(options);
   const own = edgeKeyOf(issuer.statement, options.node, createPublicKey(options.identityKey));
   const cloud = cloudKeys(options);
@@ -63,7 +66,12 @@ export function openLocalAccess(options: LocalAccessOptions): LocalAccess {
     isLive: (claims) => isLive(store, claims),
   });
   return {
-    authenticator: createAuthenticator({ authority: pki.authority.certificate, clock, tokens }),
+    authenticator: createAuthenticator({
+      authority: pki.authority.certificate,
+      clock,
+      tokens,
+      staticTokens: new Map([[worker.token, DATA_WORKER]]),
+    }),
     authorizer,
     issuer,
     setCloudKeys: (jwks) => cloud.set(jwks),

@@ -1,13 +1,16 @@
 /** The agent: ground, local API, pods and link, put together. Composition only; each part lives elsewhere. */
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort } from '@skerry/base/flags';
+import { DEVICE_VALUES, deviceValuesKind } from '@skerry/devices/telemetry';
 import { createInProcessClient } from '@skerry/kube/client';
+import { virtualKind } from '@skerry/kube/server';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import { createEdgeLink, type EdgeLink } from '@skerry/link/node';
 import { linkTlsOptions } from '@skerry/security/identity';
 import { nodeUsage, serveMetrics } from '@skerry/workloads/edge';
 import { followCloudKeys } from './cloud-keys.ts';
 import { askOver } from './cloud-requests.ts';
+import { openDataWorker } from './data-worker.ts';
 import type { edgeFlags } from './flags.ts';
 import { type Ground, layGround } from './ground.ts';
 import { type IdentityKeeper, keepIdentity } from './identity-keeper.ts';
@@ -21,8 +24,9 @@ export interface EdgeOptions {
   /** From the flag or, so that no process list shows it, from the environment. */
   readonly token: string | undefined;
   readonly keyDir: string;
-  /** The supervisor's bundle. */
+  /** The bundles of the processes that it starts. */
   readonly supervisor: string;
+  readonly dataWorker: string;
   readonly version: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -62,11 +66,13 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const handle: typeof api.handle = (request) => api.handle(request);
   const client = createInProcessClient({ handle, user: agentUser(node), userAgent: 'skerry-edge' });
   serveMetrics(api.table, { client, usage: nodeUsage({ dialer, clock, log }) });
+  api.table.replace(DEVICE_VALUES.group, DEVICE_VALUES.resource, [virtualKind(deviceValuesKind({ client, dialer }))]);
   const isConnected = () => link?.status().connected === true;
   const pods = stack.adopt(await openNodePods({ ground, client, listeners, ask, isConnected }), (opened) =>
     opened.close(),
   );
-  late.use(pods.streams);
+  const data = stack.adopt(openOwnDataWorker(ground), (opened) => opened.close());
+  late.use(data.streams(pods.streams));
 
   const { identity } = ground;
   const onRenewed = () => link?.retryNow();
@@ -92,6 +98,11 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     stop: () => end(false),
     stopWithPods: () => end(true),
   };
+}
+
+function openOwnDataWorker({ node, paths, workerToken: token, dataWorker: bundle, replica, clock, log }: Ground) {
+  const { socket, values } = paths;
+  return openDataWorker({ node, socket, token, values, bundle, store: replica.store, clock, log });
 }
 
 function openLink({ node, replica, clock, log }: Ground, keeper: IdentityKeeper, streams: NodeStreamHandler): EdgeLink {

@@ -7,6 +7,7 @@ export {
   type LocalWrite,
   planEdgeWrite,
 } from './edge-write.ts';
+export { collectStrings, parseFieldPath } from './field-path.ts';
 export { answerForwarded, type ForwardedOptions, forwardRequest, type OpenStream } from './forward.ts';
 export { type IncludedEntries, trackIncluded } from './included.ts';
 export { isAtNode } from './links.ts';

@@ -1,0 +1,10 @@
+/** What the agent tells a worker when it starts it. */
+export interface WorkerStart {
+  readonly node: string;
+  /** Of the node's API. */
+  readonly socket: string;
+  /** For the API, and asked of whoever comes to the worker. */
+  readonly token: string;
+  /** Where the worker serves live values. */
+  readonly values: string;
+}
