@@ -2,6 +2,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { AuditFlags } from './commands/audit.ts';
 import type { BackupFlags } from './commands/backup.ts';
+import type { DeviceFlags } from './commands/device.ts';
 import type { InstallFlags, Service } from './commands/install.ts';
 import type { NodeFlags } from './commands/node.ts';
 import type { CollectFlags, RegistryFlags } from './commands/registry.ts';
@@ -23,6 +24,7 @@ export function createProgram(context: CliContext, stop: AbortSignal): Command {
   program.addCommand(processCommand('edge', 'run an edge node: replica, local API and pods'));
   program.addCommand(tokenCommand(context));
   program.addCommand(nodeCommand(context));
+  program.addCommand(deviceCommand(context, stop));
   program.addCommand(registryCommand(context));
   program.addCommand(backupCommand(context));
   program.addCommand(processCommand('restore', 'bring a backup back into an empty data directory'));
@@ -104,6 +106,38 @@ function nodeCommand(context: CliContext): Command {
     .description("close the node's sessions at once and refuse its certificate from now on")
     .action(async (name: string, flags: NodeFlags) => (await load()).revokeNode(context, name, flags));
   return new Command('node').description('edge nodes').addCommand(list).addCommand(show).addCommand(revoke);
+}
+
+function deviceCommand(context: CliContext, stop: AbortSignal): Command {
+  const load = () => import('./commands/device.ts');
+  const inNamespace = (command: Command) =>
+    withConnection(command)
+      .option('-n, --namespace <name>', 'namespace of the device', 'default')
+      .addOption(jsonOutput());
+  const list = inNamespace(new Command('list').alias('ls'))
+    .option('-A, --all-namespaces', 'those of every namespace')
+    .description('every device and its state')
+    .action(async (flags: DeviceFlags) => (await load()).listDevices(context, flags));
+  const show = inNamespace(new Command('show'))
+    .argument('<name>', 'the device')
+    .description('one device in full, with the values it last reported')
+    .action(async (name: string, flags: DeviceFlags) => (await load()).showDevice(context, name, flags));
+  const get = inNamespace(new Command('get'))
+    .argument('<name>', 'the device')
+    .argument('[properties...]', 'only these')
+    .description('what a device says now')
+    .action(async (name: string, properties: readonly string[], flags: DeviceFlags) =>
+      (await load()).getValues(context, name, properties, flags),
+    );
+  const watch = inNamespace(new Command('watch'))
+    .argument('[name]', 'only this device')
+    .option('-A, --all-namespaces', 'those of every namespace')
+    .description('values as they change, until Ctrl-C')
+    .action(async (name: string | undefined, flags: DeviceFlags) =>
+      (await load()).watchValues(context, name, flags, stop),
+    );
+  const device = new Command('device').description('devices and their values; also at a node, with its own kubeconfig');
+  return device.addCommand(list).addCommand(show).addCommand(get).addCommand(watch);
 }
 
 function registryCommand(context: CliContext): Command {

@@ -1,0 +1,185 @@
+/** A simulated device, from its model to its values: at the cloud, and at its node while the cloud cannot be reached. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, suite, test } from 'node:test';
+import {
+  CHECKOUT,
+  type CommandResult,
+  eventually,
+  runToEnd,
+  TcpProxy,
+  TestCloud,
+  TestEdge,
+} from '@skerry/testkit/processes';
+
+const API = 'devices.skerry.io/v1alpha1';
+
+const MODEL = {
+  apiVersion: API,
+  kind: 'DeviceModel',
+  metadata: { name: 'tank' },
+  spec: {
+    version: '1.0.0',
+    properties: [
+      { name: 'level', type: 'float64', unit: 'm', minimum: 0, maximum: 10 },
+      { name: 'pump', type: 'bool' },
+    ],
+  },
+};
+
+const TANK = {
+  apiVersion: API,
+  kind: 'Device',
+  metadata: { name: 'tank-1', namespace: 'default', labels: { hall: 'north' } },
+  spec: {
+    model: { name: 'tank' },
+    protocol: 'simulator',
+    placement: { nodeName: 'edge-1' },
+    visitors: [
+      { property: 'level', address: { signal: 'Sine', minimum: 0, maximum: 10, period: '2s' }, scanClass: '50ms' },
+      { property: 'pump', address: { signal: 'Constant', initial: { value: true } } },
+    ],
+  },
+};
+
+interface Device {
+  readonly metadata: { readonly resourceVersion: string };
+  readonly status?: {
+    readonly state?: string;
+    readonly lastError?: string;
+    readonly reported?: Readonly<Record<string, { readonly value?: unknown; readonly quality: string }>>;
+  };
+}
+
+interface LiveValue {
+  readonly property: string;
+  readonly value: unknown;
+  readonly quality: string;
+  readonly time: string;
+}
+
+suite('a simulated device', () => {
+  let cloud: TestCloud;
+  let cable: TcpProxy;
+  let edge: TestEdge;
+
+  before(async () => {
+    cloud = await TestCloud.start();
+    cable = await TcpProxy.start(cloud.linkAddress);
+    edge = await TestEdge.join(cloud, { name: 'edge-1', args: ['--join', cable.address] });
+  });
+  after(async () => {
+    await edge?.[Symbol.asyncDispose]();
+    await cable?.[Symbol.asyncDispose]();
+    await cloud?.[Symbol.asyncDispose]();
+  });
+
+  /** Processes of the data worker, by what the agent says of them. */
+  const workerLog = () =>
+    readFileSync(join(edge.dir, 'edge.log'), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"worker":"data"'))
+      .map((line) => JSON.parse(line) as { readonly msg: string; readonly pid?: number });
+
+  const live = async (at: { skerry(args: readonly string[]): Promise<CommandResult> }): Promise<LiveValue[]> => {
+    const { code, stdout, stderr } = await at.skerry(['device', 'get', 'tank-1', '-o', 'json']);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout) as LiveValue[];
+  };
+
+  /** The `skerry` command against the node's own API. */
+  const atEdge = {
+    skerry: (args: readonly string[]) =>
+      runToEnd(join(CHECKOUT, 'bin', 'skerry'), [...args, '--kubeconfig', edge.kubeconfig], { env: {} }),
+  };
+
+  const device = () => cloud.get<Device>(['device', 'tank-1']);
+
+  test('no worker runs while nothing needs it', () => assert.deepEqual(workerLog(), []));
+
+  test('a device that its model cannot mean is refused with the place', async () => {
+    await cloud.apply(MODEL);
+    const odd = { ...TANK, spec: { ...TANK.spec, visitors: [{ property: 'depth', address: { signal: 'Sine' } }] } };
+    const { code, stderr } = await cloud.tryKubectl(['apply', '-f', '-'], { input: JSON.stringify(odd) });
+    assert.notEqual(code, 0);
+    assert.match(stderr, /spec\.visitors\[0\]\.property: Not found: "depth"/);
+  });
+
+  test('its values are in its status, and live at the cloud', async () => {
+    await cloud.apply(TANK);
+    await eventually('reported values', async () => {
+      const { status } = await device();
+      return status?.state === 'Connected' && status.reported?.['pump']?.value === true;
+    });
+    const values = await live(cloud);
+    assert.deepEqual(
+      values.map(({ property, quality }) => [property, quality]),
+      [
+        ['level', 'Good'],
+        ['pump', 'Good'],
+      ],
+    );
+    assert.ok(Number(values[0]?.value) >= 0 && Number(values[0]?.value) <= 10);
+    assert.match((await cloud.kubectl(['get', 'devices'])).trim(), /tank-1 +tank +simulator +edge-1 +Connected/);
+    assert.match((await cloud.kubectl(['get', 'devicevalues', 'tank-1'])).trim(), /edge-1 +Connected/);
+  });
+
+  test('changes are told as they come, many in the time of one status', async () => {
+    const command = join(CHECKOUT, 'bin', 'skerry');
+    const env = { ...process.env, SKERRY_DATA_DIR: cloud.dir, SKERRY_KEY_DIR: cloud.keyDir };
+    const watching = spawn(command, ['device', 'watch', 'tank-1', '-o', 'json'], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const levels = new Set<unknown>();
+    for await (const line of createInterface({ input: watching.stdout })) {
+      const { property, value } = JSON.parse(line) as LiveValue;
+      if (property === 'level') levels.add(value);
+      if (levels.size === 6) watching.kill('SIGINT');
+    }
+    assert.ok(levels.size >= 6);
+  });
+
+  test('a change of the model that would break the device is refused and names it', async () => {
+    const broken = { ...MODEL, spec: { ...MODEL.spec, properties: MODEL.spec.properties.slice(1) } };
+    const { code, stderr } = await cloud.tryKubectl(['apply', '-f', '-'], { input: JSON.stringify(broken) });
+    assert.notEqual(code, 0);
+    assert.match(stderr, /default\/tank-1/);
+    const gone = await cloud.tryKubectl(['delete', 'devicemodel', 'tank']);
+    assert.match(gone.stderr, /devices are bound to it: default\/tank-1/);
+  });
+
+  test('while the link is cut it is driven on, and its values are live at the node’s own API', async () => {
+    cable.cut();
+    const first = await live(atEdge);
+    await eventually('another value', async () => (await live(atEdge))[0]?.time !== first[0]?.time);
+    const shown = await atEdge.skerry(['device', 'show', 'tank-1']);
+    assert.match(shown.stdout, /State: +Connected/);
+    cable.mend();
+    await eventually('the cloud sees it again', async () => {
+      const { code } = await cloud.skerry(['device', 'get', 'tank-1']);
+      return code === 0;
+    });
+  });
+
+  test('a worker that is killed is started again, and the agent goes on', async () => {
+    const [started] = workerLog().filter(({ msg }) => msg === 'worker started');
+    assert.ok(started?.pid !== undefined);
+    process.kill(started.pid, 'SIGKILL');
+    await eventually(
+      'another worker',
+      async () => workerLog().filter(({ msg }) => msg === 'worker started').length === 2,
+    );
+    await eventually('values again', async () => (await live(atEdge)).length === 2);
+    assert.equal(edge.process.isRunning, true);
+  });
+
+  test('with the last device the worker ends', async () => {
+    await cloud.kubectl(['delete', 'device', 'tank-1']);
+    await eventually('its end', async () => workerLog().some(({ msg }) => msg === 'worker ended'));
+    await cloud.kubectl(['delete', 'devicemodel', 'tank']);
+  });
+});
