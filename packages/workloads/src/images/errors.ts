@@ -13,5 +13,7 @@ export const imageErrors = defineErrors('IMAGE', {
   SIZE_MISMATCH: { text: 'content of {digest} has {actual} bytes, not {expected}', retry: 'never' },
   INVALID_MANIFEST: { text: '{what} is not valid: {problem}', retry: 'never' },
   NO_PLATFORM: { text: '{image} is not made for {platform}, only for {offered}', retry: 'never' },
+  LAYER_REFUSED: { text: 'layer {digest} of the image is refused: {problem}', retry: 'never' },
+  UNPACK_FAILED: { text: 'image cannot be unpacked: {problem}', retry: 'backoff' },
   BUSY: { text: '{key} is being written by somebody else', retry: 'backoff' },
 });

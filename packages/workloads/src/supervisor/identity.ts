@@ -106,6 +106,13 @@ export function mountNamespaceOf(pid: number): string | undefined {
   }
 }
 
+/** The process itself, or the first of its descendants that is in a mount namespace of its own: behind what made its terminal. */
+export function sandboxedPid(pid: number): number {
+  const outside = mountNamespaceOf(process.pid);
+  const isInside = (one: number) => ![undefined, outside].includes(mountNamespaceOf(one));
+  return isInside(pid) ? pid : (descendantsOf(pid).findLast(isInside) ?? pid);
+}
+
 function readProc(pid: number, file: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');

@@ -15,7 +15,14 @@ import {
   type Streams,
 } from './fifo.ts';
 import { killHolders } from './holders.ts';
-import { isAlive, type PinnedNamespace, pinMountNamespace, readEnvironment, signalProcess } from './identity.ts';
+import {
+  isAlive,
+  type PinnedNamespace,
+  pinMountNamespace,
+  readEnvironment,
+  sandboxedPid,
+  signalProcess,
+} from './identity.ts';
 import { launch } from './launch.ts';
 import { killTree, measureTrees, type ProcessTree } from './process-tree.ts';
 import type { ExitInfo, FurtherCommand, LaunchSpec, ProcessRecord, StartRequest, Usage } from './protocol.ts';
@@ -150,11 +157,15 @@ export class Keeper {
   launchBeside(id: string, { command, stdin, tty }: FurtherCommand): LaunchSpec {
     const kept = this.#find(id);
     if (kept.record.exit !== undefined) throw errors.NOT_RUNNING({ id });
-    const { prefix, ...launch } = kept.record.launch;
-    kept.env ??= readEnvironment(kept.record.main.pid, prefix);
+    const { prefix, join, enter, sandbox, cwd, owner } = kept.record.launch;
+    const own = { ...(cwd === undefined ? {} : { cwd }), ...(owner === undefined ? {} : { owner }) };
+    const made = sandbox === undefined ? {} : { sandbox, ...(enter === undefined ? {} : { enter }) };
+    const inside = sandboxedPid(kept.record.main.pid);
+    kept.env ??= readEnvironment(inside, prefix);
     return {
-      ...launch,
-      argv: [...prefix, ...command],
+      ...own,
+      ...(join === undefined ? made : {}),
+      argv: [...(join === undefined ? [] : [...join, '--target', String(inside), '--']), ...prefix, ...command],
       env: tty ? { TERM: 'xterm', ...kept.env } : kept.env,
       ...(stdin ? { stdin } : {}),
       ...(tty ? { tty } : {}),
@@ -198,7 +209,7 @@ export class Keeper {
     const { id } = request;
     cgroups?.create(id, request.limits ?? {});
     await makeStreams(fifos, directory, request);
-    const spec = request.tty ? withTerminal(request, handoverFile(id), self) : request;
+    const spec = request.tty ? withTerminal(underTerminal(request), handoverFile(id), self) : request;
     const { main, monitor, streams, exited } = await launch(spec, { bootId, directory, ...groupOf(cgroups, id) });
     const record: StoredRecord = {
       id,
@@ -208,7 +219,9 @@ export class Keeper {
       main,
       launch: {
         prefix: request.argv.slice(0, request.prefixLength ?? 0),
+        ...(request.enter === undefined ? {} : { enter: request.enter }),
         ...(request.sandbox === undefined ? {} : { sandbox: request.sandbox }),
+        ...(request.join === undefined ? {} : { join: request.join }),
         ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
         ...(request.owner === undefined ? {} : { owner: request.owner }),
       },
@@ -379,6 +392,13 @@ function pin(kept: Kept): void {
 
 function treeOf({ record: { id, main }, namespace }: Kept): ProcessTree {
   return { id, main, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+/** A sandbox with a root of its own lacks what makes a terminal, so it is made within the terminal. */
+function underTerminal(request: StartRequest): LaunchSpec {
+  const { enter = [], sandbox = [], join, argv, ...rest } = request;
+  if (join === undefined) return request;
+  return { ...rest, argv: [...enter, ...sandbox, '--die-with-parent', '--', ...argv] };
 }
 
 /** What the agent gets to see of a record. */

@@ -62,10 +62,12 @@ async function startPlain(spec: LaunchSpec, stdio: Stdio, context: LaunchContext
 
 /** bubblewrap says its child's pid, holds the child at the gate until it is in its group, and writes its exit code to a file. */
 async function startSandboxed(spec: LaunchSpec, stdio: Stdio, context: LaunchContext): Promise<Started> {
-  const [program = '', ...options] = spec.sandbox ?? [];
+  const [bubblewrap = '', ...options] = spec.sandbox ?? [];
   const status = openSync(join(context.directory, 'status'), 'a', 0o600);
   const fds = ['--info-fd', INFO_FD, '--block-fd', GATE_FD, '--json-status-fd', STATUS_FD].map(String);
-  const process = spawn(program, [...fds, '--new-session', ...options, '--', ...spec.argv], {
+  const made = [bubblewrap, ...fds, '--new-session', ...options, '--', ...spec.argv];
+  const [program = '', ...args] = [...(spec.enter ?? []), ...made];
+  const process = spawn(program, args, {
     stdio: [...stdio, 'pipe', 'pipe', status],
     env: { ...spec.env },
     detached: true,

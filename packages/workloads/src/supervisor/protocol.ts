@@ -42,6 +42,8 @@ export interface LogSpec {
 
 /** How to start a process. Every list is an argument array: no part of it ever meets a shell. */
 export interface LaunchSpec {
+  /** Words before the sandbox, for one that is made in namespaces that are there already. */
+  readonly enter?: readonly string[];
   /** bubblewrap and its options without the command; absent: the command runs straight on the host. */
   readonly sandbox?: readonly string[];
   readonly argv: readonly string[];
@@ -57,6 +59,11 @@ export interface StartRequest extends LaunchSpec {
   readonly id: string;
   /** How many leading words of `argv` drop privileges; further commands in the same container begin with the same words. */
   readonly prefixLength?: number;
+  /**
+   * How further commands get into the sandbox, without the process whose sandbox it is; absent: each gets one of its own that looks the
+   * same. For a sandbox with a root of its own, there can be only one, and what is needed to make a terminal is outside of it.
+   */
+  readonly join?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly log: LogSpec;
   readonly limits?: ResourceLimits;

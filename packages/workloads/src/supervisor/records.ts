@@ -12,12 +12,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { LaunchSpec, ProcessRecord } from './protocol.ts';
+import type { ProcessRecord, StartRequest } from './protocol.ts';
 
 export interface StoredRecord extends ProcessRecord {
   readonly stdinOnce?: boolean;
   /** How to start a further command beside it. Without the environment, which may hold secrets and is never written down. */
-  readonly launch: Pick<LaunchSpec, 'sandbox' | 'cwd' | 'owner'> & { readonly prefix: readonly string[] };
+  readonly launch: Pick<StartRequest, 'enter' | 'sandbox' | 'cwd' | 'owner' | 'join'> & {
+    readonly prefix: readonly string[];
+  };
 }
 
 export class RecordStore {

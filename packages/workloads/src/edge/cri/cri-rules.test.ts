@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { planCollection } from '../pod/image-collection.ts';
+import { authFor } from '../pod/registry-auth.ts';
 import type { Container, Pod, PodSpec, Resources } from '../pod/types.ts';
 import { RuntimeRefusal } from '../runtime.ts';
 import { containerConfigOf, refuseRoot } from './container-config.ts';
-import { planCollection } from './image-collector.ts';
 import { bytes, decode, encode, flag, map, message, messages, text, texts, whole } from './message.ts';
 import { oomScoreOf } from './oom-score.ts';
-import { authFor, fullName } from './registry-auth.ts';
 import { sandboxConfigOf } from './sandbox-config.ts';
 import { Namespace } from './schema.ts';
 
@@ -164,17 +164,6 @@ test('the pod that asked for least dies first', () => {
   assert.equal(score({ limits: equal, requests: equal }), -997);
   assert.equal(score({}), 1000);
   assert.equal(score({ requests: { memory: '250M' } }), 750);
-});
-
-test('images are named in full, as registries know them', () => {
-  const cases = {
-    web: 'docker.io/library/web',
-    'a/web:1': 'docker.io/a/web:1',
-    'reg.io/web': 'reg.io/web',
-    'localhost/web': 'localhost/web',
-    'host:5000/web': 'host:5000/web',
-  };
-  for (const [short, full] of Object.entries(cases)) assert.equal(fullName(short), full);
 });
 
 async function authOf(image: string, auths: object): Promise<unknown> {

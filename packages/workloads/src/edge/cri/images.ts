@@ -1,8 +1,8 @@
 /** Images as the container runtime has and pulls them. */
 import { messageOf } from '@skerry/base';
+import { authFor } from '../pod/registry-auth.ts';
 import { PullFailure, type PullTask, type ReadyImage } from '../runtime.ts';
 import type { CriClient, Image } from './client.ts';
-import { authFor } from './registry-auth.ts';
 
 /** A pull is bound by the network; a link that is slow but alive gets its time. */
 const PULL_TIMEOUT_MS = 3_600_000;

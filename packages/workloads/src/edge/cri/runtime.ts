@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type BackoffPolicy, backoffDelay, type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
 import { readHostUsage } from '../node/host-usage.ts';
+import { makeEtcHosts, removeEtcHosts } from '../pod/etc-hosts.ts';
 import type { Pod } from '../pod/types.ts';
 import {
   type ContainerSnapshot,
@@ -19,7 +20,6 @@ import type { PodNetwork } from '../services/service-network.ts';
 import { type ContainerConfig, type CriClient, createCriClient } from './client.ts';
 import { containerConfigOf, demandsNonRoot, refuseRoot } from './container-config.ts';
 import { Containers } from './containers.ts';
-import { makeEtcHosts, removeEtcHosts } from './etc-hosts.ts';
 import { ImageCollector } from './image-collector.ts';
 import { findImage, pullImage } from './images.ts';
 import { Label } from './labels.ts';

@@ -1,4 +1,5 @@
 /** What a pod asks of its sandbox: names, network, ports, DNS, sysctls. Pure. */
+import { hostnameOf } from '../pod/etc-hosts.ts';
 import type { Container, Pod } from '../pod/types.ts';
 import type { DnsSettings } from '../services/dns-settings.ts';
 import type { SandboxConfig } from './client.ts';
@@ -28,11 +29,6 @@ export function sandboxConfigOf(pod: Pod, { node, logDirectory, attempt, dns }: 
     annotations: { [Label.logDirectory]: logDirectory },
     linux: { security: securityOf(pod), sysctls: sysctlsOf(pod) },
   };
-}
-
-/** At most 63 letters, as a kubelet cuts it. */
-export function hostnameOf({ spec, metadata }: Pod): string {
-  return (spec.hostname ?? metadata.name ?? 'pod').slice(0, 63).replace(/[-.]+$/, '');
 }
 
 export function namespacesOf({ spec }: Pod): { network: number; pid: number; ipc: number } {

@@ -8,6 +8,7 @@ export interface Tools {
   readonly env: string;
 }
 
+/** Where programs are looked for when nobody says where. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
@@ -36,28 +37,42 @@ export function invocationOf(
   if (tools.setpriv === undefined || dropped === undefined) {
     return { argv: [...command], prefixLength: 0, env: { ...env } };
   }
+  const { early, late } = splitEnvironment(env);
+  const setLate = late.length === 0 ? [] : [tools.env, ...late];
+  const prefix = [tools.setpriv, ...dropped, '--', ...setLate];
+  return { argv: [...prefix, ...command], prefixLength: prefix.length, env: early };
+}
+
+/** What may be set at once, and what only for the command itself. */
+export function splitEnvironment(env: Readonly<Record<string, string>>): {
+  readonly early: Record<string, string>;
+  readonly late: readonly string[];
+} {
   const early: Record<string, string> = {};
   const late: string[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (LOADER_VARIABLE.test(name)) late.push(`${name}=${value}`);
     else early[name] = value;
   }
-  const setLate = late.length === 0 ? [] : [tools.env, ...late];
-  const prefix = [tools.setpriv, ...dropped, '--', ...setLate];
-  return { argv: [...prefix, ...command], prefixLength: prefix.length, env: early };
+  return { early, late };
 }
 
 function dropOptions(privileges: Privileges, agent: { readonly uid: number }, tools: Tools): string[] | undefined {
   if (tools.setpriv === undefined) return undefined;
   const options = privileges.noNewPrivileges ? ['--no-new-privs'] : [];
   if (agent.uid !== 0) return options;
-  const { uid, gid, groups, bounding, ambient } = privileges;
-  options.push('--reuid', String(uid), '--regid', String(gid));
-  options.push(...(groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]));
+  return [...options, ...userOptions(privileges), ...capabilityOptions(privileges)];
+}
+
+export function userOptions({ uid, gid, groups }: Privileges): string[] {
+  const further = groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')];
+  return ['--reuid', String(uid), '--regid', String(gid), ...further];
+}
+
+export function capabilityOptions({ ambient, bounding }: Privileges): string[] {
   const given = capabilityList(ambient);
-  options.push(`--inh-caps=${given}`, `--ambient-caps=${given}`);
-  if (bounding !== undefined) options.push(`--bounding-set=${capabilityList(bounding)}`);
-  return options;
+  const bound = bounding === undefined ? [] : [`--bounding-set=${capabilityList(bounding)}`];
+  return [`--inh-caps=${given}`, `--ambient-caps=${given}`, ...bound];
 }
 
 function capabilityList(names: readonly string[]): string {

@@ -62,6 +62,44 @@ function asRoot(shared: PodSecurityContext, own: SecurityContext, ownUid: number
   };
 }
 
+/** Who a container of an image is, when neither it nor its pod says more. */
+export interface ImageAccount {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+}
+
+/** `account` is the user that counts: the pod's, or the image's own. Throws RuntimeRefusal. */
+export function resolveImagePrivileges(
+  pod: Pod,
+  container: Container,
+  agent: AgentIdentity,
+  account: ImageAccount,
+): Privileges {
+  const shared = pod.spec.securityContext ?? {};
+  const own = container.securityContext ?? {};
+  refuseUnsupported(pod, shared, own);
+  const privileged = own.privileged === true;
+  const { bounding, added } = capabilitiesOf(own);
+  const isRoot = agent.uid === 0;
+  if (privileged && !isRoot) throw refuse('privileged needs an agent that runs as root');
+  const foreign = added.find((name) => !DEFAULT_CAPABILITIES.includes(name));
+  if (foreign !== undefined && !isRoot) {
+    throw refuse(`capability ${foreign.toUpperCase()} needs an agent that runs as root`);
+  }
+  return {
+    uid: account.uid,
+    gid: account.gid,
+    // Without root, whoever runs it is one user with one group, to whom all of its volumes belong.
+    groups: isRoot ? [...new Set([...account.groups, ...groupsOf(shared)])] : [],
+    bounding: privileged ? CAPABILITIES : bounding,
+    ambient: account.uid === 0 ? [] : privileged ? CAPABILITIES : added,
+    // bubblewrap starts nothing that could gain privileges.
+    noNewPrivileges: true,
+    readOnlyRoot: own.readOnlyRootFilesystem === true,
+  };
+}
+
 /** Without root there is one user and no capability to give: what asks for another is refused. */
 function asUser(shared: PodSecurityContext, own: SecurityContext, agent: AgentIdentity): Privileges {
   const wants = { uid: own.runAsUser ?? shared.runAsUser, gid: own.runAsGroup ?? shared.runAsGroup };

@@ -1,9 +1,14 @@
-/** Runtime `process`: `image: host` runs a program of the node, in a mount namespace of its own, under a uid of its own. */
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+/**
+ * Runtime `process`: `image: host` runs a program of the node, in a mount namespace of its own, under a uid of its own; any other
+ * image runs in a root file system of its own.
+ */
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { type Clock, hasCode, type Logger, messageOf, newUid } from '@skerry/base';
 import type { ProcessRecord, StartRequest } from '../../supervisor/protocol.ts';
-import type { Container, Pod } from '../pod/types.ts';
+import { makeEtcHosts } from '../pod/etc-hosts.ts';
+import type { Pod } from '../pod/types.ts';
 import { limitsOf } from '../quantity.ts';
 import {
   type ContainerLabels,
@@ -13,13 +18,15 @@ import {
   RuntimeRefusal,
   type StartContainer,
 } from '../runtime.ts';
+import { type DnsSettings, parseResolvConf } from '../services/dns-settings.ts';
 import { makeResolvConf, removeResolvConf } from '../services/resolv-conf-file.ts';
 import type { PodNetwork } from '../services/service-network.ts';
 import type { SupervisorClient } from '../supervisor-client.ts';
-import { DEFAULT_PATH, invocationOf, type Tools } from './command.ts';
-import { type AgentIdentity, type Privileges, resolvePrivileges } from './privileges.ts';
-import { hostRoot, makeTerminationPoint } from './root-view.ts';
-import { sandboxOptions } from './sandbox.ts';
+import { DEFAULT_PATH, type Tools } from './command.ts';
+import { hostLaunchOf, isMounted, type Launch } from './host-launch.ts';
+import { ImageContainers, type ImagesOptions } from './image/image-containers.ts';
+import type { AgentIdentity } from './privileges.ts';
+import { makeTerminationPoint } from './root-view.ts';
 import { openLink } from './supervisor-link.ts';
 import { UidRange } from './uid-range.ts';
 
@@ -28,6 +35,9 @@ const LOG_MAX_BYTES = 10 * 1024 * 1024;
 const LOG_MAX_FILES = 5;
 const MAX_EXEC_OUTPUT_BYTES = 16 * 1024;
 const DEFAULT_TERMINATION_LOG = '/dev/termination-log';
+/** Kept with the process: which image it is of, and how it wants to be asked to end. */
+const IMAGE_LABEL = 'image';
+const STOP_SIGNAL_LABEL = 'stopSignal';
 
 export interface ProcessRuntimeOptions {
   /** Connects to the supervisor, starting it where none runs; called again when the connection breaks. */
@@ -39,7 +49,9 @@ export interface ProcessRuntimeOptions {
   readonly agent: AgentIdentity;
   readonly nodeIps: () => readonly string[];
   /** Whom pods ask for names; absent: whom the host asks. */
-  readonly network?: Pick<PodNetwork, 'dnsOf'>;
+  readonly network?: Pick<PodNetwork, 'dnsOf' | 'hostsOf'>;
+  /** Absent: this node runs programs of its own only. */
+  readonly images?: ImagesOptions;
   /** Directories and files that no container may see. */
   readonly hidden?: readonly string[];
   /** Default: found on the usual path. */
@@ -56,18 +68,19 @@ export interface ProcessRuntime extends PodRuntime {
   close(): void;
 }
 
-export function findTools(path: string = DEFAULT_PATH): Tools {
-  const find = (name: string) =>
-    path
-      .split(delimiter)
-      .map((at) => join(at, name))
-      .find(isExecutable);
-  const [bwrap, setpriv] = [find('bwrap'), find('setpriv')];
+export function findTools(): Tools {
+  const [bwrap, setpriv] = [findProgram('bwrap'), findProgram('setpriv')];
   return {
-    env: find('env') ?? '/usr/bin/env',
+    env: findProgram('env') ?? '/usr/bin/env',
     ...(bwrap === undefined ? {} : { bwrap }),
     ...(setpriv === undefined ? {} : { setpriv }),
   };
+}
+
+function findProgram(name: string): string | undefined {
+  return DEFAULT_PATH.split(delimiter)
+    .map((at) => join(at, name))
+    .find(isExecutable);
 }
 
 export async function createProcessRuntime(options: ProcessRuntimeOptions): Promise<ProcessRuntime> {
@@ -77,6 +90,8 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
   const uids = new UidRange(join(options.directory, 'uids.json'), options.log);
   const { agent } = options;
   const ownUid = (pod: Pod) => (agent.uid === 0 ? uids.take(pod.metadata.uid ?? '') : agent.uid);
+  const { hidden = [] } = options;
+  const images = options.images === undefined ? undefined : openImages(options.images, options, tools);
   const listeners = new Set<(snapshot: ContainerSnapshot) => void>();
   const tell = (record: ProcessRecord): ContainerSnapshot => {
     const snapshot = snapshotOf(record);
@@ -95,169 +110,142 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
       await removeResolvConf(options.directory, uid);
     },
     findImage: async (image) => {
-      if (image !== HOST_IMAGE) throw unsupportedImage(image);
-      return { imageId: HOST_IMAGE, imageRef: HOST_IMAGE };
+      if (image === HOST_IMAGE) return { imageId: HOST_IMAGE, imageRef: HOST_IMAGE };
+      if (images === undefined) throw noImages(image);
+      return await images.find(image);
     },
-    pullImage: async ({ image }) => {
-      throw unsupportedImage(image);
+    pullImage: async (task) => {
+      if (images === undefined) throw noImages(task.image);
+      return await images.pull(task);
     },
     start: async (request) => {
-      const named = await withResolvConf(request, tools, options);
-      const spec = startRequestOf(named, ownUid(request.pod), tools, options);
+      const id = newUid().replaceAll('-', '');
+      const isHost = request.imageRef === HOST_IMAGE;
+      const mounts = tools.bwrap === undefined ? request.mounts : await mountsOf(request, isHost, options);
+      const launch = isHost
+        ? hostLaunchOf(request, { agent, tools, mounts, hidden, ownUid: ownUid(request.pod) })
+        : await images?.prepare(id, request, mounts);
+      if (launch === undefined) throw noImages(request.imageRef);
       try {
-        return tell(await link.client().start(spec));
+        return tell(await link.client().start(startRequestOf(id, request, launch, options)));
       } catch (error) {
+        await images?.remove(id);
         if (!hasCode(error, 'SUPERVISOR_START_FAILED')) throw error;
         throw new RuntimeRefusal('StartError', messageOf(error), { cause: error });
       }
+    },
+    sweep: async () => {
+      const records = await link.client().list();
+      const used = new Set(records.map(({ labels }) => labels[IMAGE_LABEL] ?? HOST_IMAGE));
+      await images?.sweep(new Set(records.map(({ id }) => id)), used);
     },
     list: async () => (await link.client().list()).map(snapshotOf),
     onChange: (listener) => {
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
-    terminate: (id, signal = 'SIGTERM') => link.client().signal(id, signal as NodeJS.Signals),
+    terminate: async (id, signal) => {
+      const wanted = signal ?? stopSignalOf((await link.client().list()).find((record) => record.id === id));
+      await link.client().signal(id, wanted as NodeJS.Signals);
+    },
     kill: async (id) => snapshotOf(await link.client().kill(id)),
-    remove: (id) => link.client().remove(id),
+    remove: async (id) => {
+      await link.client().remove(id);
+      await images?.remove(id);
+    },
     execSync: (id, command, timeoutMs) =>
       link.client().run(id, command, { timeoutMs, maxOutputBytes: MAX_EXEC_OUTPUT_BYTES }),
     exec: (id, request) => link.client().exec(id, request),
     attach: (id) => link.client().attach(id),
     usage: () => link.client().usage(),
     shutdown: () => link.client().shutdown(),
-    close: () => link.close(),
+    close: () => {
+      images?.close();
+      link.close();
+    },
   };
 }
 
-/** Without bubblewrap a container sees the host's own file, which may not be touched. */
-async function withResolvConf(
+function openImages(images: ImagesOptions, options: ProcessRuntimeOptions, tools: Tools): ImageContainers {
+  const { directory, agent, clock, log } = options;
+  const own: Readonly<Record<string, string | undefined>> = { bwrap: tools.bwrap, setpriv: tools.setpriv };
+  const find = (name: string) => (name in own ? own[name] : findProgram(name));
+  return new ImageContainers({ ...images, directory: join(directory, 'images'), agent, find, clock, log });
+}
+
+/** What every container gets beside its volumes: names, and a place for its last words. Without bubblewrap, nothing can be mounted. */
+async function mountsOf(
   request: StartContainer,
-  { bwrap }: Tools,
-  { directory, network }: ProcessRuntimeOptions,
-): Promise<StartContainer> {
-  const settings = network?.dnsOf(request.pod);
-  if (settings === undefined || bwrap === undefined) return request;
-  const mount = await makeResolvConf(directory, request.pod.metadata.uid ?? '', settings);
-  if (isMounted(mount.mountPath, request.mounts)) return request;
-  return { ...request, mounts: [...request.mounts, mount] };
+  isHost: boolean,
+  { directory, network, nodeIps }: ProcessRuntimeOptions,
+): Promise<readonly ReadyMount[]> {
+  const { pod, container, mounts, terminationLog } = request;
+  const { uid = '' } = pod.metadata;
+  const hasAliases = (pod.spec.hostAliases ?? []).length > 0;
+  const names = isHost || !hasAliases ? network?.hostsOf(pod) : undefined;
+  const settings = network?.dnsOf(pod) ?? (isHost ? undefined : await hostDns());
+  const more = [
+    ...(settings === undefined ? [] : [await makeResolvConf(directory, uid, settings)]),
+    ...(names === undefined ? [] : [names]),
+    ...(isHost || names !== undefined ? [] : [await makeEtcHosts(directory, pod, nodeIps())]),
+  ];
+  const last = container.terminationMessagePath ?? DEFAULT_TERMINATION_LOG;
+  if (terminationLog !== undefined) more.push({ hostPath: terminationLog, mountPath: last, readOnly: false });
+  return [...mounts, ...more.filter(({ mountPath }) => !isMounted(mountPath, mounts))];
+}
+
+/** An image has no resolv.conf of its own that would be of use. */
+async function hostDns(): Promise<DnsSettings> {
+  return parseResolvConf(await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
 }
 
 function startRequestOf(
+  id: string,
   request: StartContainer,
-  ownUid: number,
-  tools: Tools,
-  options: ProcessRuntimeOptions,
+  launch: Launch & { readonly stopSignal?: string },
+  { logMaxBytes = LOG_MAX_BYTES, logMaxFiles = LOG_MAX_FILES }: ProcessRuntimeOptions,
 ): StartRequest {
-  const { pod, container } = request;
-  const privileges = resolvePrivileges(pod, container, options.agent, ownUid);
-  const mounts = withTerminationLog(request);
-  const env = withDefaults(request.env, pod, privileges);
-  const command = [...request.command, ...request.args];
-  refuseMissingProgram(command[0], env['PATH'] ?? DEFAULT_PATH, mounts);
+  const { container } = request;
+  const { stopSignal, ...how } = launch;
   return {
-    id: newUid().replaceAll('-', ''),
-    labels: encodeLabels(labelsOf(request)),
-    log: {
-      path: request.logPath,
-      maxBytes: options.logMaxBytes ?? LOG_MAX_BYTES,
-      maxFiles: options.logMaxFiles ?? LOG_MAX_FILES,
+    id,
+    labels: {
+      ...encodeLabels(labelsOf(request)),
+      [IMAGE_LABEL]: request.imageRef,
+      ...(stopSignal === undefined ? {} : { [STOP_SIGNAL_LABEL]: stopSignal }),
     },
+    log: { path: request.logPath, maxBytes: logMaxBytes, maxFiles: logMaxFiles },
     limits: limitsOf(container.resources),
-    owner: { uid: privileges.uid, gid: privileges.gid },
-    ...surroundingsOf(request, mounts, privileges, tools, options.hidden ?? []),
-    ...invocationOf(command, env, privileges, options.agent, tools),
+    ...how,
     ...(container.stdin ? { stdin: true } : {}),
     ...(container.stdinOnce ? { stdinOnce: true } : {}),
     ...(container.tty ? { tty: true } : {}),
   };
 }
 
-/** A mount namespace where there is bubblewrap; without it, only what needs none. */
-function surroundingsOf(
-  { pod, container }: StartContainer,
-  mounts: readonly ReadyMount[],
-  privileges: Privileges,
-  { bwrap }: Tools,
-  hidden: readonly string[],
-): Pick<StartRequest, 'sandbox' | 'cwd'> {
-  const workingDirectory = container.workingDir ?? '/';
-  if (bwrap === undefined) {
-    refuseWithoutSandbox(container, privileges);
-    return { cwd: workingDirectory };
-  }
-  const hostname = pod.spec.hostNetwork === true ? {} : { hostname: hostnameOf(pod) };
-  const { readOnlyRoot } = privileges;
-  const sandbox = sandboxOptions({ mounts, readOnlyRoot, hidden, workingDirectory, ...hostname }, hostRoot);
-  return { sandbox: [bwrap, ...sandbox] };
-}
-
-function refuseWithoutSandbox(container: Container, { readOnlyRoot }: Privileges): void {
-  const needs =
-    (container.volumeMounts?.length ?? 0) > 0 ? 'volume mounts' : readOnlyRoot ? 'readOnlyRootFilesystem' : '';
-  if (needs === '') return;
-  throw new RuntimeRefusal(
-    'CreateContainerConfigError',
-    `${needs} of container ${container.name} need bubblewrap, which this node lacks: apt-get install bubblewrap`,
-  );
-}
-
-function unsupportedImage(image: string): RuntimeRefusal {
+function noImages(image: string): RuntimeRefusal {
   const message =
-    `image "${image}" cannot run on runtime process, which runs programs of the node (image: ${HOST_IMAGE}); ` +
+    `image "${image}" cannot run here: this agent runs programs of the node only (image: ${HOST_IMAGE}); ` +
     'use a node with containerd (runtime.skerry.io/containerd=true)';
   return new RuntimeRefusal('ErrImagePull', message);
-}
-
-/** A clear word before the start, as container runtimes give it. What a volume may bring is left to the start itself. */
-function refuseMissingProgram(program: string | undefined, path: string, mounts: readonly ReadyMount[]): void {
-  if (program === undefined) {
-    throw new RuntimeRefusal(
-      'CreateContainerConfigError',
-      `image ${HOST_IMAGE} has no program of its own: set command`,
-    );
-  }
-  if (!program.includes('/')) {
-    if (path.split(delimiter).some((directory) => existsSync(join(directory, program)) || isMounted(directory, mounts)))
-      return;
-    throw new RuntimeRefusal('StartError', `exec: "${program}": executable file not found in $PATH`);
-  }
-  if (!program.startsWith('/') || isMounted(program, mounts) || existsSync(program)) return;
-  throw new RuntimeRefusal('StartError', `exec: "${program}": no such file or directory`);
-}
-
-function isMounted(path: string, mounts: readonly ReadyMount[]): boolean {
-  return mounts.some(({ mountPath }) => path === mountPath || path.startsWith(`${mountPath}/`));
-}
-
-/** The container finds the file for its last words where its spec says; without bubblewrap it has none. */
-function withTerminationLog({ container, mounts, terminationLog }: StartContainer): readonly ReadyMount[] {
-  if (terminationLog === undefined) return mounts;
-  const mountPath = container.terminationMessagePath ?? DEFAULT_TERMINATION_LOG;
-  return [...mounts, { hostPath: terminationLog, mountPath, readOnly: false }];
-}
-
-function withDefaults(
-  env: Readonly<Record<string, string>>,
-  pod: Pod,
-  { uid }: Privileges,
-): Readonly<Record<string, string>> {
-  return { PATH: DEFAULT_PATH, HOSTNAME: hostnameOf(pod), HOME: uid === 0 ? '/root' : '/', ...env };
-}
-
-/** At most 63 letters, as a kubelet cuts it. */
-function hostnameOf(pod: Pod): string {
-  const name = pod.spec.hostname ?? pod.metadata.name ?? 'pod';
-  return name.slice(0, 63).replace(/[-.]+$/, '');
 }
 
 /** Who the pod's containers are when all are the same; files for several users stay readable to all. */
 function podOwner(pod: Pod, ownUid: number): { uid: number; gid: number } | undefined {
   const shared = pod.spec.securityContext;
   const uids = new Set(
-    pod.spec.containers.map(({ securityContext }) => securityContext?.runAsUser ?? shared?.runAsUser ?? ownUid),
+    pod.spec.containers.map(({ securityContext, image }) => {
+      // An image may have a user of its own, which is known only once it is here.
+      return securityContext?.runAsUser ?? shared?.runAsUser ?? (image === HOST_IMAGE ? ownUid : undefined);
+    }),
   );
   const [uid] = uids;
   return uids.size === 1 && uid !== undefined ? { uid, gid: shared?.runAsGroup ?? uid } : undefined;
+}
+
+/** The image's own signal counts where the pod names none. */
+function stopSignalOf(record: ProcessRecord | undefined): string {
+  return record?.labels[STOP_SIGNAL_LABEL] ?? 'SIGTERM';
 }
 
 function labelsOf({ pod, container, attempt, hash }: StartContainer): ContainerLabels {

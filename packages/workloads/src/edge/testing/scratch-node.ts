@@ -10,6 +10,7 @@ import { type Client, createInProcessClient, createRecorder } from '@skerry/kube
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
 import { eventually } from '@skerry/testkit/processes';
+import { createRegistrySource, openImageStore } from '../../images/index.ts';
 import { killHolders } from '../../supervisor/holders.ts';
 import { isAlive, sendSignal } from '../../supervisor/identity.ts';
 import type { ProcessIdentity, ProcessRecord } from '../../supervisor/protocol.ts';
@@ -27,6 +28,7 @@ export const hasBubblewrap = spawnSync('bwrap', ['--dev-bind', '/', '/', 'true']
 export const isRoot = userInfo().uid === 0;
 
 const MAIN = fileURLToPath(new URL('../../supervisor/main.ts', import.meta.url));
+const UNPACK = fileURLToPath(new URL('../../images/unpack/bin.ts', import.meta.url));
 const PODS = { group: '', version: 'v1', resource: 'pods' };
 const POLL_MS = 10;
 
@@ -178,6 +180,8 @@ async function startAgent(
 ): Promise<Agent> {
   const { env, setpriv, ...sandbox } = findTools();
   const { uid, gid } = userInfo();
+  const context = { clock: systemClock, log: silentLogger };
+  const store = await openImageStore(join(directory, 'images'), context);
   const runtime = await createProcessRuntime({
     connect: (onExit) =>
       ensureSupervisor({
@@ -193,6 +197,11 @@ async function startAgent(
     agent: { uid, gid, groups: process.getgroups?.() ?? [] },
     ...logLimits,
     nodeIps: () => ['127.0.0.1'],
+    images: {
+      store,
+      source: createRegistrySource({ ...context, settings: () => ({}) }),
+      unpack: [process.execPath, '--conditions=source', UNPACK],
+    },
     hidden: [join(directory, 'supervisor')],
     tools: { env, ...(setpriv === undefined ? {} : { setpriv }), ...(withoutBubblewrap ? {} : sandbox) },
   });

@@ -4,8 +4,8 @@
  */
 import { text } from 'node:stream/consumers';
 import { messageOf } from '@skerry/base';
-import type { UnpackOutcome } from './outcome.ts';
-import { RefusedLayer, type UnpackJob, unpackLayers } from './unpack-layers.ts';
+import type { UnpackJob, UnpackOutcome } from './job.ts';
+import { RefusedLayer, unpackLayers } from './unpack-layers.ts';
 
 async function unpack(): Promise<UnpackOutcome> {
   const job = JSON.parse(await text(process.stdin)) as UnpackJob;

@@ -6,25 +6,10 @@ import { pipeline, type Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { Parser } from 'tar/parse';
 import type { ReadEntry } from 'tar/read-entry';
-import { type Bounds, Meter } from './bounds.ts';
+import { Meter } from './bounds.ts';
 import { LayerProblem, quote } from './entry-name.ts';
+import type { LayerFile, UnpackJob } from './job.ts';
 import { type LayerEntry, TreeWriter } from './tree-writer.ts';
-
-export interface LayerFile {
-  readonly path: string;
-  /** As the image's manifest names it. */
-  readonly digest: string;
-  /** The hash of its content without compression. */
-  readonly diffId: string;
-}
-
-export interface UnpackJob {
-  readonly layers: readonly LayerFile[];
-  /** An empty directory of ours. */
-  readonly target: string;
-  readonly keepsOwners: boolean;
-  readonly bounds: Bounds;
-}
 
 /** A layer that must not be unpacked; what stands in the directory is to be removed. */
 export class RefusedLayer extends Error {

@@ -1,9 +1,7 @@
 /** Credentials for a registry from the pod's imagePullSecrets. */
-import type { ConfigReader } from '../pod/environment.ts';
-import type { Pod } from '../pod/types.ts';
-import type { RegistryAuth } from './client.ts';
-
-const DOCKER_HUB = 'docker.io';
+import { DOCKER_HUB, parseReference, type RegistryCredentials, repositoryName } from '../../images/index.ts';
+import type { ConfigReader } from './environment.ts';
+import type { Pod } from './types.ts';
 
 interface AuthEntry {
   readonly auth?: string;
@@ -14,7 +12,7 @@ interface AuthEntry {
 }
 
 /** Those of the first secret that has any for the image; undefined where none has. */
-export async function authFor(image: string, pod: Pod, read: ConfigReader): Promise<RegistryAuth | undefined> {
+export async function authFor(image: string, pod: Pod, read: ConfigReader): Promise<RegistryCredentials | undefined> {
   for (const { name } of pod.spec.imagePullSecrets ?? []) {
     const secret = name === undefined ? undefined : await read('Secret', name);
     const found = findEntry(image, entriesOf(secret?.data ?? {}));
@@ -40,19 +38,13 @@ function parse(base64: string): object {
 }
 
 /** The entry with the longest path that begins the image's name. */
-function findEntry(image: string, entries: Readonly<Record<string, AuthEntry>>): RegistryAuth | undefined {
-  const name = fullName(image);
+function findEntry(image: string, entries: Readonly<Record<string, AuthEntry>>): RegistryCredentials | undefined {
+  const name = repositoryName(parseReference(image));
   const [best] = Object.entries(entries)
     .map(([key, entry]) => ({ prefix: prefixOf(key), entry }))
     .filter(({ prefix }) => name === prefix || name.startsWith(`${prefix}/`))
     .sort((one, other) => other.prefix.length - one.prefix.length);
   return best === undefined ? undefined : toAuth(best.entry);
-}
-
-export function fullName(image: string): string {
-  const [first = '', ...rest] = image.split('/');
-  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
-  return hasRegistry ? image : `${DOCKER_HUB}/${rest.length === 0 ? `library/${image}` : image}`;
 }
 
 /** `https://index.docker.io/v1/` and the like, as `docker login` writes them. */
@@ -67,7 +59,7 @@ function toAuth({
   password = '',
   identitytoken = '',
   registrytoken = '',
-}: AuthEntry): RegistryAuth {
+}: AuthEntry): RegistryCredentials {
   const [user = '', ...secret] = Buffer.from(auth, 'base64').toString('utf8').split(':');
   return {
     username: username || user,

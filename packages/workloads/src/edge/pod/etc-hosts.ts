@@ -1,9 +1,8 @@
 /** A pod's /etc/hosts: itself, and the aliases that its spec asks for. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Pod } from '../pod/types.ts';
 import type { ReadyMount } from '../runtime.ts';
-import { hostnameOf } from './sandbox-config.ts';
+import type { Pod } from './types.ts';
 
 const LOCAL = [
   '127.0.0.1\tlocalhost',
@@ -35,4 +34,9 @@ function linesOf(pod: Pod, ips: readonly string[]): string[] {
   const { subdomain } = pod.spec;
   const full = subdomain === undefined ? [] : [`${hostname}.${subdomain}.${pod.metadata.namespace}.svc.cluster.local`];
   return [...LOCAL, ...ips.map((ip) => `${ip}\t${[...full, hostname].join('\t')}`)];
+}
+
+/** At most 63 letters, as a kubelet cuts it. */
+export function hostnameOf({ spec, metadata }: Pod): string {
+  return (spec.hostname ?? metadata.name ?? 'pod').slice(0, 63).replace(/[-.]+$/, '');
 }
