@@ -26,12 +26,9 @@ export interface OpenApiV2 {
 
 const TITLE = 'Kubernetes';
 const JSON_TYPE = 'application/json';
-const PATCH_TYPES = [
-  'application/apply-patch+yaml',
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-];
+const PATCH_TYPES = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json'];
+/** Custom resources have none: kubectl would send one where it is offered. */
+const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 
 /** The document of `/openapi/v3/api/v1` and its like. `rows` may hold other group versions; they are passed over. */
 export function openApiV3(groupVersion: GroupVersion, rows: readonly ResourceRow[], schemaFor: SchemaFor): OpenApiV3 {
@@ -93,6 +90,10 @@ class Models {
   reference(gvk: Gvk): OpenApiSchema | undefined {
     const name = this.#names.get(keyOf(gvk));
     return name === undefined ? undefined : this.#writer.reference(name);
+  }
+
+  patchTypes(gvk: Gvk): readonly string[] {
+    return this.#schemaFor(gvk)?.typeName === undefined ? PATCH_TYPES : [...PATCH_TYPES, STRATEGIC_PATCH];
   }
 
   #add(gvk: Gvk): void {
@@ -157,7 +158,7 @@ function v3Bodies(models: Models, operation: Operation, method: string, kind: Gv
     schema === undefined ? { description: 'OK' } : { description: 'OK', content: { [JSON_TYPE]: { schema } } };
   const out = { ...operation, responses: { 200: answer } };
   if (method === 'get' || method === 'delete' || schema === undefined) return out;
-  const types = method === 'patch' ? PATCH_TYPES : [JSON_TYPE];
+  const types = method === 'patch' ? models.patchTypes(kind) : [JSON_TYPE];
   const bodySchema = method === 'patch' ? { type: 'object' } : schema;
   return { ...out, requestBody: { content: Object.fromEntries(types.map((type) => [type, { schema: bodySchema }])) } };
 }
@@ -172,5 +173,5 @@ function v2Bodies(models: Models, operation: Operation, method: string, kind: Gv
     ...(operation.parameters as Operation[]),
     { name: 'body', in: 'body', required: true, schema: bodySchema },
   ];
-  return { ...out, parameters, consumes: method === 'patch' ? PATCH_TYPES : ['*/*'] };
+  return { ...out, parameters, consumes: method === 'patch' ? models.patchTypes(kind) : ['*/*'] };
 }

@@ -120,6 +120,18 @@ test('custom kinds are models like any other, with the words of their author', (
   });
 });
 
+test('a strategic patch is offered for built-in kinds alone, since kubectl sends one where it is offered', () => {
+  const offers = (groupVersion: string, path: string) => {
+    const content = at(document(groupVersion), 'paths', path, 'patch', 'requestBody', 'content') as object;
+    return Object.keys(content).includes('application/strategic-merge-patch+json');
+  };
+  assert.equal(offers('v1', '/api/v1/namespaces/{namespace}/pods/{name}'), true);
+  assert.equal(
+    offers('stable.example.com/v1', '/apis/stable.example.com/v1/namespaces/{namespace}/crontabs/{name}'),
+    false,
+  );
+});
+
 test('operation ids are unique, and the same rows give the same hash', () => {
   const text = JSON.stringify(openApiV2(ROWS, schemas));
   const ids = [...text.matchAll(/"operationId":"([^"]+)"/g)].map((match) => match[1]);
