@@ -1,7 +1,6 @@
 /** Stories 2 and 3: the cloud dies, the agent dies, the machine reboots, and every pod is where it belongs. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -12,8 +11,10 @@ import {
   COUNTING,
   deployment,
   eventually,
+  ownBootId,
   PROCESS,
   pod,
+  powerOffPods,
   type Runtime,
   requireSystem,
   skipWithout,
@@ -35,15 +36,6 @@ function tell(runtime: Runtime): void {
   let cable: TcpProxy;
   let containerd: TestContainerd | undefined;
 
-  /** The edge sees a boot id of its own, so that a reboot can be played without one. */
-  const OWN_BOOT_ID = [
-    'unshare',
-    '--mount',
-    'sh',
-    '-c',
-    `mount --bind ${bootId} /proc/sys/kernel/random/boot_id && exec "$@"`,
-    'sh',
-  ];
   const isRoot = process.getuid?.() === 0;
 
   before(async () => {
@@ -55,7 +47,7 @@ function tell(runtime: Runtime): void {
       name: 'edge-1',
       args: ['--join', cable.address],
       ...(containerd === undefined ? {} : { containerdSocket: containerd.socket }),
-      ...(isRoot ? { wrapper: OWN_BOOT_ID } : {}),
+      ...(isRoot ? { wrapper: ownBootId(bootId) } : {}),
     });
     await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
     await cloud.apply(deployment(runtime, { name: 'web', replicas: 3, script: COUNTING }));
@@ -127,7 +119,7 @@ function tell(runtime: Runtime): void {
     const before = await running(cloud);
     await cloud.process.kill9();
     await edge.process.kill9();
-    powerOff(join(edge.dir, 'edge', 'edge-1'));
+    powerOffPods(join(edge.dir, 'edge', 'edge-1'));
     await containerd?.powerOff();
     writeFileSync(bootId, `${newUid()}\n`);
     // The container runtime comes up beside the agent, and may be the later one.
@@ -181,47 +173,4 @@ function sightOf({ metadata, status }: Pod): Sight {
     container: main?.containerID ?? '',
     restarts: main?.restartCount ?? 0,
   };
-}
-
-/** Ends the supervisor and every process below it, as the power switch does. */
-function powerOff(home: string): void {
-  const folder = join(home, 'supervisor');
-  const holder = JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')) as { pid: number };
-  const records = join(folder, 'processes');
-  const pids = (existsSync(records) ? readdirSync(records) : []).flatMap((id) => {
-    const record = JSON.parse(readFileSync(join(records, id, 'record.json'), 'utf8')) as ProcessRecord;
-    return record.exit === undefined ? [record.monitor?.pid, record.main.pid] : [];
-  });
-  const alive = pids.filter((pid) => pid !== undefined);
-  for (const pid of [holder.pid, ...alive, ...alive.flatMap(descendants)]) kill(pid);
-}
-
-interface ProcessRecord {
-  readonly main: { readonly pid: number };
-  readonly monitor?: { readonly pid: number };
-  readonly exit?: object;
-}
-
-function descendants(pid: number): readonly number[] {
-  const children = childrenOf(pid);
-  return [...children, ...children.flatMap(descendants)];
-}
-
-function childrenOf(pid: number): readonly number[] {
-  try {
-    return execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
-      .split('\n')
-      .filter(Boolean)
-      .map(Number);
-  } catch {
-    return [];
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // Gone already.
-  }
 }

@@ -21,6 +21,7 @@ export {
   type Workload,
   withHostPrograms,
 } from './manifests.ts';
+export { ownBootId, powerOffPods } from './power-off.ts';
 export { requireSystem, type SystemNeed, skipWithout } from './require-system.ts';
 export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';
 export { TcpProxy } from './tcp-proxy.ts';
