@@ -27,6 +27,10 @@ const WEB_IP = '10.96.7.1';
 /** Says who has called. */
 const SERVER = `require('node:http').createServer((q, a) => a.end(q.socket.remoteAddress.replace('::ffff:', ''))).listen(Number(process.argv[1]), '0.0.0.0')`;
 
+const UDP_SERVER = `const s = require('node:dgram').createSocket('udp4'); s.on('message', (_, from) => s.send(process.argv[1], from.port, from.address)); s.bind(5353)`;
+/** Calls again and again from one port, which for the kernel is one flow, and prints who answers. */
+const UDP_CALLER = `const s = require('node:dgram').createSocket('udp4'); s.on('message', (m) => process.stdout.write(m)); s.on('error', () => {}); s.bind(4000, () => setInterval(() => s.send('x', 53, process.argv[1]), 20))`;
+
 function ip(...words: readonly string[]): void {
   const { status, stderr } = spawnSync('ip', words, { encoding: 'utf8' });
   assert.equal(status, 0, `ip ${words.join(' ')}: ${stderr}`);
@@ -246,6 +250,41 @@ suite('packet rules', { skip, concurrency: 1 }, () => {
     assert.notEqual(get(POD_A, WEB_IP), '');
     await rules.remove();
     assert.equal(await rules.isThere(), false);
+  });
+
+  test('a caller over UDP goes on to who is there now, and does not call into the void', async () => {
+    for (const [namespace, name] of [
+      [POD_B, 'b'],
+      [HOST, 'h'],
+    ] as const) {
+      servers.push(
+        spawn('ip', ['netns', 'exec', namespace, process.execPath, '-e', UDP_SERVER, name], { stdio: 'ignore' }),
+      );
+    }
+    const caller = spawn('ip', ['netns', 'exec', POD_A, process.execPath, '-e', UDP_CALLER, '10.96.7.4'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    servers.push(caller);
+    let heard = '';
+    caller.stdout.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+    const answersOf = (...pods: string[]): Ruleset => {
+      const dns = service('dns', {
+        clusterIP: '10.96.7.4',
+        selector: { app: 'dns' },
+        ports: [{ port: 53, targetPort: 5353, protocol: 'UDP' }],
+      });
+      const views = viewsOf({ services: [dns], pods: pods.map((each) => pod(each, { ip: each, app: 'dns' })) });
+      return {
+        frame: { table: place.table, address: place.address, podIps: [A, B], seesBridged: true },
+        rules: planRules(views),
+      };
+    };
+    await withRules(answersOf(), async (rules) => {
+      await rules.apply(answersOf(B));
+      await eventually('the first answers', () => heard.endsWith('b'));
+      await rules.apply(answersOf(HOST_IP));
+      await eventually('the other answers', () => heard.endsWith('h'));
+    });
   });
 
   test('other people’s tables are as they were', async () => {

@@ -78,7 +78,7 @@ export interface ServiceNetworkOptions {
 /** Where it cannot work, the node runs its pods all the same and says why. */
 export async function openServiceNetwork(options: ServiceNetworkOptions): Promise<ServiceNetwork> {
   const log = options.log.child({ controller: 'services' });
-  const lack = whatLacks(options.isWanted);
+  const lack = whatLacks({ isWanted: options.isWanted, isRoot: process.getuid?.() === 0, find: findTool });
   if (lack !== undefined) {
     log.warn({ reason: lack.reason }, 'Services and cluster names do not work on this node');
     return absentNetwork(options, lack);
@@ -100,10 +100,17 @@ function lacking(reason: string, why: string): NodeFact {
   return { type: CONDITION, status: 'False', reason, message: `${NOT_HERE}: ${why}` };
 }
 
-function whatLacks(isWanted: boolean): NodeFact | undefined {
+export interface Circumstances {
+  readonly isWanted: boolean;
+  readonly isRoot: boolean;
+  readonly find: (tool: HostTool) => string | undefined;
+}
+
+/** Why Services cannot work here, and what brings them; undefined when nothing is in the way. */
+export function whatLacks({ isWanted, isRoot, find }: Circumstances): NodeFact | undefined {
   if (!isWanted) return lacking('SwitchedOff', 'the agent was started with --services off');
-  if (process.getuid?.() !== 0) return lacking('NotRoot', 'the agent does not run as root; run it as root');
-  const missing = (['nft', 'ip'] as const satisfies HostTool[]).filter((tool) => findTool(tool) === undefined);
+  if (!isRoot) return lacking('NotRoot', 'the agent does not run as root; run it as root');
+  const missing = (['nft', 'ip'] as const satisfies HostTool[]).filter((tool) => find(tool) === undefined);
   if (missing.length === 0) return undefined;
   const packages = missing.map((tool) => PACKAGE_OF[tool]).join(' ');
   const why = `${missing.join(' and ')} missing; apt-get install ${packages}, then start the agent anew`;
@@ -222,8 +229,10 @@ class WorkingNetwork implements ServiceNetwork {
   }
 
   async remove(): Promise<void> {
-    await this.#inTurn(() => this.#rules.remove());
-    await removeAddress(this.#place);
+    const { log } = this.#options;
+    const failed = (error: unknown) => log.warn({ error: messageOf(error) }, 'packet rules left behind');
+    await this.#inTurn(() => this.#rules.remove()).catch(failed);
+    await removeAddress(this.#place).catch(failed);
   }
 
   async close(): Promise<void> {
