@@ -8,6 +8,7 @@ import {
   API_IN_PODS,
   createEvictionManager,
   createHostAddresses,
+  createImagePuller,
   createNodeReporter,
   createNodeStreamHandler,
   createPodController,
@@ -94,11 +95,13 @@ export async function openNodePods({
     localApi: (isOnHost) => (isOnHost ? listeners.address : inPods),
     requestToken: podTokens({ node, store: replica.store, issuer: access.issuer, ask, isConnected, clock, log }),
   });
+  const puller = createImagePuller({ ...shared, recorder });
   return {
     streams: createNodeStreamHandler({ ...shared, pods: controller.pods, directory: paths.home }),
     run: (signal) =>
       Promise.allSettled([
         controller.run(signal),
+        puller.run(signal),
         reporter.run(signal),
         runtimes.follow(signal),
         evictions.run(controller.pods, signal),

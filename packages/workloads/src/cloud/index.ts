@@ -11,6 +11,7 @@ import { endpointSliceController } from './endpoint-slice/index.ts';
 import { endpointsController } from './endpoint-slice/legacy.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
 import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler/index.ts';
+import { imagePullController } from './image-pull/index.ts';
 import { jobController } from './job/index.ts';
 import { type ApiEndpoint, kubernetesServiceController } from './kubernetes-service/index.ts';
 import { namespaceController } from './namespace/index.ts';
@@ -85,6 +86,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     nodeLifecycleController(context, nodeGraceMs),
     taintEvictionController(context),
     podGcController(context),
+    imagePullController(context),
     serviceAccountController(context),
     ...(rootCa === undefined ? [] : [rootCaController(context, rootCa)]),
     ...(apiEndpoint === undefined ? [] : [kubernetesServiceController(context, apiEndpoint)]),

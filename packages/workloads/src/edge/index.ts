@@ -12,6 +12,7 @@ export {
   parseThresholds,
   thresholdsOf,
 } from './eviction/thresholds.ts';
+export { createImagePuller } from './image-pull/index.ts';
 export { type Accelerators, findAccelerators } from './node/accelerators.ts';
 export { createHostAddresses, readHostFacts } from './node/host-facts.ts';
 export { createNodeReporter, type NodeReporter, type NodeReporterOptions } from './node/reporter.ts';
