@@ -13,6 +13,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   cloud: 'packages/cloud/src/bin.ts',
   edge: 'packages/edge/src/bin.ts',
   supervisor: 'packages/workloads/src/supervisor/main.ts',
+  unpack: 'packages/workloads/src/images/unpack/bin.ts',
   'data-worker': 'packages/devices/src/edge/worker/bin.ts',
 };
 

@@ -38,6 +38,7 @@ async function serve(args: readonly string[]): Promise<void> {
       token: flags.token ?? process.env['SKERRY_TOKEN'],
       keyDir: defaults.keyDir,
       supervisor: join(lib, 'supervisor.cjs'),
+      unpack: join(lib, 'unpack.cjs'),
       dataWorker: join(lib, 'data-worker.cjs'),
       version: __SKERRY_VERSION__,
       clock: systemClock,

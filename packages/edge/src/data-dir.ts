@@ -18,6 +18,8 @@ export interface EdgePaths {
   readonly pods: string;
   readonly logs: string;
   readonly runtime: string;
+  /** What was pulled, as it came. */
+  readonly images: string;
   readonly keyCheck: string;
 }
 
@@ -36,6 +38,7 @@ export function edgePaths(dataDir: string, node: string): EdgePaths {
     pods: at('pods'),
     logs: at('logs'),
     runtime: at('runtime'),
+    images: at('images'),
     keyCheck: at('key-check'),
   };
 }
@@ -50,8 +53,8 @@ export function makeFolders(paths: EdgePaths): void {
 
 /** What no container of this node may see, whether it is there yet or not. `keys`: the file that seals, or its directory. */
 export function hiddenPaths(paths: EdgePaths, keys: string): string[] {
-  const { identity, pki, supervisor, replica, kubeconfig } = paths;
-  return [identity, pki, supervisor, replica, `${replica}-wal`, `${replica}-shm`, kubeconfig, keys];
+  const { identity, pki, supervisor, replica, kubeconfig, images } = paths;
+  return [identity, pki, supervisor, images, replica, `${replica}-wal`, `${replica}-shm`, kubeconfig, keys];
 }
 
 /** The one node that lives in the directory; an error with the choice when there are several. */

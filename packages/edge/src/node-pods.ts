@@ -16,6 +16,7 @@ import {
   openServiceNetwork,
   type ServiceNetwork,
 } from '@skerry/workloads/edge';
+import type { ImageSource } from '@skerry/workloads/images';
 import type { AskCloud } from './cloud-requests.ts';
 import { evictionSettings } from './eviction-flags.ts';
 import type { Ground } from './ground.ts';
@@ -30,6 +31,8 @@ export interface NodePodsOptions {
   readonly listeners: LocalListeners;
   readonly ask: AskCloud;
   readonly isConnected: () => boolean;
+  /** Where images come from, for whoever wants the first one. */
+  readonly imageSource: () => Promise<ImageSource>;
 }
 
 export interface NodePods {
@@ -47,8 +50,9 @@ export async function openNodePods({
   listeners,
   ask,
   isConnected,
+  imageSource,
 }: NodePodsOptions): Promise<NodePods> {
-  const { node, paths, flags, pki, replica, access, level, supervisor, version, clock, log } = ground;
+  const { node, paths, flags, pki, replica, access, level, supervisor, unpack, version, clock, log } = ground;
   const keys = flags['key-file'] ?? ground.keyDir;
   const nodeIps = createHostAddresses(clock);
   const containerdSocket = flags['containerd-socket'];
@@ -62,6 +66,8 @@ export async function openNodePods({
     nodeIps,
     network,
     supervisor,
+    unpack,
+    imageSource,
     containerdSocket,
     clock,
     log,

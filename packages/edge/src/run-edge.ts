@@ -14,6 +14,7 @@ import { openDataWorker } from './data-worker.ts';
 import type { edgeFlags } from './flags.ts';
 import { type Ground, layGround } from './ground.ts';
 import { type IdentityKeeper, keepIdentity } from './identity-keeper.ts';
+import { openImageSource } from './image-source.ts';
 import { watchLink } from './link-watch.ts';
 import { createLocalApi, listenLocally } from './local-api.ts';
 import { openNodePods } from './node-pods.ts';
@@ -27,6 +28,7 @@ export interface EdgeOptions {
   /** The bundles of the processes that it starts. */
   readonly supervisor: string;
   readonly dataWorker: string;
+  readonly unpack: string;
   readonly version: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -68,9 +70,9 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   serveMetrics(api.table, { client, usage: nodeUsage({ dialer, clock, log }) });
   api.table.replace(DEVICE_VALUES.group, DEVICE_VALUES.resource, [virtualKind(deviceValuesKind({ client, dialer }))]);
   const isConnected = () => link?.status().connected === true;
-  const pods = stack.adopt(await openNodePods({ ground, client, listeners, ask, isConnected }), (opened) =>
-    opened.close(),
-  );
+  const imageSource = () => openImageSource({ store: ground.replica.store, link: () => link, clock, signal });
+  const opening = openNodePods({ ground, client, listeners, ask, isConnected, imageSource });
+  const pods = stack.adopt(await opening, (opened) => opened.close());
   const data = stack.adopt(openOwnDataWorker(ground), (opened) => opened.close());
   late.use(data.streams(pods.streams));
 

@@ -12,6 +12,7 @@ import {
   type RuntimeSet,
 } from '@skerry/workloads/edge';
 import type { CriRuntime } from '@skerry/workloads/edge/cri';
+import type { ImageSource } from '@skerry/workloads/images';
 import { type EdgePaths, hiddenPaths } from './data-dir.ts';
 
 /** A node with containers waits so long for a container runtime that comes up beside it, as after a reboot, before it says that it is well. */
@@ -30,6 +31,9 @@ export interface RuntimesOptions {
   readonly network: PodNetwork;
   /** The supervisor's bundle. */
   readonly supervisor: string;
+  /** The bundle of the process that unpacks images. */
+  readonly unpack: string;
+  readonly imageSource: () => Promise<ImageSource>;
   readonly containerdSocket: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -79,6 +83,8 @@ function openProcesses({
   nodeIps,
   network,
   supervisor,
+  unpack,
+  imageSource,
   clock,
   log,
 }: RuntimesOptions): Promise<ProcessRuntime> {
@@ -92,6 +98,11 @@ function openProcesses({
     agent: { uid, gid, groups: process.getgroups?.() ?? [] },
     nodeIps,
     network,
+    images: async () => {
+      const { openImageStore } = await import('@skerry/workloads/images');
+      const store = await openImageStore(paths.images, { clock, log });
+      return { store, source: await imageSource(), unpack: [process.execPath, ...EDGE_HEAP_FLAGS, unpack] };
+    },
     hidden: hiddenPaths(paths, keys),
   });
 }

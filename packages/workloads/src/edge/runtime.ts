@@ -125,6 +125,13 @@ export interface ReadyImage {
   readonly sizeBytes?: number;
 }
 
+/** An image that is here. */
+export interface ListedImage {
+  /** That with the digest first, `registry.example/web@sha256:…`, then those with tags. */
+  readonly names: readonly string[];
+  readonly sizeBytes: number;
+}
+
 export interface PullTask {
   /** As the container names it. */
   readonly image: string;
@@ -163,6 +170,8 @@ export interface PodRuntime {
   findImage(image: string): Promise<ReadyImage | undefined>;
   /** Brings what the name means now; only when that is what is here already, nothing comes. Throws PullFailure. */
   pullImage(task: PullTask): Promise<ReadyImage>;
+  /** All that are here; absent where images are no matter. */
+  images?(): Promise<readonly ListedImage[]>;
   start(request: StartContainer): Promise<ContainerSnapshot>;
   list(): Promise<readonly ContainerSnapshot[]>;
   /** Each start and each end, also those that happened while the agent was away (as `list` shows them). */

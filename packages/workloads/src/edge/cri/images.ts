@@ -1,7 +1,7 @@
 /** Images as the container runtime has and pulls them. */
 import { messageOf } from '@skerry/base';
 import { authFor } from '../pod/registry-auth.ts';
-import { PullFailure, type PullTask, type ReadyImage } from '../runtime.ts';
+import { type ListedImage, PullFailure, type PullTask, type ReadyImage } from '../runtime.ts';
 import type { CriClient, Image } from './client.ts';
 
 /** A pull is bound by the network; a link that is slow but alive gets its time. */
@@ -10,6 +10,11 @@ const PULL_TIMEOUT_MS = 3_600_000;
 export async function findImage(cri: CriClient, name: string): Promise<ReadyImage | undefined> {
   const { image } = await cri.call('ImageStatus', { image: { image: name } });
   return image === undefined ? undefined : readyImage(image);
+}
+
+export async function listImages(cri: CriClient): Promise<readonly ListedImage[]> {
+  const { images } = await cri.call('ListImages', {});
+  return images.map(({ digests, tags, size }) => ({ names: [...digests, ...tags], sizeBytes: size }));
 }
 
 /** The runtime pulls by itself, and tells nothing of it until it is through. Throws PullFailure. */

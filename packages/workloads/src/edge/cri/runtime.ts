@@ -10,6 +10,7 @@ import {
   type ContainerSnapshot,
   type ContainerUsage,
   type ExecResult,
+  type ListedImage,
   type PodRuntime,
   type PullTask,
   type ReadyImage,
@@ -21,7 +22,7 @@ import { type ContainerConfig, type CriClient, createCriClient } from './client.
 import { containerConfigOf, demandsNonRoot, refuseRoot } from './container-config.ts';
 import { Containers } from './containers.ts';
 import { ImageCollector } from './image-collector.ts';
-import { findImage, pullImage } from './images.ts';
+import { findImage, listImages, pullImage } from './images.ts';
 import { Label } from './labels.ts';
 import { rotateLogs } from './log-rotation.ts';
 import { type Sandbox, Sandboxes } from './sandboxes.ts';
@@ -185,6 +186,10 @@ class Runtime implements CriRuntime {
 
   pullImage(task: PullTask): Promise<ReadyImage> {
     return pullImage(this.#cri, task);
+  }
+
+  images(): Promise<readonly ListedImage[]> {
+    return listImages(this.#cri);
   }
 
   async start(request: StartContainer): Promise<ContainerSnapshot> {

@@ -12,6 +12,7 @@ import { type NodeCondition, type NodeFact, nodeConditions, runtimeHealth } from
 import { type HostFacts, readHostFacts } from './host-facts.ts';
 import { readHostUsage } from './host-usage.ts';
 import { eventsOf, nodeReference, startEvents } from './node-events.ts';
+import { type NodeImage, nodeImages } from './node-images.ts';
 
 const NODES = { group: '', version: 'v1', resource: 'nodes' } as const;
 const LEASES = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' } as const;
@@ -122,7 +123,8 @@ async function keepNode(
     const current: NodeObject | undefined = await client.get<NodeObject>(ref).catch(() => undefined);
     node = current ?? node;
     await correctLabels(options, node, labels());
-    const status = statusAt(node.status?.conditions ?? []);
+    const images = await imagesOf(options, node);
+    const status = { ...statusAt(node.status?.conditions ?? []), ...images };
     told = tell(options, told, status.conditions ?? []);
     const isDue = clock.monotonic() - writtenAt >= UNCHANGED_STATUS_MS;
     if (isDue || !isSameStatus(node.status, status)) {
@@ -132,6 +134,15 @@ async function keepNode(
     await clock.sleep(SHORTEST_ROUND_MS, signal).catch(() => {});
     await clock.sleep(STATUS_MS - SHORTEST_ROUND_MS, AbortSignal.any([signal, changed.next()])).catch(() => {});
   }
+}
+
+/** Nothing is said of images where there are none and none were told of. */
+async function imagesOf(
+  { runtimes }: NodeReporterOptions,
+  { status }: NodeObject,
+): Promise<{ readonly images?: readonly NodeImage[] }> {
+  const images = await nodeImages(runtimes.serving);
+  return images.length === 0 && status?.['images'] === undefined ? {} : { images };
 }
 
 function tellStart({ recorder, nodeName, bootIdFile, root }: NodeReporterOptions, { status }: NodeObject): void {

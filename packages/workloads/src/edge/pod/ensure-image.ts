@@ -1,6 +1,7 @@
 /** Makes a container's image present as its pull policy says, and tells the pod's owner what comes of it in a kubelet's words. */
 import { type Clock, messageOf } from '@skerry/base';
-import { type PullProgress, parseReference } from '../../images/index.ts';
+import type { PullProgress } from '../../images/contract.ts';
+import { parseReference } from '../../images/reference.ts';
 import { type PodRuntime, PullFailure, type PullTask, type ReadyImage, RuntimeRefusal } from '../runtime.ts';
 import type { Container } from './types.ts';
 

@@ -1,5 +1,6 @@
 /** Credentials for a registry from the pod's imagePullSecrets. */
-import { DOCKER_HUB, parseReference, type RegistryCredentials, repositoryName } from '../../images/index.ts';
+import type { RegistryCredentials } from '../../images/contract.ts';
+import { DOCKER_HUB, parseReference, repositoryName } from '../../images/reference.ts';
 import type { ConfigReader } from './environment.ts';
 import type { Pod } from './types.ts';
 

@@ -2,7 +2,7 @@
  * Runtime `process`: `image: host` runs a program of the node, in a mount namespace of its own, under a uid of its own; any other
  * image runs in a root file system of its own.
  */
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { type Clock, hasCode, type Logger, messageOf, newUid } from '@skerry/base';
@@ -24,7 +24,7 @@ import type { PodNetwork } from '../services/service-network.ts';
 import type { SupervisorClient } from '../supervisor-client.ts';
 import { DEFAULT_PATH, type Tools } from './command.ts';
 import { hostLaunchOf, isMounted, type Launch } from './host-launch.ts';
-import { ImageContainers, type ImagesOptions } from './image/image-containers.ts';
+import type { ImageContainers, ImagesOptions } from './image/image-containers.ts';
 import type { AgentIdentity } from './privileges.ts';
 import { makeTerminationPoint } from './root-view.ts';
 import { openLink } from './supervisor-link.ts';
@@ -50,8 +50,8 @@ export interface ProcessRuntimeOptions {
   readonly nodeIps: () => readonly string[];
   /** Whom pods ask for names; absent: whom the host asks. */
   readonly network?: Pick<PodNetwork, 'dnsOf' | 'hostsOf'>;
-  /** Absent: this node runs programs of its own only. */
-  readonly images?: ImagesOptions;
+  /** Asked when the first image is wanted. Absent: this node runs programs of its own only. */
+  readonly images?: () => Promise<ImagesOptions>;
   /** Directories and files that no container may see. */
   readonly hidden?: readonly string[];
   /** Default: found on the usual path. */
@@ -91,7 +91,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
   const { agent } = options;
   const ownUid = (pod: Pod) => (agent.uid === 0 ? uids.take(pod.metadata.uid ?? '') : agent.uid);
   const { hidden = [] } = options;
-  const images = options.images === undefined ? undefined : openImages(options.images, options, tools);
+  const images = lateImages(options, tools);
   const listeners = new Set<(snapshot: ContainerSnapshot) => void>();
   const tell = (record: ProcessRecord): ContainerSnapshot => {
     const snapshot = snapshotOf(record);
@@ -111,34 +111,34 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     },
     findImage: async (image) => {
       if (image === HOST_IMAGE) return { imageId: HOST_IMAGE, imageRef: HOST_IMAGE };
-      if (images === undefined) throw noImages(image);
-      return await images.find(image);
+      return await (await images.open(image)).find(image);
     },
     pullImage: async (task) => {
-      if (images === undefined) throw noImages(task.image);
-      return await images.pull(task);
+      return await (await images.open(task.image)).pull(task);
     },
+    images: async () => (await images.ifAny())?.list() ?? [],
     start: async (request) => {
       const id = newUid().replaceAll('-', '');
       const isHost = request.imageRef === HOST_IMAGE;
       const mounts = tools.bwrap === undefined ? request.mounts : await mountsOf(request, isHost, options);
       const launch = isHost
         ? hostLaunchOf(request, { agent, tools, mounts, hidden, ownUid: ownUid(request.pod) })
-        : await images?.prepare(id, request, mounts);
-      if (launch === undefined) throw noImages(request.imageRef);
+        : await (await images.open(request.imageRef)).prepare(id, request, mounts);
       try {
         return tell(await link.client().start(startRequestOf(id, request, launch, options)));
       } catch (error) {
-        await images?.remove(id);
+        // After any other failure it may run all the same, in its root.
         if (!hasCode(error, 'SUPERVISOR_START_FAILED')) throw error;
+        await (await images.ifAny())?.remove(id);
         throw new RuntimeRefusal('StartError', messageOf(error), { cause: error });
       }
     },
     sweep: async () => {
       const records = await link.client().list();
-      const used = new Set(records.map(({ labels }) => labels[IMAGE_LABEL] ?? HOST_IMAGE));
-      await images?.sweep(new Set(records.map(({ id }) => id)), used);
+      await (await images.ifAny())?.sweep(new Set(records.map(({ id }) => id)), imagesOf(records));
     },
+    imageDirectory: async () => (existsSync(images.directory) ? images.directory : undefined),
+    reclaimImages: async () => (await images.ifAny())?.reclaim(imagesOf(await link.client().list())),
     list: async () => (await link.client().list()).map(snapshotOf),
     onChange: (listener) => {
       listeners.add(listener);
@@ -151,7 +151,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     kill: async (id) => snapshotOf(await link.client().kill(id)),
     remove: async (id) => {
       await link.client().remove(id);
-      await images?.remove(id);
+      await (await images.ifAny())?.remove(id);
     },
     execSync: (id, command, timeoutMs) =>
       link.client().run(id, command, { timeoutMs, maxOutputBytes: MAX_EXEC_OUTPUT_BYTES }),
@@ -160,17 +160,52 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     usage: () => link.client().usage(),
     shutdown: () => link.client().shutdown(),
     close: () => {
-      images?.close();
+      images.close();
       link.close();
     },
   };
 }
 
-function openImages(images: ImagesOptions, options: ProcessRuntimeOptions, tools: Tools): ImageContainers {
-  const { directory, agent, clock, log } = options;
+function imagesOf(records: readonly ProcessRecord[]): ReadonlySet<string> {
+  return new Set(records.map(({ labels }) => labels[IMAGE_LABEL] ?? HOST_IMAGE));
+}
+
+interface LateImages {
+  readonly directory: string;
+  /** Throws RuntimeRefusal where images cannot run. */
+  open(image: string): Promise<ImageContainers>;
+  /** Undefined where there has never been an image. */
+  ifAny(): Promise<ImageContainers | undefined>;
+  close(): void;
+}
+
+/** A node without images pays nothing for them: their code is loaded, and their store opened, when the first one is wanted. */
+function lateImages(options: ProcessRuntimeOptions, tools: Tools): LateImages {
+  const { agent, clock, log } = options;
+  const directory = join(options.directory, 'images');
   const own: Readonly<Record<string, string | undefined>> = { bwrap: tools.bwrap, setpriv: tools.setpriv };
   const find = (name: string) => (name in own ? own[name] : findProgram(name));
-  return new ImageContainers({ ...images, directory: join(directory, 'images'), agent, find, clock, log });
+  let opened: Promise<ImageContainers> | undefined;
+  const open = async (image: string): Promise<ImageContainers> => {
+    if (options.images === undefined) throw noImages(image);
+    const { ImageContainers: Containers } = await import('./image/image-containers.ts');
+    return new Containers({ ...(await options.images()), directory, agent, find, clock, log });
+  };
+  const ensure = (image: string): Promise<ImageContainers> => {
+    opened ??= open(image).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+  return {
+    directory,
+    open: ensure,
+    ifAny: async () => (options.images === undefined || !existsSync(directory) ? undefined : await ensure('')),
+    close: () => {
+      opened?.then((images) => images.close()).catch(() => {});
+    },
+  };
 }
 
 /** What every container gets beside its volumes: names, and a place for its last words. Without bubblewrap, nothing can be mounted. */

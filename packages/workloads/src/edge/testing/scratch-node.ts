@@ -181,7 +181,6 @@ async function startAgent(
   const { env, setpriv, ...sandbox } = findTools();
   const { uid, gid } = userInfo();
   const context = { clock: systemClock, log: silentLogger };
-  const store = await openImageStore(join(directory, 'images'), context);
   const runtime = await createProcessRuntime({
     connect: (onExit) =>
       ensureSupervisor({
@@ -197,11 +196,11 @@ async function startAgent(
     agent: { uid, gid, groups: process.getgroups?.() ?? [] },
     ...logLimits,
     nodeIps: () => ['127.0.0.1'],
-    images: {
-      store,
+    images: async () => ({
+      store: await openImageStore(join(directory, 'images'), context),
       source: createRegistrySource({ ...context, settings: () => ({}) }),
       unpack: [process.execPath, '--conditions=source', UNPACK],
-    },
+    }),
     hidden: [join(directory, 'supervisor')],
     tools: { env, ...(setpriv === undefined ? {} : { setpriv }), ...(withoutBubblewrap ? {} : sandbox) },
   });

@@ -14,6 +14,7 @@ import {
 import { hostnameOf } from '../../pod/etc-hosts.ts';
 import { authFor } from '../../pod/registry-auth.ts';
 import {
+  type ListedImage,
   PullFailure,
   type PullTask,
   type ReadyImage,
@@ -96,8 +97,11 @@ export class ImageContainers {
     this.#room.close();
   }
 
-  list(): readonly StoredImage[] {
-    return this.#options.store.list();
+  list(): readonly ListedImage[] {
+    return this.#options.store.list().map(({ names, target, size }) => {
+      const byDigest = names.map((name) => `${repositoryName(parseReference(name))}@${target.digest}`);
+      return { names: [...new Set([...byDigest, ...names])], sizeBytes: size };
+    });
   }
 
   /** Throws RuntimeRefusal where images cannot run at all. */
@@ -166,6 +170,13 @@ export class ImageContainers {
     await this.#open();
     await this.#roots.sweep((id) => containers.has(id));
     await this.#collection.collect(used);
+    await this.#trees.collect();
+  }
+
+  /** Whatever no container uses, also when the disk has room for it. */
+  async reclaim(used: ReadonlySet<string>): Promise<void> {
+    await this.#open();
+    await this.#collection.reclaim(used);
     await this.#trees.collect();
   }
 
