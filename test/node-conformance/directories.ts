@@ -13,8 +13,8 @@ const SUB_PATHS: readonly Requirement[] = [
       const plan = mounted({ configMap: { name: 'o' } }, { script }, { mountPath: '/v/file', subPath: 'key' });
       await lab.start(plan);
       await lab.change('ConfigMap', 'o', { data: { key: 'new' } });
-      const { stdout } = await lab.exec('sleep 0.5; cat /v/file');
-      assert.equal(stdout, 'value');
+      const { stdout, stderr, status } = await lab.exec('sleep 0.5; cat /v/file');
+      assert.equal(stdout, 'value', `${stderr}${status.message}`);
     },
   },
   {

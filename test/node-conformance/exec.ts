@@ -20,6 +20,9 @@ function readChannels(http: TestClient, path: string, protocol: string): Promise
     });
     socket.on('close', () => resolve(channels));
     socket.on('error', reject);
+    socket.on('unexpected-response', (_request, response) => {
+      response.setEncoding('utf8').on('data', (text: string) => reject(new Error(`${response.statusCode}: ${text}`)));
+    });
   });
 }
 

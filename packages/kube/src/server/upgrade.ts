@@ -1,10 +1,11 @@
-/** What a connection that leaves HTTP is to be joined with: exec, attach, port-forward, a watch over WebSocket. */
+/** What a connection that leaves HTTP is to be joined with: exec, attach, port-forward, a watch or a log over WebSocket. */
 import type { UpgradeTarget } from '../streaming/contract.ts';
 import { authorize } from './authorize.ts';
 import type { ApiResponse } from './contract.ts';
 import type { Call, Engine } from './engine.ts';
 import { isTrue } from './negotiate.ts';
 import { badRequest, methodNotAllowed } from './statuses.ts';
+import { logBytes } from './subresources/log.ts';
 import { pickContainer, podTarget } from './subresources/pod-target.ts';
 import type { Watches } from './watch.ts';
 
@@ -12,7 +13,7 @@ import type { Watches } from './watch.ts';
 const MAX_COMMAND_PARTS = 1_000;
 
 /** `call` is authorized already; streams ask for `create` too, since a WebSocket comes as a GET. */
-export function planUpgrade(engine: Engine, watches: Watches, call: Call): UpgradeTarget | ApiResponse {
+export async function planUpgrade(engine: Engine, watches: Watches, call: Call): Promise<UpgradeTarget | ApiResponse> {
   const { route } = call;
   if (route.verb === 'watch') return watchTarget(watches, call);
   switch (route.subresource) {
@@ -20,6 +21,8 @@ export function planUpgrade(engine: Engine, watches: Watches, call: Call): Upgra
     case 'attach':
       authorize(engine.authorizer, call.request, { ...route, verb: 'create' });
       return execTarget(engine, call, route.subresource);
+    case 'log':
+      return { kind: 'log', bytes: (await logBytes(engine, call)) ?? nothing() };
     case 'portforward':
       authorize(engine.authorizer, call.request, { ...route, verb: 'create' });
       return portForwardTarget(engine, call);
@@ -27,6 +30,8 @@ export function planUpgrade(engine: Engine, watches: Watches, call: Call): Upgra
       throw methodNotAllowed();
   }
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 function watchTarget(watches: Watches, call: Call): UpgradeTarget | ApiResponse {
   const response = watches.watch(call);
@@ -58,7 +63,8 @@ function execTarget(engine: Engine, call: Call, kind: 'exec' | 'attach'): Upgrad
 
 function portForwardTarget(engine: Engine, call: Call): UpgradeTarget {
   const target = podTarget(engine, call);
-  return { kind: 'portforward', node: nodeOf(target), namespace: target.namespace, pod: target.pod };
+  const ports = call.request.query.getAll('ports').flatMap((list) => list.split(',').map(Number));
+  return { kind: 'portforward', node: nodeOf(target), namespace: target.namespace, pod: target.pod, ports };
 }
 
 function nodeOf({ node, pod }: { node: string; pod: string }): string {

@@ -76,7 +76,16 @@ type ExecRequest = Extract<NodeStreamRequest, { kind: 'exec' | 'attach' }>;
 /** What a client that asked for an upgrade is to be joined with. The API server has authorized it and picked node and container. */
 export type UpgradeTarget =
   | { readonly kind: 'exec'; readonly node: string; readonly request: ExecRequest }
-  | { readonly kind: 'portforward'; readonly node: string; readonly namespace: string; readonly pod: string }
+  | {
+      readonly kind: 'portforward';
+      readonly node: string;
+      readonly namespace: string;
+      readonly pod: string;
+      /** Those a WebSocket with channels is for; SPDY names the port with each connection. */
+      readonly ports: readonly number[];
+    }
+  /** A log over WebSocket: its bytes as they come. */
+  | { readonly kind: 'log'; readonly bytes: AsyncIterable<Uint8Array> }
   /** A watch over WebSocket: each line becomes one text frame. */
   | { readonly kind: 'watch'; readonly lines: AsyncIterable<string | Uint8Array> };
 

@@ -1,4 +1,4 @@
-/** exec and attach: joins a client's channels (WebSocket v4/v5, or SPDY streams) with the node's message stream. */
+/** exec and attach: joins a client's channels (WebSocket v1, v4 or v5, or SPDY streams) with the node's message stream. */
 
 import { messagesOf, sendMessage, socketChannel } from './byte-channel.ts';
 import { Channel, type MessageStream, type NodeDialer, type RawUpgrade, type UpgradeTarget } from './contract.ts';
@@ -7,6 +7,8 @@ import { type SpdyStream, serveSpdy } from './spdy/connection.ts';
 
 const V5 = 'v5.channel.k8s.io';
 const V4 = 'v4.channel.k8s.io';
+/** The first of them, which clients without a library still speak: no status but the text of a failure. */
+const V1 = 'channel.k8s.io';
 const MAX_MESSAGE_BYTES = 32 * 1024;
 /** How long a SPDY client may take to open the streams it announced. */
 const STREAMS_TIMEOUT_MS = 30_000;
@@ -20,7 +22,7 @@ export async function serveExec(raw: RawUpgrade, target: ExecTarget, dialer: Nod
     ? raw.message.headers['sec-websocket-protocol']
     : raw.message.headers['x-stream-protocol-version'];
   // SPDY has no v5: the half-close that v5 adds is a plain FIN there.
-  const protocol = pickProtocol(offered, overWebSocket ? [V5, V4] : [V4]);
+  const protocol = pickProtocol(offered, overWebSocket ? [V5, V4, V1] : [V4]);
   if (protocol === undefined || (!overWebSocket && !isSpdy(raw))) {
     refuse(raw, badRequest(`unable to upgrade: the streaming protocol must be ${V5} or ${V4}`));
     return;
@@ -42,12 +44,22 @@ async function joinWebSocket(raw: RawUpgrade, protocol: string, stream: MessageS
   const socket = await acceptWebSocket(raw, protocol);
   const up = forward(messagesOf(socket), stream);
   try {
-    for await (const message of stream.incoming) await sendMessage(socket, message);
+    for await (const message of stream.incoming) {
+      const said = protocol === V1 ? withoutStatus(message) : message;
+      if (said !== undefined) await sendMessage(socket, said);
+    }
     socket.close(1000);
   } catch {
     socket.close(1011);
   }
   await up;
+}
+
+/** A failure is told in words, a success not at all. */
+function withoutStatus(message: Uint8Array): Uint8Array | undefined {
+  if (message[0] !== Channel.error) return message;
+  const status = JSON.parse(Buffer.from(message.subarray(1)).toString()) as { status?: string; message?: string };
+  return status.status === 'Success' ? undefined : onChannel(Channel.error, Buffer.from(status.message ?? ''));
 }
 
 /** The client's messages to the node, in pieces that the stream takes. A client that is gone ends the session there. */

@@ -2,6 +2,7 @@
 import { type Logger, messageOf } from '@skerry/base';
 import type { NodeDialer, UpgradeHandler } from './contract.ts';
 import { serveExec } from './exec.ts';
+import { serveLog } from './log-socket.ts';
 import { servePortForward } from './port-forward.ts';
 import { serveWatch } from './watch-socket.ts';
 
@@ -33,6 +34,7 @@ export function createUpgradeHandler({ dialer, log }: UpgradesOptions): UpgradeH
     try {
       if (target.kind === 'exec') await serveExec(raw, target, dialer);
       else if (target.kind === 'portforward') await servePortForward(raw, target, dialer);
+      else if (target.kind === 'log') await serveLog(raw, target);
       else await serveWatch(raw, target);
     } catch (error) {
       log.warn({ kind: target.kind, error: messageOf(error) }, 'streaming connection broke');

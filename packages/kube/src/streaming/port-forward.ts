@@ -12,6 +12,7 @@ import {
   refuse,
   statusOf,
 } from './handshake.ts';
+import { CHANNEL_PROTOCOL, servePortChannels } from './port-channels.ts';
 import { type SpdyStream, serveSpdy } from './spdy/connection.ts';
 
 const PROTOCOL = 'portforward.k8s.io';
@@ -22,6 +23,7 @@ type ForwardTarget = Extract<UpgradeTarget, { kind: 'portforward' }>;
 
 /** Serves every forwarded connection of one `kubectl port-forward` until the client leaves. */
 export async function servePortForward(raw: RawUpgrade, target: ForwardTarget, dialer: NodeDialer): Promise<void> {
+  if (isWebSocket(raw) && offers(raw, CHANNEL_PROTOCOL)) return servePortChannels(raw, target, dialer);
   const channel = await acceptChannel(raw);
   if (channel === undefined) return;
   const abort = new AbortController();
@@ -45,11 +47,12 @@ export async function servePortForward(raw: RawUpgrade, target: ForwardTarget, d
   }
 }
 
+function offers({ message }: RawUpgrade, protocol: string): boolean {
+  return pickProtocol(message.headers['sec-websocket-protocol'], [protocol]) !== undefined;
+}
+
 async function acceptChannel(raw: RawUpgrade): Promise<ByteChannel | undefined> {
-  if (
-    isWebSocket(raw) &&
-    pickProtocol(raw.message.headers['sec-websocket-protocol'], [TUNNEL_PROTOCOL]) !== undefined
-  ) {
+  if (isWebSocket(raw) && offers(raw, TUNNEL_PROTOCOL)) {
     return webSocketChannel(await acceptWebSocket(raw, TUNNEL_PROTOCOL));
   }
   if (isSpdy(raw) && pickProtocol(raw.message.headers['x-stream-protocol-version'], [PROTOCOL]) !== undefined) {

@@ -87,7 +87,13 @@ function execTarget(pod: string): UpgradeTarget {
   return { kind: 'exec', node: 'edge-1', request };
 }
 
-const FORWARD: UpgradeTarget = { kind: 'portforward', node: 'edge-1', namespace: 'default', pod: 'web' };
+const FORWARD: UpgradeTarget = {
+  kind: 'portforward',
+  node: 'edge-1',
+  namespace: 'default',
+  pod: 'web',
+  ports: [80, 81],
+};
 
 async function webSocket(
   protocol: string | undefined,
@@ -244,4 +250,46 @@ test('port-forward over raw SPDY tells why a port cannot be reached', async () =
   await done;
   socket.destroy();
   assert.equal(client.received.get(1), 'error forwarding port 81 to pod web: nobody listens');
+});
+
+test('exec over the first of the protocols tells no status of a success', async () => {
+  target = execTarget('web');
+  const messages = await webSocket('channel.k8s.io', (socket) => {
+    socket.send(Buffer.from('\0hello'));
+    socket.send(Buffer.of(Channel.close, Channel.stdin));
+  });
+  assert.deepEqual(messages.map(String), ['\x01hello']);
+});
+
+test('port-forward over channels tells each port first, then what it says, or why it says nothing', async () => {
+  target = FORWARD;
+  let heard = '';
+  await webSocket('v4.channel.k8s.io', (socket) => {
+    socket.on('message', (data: Buffer) => {
+      heard += `${data.toString('latin1')};`;
+      if (data.length === 3 && data[0] === 1) socket.send(Buffer.from('\0hello'));
+      if (heard.includes('HELLO') && heard.includes('nobody')) socket.close();
+    });
+  });
+  for (const part of ['\0P\0;', '\x01P\0;', '\x02Q\0;', '\x03Q\0;', '\0HELLO;']) assert.ok(heard.includes(part), heard);
+  assert.ok(heard.includes('\x03error forwarding port 81 to pod web: nobody listens;'), heard);
+});
+
+test('port-forward over channels wants to hear which ports', async () => {
+  target = { kind: 'portforward', node: 'edge-1', namespace: 'default', pod: 'web', ports: [] };
+  await assert.rejects(
+    webSocket('v4.channel.k8s.io', () => {}),
+    /400/,
+  );
+});
+
+test('a log over WebSocket is bytes, or base64 for whoever asks for it', async () => {
+  const bytes = async function* () {
+    yield Buffer.from('one\n');
+    yield Buffer.from('two\n');
+  };
+  target = { kind: 'log', bytes: bytes() };
+  assert.deepEqual((await webSocket('binary.k8s.io', () => {})).map(String), ['one\n', 'two\n']);
+  target = { kind: 'log', bytes: bytes() };
+  assert.deepEqual((await webSocket('base64.binary.k8s.io', () => {})).map(String), ['b25lCg==', 'dHdvCg==']);
 });

@@ -11,6 +11,8 @@ import { checkVolumes } from './volume.ts';
 const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'];
 const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 const MAX_DEADLINE = 2 ** 31 - 1;
+const SYSCTL = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$/;
+const MAX_SYSCTL_LENGTH = 253;
 
 function checkPodSpec(faults: Faults, path: string, spec: JsonObject): void {
   const volumes = checkVolumes(faults, `${path}.volumes`, spec['volumes']);
@@ -19,6 +21,7 @@ function checkPodSpec(faults: Faults, path: string, spec: JsonObject): void {
   oneOf(faults, `${path}.restartPolicy`, spec['restartPolicy'], RESTART_POLICIES, true);
   oneOf(faults, `${path}.dnsPolicy`, spec['dnsPolicy'], DNS_POLICIES, true);
   checkDnsConfig(faults, path, spec);
+  checkSysctls(faults, `${path}.securityContext.sysctls`, objectAt(spec, 'securityContext')['sysctls']);
   within(faults, `${path}.activeDeadlineSeconds`, spec['activeDeadlineSeconds'], [1, MAX_DEADLINE]);
   atLeast(faults, `${path}.terminationGracePeriodSeconds`, spec['terminationGracePeriodSeconds'], 0);
   checkLabels(faults, `${path}.nodeSelector`, spec['nodeSelector']);
@@ -82,6 +85,18 @@ function checkDnsConfig(faults: Faults, path: string, { dnsPolicy, dnsConfig }: 
     faults.push(
       required(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'),
     );
+  }
+}
+
+function checkSysctls(faults: Faults, path: string, sysctls: unknown): void {
+  const names = new Unique(faults);
+  for (const [{ name }, at] of eachItem(faults, path, sysctls)) {
+    if (typeof name !== 'string' || name === '') {
+      faults.push(required(`${at}.name`));
+    } else if (name.length > MAX_SYSCTL_LENGTH || !SYSCTL.test(name)) {
+      const text = `must have at most ${MAX_SYSCTL_LENGTH} characters and match regex ${SYSCTL.source}`;
+      faults.push(invalid(`${at}.name`, name, text));
+    } else names.add(`${at}.name`, name);
   }
 }
 

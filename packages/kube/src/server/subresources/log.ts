@@ -13,16 +13,21 @@ type LogRequest = Extract<NodeStreamRequest, { kind: 'log' }>;
 const LOG_HEADERS = { 'content-type': 'text/plain' };
 
 export async function podLog(engine: Engine, call: Call): Promise<ApiResponse> {
+  return { status: 200, headers: LOG_HEADERS, body: (await logBytes(engine, call)) ?? '' };
+}
+
+/** Undefined for a pod that is on no node yet: it has said nothing. */
+export async function logBytes(engine: Engine, call: Call): Promise<AsyncIterable<Uint8Array> | undefined> {
   if (call.route.verb !== 'get') throw methodNotAllowed();
   const options = logOptions(call);
   const target = podTarget(engine, call);
   const container = pickContainer(target, call.request.query.get('container') ?? '');
-  if (target.node === '') return { status: 200, headers: LOG_HEADERS, body: '' };
+  if (target.node === '') return undefined;
   if (engine.dialer === undefined) throw unavailable('this server does not reach nodes');
   const { namespace, pod, node } = target;
   const request: LogRequest = { kind: 'log', namespace, pod, container, ...options };
   const stream = await engine.dialer.open(node, request, call.request.signal);
-  return { status: 200, headers: LOG_HEADERS, body: messagesOf(stream) };
+  return messagesOf(stream);
 }
 
 /** The bytes of a stream; who stops reading ends it. */

@@ -252,6 +252,7 @@ test('exec and port-forward name the node and the container, and need the right 
     node: 'n1',
     namespace: 'default',
     pod: 'p',
+    ports: [],
   });
   const refused = (await plan(`${PODS}/p/exec?stdout=1`)) as { status: number };
   assert.equal(refused.status, 400);

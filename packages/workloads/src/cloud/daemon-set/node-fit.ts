@@ -1,6 +1,7 @@
 /** Whether a DaemonSet's pod belongs on a node. Pure. */
 import type { DaemonSet, Node, Pod, PodSpec, Toleration } from '@skerry/api/types';
-import { matchesTerm, tolerates } from '../scheduler/node-rules.ts';
+import { matchesTerm } from '../../fit/node-affinity.ts';
+import { tolerates } from '../scheduler/node-rules.ts';
 
 export interface NodeFit {
   /** A pod should be made here when there is none. */

@@ -1,7 +1,7 @@
 /** The scheduler's picture of the cluster: nodes with the pods on them, kept up change by change. No I/O. */
 import type { Node, Pod } from '@skerry/api/types';
 import { keyOf } from '@skerry/kube/controller';
-import { type Amounts, allocatableOf, hostPortsOf, requestsOf } from './requests.ts';
+import { type Amounts, allocatableOf, hostPortsOf, requestsOf } from '../../fit/requests.ts';
 
 /** A node and what is taken of it. */
 export interface NodeView {

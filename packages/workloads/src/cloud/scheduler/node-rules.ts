@@ -1,7 +1,8 @@
 /** Rules between a pod and one node: selectors, node affinity, taints, ports and resources. */
-import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, Taint, Toleration } from '@skerry/api/types';
+import type { Pod, Taint, Toleration } from '@skerry/api/types';
+import { mayBeOn } from '../../fit/node-affinity.ts';
+import { type Amounts, hostPortsOf, portsMeet } from '../../fit/requests.ts';
 import type { NodeView } from './cluster.ts';
-import { type Amounts, hostPortsOf, portsMeet } from './requests.ts';
 
 /** Why a node is out of the question, in Kubernetes' words; undefined when it is not. */
 export type Verdict = string | undefined;
@@ -30,41 +31,8 @@ export function tolerates({ key = '', operator = 'Equal', value = '', effect }: 
   return key !== '' && operator === 'Equal' && value === (taint.value ?? '');
 }
 
-export function checkNodeAffinity(pod: Pod, { node, labels }: NodeView): Verdict {
-  const selected = Object.entries(pod.spec?.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
-  const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  if (selected && (required === undefined || required.nodeSelectorTerms.some((term) => matchesTerm(term, node))))
-    return undefined;
-  return "node(s) didn't match Pod's node affinity/selector";
-}
-
-/** A term without requirements matches nothing (core/v1 NodeSelectorTerm). */
-export function matchesTerm({ matchExpressions = [], matchFields = [] }: NodeSelectorTerm, node: Node): boolean {
-  if (matchExpressions.length + matchFields.length === 0) return false;
-  const labels = node.metadata.labels ?? {};
-  const onFields = matchFields.every((each) =>
-    matchesRequirement(each, each.key === 'metadata.name' ? node.metadata.name : undefined),
-  );
-  return onFields && matchExpressions.every((each) => matchesRequirement(each, labels[each.key]));
-}
-
-function matchesRequirement({ operator, values = [] }: NodeSelectorRequirement, actual: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return actual !== undefined && values.includes(actual);
-    case 'NotIn':
-      return actual === undefined || !values.includes(actual);
-    case 'Exists':
-      return actual !== undefined;
-    case 'DoesNotExist':
-      return actual === undefined;
-    case 'Gt':
-      return actual !== undefined && Number(actual) > Number(values[0]);
-    case 'Lt':
-      return actual !== undefined && Number(actual) < Number(values[0]);
-    default:
-      return operator satisfies never;
-  }
+export function checkNodeAffinity(pod: Pod, { node }: NodeView): Verdict {
+  return mayBeOn(pod, node) ? undefined : "node(s) didn't match Pod's node affinity/selector";
 }
 
 export function checkPorts(pod: Pod, view: NodeView): Verdict {

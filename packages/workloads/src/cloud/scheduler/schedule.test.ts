@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { Node, Pod, PodSpec } from '@skerry/api/types';
 import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
+import { allocatableOf, requestsOf } from '../../fit/requests.ts';
 import { Cluster } from './cluster.ts';
-import { allocatableOf, requestsOf } from './requests.ts';
 import { schedule } from './schedule.ts';
 
 interface NodeFacts {

@@ -1,5 +1,6 @@
 /** The decision for one pod: a node, or every reason why there is none. Pure. */
 import type { Pod } from '@skerry/api/types';
+import { type Amounts, requestsOf } from '../../fit/requests.ts';
 import { type Cluster, keepsOthersAway, type NodeView } from './cluster.ts';
 import { checkNodeAffinity, checkPorts, checkResources, checkTaints, checkUnschedulable } from './node-rules.ts';
 import {
@@ -10,7 +11,6 @@ import {
   type PodRule,
   spreadRule,
 } from './pod-rules.ts';
-import { type Amounts, requestsOf } from './requests.ts';
 import { rank } from './scores.ts';
 import type { ClaimsOfPod } from './volume-rules.ts';
 

@@ -1,9 +1,10 @@
 /** Which of the nodes that fit is best. Each score is 0 to 100 before its weight, as in kube-scheduler. */
 import type { Pod } from '@skerry/api/types';
+import { matchesTerm } from '../../fit/node-affinity.ts';
+import type { Amounts } from '../../fit/requests.ts';
 import type { NodeView } from './cluster.ts';
-import { matchesTerm, toleratesTaint } from './node-rules.ts';
+import { toleratesTaint } from './node-rules.ts';
 import { type NamespaceLabels, preferenceScorer, spreadsOf } from './pod-rules.ts';
-import type { Amounts } from './requests.ts';
 
 const MAX_SCORE = 100;
 

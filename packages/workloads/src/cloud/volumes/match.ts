@@ -2,7 +2,7 @@
 import { compareQuantity } from '@skerry/api/quantity';
 import { selectorFromObject } from '@skerry/api/selectors';
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '@skerry/api/types';
-import { matchesTerm } from '../scheduler/node-rules.ts';
+import { matchesTerm } from '../../fit/node-affinity.ts';
 import { createdAt } from '../timestamps.ts';
 
 export const SELECTED_NODE = 'volume.kubernetes.io/selected-node';

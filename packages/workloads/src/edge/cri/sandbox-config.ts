@@ -1,4 +1,6 @@
 /** What a pod asks of its sandbox: names, network, ports, DNS, sysctls. Pure. */
+
+import { sysctlName } from '../pod/admission.ts';
 import { hostnameOf } from '../pod/etc-hosts.ts';
 import type { Container, Pod } from '../pod/types.ts';
 import type { DnsSettings } from '../services/dns-settings.ts';
@@ -66,5 +68,5 @@ function hostPortsOf({ ports = [] }: Container): NonNullable<SandboxConfig['port
 }
 
 function sysctlsOf({ spec: { securityContext } }: Pod): Record<string, string> {
-  return Object.fromEntries((securityContext?.sysctls ?? []).map(({ name, value }) => [name, value]));
+  return Object.fromEntries((securityContext?.sysctls ?? []).map(({ name, value }) => [sysctlName(name), value]));
 }

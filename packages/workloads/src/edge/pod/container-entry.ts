@@ -19,6 +19,8 @@ export class ContainerEntry {
   doom: ContainerView['doom'] | undefined;
   backoff: RestartBackoff | undefined;
   imageId: string | undefined;
+  /** The attempt that counts no more since all containers began anew. */
+  renewed: string | undefined;
   /** The owner has been told of the wait before the next try. */
   isBackingOff = false;
   /** Ends a pull that is under way. */
@@ -97,6 +99,7 @@ export class ContainerEntry {
         doom: this.doom,
         backoff: this.backoff,
         imageId: this.imageId,
+        isRenewed: this.renewed !== undefined && this.renewed === this.current?.id ? true : undefined,
       }),
     };
   }

@@ -4,8 +4,10 @@ import type { Client, Recorder } from '@skerry/kube/client';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import type { RuntimeSet } from '../runtime-set.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
+import type { Rejection } from './admission.ts';
 import type { ConfigReader, ServiceFacts } from './environment.ts';
 import type { Limiter } from './limiter.ts';
+import type { Pod } from './types.ts';
 
 export interface NodeContext {
   readonly client: Client;
@@ -24,6 +26,8 @@ export interface NodeContext {
   readonly localApi: (isOnHost: boolean) => { readonly host: string; readonly port: number } | undefined;
   readonly readConfig: (namespace: string) => ConfigReader;
   readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
+  /** Why the node does not take this pod; undefined when it does. */
+  readonly admit: (pod: Pod) => Promise<Rejection | undefined>;
   /** Bounds how many containers start at the same moment. */
   readonly starts: Limiter;
 }

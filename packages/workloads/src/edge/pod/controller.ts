@@ -1,11 +1,13 @@
 /** Keeps the pods of one node: follows the nearest API, and has a worker for each pod. */
 import { isStatus, type KubeObject } from '@skerry/api';
+import type { Pod as ApiPod, Node } from '@skerry/api/types';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client, Recorder } from '@skerry/kube/client';
 import { type Informer, startInformer } from '@skerry/kube/controller';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import type { RuntimeSet } from '../runtime-set.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
+import { type Rejection, rejectionOf } from './admission.ts';
 import type { FoundPod, NodeContext } from './context.ts';
 import type { ConfigObject, ConfigReader, ServiceFacts } from './environment.ts';
 import { clearEndedPod, sweepLeftovers } from './leftovers.ts';
@@ -105,6 +107,7 @@ class Controller implements PodController {
       localApi: options.localApi ?? (() => undefined),
       services: (namespace) => this.#servicesOf(namespace),
       readConfig: (namespace) => configReader(client, namespace),
+      admit: (pod) => this.#admit(pod),
       starts: createLimiter(CONCURRENT_STARTS),
     };
   }
@@ -257,6 +260,14 @@ class Controller implements PodController {
       .catch(() => {});
   }
 
+  async #admit(pod: Pod): Promise<Rejection | undefined> {
+    const { client, nodeName, allocatable } = this.#options;
+    const node = await client.get<Node>({ gvr: core('nodes'), name: nodeName }).catch(() => undefined);
+    const holders = this.pods.list().map((worker) => worker.pod);
+    const others = holders.filter((other) => other.metadata.uid !== pod.metadata.uid && holdsResources(other));
+    return rejectionOf(whole(pod), { node, allocatable: allocatable(), others: others.map(whole) });
+  }
+
   /** Only names are kept: contents are read when they are needed. */
   #followConfigs(context: Parameters<typeof startInformer>[0]): (() => void)[] {
     return (['ConfigMap', 'Secret'] as const).map((kind) => {
@@ -301,6 +312,16 @@ function configReader(client: Client, namespace: string): ConfigReader {
       throw error;
     }
   };
+}
+
+/** One that is on its way out has been accounted for by whoever put another in its place. */
+function holdsResources(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp === undefined && !isFinished(pod);
+}
+
+/** Ours is the part of a pod that the node's work is about; scheduling looks at the rest, too. */
+function whole(pod: KubeObject): ApiPod {
+  return pod as ApiPod;
 }
 
 function isFinished({ status }: Pod): boolean {

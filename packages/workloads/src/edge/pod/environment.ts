@@ -2,8 +2,9 @@
 import type { KubeObject } from '@skerry/api';
 import { RuntimeRefusal } from '../runtime.ts';
 import { fieldValue, type PodFacts, resourceValue } from './downward.ts';
+import { parseEnvFile } from './env-file.ts';
 import { expand } from './expand.ts';
-import type { Container, EnvVar, KeyRef, Pod } from './types.ts';
+import type { Container, EnvVar, FileKeyRef, KeyRef, Pod } from './types.ts';
 
 export interface ConfigObject extends KubeObject {
   data?: Record<string, string>;
@@ -30,6 +31,8 @@ export interface EnvironmentSources {
   /** Where the API is for programs in a pod. */
   readonly localApi?: { readonly host: string; readonly port: number };
   readonly read: ConfigReader;
+  /** Text of a file in a volume of the pod; undefined when there is none. */
+  readonly readFile: (volume: string, path: string) => Promise<string | undefined>;
 }
 
 export async function environmentOf(sources: EnvironmentSources): Promise<Record<string, string>> {
@@ -47,12 +50,14 @@ export async function environmentOf(sources: EnvironmentSources): Promise<Record
 async function lookUp(
   { name, value, valueFrom }: EnvVar,
   env: ReadonlyMap<string, string>,
-  { pod, container, facts, read }: EnvironmentSources,
+  sources: EnvironmentSources,
 ): Promise<string | undefined> {
   if (valueFrom === undefined) return expand(value ?? '', (known) => env.get(known));
-  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = valueFrom;
+  const { pod, container, facts, read } = sources;
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = valueFrom;
   if (configMapKeyRef !== undefined) return readKey('ConfigMap', configMapKeyRef, pod, read);
   if (secretKeyRef !== undefined) return readKey('Secret', secretKeyRef, pod, read);
+  if (fileKeyRef !== undefined) return readFromFile(fileKeyRef, sources);
   const found =
     fieldRef !== undefined
       ? fieldValue(fieldRef, pod, facts)
@@ -77,6 +82,16 @@ async function readKey(
   const value = textOf(kind, object, ref.key);
   if (value !== undefined || ref.optional) return value;
   throw refuse(`couldn't find key ${ref.key} in ${kind} ${pod.metadata.namespace}/${ref.name}`);
+}
+
+async function readFromFile(ref: FileKeyRef, { readFile }: EnvironmentSources): Promise<string | undefined> {
+  const { volumeName, path, key, optional } = ref;
+  const text = await readFile(volumeName, path);
+  const found = text === undefined ? undefined : parseEnvFile(text);
+  if (found === 'invalid') throw refuse(`file ${path} of volume ${volumeName} holds no variables`);
+  const value = found?.get(key);
+  if (value !== undefined || optional) return value;
+  throw refuse(`environment variable key "${key}" not found in file "${path}" of volume "${volumeName}"`);
 }
 
 async function addAll(

@@ -2,6 +2,7 @@
 import { restartAt } from './restart-backoff.ts';
 import {
   type ContainerView,
+  demandsRenewal,
   isInitDone,
   isInitialized,
   isOver,
@@ -19,6 +20,8 @@ export type Action =
   | { readonly type: 'stop'; readonly name: string; readonly graceSeconds: number; readonly message: string }
   /** Nothing runs any more and the pod is to go: clean up and say so to the API. */
   | { readonly type: 'finish' }
+  /** Nothing runs any more, and every container begins anew. */
+  | { readonly type: 'renew' }
   /** The pod as a whole fails. */
   | { readonly type: 'fail'; readonly reason: string; readonly message: string }
   | { readonly type: 'wake'; readonly at: number };
@@ -35,6 +38,7 @@ export function plan(view: PodView): Action[] {
     const message = 'Pod was active on the node longer than the specified deadline';
     return [{ type: 'fail', reason: 'DeadlineExceeded', message }];
   }
+  if (view.containers.some(demandsRenewal)) return planEnd(view, graceOf(view), { type: 'renew' });
   const actions = isOver(view) ? planEnd(view, graceOf(view), undefined) : planWork(view);
   return deadline === undefined || isOver(view) ? actions : [...actions, { type: 'wake', at: deadline }];
 }
@@ -100,6 +104,7 @@ function planBackOff({ container: { name }, problem, isBackingOff = false }: Con
 function startableAt(container: ContainerView, { pod, containers, now }: PodView): number | undefined {
   const { exit } = container.current ?? {};
   if (exit === undefined) return now;
+  if (container.isRenewed) return now;
   // The machine went down under it: that is no crash of its own.
   if (exit.reason === 'NodeRebooted' && shouldRestart(container, pod)) return now;
   if (container.role === 'init' && !isInitDone(container, containers) && exit.code === 0) return now;

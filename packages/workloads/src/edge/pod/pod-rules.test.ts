@@ -84,6 +84,7 @@ test('services of the namespace are in the environment unless they are not wante
   const services = [{ name: 'my-db', clusterIP: '10.96.0.9', ports: [{ name: 'pg', port: 5432 }] }];
   const of = (enableServiceLinks: boolean) =>
     environmentOf({
+      readFile: async () => undefined,
       pod: { ...POD, spec: { ...POD.spec, enableServiceLinks } },
       container: { name: 'c' },
       facts: FACTS,

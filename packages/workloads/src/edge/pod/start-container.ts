@@ -34,6 +34,7 @@ export async function startContainer(
     facts,
     services: context.services(namespace),
     read: context.readConfig(namespace),
+    readFile: (volume, path) => volumes.readFile(volume, path),
     ...(localApi === undefined ? {} : { localApi }),
   });
   await volumes.setUp(pod, facts);

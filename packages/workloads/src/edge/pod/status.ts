@@ -33,7 +33,6 @@ export function statusOf(view: PodView, runtimeName: string): PodStatus {
 
 function phaseOf({ pod, containers, failure }: PodView): Phase {
   if (failure !== undefined) return 'Failed';
-  const policy = pod.spec.restartPolicy ?? 'Always';
   const mains = containers.filter(({ role }) => role === 'main');
   const brokenInit = containers.some(
     (view) => view.role === 'init' && (view.current?.exit?.code ?? 0) !== 0 && !shouldRestart(view, pod),
@@ -41,9 +40,8 @@ function phaseOf({ pod, containers, failure }: PodView): Phase {
   if (brokenInit) return 'Failed';
   if (mains.some(isRunning)) return 'Running';
   if (!isInitialized(containers) || mains.some(({ current }) => current === undefined)) return 'Pending';
-  if (policy === 'Always') return 'Running';
-  if (mains.every(({ current }) => current?.exit?.code === 0)) return 'Succeeded';
-  return policy === 'Never' ? 'Failed' : 'Running';
+  if (mains.some((view) => shouldRestart(view, pod))) return 'Running';
+  return mains.every(({ current }) => current?.exit?.code === 0) ? 'Succeeded' : 'Failed';
 }
 
 function conditionsOf(view: PodView, phase: Phase): PodCondition[] {

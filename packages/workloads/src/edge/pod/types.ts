@@ -109,9 +109,15 @@ export interface Container {
   readonly stdin?: boolean;
   readonly stdinOnce?: boolean;
   readonly tty?: boolean;
-  /** `Always` on an init container makes it a sidecar. */
+  /** `Always` on an init container makes it a sidecar; on others it goes before the pod's. */
   readonly restartPolicy?: string;
+  readonly restartPolicyRules?: readonly RestartRule[];
   readonly targetContainerName?: string;
+}
+
+export interface RestartRule {
+  readonly action: string;
+  readonly exitCodes?: { readonly operator: string; readonly values?: readonly number[] };
 }
 
 export interface ContainerPort {
@@ -130,6 +136,7 @@ export interface EnvVar {
     readonly resourceFieldRef?: ResourceFieldRef;
     readonly configMapKeyRef?: KeyRef;
     readonly secretKeyRef?: KeyRef;
+    readonly fileKeyRef?: FileKeyRef;
   };
 }
 
@@ -146,6 +153,13 @@ export interface ResourceFieldRef {
 
 export interface KeyRef {
   readonly name: string;
+  readonly key: string;
+  readonly optional?: boolean;
+}
+
+export interface FileKeyRef {
+  readonly volumeName: string;
+  readonly path: string;
   readonly key: string;
   readonly optional?: boolean;
 }

@@ -1,7 +1,7 @@
 /** What is known of a pod at one moment: the input of planning and of the status. */
 import type { ContainerSnapshot } from '../runtime.ts';
 import type { RestartBackoff } from './restart-backoff.ts';
-import type { Container, Pod } from './types.ts';
+import type { Container, Pod, RestartRule } from './types.ts';
 
 export interface ContainerView {
   readonly container: Container;
@@ -34,6 +34,8 @@ export interface ContainerView {
   /** Of the spec as it is now; `current.labels.hash` tells what runs. */
   readonly hash: string;
   readonly imageId?: string;
+  /** A rule has restarted all containers: what `current` has done counts no more. */
+  readonly isRenewed?: boolean;
 }
 
 export interface PodView {
@@ -67,21 +69,35 @@ export function isRunning({ current }: ContainerView): boolean {
   return current !== undefined && current.exit === undefined;
 }
 
-/** Whether its end means another start, by the pod's policy or the container's own. */
+/** Whether its end means another start, by the container's rules, its own policy or the pod's. */
 export function shouldRestart(view: ContainerView, pod: Pod): boolean {
   const { exit } = view.current ?? {};
   if (exit === undefined) return false;
   if (view.role === 'ephemeral') return false;
-  if (view.role === 'sidecar') return true;
-  const policy = pod.spec.restartPolicy ?? 'Always';
+  if (view.role === 'sidecar' || view.isRenewed || ruleOf(view) !== undefined) return true;
+  const policy = view.container.restartPolicy ?? pod.spec.restartPolicy ?? 'Always';
   if (view.role === 'init') return exit.code !== 0 && policy !== 'Never';
   return policy === 'Always' || (policy === 'OnFailure' && exit.code !== 0);
+}
+
+/** It has ended with a code for which all containers of its pod begin anew. */
+export function demandsRenewal(view: ContainerView): boolean {
+  return !view.isRenewed && ruleOf(view)?.action === 'RestartAllContainers';
+}
+
+function ruleOf({ container, current }: ContainerView): RestartRule | undefined {
+  const { exit } = current ?? {};
+  if (exit === undefined) return undefined;
+  return container.restartPolicyRules?.find(({ exitCodes }) => {
+    const isListed = exitCodes?.values?.includes(exit.code) ?? false;
+    return exitCodes?.operator === 'NotIn' ? !isListed : isListed;
+  });
 }
 
 /** An init container that is through. After a reboot it runs again, since what it prepared may have gone with the machine. */
 export function isInitDone(init: ContainerView, views: readonly ContainerView[]): boolean {
   const { current } = init;
-  if (current?.exit?.code !== 0) return false;
+  if (current?.exit?.code !== 0 || init.isRenewed) return false;
   return !views.some(
     ({ role, current: other }) => role === 'main' && lostToReboot(other) && other.startedAt >= current.startedAt,
   );
@@ -90,7 +106,7 @@ export function isInitDone(init: ContainerView, views: readonly ContainerView[])
 /** Init containers and sidecars are through as far as the main ones need them. */
 export function isInitialized(views: readonly ContainerView[]): boolean {
   const hasStarted = views.some(
-    ({ role, current }) => role === 'main' && current !== undefined && !lostToReboot(current),
+    ({ role, current, isRenewed }) => role === 'main' && current !== undefined && !isRenewed && !lostToReboot(current),
   );
   if (hasStarted) return true;
   return views.every((view) => {

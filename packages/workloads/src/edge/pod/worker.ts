@@ -316,6 +316,10 @@ export class PodWorker {
       case 'stop':
         if (entry !== undefined) this.#inBackground(this.#runner.stop(entry, action.graceSeconds, action.message));
         return;
+      case 'renew':
+        for (const each of this.#entries) each.renewed = each.current?.id;
+        this.#touch();
+        return;
       case 'fail':
         this.fail(action);
         return;
@@ -340,6 +344,7 @@ export class PodWorker {
     try {
       // What has run stays where it ran.
       const isNew = this.#entries.every(({ current }) => current === undefined);
+      if (isNew && (await this.#isRejected())) return;
       if (isNew) this.#runtime = await chooseRuntime(client, runtimes, this.#pod);
       await this.#findAddresses();
       await this.#volumes.setUp(this.#pod, this.#facts());
@@ -353,6 +358,17 @@ export class PodWorker {
       const reason = error instanceof VolumeProblem ? 'FailedMount' : 'FailedCreatePodSandBox';
       this.#event('Warning', reason, messageOf(error));
     }
+  }
+
+  /** Once a pod has been taken, nothing turns it away any more. */
+  async #isRejected(): Promise<boolean> {
+    const hasRun = this.#pod.status?.containerStatuses?.some(({ containerID }) => containerID !== undefined) ?? false;
+    const rejection = hasRun ? undefined : await this.#context.admit(this.#pod);
+    if (rejection === undefined) return false;
+    this.#prepared = 'no';
+    this.#failure = { reason: rejection.reason, message: `Pod was rejected: ${rejection.message}` };
+    this.#event('Warning', rejection.reason, rejection.message);
+    return true;
   }
 
   async #findAddresses(): Promise<void> {

@@ -9,7 +9,7 @@ import { type Ownership, writeDirectory } from './atomic-directory.ts';
 import { openClaim } from './claim.ts';
 import { openHostPath } from './host-path.ts';
 import { type IssuedToken, payloadOf, type TokenRequest, VolumeProblem } from './payload.ts';
-import { openSubPath, subPathOf } from './sub-path.ts';
+import { holdFile, openSubPath, readSmallFile, subPathOf } from './sub-path.ts';
 
 /** A token is replaced after this part of its life. */
 const TOKEN_LIFE_USED = 0.8;
@@ -34,6 +34,8 @@ export class PodVolumes {
   readonly #context: VolumeContext;
   readonly #paths = new Map<string, string>();
   readonly #readOnly = new Set<string>();
+  /** Volumes whose files are written anew when what they show changes. */
+  readonly #written = new Set<string>();
   readonly #tokens = new Map<string, IssuedToken & { readonly renewAt: number }>();
   #turn: Promise<void> = Promise.resolve();
   #isTornDown = false;
@@ -72,15 +74,24 @@ export class PodVolumes {
   /** The container's mounts. `env` is for subPathExpr. */
   async mountsOf(container: Container, env: Readonly<Record<string, string>>): Promise<ReadyMount[]> {
     const mounts: ReadyMount[] = [];
-    for (const mount of container.volumeMounts ?? []) {
+    for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
       const volume = this.#paths.get(mount.name);
       if (volume === undefined) throw new VolumeProblem(`no volume "${mount.name}"`);
       const subPath = subPathOf(mount, env);
-      const hostPath = subPath === '' ? volume : await openSubPath(volume, subPath, this.#context.owner());
+      const found = subPath === '' ? volume : await openSubPath(volume, subPath, this.#context.owner());
+      const holder = join(this.#context.directory, 'subpaths', container.name, String(index));
+      // The next version of such a volume takes the place of this one, whose file the container goes on to see.
+      const hostPath = subPath !== '' && this.#written.has(mount.name) ? await holdFile(found, holder) : found;
       const readOnly = mount.readOnly === true || this.#readOnly.has(mount.name);
       mounts.push({ hostPath, mountPath: mount.mountPath, readOnly });
     }
     return mounts;
+  }
+
+  /** A small file that a container of the pod has written; undefined when there is none. */
+  async readFile(volume: string, path: string): Promise<string | undefined> {
+    const directory = this.#paths.get(volume);
+    return directory === undefined ? undefined : readSmallFile(directory, path);
   }
 
   tearDown(podUid: string): Promise<void> {
@@ -118,6 +129,7 @@ export class PodVolumes {
     const files =
       fsGroup === undefined ? payload : new Map(payload.entries().map(([path, file]) => [path, groupReadable(file)]));
     await writeDirectory(directory, files, owned);
+    this.#written.add(volume.name);
     return directory;
   }
 

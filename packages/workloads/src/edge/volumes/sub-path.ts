@@ -1,6 +1,6 @@
 /** The part of a volume that a mount shows: found or made, and never out of the volume. */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { expand } from '../pod/expand.ts';
 import type { VolumeMount } from '../pod/types.ts';
@@ -9,7 +9,8 @@ import { type Ownership, volumePath } from './atomic-directory.ts';
 
 /** Permissions and the bit by which what is made inside has the directory's group. */
 const MODE_BITS = 0o2777;
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+const MAX_SMALL_FILE_BYTES = 64 * 1024;
 
 /** Empty: the whole volume. Throws RuntimeRefusal for an expression with a variable that the container does not have. */
 export function subPathOf(mount: VolumeMount, env: Readonly<Record<string, string>>): string {
@@ -34,6 +35,28 @@ export async function openSubPath(volume: string, subPath: string, owner?: Owner
   const { mode } = await stat(root);
   await makeDirectories(found, missing, { mode: mode & MODE_BITS, ...(owner === undefined ? {} : { owner }) });
   return join(found, ...missing);
+}
+
+/** A second name for a file, by which it stays when the first goes. A directory can have none, and is given back itself. */
+export async function holdFile(path: string, holder: string): Promise<string> {
+  if (!(await stat(path)).isFile()) return path;
+  await mkdir(dirname(holder), { recursive: true, mode: 0o700 });
+  await rm(holder, { force: true });
+  await link(path, holder);
+  return holder;
+}
+
+/** Undefined for what is missing, no file, too large or outside of the volume: a container decides what is there. */
+export async function readSmallFile(volume: string, path: string): Promise<string | undefined> {
+  const safe = volumePath(path);
+  if (safe === undefined) return undefined;
+  const root = await realpath(volume);
+  const found = await realpath(join(root, safe)).catch(() => undefined);
+  if (found === undefined || !found.startsWith(`${root}/`)) return undefined;
+  await using file = await open(found, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const stats = await file.stat();
+  if (!stats.isFile() || stats.size > MAX_SMALL_FILE_BYTES) return undefined;
+  return file.readFile('utf8');
 }
 
 /** What exists of a path, without links, and the steps from there. */

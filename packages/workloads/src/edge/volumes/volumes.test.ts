@@ -266,3 +266,30 @@ test('a claim is the directory of the volume that it is bound to', () =>
     await volumes.tearDown('uid-1');
     assert.ok(existsSync(made));
   }));
+
+test('a file of a volume that is mounted alone stays as it was when the volume changes', () =>
+  check(async ({ configs, volumes, setUp, read }) => {
+    configs.set('ConfigMap/c', { data: { key: 'old' } });
+    const volume = { name: 'v', configMap: { name: 'c' } };
+    await setUp(volume);
+    const container = { name: 'c', volumeMounts: [{ name: 'v', mountPath: '/x', subPath: 'key' }] };
+    const [mount] = await volumes.mountsOf(container, {});
+    configs.set('ConfigMap/c', { data: { key: 'new' } });
+    await setUp(volume);
+    assert.equal(readFileSync(mount?.hostPath ?? '', 'utf8'), 'old');
+    assert.equal(read('v/key'), 'new');
+    const [again] = await volumes.mountsOf(container, {});
+    assert.equal(readFileSync(again?.hostPath ?? '', 'utf8'), 'new');
+  }));
+
+test('a variable’s file is read from the volume it is in, and from nowhere else', () =>
+  check(async ({ directory, volumes, setUp }) => {
+    await setUp({ name: 'e', emptyDir: {} });
+    const folder = join(directory, 'volumes', 'e');
+    writeFileSync(join(folder, 'config.env'), 'A=1');
+    symlinkSync('/etc/hostname', join(folder, 'out'));
+    assert.equal(await volumes.readFile('e', 'config.env'), 'A=1');
+    for (const path of ['out', '../e/config.env', '/etc/hostname', 'missing', '.'])
+      assert.equal(await volumes.readFile('e', path), undefined, path);
+    assert.equal(await volumes.readFile('no', 'config.env'), undefined);
+  }));

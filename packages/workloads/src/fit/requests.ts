@@ -33,12 +33,12 @@ export function requestsOf(pod: Pod): Amounts {
   }
   for (const [name, amount] of sidecars) sum.set(name, (sum.get(name) ?? 0) + amount);
   raise(sum, peak);
-  raise(sum, podLevel(spec?.resources?.requests));
+  raise(sum, amountsOf(spec?.resources?.requests));
   add(sum, spec?.overhead);
   return sum;
 }
 
-function podLevel(list: ResourceList): Amounts {
+export function amountsOf(list: ResourceList): Amounts {
   const amounts = new Map<string, number>();
   add(amounts, list);
   return amounts;
@@ -54,7 +54,7 @@ function raise(amounts: Map<string, number>, floor: Amounts): void {
 }
 
 export function allocatableOf(node: Node): Amounts {
-  return podLevel(node.status?.allocatable ?? node.status?.capacity);
+  return amountsOf(node.status?.allocatable ?? node.status?.capacity);
 }
 
 /** True when the pod would run as processes of the host: it or its images ask for that, or the node has no other runtime. */
