@@ -47,12 +47,12 @@ export function planPull(world: PullWorld): PullPlan {
     // What has ended stays as it ended, unless something else is wanted now.
     return isSame(task.spec, spec) || (isOver && isEnded(task)) ? [] : [{ task, spec }];
   });
-  const begun = { ...(create.length > 0 && startedAt === undefined ? { startedAt: now } : { startedAt }) };
+  const begunAt = startedAt ?? (create.length > 0 ? now : undefined);
   return {
     create,
     update,
     remove: tasks.filter(({ spec }) => !wanted.has(spec.nodeName)),
-    status: statusOf(pull, kept, { isOver, isReachable, now, ...begun }),
+    status: statusOf(pull, kept, { isOver, isReachable, now, startedAt: begunAt }),
     ...(leftMs === undefined || isOver ? {} : { recheckAfterMs: leftMs }),
   };
 }
