@@ -14,6 +14,8 @@ export interface EdgePaths {
   readonly socket: string;
   /** Where the data worker serves live values. */
   readonly values: string;
+  /** Where drivers that are programs of others come to. */
+  readonly drivers: string;
   readonly supervisor: string;
   readonly pods: string;
   readonly logs: string;
@@ -34,6 +36,7 @@ export function edgePaths(dataDir: string, node: string): EdgePaths {
     kubeconfig: at('kubeconfig'),
     socket: at('api.sock'),
     values: at('values.sock'),
+    drivers: at('drivers.sock'),
     supervisor: at('supervisor'),
     pods: at('pods'),
     logs: at('logs'),

@@ -68,7 +68,10 @@ export interface Point {
  * may overlap each other, and `close` everything. Every method rejects with a DriverError, and soon after its signal aborts.
  */
 export interface Session {
-  /** Points that are always read together: whatever can be worked out beforehand is worked out here. Throws a DriverError when a point cannot be. */
+  /**
+   * Points that are always read together: whatever can be worked out beforehand is worked out here. Never throws: a point
+   * that cannot be is told by `fail` with every reading.
+   */
   group(points: readonly Point[]): ReadGroup;
   /**
    * Trait: the device reports values by itself. Resolves once it does; first to the sink goes what there is already.

@@ -7,4 +7,6 @@ export interface WorkerStart {
   readonly token: string;
   /** Where the worker serves live values. */
   readonly values: string;
+  /** Where drivers of others come to. */
+  readonly drivers: string;
 }

@@ -55,7 +55,7 @@ export async function scratchWorker(drivers: Readonly<Record<string, DriverLoade
     clock,
     log,
     random: () => 0.5,
-    drivers: { simulator: async () => simulator, ...drivers },
+    drivers: { loaders: { simulator: async () => simulator, ...drivers } },
   });
   const ref = (name: string) => ({ gvr: DEVICES, namespace: NAMESPACE, name });
   return {

@@ -1,16 +1,28 @@
 /** The process of the data worker: started by the agent, which says by message what it needs to know, and ends with the agent. */
+import { isMainThread } from 'node:worker_threads';
 import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
 import { createHttpClient } from '@skerry/kube/client';
 import type { WorkerStart } from '../../supervision/worker-start.ts';
+import { runDriverThread } from '../remote/driver-thread.ts';
+import { openSocketDrivers } from '../remote/socket-drivers.ts';
+import { driverInThread } from '../remote/thread.ts';
 import { startDataWorker } from './data-worker.ts';
+import { BUILTIN_DRIVERS } from './drivers.ts';
 import { serveValues } from './values-server.ts';
 
 const log = jsonLogger({ write: (line) => void process.stderr.write(line), now: Date.now, fields: { worker: 'data' } });
 
 async function start(): Promise<Service> {
-  const { node, socket, token, values } = await told();
+  const { node, socket, token, values, drivers: path } = await told();
+  const clock = systemClock;
   const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-data-worker' });
-  const worker = startDataWorker({ node, client, clock: systemClock, log, random: Math.random });
+  const others = await openSocketDrivers({ path, taken: new Set(Object.keys(BUILTIN_DRIVERS)), clock, log });
+  const program = process.argv[1] ?? '';
+  const drivers = {
+    isolate: (protocol: string) => driverInThread(protocol, { program }),
+    others: (protocol: string) => others.find(protocol),
+  };
+  const worker = startDataWorker({ node, client, clock, log, drivers, random: Math.random });
   const server = await serveValues({ plane: worker, socket: values, token });
   log.info({ node }, 'data worker started');
   return {
@@ -18,6 +30,7 @@ async function start(): Promise<Service> {
     stop: async () => {
       await server.close();
       await worker.stop();
+      await others.close();
       client.close();
     },
   };
@@ -31,7 +44,11 @@ function told(): Promise<WorkerStart> {
   });
 }
 
-runService({ host: process, clock: systemClock, log }, start).catch((error: unknown) => {
+function fail(error: unknown): void {
   log.error({ error }, 'data worker not started');
   process.exit(1);
-});
+}
+
+// The same bundle is what the threads of drivers run.
+if (isMainThread) runService({ host: process, clock: systemClock, log }, start).catch(fail);
+else runDriverThread().catch(fail);

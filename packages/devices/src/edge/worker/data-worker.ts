@@ -7,7 +7,7 @@ import type { Device } from '../../resources/device.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
 import { DEVICE_MODELS, DEVICES } from '../../resources/group.ts';
 import { createDeviceController, type DeviceController } from './device-controller.ts';
-import { createDrivers, type DriverLoader } from './drivers.ts';
+import { createDrivers, type DriversOptions } from './drivers.ts';
 import { createPublisher } from './publisher.ts';
 
 export interface DataWorkerOptions {
@@ -16,7 +16,7 @@ export interface DataWorkerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
-  readonly drivers?: Readonly<Record<string, DriverLoader>>;
+  readonly drivers?: Omit<DriversOptions, 'clock'>;
 }
 
 /** What parts of the worker share. */
@@ -43,7 +43,7 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
   const series = new SeriesTable();
   const last = new LastValues();
   const keeping = keepLast(bus, last);
-  const drivers = createDrivers(clock, options.drivers);
+  const drivers = createDrivers({ ...options.drivers, clock });
   const devices = createDeviceController({
     ...options,
     devices: startInformer<Device>(context, { gvr: DEVICES }),

@@ -162,7 +162,7 @@ class NodeDevices implements DeviceController {
     await this.#stop(key);
     this.#idle.delete(key);
     this.#sections.delete(key);
-    const { namespace = '', name } = parseObjectKey(key);
+    const { namespace, name } = parseObjectKey(key);
     this.#status.forget(namespace, name);
   }
 

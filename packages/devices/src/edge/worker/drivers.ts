@@ -1,14 +1,25 @@
-/** Where drivers come from: those of ours are loaded when the first device asks for one. */
+/** Where drivers come from: ours when the first device asks for one, those of others when they come. */
 import type { Clock } from '@skerry/base';
 import type { Driver } from '../driver.ts';
 import { DriverError } from '../driver-error.ts';
+import type { RemoteDriver } from '../remote/remote-driver.ts';
 
 /** Loads a driver; called once, when a device first needs it. */
 export type DriverLoader = (context: { readonly clock: Clock }) => Promise<Driver>;
 
+/** Every driver of ours is a line here, a line in `protocols/index.ts`, and a folder in `drivers/`. */
 export const BUILTIN_DRIVERS: Readonly<Record<string, DriverLoader>> = {
   simulator: async ({ clock }) => (await import('../drivers/simulator/driver.ts')).createSimulator(clock),
 };
+
+export interface DriversOptions {
+  readonly clock: Clock;
+  readonly loaders?: Readonly<Record<string, DriverLoader>>;
+  /** Runs a driver of ours apart from everything else; without it they run here. */
+  readonly isolate?: (protocol: string) => RemoteDriver;
+  /** Drivers of others. */
+  readonly others?: (protocol: string) => Driver | undefined;
+}
 
 export interface Drivers {
   /** Rejects with `Misconfigured` when there is no such driver. */
@@ -16,27 +27,38 @@ export interface Drivers {
   close(): Promise<void>;
 }
 
-export function createDrivers(
-  clock: Clock,
-  loaders: Readonly<Record<string, DriverLoader>> = BUILTIN_DRIVERS,
-): Drivers {
+export function createDrivers(options: DriversOptions): Drivers {
+  const { loaders = BUILTIN_DRIVERS, others } = options;
   const opened = new Map<string, Promise<Driver>>();
   return {
     open: (protocol) => {
       const known = opened.get(protocol);
       if (known !== undefined) return known;
       const loader = Object.hasOwn(loaders, protocol) ? loaders[protocol] : undefined;
-      if (loader === undefined)
-        return Promise.reject(new DriverError('Misconfigured', `this node has no driver for ${protocol}`));
-      const opening = loader({ clock });
-      opened.set(protocol, opening);
-      // What could not be loaded may be there the next time.
-      opening.catch(() => opened.delete(protocol));
-      return opening;
+      if (loader !== undefined) return openOwn(options, opened, protocol, loader);
+      const other = others?.(protocol);
+      if (other !== undefined) return Promise.resolve(other);
+      return Promise.reject(new DriverError('Misconfigured', `this node has no driver for ${protocol}`));
     },
     close: async () => {
       const drivers = await Promise.allSettled(opened.values());
-      await Promise.all(drivers.map((each) => (each.status === 'fulfilled' ? each.value.close?.() : undefined)));
+      await Promise.all(drivers.map(async (each) => (each.status === 'fulfilled' ? each.value.close?.() : undefined)));
     },
   };
+}
+
+function openOwn(
+  { clock, isolate }: DriversOptions,
+  opened: Map<string, Promise<Driver>>,
+  protocol: string,
+  loader: DriverLoader,
+): Promise<Driver> {
+  const remote = isolate?.(protocol);
+  const opening = remote === undefined ? loader({ clock }) : Promise.resolve(remote);
+  opened.set(protocol, opening);
+  const forget = () => opened.delete(protocol);
+  // What crashed or could not be loaded is begun anew by the device that asks next.
+  opening.catch(forget);
+  void remote?.closed.then(forget);
+  return opening;
 }

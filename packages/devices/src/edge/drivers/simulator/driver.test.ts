@@ -30,7 +30,6 @@ conformanceTests(test, 'the simulator', ['writes', 'subscribes', 'lacks'], async
     set: async (index, value) => void device.memory.set(['a', 'b', 'c', 'd'][index] ?? '', value),
     get: async (index) => device.memory.get(['a', 'b', 'c', 'd'][index] ?? '') ?? 0,
     absent: pointOf('e', 'float64', { signal: 'Replay' }),
-    isAbsentFoundEarly: true,
     settle: async (promise) => {
       let isDone = false;
       promise.then(

@@ -175,8 +175,6 @@ class SimulatedSession implements Session {
   #signalOf(point: Point): Signal {
     const address = addressOf(point);
     const signal = createSignal(address, this.#replay);
-    if (address.signal === 'Replay' && this.#replay === undefined)
-      throw new DriverError('Misconfigured', `${point.property} is a replay, but options.file names no file`);
     if (address.signal !== 'Memory') return signal;
     return { at: (elapsedMs) => this.#device.memory.get(point.property) ?? signal.at(elapsedMs) };
   }
@@ -187,7 +185,14 @@ class SimulatedSession implements Session {
       return;
     }
     const value = this.#fault === 'Garbage' ? '\u0000garbage' : signal.at(this.#elapsed());
-    if (value === undefined) sink.fail(index, new DriverError('NotFound', 'the replay has no value here'));
+    if (value === undefined)
+      sink.fail(
+        index,
+        new DriverError(
+          'NotFound',
+          this.#replay === undefined ? 'options.file names no file to replay' : 'the file has no value here',
+        ),
+      );
     else sink.value(index, value, this.#clock.now());
   }
 
