@@ -39,7 +39,14 @@ export interface ImageStoreOptions {
 export async function openImageStore(directory: string, { clock, log }: ImageStoreOptions): Promise<ImageStore> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const blobs = await openBlobStore(join(directory, 'blobs'));
-  return new DiskImages(blobs, new ImageTable(join(directory, TABLE_FILE), log), clock);
+  return imageStoreOver(blobs, new ImageTable(join(directory, TABLE_FILE), log), clock);
+}
+
+export type ImageNames = Pick<ImageTable, 'values' | 'byName' | 'byDigest' | 'put' | 'delete'>;
+
+/** Over blobs that lie elsewhere, with another memory for what is called how. */
+export function imageStoreOver(blobs: BlobStore, names: ImageNames, clock: Clock): ImageStore {
+  return new StoredImages(blobs, names, clock);
 }
 
 /** A manifest for this platform, and what leads to it. */
@@ -49,9 +56,9 @@ interface Found {
   readonly parts: ImageManifest;
 }
 
-class DiskImages implements ImageStore {
+class StoredImages implements ImageStore {
   readonly blobs: BlobStore;
-  readonly #table: ImageTable;
+  readonly #table: ImageNames;
   readonly #clock: Clock;
   readonly #pulls = new Flights<StoredImage, PullProgress>();
   readonly #fetches = new Flights<void, BlobNews>();
@@ -59,7 +66,7 @@ class DiskImages implements ImageStore {
   /** What pulls that are under way need: no collection takes it. */
   readonly #held = new Set<Set<Digest>>();
 
-  constructor(blobs: BlobStore, table: ImageTable, clock: Clock) {
+  constructor(blobs: BlobStore, table: ImageNames, clock: Clock) {
     this.blobs = blobs;
     this.#table = table;
     this.#clock = clock;

@@ -1,25 +1,27 @@
 /**
- * Unary gRPC calls over a unix socket, straight on node:http2. The whole of what CRI needs of gRPC is one message each way and a
- * status; the usual library would cost the agent some ten megabytes for streams, load balancing and name resolution.
+ * gRPC over a unix socket, straight on node:http2. What container runtimes need of it is messages each way and a status; the usual
+ * library would cost the agent some ten megabytes for streams, load balancing and name resolution.
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { errors } from './errors.ts';
+import { FRAME_HEAD_BYTES, framed, MAX_ANSWER_BYTES, outcomeOf } from './grpc-frame.ts';
+import { callOver, type GrpcCall } from './grpc-stream.ts';
 
-const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
-const FRAME_HEAD_BYTES = 5;
-const STATUS_DEADLINE_EXCEEDED = 4;
-const STATUS_NOT_FOUND = 5;
+type Headers = Readonly<Record<string, string>>;
 
 export interface GrpcChannel {
   /** `path` is `/SERVICE/METHOD`. Resolves with the answer's message; rejects with an error of the CRI table. */
   call(path: string, request: Uint8Array, options: CallOptions): Promise<Buffer>;
+  /** For methods that stream. */
+  open(path: string, headers: Headers): GrpcCall;
   close(): void;
 }
 
 export interface CallOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  readonly headers?: Headers;
 }
 
 /** One connection, made when first needed and made anew after it broke. */
@@ -36,6 +38,7 @@ export function openGrpcChannel(socket: string): GrpcChannel {
   };
   return {
     call: (path, request, options) => unary(live(), { socket, path, request, ...options }),
+    open: (path, headers) => callOver(begin(live(), path, headers), { socket, method: methodOf(path) }),
     close: () => session?.destroy(),
   };
 }
@@ -46,15 +49,27 @@ interface Call extends CallOptions {
   readonly request: Uint8Array;
 }
 
-function unary(session: ClientHttp2Session, { socket, path, request, timeoutMs, signal }: Call): Promise<Buffer> {
-  const method = path.slice(path.lastIndexOf('/') + 1);
+function begin(session: ClientHttp2Session, path: string, headers: Headers): ClientHttp2Stream {
+  return session.request({
+    [constants.HTTP2_HEADER_METHOD]: 'POST',
+    [constants.HTTP2_HEADER_PATH]: path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    ...headers,
+  });
+}
+
+function methodOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function unary(
+  session: ClientHttp2Session,
+  { socket, path, request, timeoutMs, signal, headers }: Call,
+): Promise<Buffer> {
+  const method = methodOf(path);
   return new Promise((resolve, reject) => {
-    const stream = session.request({
-      [constants.HTTP2_HEADER_METHOD]: 'POST',
-      [constants.HTTP2_HEADER_PATH]: path,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    });
+    const stream = begin(session, path, headers ?? {});
     const cancel = () => {
       stream.close(constants.NGHTTP2_CANCEL);
       reject(signal?.reason);
@@ -78,19 +93,10 @@ function unary(session: ClientHttp2Session, { socket, path, request, timeoutMs, 
 
 /** A stream that breaks before the trailers is its caller's business: this promise then stays open for ever. */
 function readAnswer(stream: ClientHttp2Stream, method: string): Promise<Buffer> {
+  const outcome = outcomeOf(stream, method);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    let status: number | undefined;
-    let reason = '';
-    const note = (headers: Readonly<Record<string, string | string[] | undefined>>) => {
-      if (headers['grpc-status'] === undefined) return;
-      status = Number(headers['grpc-status']);
-      reason = decodeReason(String(headers['grpc-message'] ?? ''));
-    };
-    // An error without a message comes as the only headers there are.
-    stream.once('response', note);
-    stream.once('trailers', note);
     stream.on('data', (chunk: Buffer) => {
       size += chunk.length;
       chunks.push(chunk);
@@ -99,30 +105,9 @@ function readAnswer(stream: ClientHttp2Stream, method: string): Promise<Buffer> 
       reject(errors.ANSWER_TOO_LARGE({ method, limit: MAX_ANSWER_BYTES }));
     });
     stream.once('end', () => {
-      if (status === 0) resolve(Buffer.concat(chunks).subarray(FRAME_HEAD_BYTES));
-      else if (status !== undefined) reject(failure(status, method, reason));
+      const failure = outcome.failure();
+      if (failure !== undefined) reject(failure);
+      else if (outcome.isKnown()) resolve(Buffer.concat(chunks).subarray(FRAME_HEAD_BYTES));
     });
   });
-}
-
-function failure(status: number, method: string, reason: string): Error {
-  if (status === STATUS_NOT_FOUND) return errors.NOT_FOUND({ method, reason });
-  if (status === STATUS_DEADLINE_EXCEEDED) return errors.TIMED_OUT({ method, ms: 0 }, { cause: new Error(reason) });
-  return errors.CALL_FAILED({ method, status, reason });
-}
-
-/** A flag for compression and the length, before the one message. */
-function framed(message: Uint8Array): Buffer {
-  const head = Buffer.alloc(FRAME_HEAD_BYTES);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
-}
-
-/** The text is percent-encoded; what is not stays as it is. */
-function decodeReason(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -1,11 +1,13 @@
 /** Images as the container runtime has and pulls them. */
-import { messageOf } from '@skerry/base';
+import { type Clock, messageOf } from '@skerry/base';
 import { authFor } from '../pod/registry-auth.ts';
 import { type ListedImage, PullFailure, type PullTask, type ReadyImage } from '../runtime.ts';
 import type { CriClient, Image } from './client.ts';
 
 /** A pull is bound by the network; a link that is slow but alive gets its time. */
 const PULL_TIMEOUT_MS = 3_600_000;
+const NOTICE_PATIENCE_MS = 30_000;
+const NOTICE_LOOK_MS = 50;
 
 export async function findImage(cri: CriClient, name: string): Promise<ReadyImage | undefined> {
   const { image } = await cri.call('ImageStatus', { image: { image: name } });
@@ -32,6 +34,23 @@ export async function pullImage(
   const pulled = await findImage(cri, image);
   if (pulled !== undefined) return pulled;
   throw new PullFailure(`image "${image}" was pulled and is not there`);
+}
+
+/** CRI hears of a new image a moment after it is there; `id` is what the name has to lead to. Throws PullFailure. */
+export async function awaitImage(
+  cri: CriClient,
+  clock: Clock,
+  { image, signal }: Pick<PullTask, 'image' | 'signal'>,
+  id: string | undefined,
+): Promise<ReadyImage> {
+  const deadline = clock.monotonic() + NOTICE_PATIENCE_MS;
+  for (;;) {
+    const found = await findImage(cri, image);
+    if (found !== undefined && (id === undefined || found.imageRef === id)) return found;
+    if (clock.monotonic() >= deadline)
+      throw new PullFailure(`image "${image}" is there, and the runtime does not see it`);
+    await clock.sleep(NOTICE_LOOK_MS, signal);
+  }
 }
 
 /** Runtimes say it in words only: a registry that answered has refused the image, or does not know it. */

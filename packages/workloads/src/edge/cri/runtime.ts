@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type BackoffPolicy, backoffDelay, type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
+import type { ImageSource } from '../../images/index.ts';
 import { readHostUsage } from '../node/host-usage.ts';
 import { makeEtcHosts, removeEtcHosts } from '../pod/etc-hosts.ts';
 import type { Pod } from '../pod/types.ts';
@@ -20,9 +21,14 @@ import {
 import type { PodNetwork } from '../services/service-network.ts';
 import { type ContainerConfig, type CriClient, createCriClient } from './client.ts';
 import { containerConfigOf, demandsNonRoot, refuseRoot } from './container-config.ts';
+import { type ContainerdPuller, createContainerdPuller } from './containerd/puller.ts';
 import { Containers } from './containers.ts';
 import { ImageCollector } from './image-collector.ts';
+<<<<<<< HEAD
 import { findImage, listImages, pullImage } from './images.ts';
+=======
+import { awaitImage, findImage, pullImage } from './images.ts';
+>>>>>>> 2dd8977 (wip2)
 import { Label } from './labels.ts';
 import { rotateLogs } from './log-rotation.ts';
 import { type Sandbox, Sandboxes } from './sandboxes.ts';
@@ -54,6 +60,8 @@ export interface CriRuntimeOptions {
   readonly nodeIps: () => readonly string[];
   /** Services and names for pods on networks of their own; absent: pods have neither. */
   readonly network?: PodNetwork;
+  /** Where images come from; absent: the runtime pulls them itself, as it is configured to. */
+  readonly imageSource?: () => Promise<ImageSource>;
   /** How long a runtime that is only starting is waited for. */
   readonly patienceMs?: number;
   readonly bootIdFile?: string;
@@ -102,6 +110,7 @@ class Runtime implements CriRuntime {
   readonly #containers: Containers;
   readonly #sandboxes: Sandboxes;
   readonly #images: ImageCollector;
+  readonly #puller: ContainerdPuller | undefined;
   readonly #bootId: string;
   readonly #memoryTotal: number;
   readonly #closed = new AbortController();
@@ -119,6 +128,8 @@ class Runtime implements CriRuntime {
     this.#containers = new Containers({ cri, node, bootId: this.#bootId, clock, log });
     this.#sandboxes = new Sandboxes(cri, node, (pod) => options.network?.dnsOf(pod));
     this.#images = new ImageCollector(cri, () => clock.now());
+    const { socket, imageSource: source } = options;
+    this.#puller = source === undefined ? undefined : createContainerdPuller({ socket, source, clock, log });
   }
 
   async begin(): Promise<void> {
@@ -143,6 +154,7 @@ class Runtime implements CriRuntime {
   close(): void {
     this.#closed.abort();
     this.#containers.close();
+    this.#puller?.close();
     this.#cri.close();
   }
 
@@ -184,8 +196,9 @@ class Runtime implements CriRuntime {
     return findImage(this.#cri, image);
   }
 
-  pullImage(task: PullTask): Promise<ReadyImage> {
-    return pullImage(this.#cri, task);
+  async pullImage(task: PullTask): Promise<ReadyImage> {
+    if (this.#puller === undefined || !(await this.#puller.isPossible())) return pullImage(this.#cri, task);
+    return awaitImage(this.#cri, this.#options.clock, task, await this.#puller.pull(task));
   }
 
   images(): Promise<readonly ListedImage[]> {

@@ -332,7 +332,7 @@ function statusOf(
 
 /** Processes need no runtime that could be silent. */
 function healthOf({ known, serving }: RuntimeSet): readonly NodeFact[] {
-  const containers = known.filter(({ isServing }) => isServing !== undefined);
+  const containers = known.filter((runtime) => runtime.isServing !== undefined);
   const silent = containers.filter((runtime) => !serving.includes(runtime));
   return runtimeHealth(
     containers.map(({ name }) => name),

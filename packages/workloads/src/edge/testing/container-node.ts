@@ -7,7 +7,7 @@ import { type NodeStreamRequest, streamPair } from '@skerry/kube/streaming';
 import { BUSYBOX_IMAGE, TestContainerd } from '@skerry/testkit/processes';
 import type { Container, Pod, PodSpec } from '../pod/types.ts';
 import { createNodeStreamHandler } from '../streams/handler.ts';
-import { NODE, type ScratchNode, scratchNode } from './scratch-node.ts';
+import { NODE, type ScratchNode, type ScratchOptions, scratchNode } from './scratch-node.ts';
 
 export interface Expected {
   readonly log?: readonly string[];
@@ -26,13 +26,16 @@ export class ContainerNode implements AsyncDisposable {
   readonly containerd: TestContainerd;
   readonly node: ScratchNode;
 
-  static async start(): Promise<ContainerNode> {
+  static async start(options: Pick<ScratchOptions, 'imageSource'> = {}): Promise<ContainerNode> {
     const containerd = await TestContainerd.start();
     const onReboot = async () => {
       await containerd.powerOff();
       await containerd.start();
     };
-    return new ContainerNode(containerd, await scratchNode({ containerdSocket: containerd.socket, onReboot }));
+    return new ContainerNode(
+      containerd,
+      await scratchNode({ ...options, containerdSocket: containerd.socket, onReboot }),
+    );
   }
 
   private constructor(containerd: TestContainerd, node: ScratchNode) {

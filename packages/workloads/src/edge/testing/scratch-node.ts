@@ -10,7 +10,7 @@ import { type Client, createInProcessClient, createRecorder } from '@skerry/kube
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
 import { eventually } from '@skerry/testkit/processes';
-import { createRegistrySource, openImageStore } from '../../images/index.ts';
+import { createRegistrySource, type ImageSource, openImageStore } from '../../images/index.ts';
 import { killHolders } from '../../supervisor/holders.ts';
 import { isAlive, sendSignal } from '../../supervisor/identity.ts';
 import type { ProcessIdentity, ProcessRecord } from '../../supervisor/protocol.ts';
@@ -73,6 +73,7 @@ export interface ScratchOptions {
   readonly withoutBubblewrap?: boolean;
   /** The node has containers, too, and they are its default; where there is no socket yet, once `containersCome`. */
   readonly containerdSocket?: string;
+  readonly imageSource?: () => Promise<ImageSource>;
   readonly onReboot?: () => Promise<void>;
   /** When the API may be believed; at once by default. */
   readonly ready?: () => Promise<void>;
@@ -176,7 +177,14 @@ async function startAgent(
   client: Client,
   directory: string,
   bootIdFile: string,
-  { withoutBubblewrap = false, ready = async () => {}, containerdSocket, eviction, ...logLimits }: ScratchOptions,
+  {
+    withoutBubblewrap = false,
+    ready = async () => {},
+    containerdSocket,
+    imageSource,
+    eviction,
+    ...logLimits
+  }: ScratchOptions,
 ): Promise<Agent> {
   const { env, setpriv, ...sandbox } = findTools();
   const { uid, gid } = userInfo();
@@ -215,6 +223,7 @@ async function startAgent(
       log: silentLogger,
       nodeIps: () => ['127.0.0.1'],
       bootIdFile,
+      ...(imageSource === undefined ? {} : { imageSource }),
       ...logLimits,
     });
     runtimes.add(containers);

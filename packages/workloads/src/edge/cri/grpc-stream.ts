@@ -1,0 +1,65 @@
+/** A gRPC call with many messages each way, on a stream of HTTP/2. */
+import { type ClientHttp2Stream, constants } from 'node:http2';
+import { errors } from './errors.ts';
+import { FRAME_HEAD_BYTES, framed, MAX_ANSWER_BYTES, type Outcome, outcomeOf } from './grpc-frame.ts';
+
+/** A peer that says nothing for so long is gone. */
+const IDLE_MS = 120_000;
+
+export interface GrpcCall {
+  send(message: Uint8Array): void;
+  /** No more from here. */
+  end(): void;
+  /** The next message; undefined once the peer has ended the call well. Rejects with an error of the CRI table. */
+  next(): Promise<Buffer | undefined>;
+  /** Breaks the call off, if it is not over. */
+  close(): void;
+}
+
+export function callOver(
+  stream: ClientHttp2Stream,
+  { socket, method }: { readonly socket: string; readonly method: string },
+): GrpcCall {
+  const outcome = outcomeOf(stream, method);
+  const messages = messagesOf(stream, outcome, { socket, method });
+  stream.setTimeout(IDLE_MS, () => stream.destroy(errors.TIMED_OUT({ method, ms: IDLE_MS })));
+  return {
+    send: (message) => void stream.write(framed(message)),
+    end: () => void stream.end(),
+    next: async () => {
+      const { value } = await messages.next();
+      return value ?? undefined;
+    },
+    close: () => stream.close(constants.NGHTTP2_CANCEL),
+  };
+}
+
+async function* messagesOf(
+  stream: ClientHttp2Stream,
+  outcome: Outcome,
+  { socket, method }: { readonly socket: string; readonly method: string },
+): AsyncGenerator<Buffer, undefined> {
+  let held: Buffer = Buffer.alloc(0);
+  try {
+    for await (const chunk of stream) {
+      held = held.length === 0 ? (chunk as Buffer) : Buffer.concat([held, chunk as Buffer]);
+      while (held.length >= FRAME_HEAD_BYTES) {
+        const length = held.readUInt32BE(1);
+        if (length > MAX_ANSWER_BYTES) throw errors.ANSWER_TOO_LARGE({ method, limit: MAX_ANSWER_BYTES });
+        if (held.length < FRAME_HEAD_BYTES + length) break;
+        yield held.subarray(FRAME_HEAD_BYTES, FRAME_HEAD_BYTES + length);
+        held = held.subarray(FRAME_HEAD_BYTES + length);
+      }
+    }
+  } catch (cause) {
+    throw outcome.failure() ?? (isOurs(cause) ? cause : errors.NOT_REACHED({ socket }, { cause }));
+  }
+  const failure = outcome.failure();
+  if (failure !== undefined) throw failure;
+  if (!outcome.isKnown()) throw errors.NOT_REACHED({ socket });
+  return undefined;
+}
+
+function isOurs(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'CodedError';
+}
