@@ -20,7 +20,7 @@ export interface BlobNews {
 export interface FetchContext extends Omit<PersistContext, 'onSetback'> {
   readonly source: ImageSource;
   readonly image: ImageReference;
-  readonly blobs: BlobStore;
+  readonly blobs: Pick<BlobStore, 'stat' | 'read' | 'write'>;
   readonly credentials?: FetchOptions['credentials'];
 }
 
@@ -102,7 +102,11 @@ export async function fetchManifest(
 }
 
 /** A blob that is small enough to be held in memory. */
-export async function readBlob(blobs: BlobStore, { digest }: Descriptor, limit: number): Promise<Uint8Array> {
+export async function readBlob(
+  blobs: Pick<BlobStore, 'stat' | 'read'>,
+  { digest }: Descriptor,
+  limit: number,
+): Promise<Uint8Array> {
   const size = (await blobs.stat(digest))?.size ?? 0;
   if (size > limit) throw imageErrors.TOO_LARGE({ what: `blob ${digest}`, limit });
   const chunks: Uint8Array[] = [];
@@ -111,7 +115,7 @@ export async function readBlob(blobs: BlobStore, { digest }: Descriptor, limit: 
 }
 
 /** Keeps content that is in memory as a blob. */
-export async function putBlob(blobs: BlobStore, bytes: Uint8Array): Promise<void> {
+export async function putBlob(blobs: Pick<BlobStore, 'stat' | 'write'>, bytes: Uint8Array): Promise<void> {
   const digest = digestOf(bytes);
   if ((await blobs.stat(digest)) !== undefined) return;
   // Under a key of its own: nobody else is in the way, and nothing old is before it.

@@ -14,6 +14,8 @@ export interface Caller<News> {
 
 export class Flights<Result, News> {
   readonly #flights = new Map<string, Flight<Result, News>>();
+  /** What nobody wants any more and has not ended yet. */
+  readonly #ending = new Map<string, Promise<void>>();
 
   get keys(): Iterable<string> {
     return this.#flights.keys();
@@ -35,7 +37,8 @@ export class Flights<Result, News> {
       return await unlessAborted(flight.result, signal);
     } finally {
       flight.callers.delete(listener);
-      if (flight.callers.size === 0) this.#end(key, flight);
+      // Whoever called it off may count on it that nothing is done any more.
+      if (flight.callers.size === 0) await this.#end(key, flight);
     }
   }
 
@@ -49,19 +52,26 @@ export class Flights<Result, News> {
       for (const listener of callers) listener(news);
     };
     // Later, so that `flight` is there when the work tells its first news.
-    const result = Promise.resolve().then(() => work(abort.signal, tell));
+    const result = Promise.resolve(this.#ending.get(key)).then(() => work(abort.signal, tell));
     const flight: Flight<Result, News> = { result, callers, abort };
     result.catch(() => {});
     this.#flights.set(key, flight);
     return flight;
   }
 
-  /** Whoever comes now begins anew, also while work that nobody wants is still ending. */
-  #end(key: string, flight: Flight<Result, News>): void {
+  /** Whoever comes now begins anew, once work that nobody wants has ended. */
+  #end(key: string, flight: Flight<Result, News>): Promise<void> {
     if (this.#flights.get(key) === flight) this.#flights.delete(key);
     flight.abort.abort();
+    const ended = flight.result.then(noop, noop).then(() => {
+      if (this.#ending.get(key) === ended) this.#ending.delete(key);
+    });
+    this.#ending.set(key, ended);
+    return ended;
   }
 }
+
+function noop(): void {}
 
 async function unlessAborted<Result>(result: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (signal === undefined) return await result;

@@ -7,27 +7,20 @@ import type {
   BlobStore,
   Descriptor,
   Digest,
-  ImageManifest,
   ImageReference,
   ImageSource,
   ImageStore,
-  Platform,
   PullOptions,
-  PullProgress,
   StoredImage,
 } from './contract.ts';
 import { imageErrors } from './errors.ts';
-import { type BlobNews, type FetchContext, fetchBlob, fetchManifest, putBlob, readBlob } from './fetch-blob.ts';
-import { Flights } from './flights.ts';
+import { readBlob } from './fetch-blob.ts';
+import { type FoundImage, findManifest, ImagePuller, uniqueOf } from './image-puller.ts';
 import { ImageTable } from './image-table.ts';
-import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseConfig, parseManifest } from './manifest.ts';
-import { formatPlatform, platformOf, selectPlatform } from './platform.ts';
-import { ProgressMeter } from './progress.ts';
+import { MAX_MANIFEST_BYTES } from './manifest.ts';
+import { platformOf } from './platform.ts';
 import { formatReference } from './reference.ts';
-import { Turnstile } from './turnstile.ts';
 
-/** Blobs on their way at the same time, of all pulls together. */
-const MAX_PARALLEL_BLOBS = 4;
 const TABLE_FILE = 'images.json';
 
 export interface ImageStoreOptions {
@@ -49,20 +42,11 @@ export function imageStoreOver(blobs: BlobStore, names: ImageNames, clock: Clock
   return new StoredImages(blobs, names, clock);
 }
 
-/** A manifest for this platform, and what leads to it. */
-interface Found {
-  readonly target: Descriptor;
-  readonly manifest: Descriptor;
-  readonly parts: ImageManifest;
-}
-
-class StoredImages implements ImageStore {
+class DiskImages implements ImageStore {
   readonly blobs: BlobStore;
-  readonly #table: ImageNames;
+  readonly #table: ImageTable;
   readonly #clock: Clock;
-  readonly #pulls = new Flights<StoredImage, PullProgress>();
-  readonly #fetches = new Flights<void, BlobNews>();
-  readonly #turnstile = new Turnstile(MAX_PARALLEL_BLOBS);
+  readonly #puller: ImagePuller<StoredImage>;
   /** What pulls that are under way need: no collection takes it. */
   readonly #held = new Set<Set<Digest>>();
 
@@ -70,6 +54,12 @@ class StoredImages implements ImageStore {
     this.blobs = blobs;
     this.#table = table;
     this.#clock = clock;
+    this.#puller = new ImagePuller({
+      blobs,
+      clock,
+      holding: (work) => this.#holding(work),
+      finish: (pulled, found) => this.#record(pulled, found),
+    });
   }
 
   find(image: ImageReference): StoredImage | undefined {
@@ -81,20 +71,7 @@ class StoredImages implements ImageStore {
   }
 
   pull(source: ImageSource, image: ImageReference, options: PullOptions = {}): Promise<StoredImage> {
-    const { platform = platformOf(process.arch), credentials, signal, onProgress } = options;
-    // Nobody gets with another's credentials what their own do not open.
-    const key = JSON.stringify([formatReference(image), formatPlatform(platform), credentials]);
-    return this.#pulls.join(key, { signal, onNews: onProgress }, async (shared, tell) => {
-      const context: FetchContext = {
-        source,
-        image,
-        blobs: this.blobs,
-        clock: this.#clock,
-        signal: shared,
-        ...(credentials === undefined ? {} : { credentials }),
-      };
-      return await this.#holding((held) => this.#pull(context, platform, { held, tell }));
-    });
+    return this.#puller.pull(source, image, options);
   }
 
   async add(image: ImageReference, target: Descriptor, platform = platformOf(process.arch)): Promise<StoredImage> {
@@ -103,7 +80,7 @@ class StoredImages implements ImageStore {
         held.add(wanted.digest);
         return readBlob(this.blobs, wanted, MAX_MANIFEST_BYTES);
       };
-      const found = await this.#find(image, target, platform, read);
+      const found = await findManifest(image, target, platform, read);
       for (const { digest } of [found.parts.config, ...found.parts.layers]) {
         held.add(digest);
         if ((await this.blobs.stat(digest)) !== undefined) continue;
@@ -131,69 +108,7 @@ class StoredImages implements ImageStore {
     return freed;
   }
 
-  async #pull(
-    context: FetchContext,
-    platform: Platform,
-    { held, tell }: { readonly held: Set<Digest>; readonly tell: (progress: PullProgress) => void },
-  ): Promise<StoredImage> {
-    const { source, image, credentials, signal } = context;
-    const meter = new ProgressMeter(this.#clock, tell);
-    const target = await source.resolve(image, { signal, ...(credentials === undefined ? {} : { credentials }) });
-    const read = async (wanted: Descriptor) => {
-      held.add(wanted.digest);
-      const bytes = await fetchManifest(context, wanted, (reason) => meter.setback(reason));
-      await putBlob(this.blobs, bytes);
-      return bytes;
-    };
-    const found = await this.#find(image, target, platform, read);
-    const wanted = uniqueOf([found.parts.config, ...found.parts.layers]);
-    for (const { digest } of wanted) held.add(digest);
-    meter.expect(wanted);
-    await allOrFirstFailure(wanted, signal, (blob, abort) => this.#ensure({ ...context, signal: abort }, blob, meter));
-    await this.#checkConfig(image, found.parts);
-    return await this.#record(image, found);
-  }
-
-  async #ensure(context: FetchContext, wanted: Descriptor, meter: ProgressMeter): Promise<void> {
-    const present = await this.blobs.stat(wanted.digest);
-    if (present !== undefined && present.size !== wanted.size) {
-      throw imageErrors.SIZE_MISMATCH({ digest: wanted.digest, actual: present.size, expected: wanted.size });
-    }
-    if (present === undefined) {
-      const caller = { signal: context.signal, onNews: (news: BlobNews) => meter.blob(wanted.digest, news) };
-      await this.#fetches.join(wanted.digest, caller, (signal, tell) =>
-        this.#turnstile.pass(signal, () => fetchBlob({ ...context, signal }, wanted, tell)),
-      );
-    }
-    meter.done(wanted);
-  }
-
-  /** From a name's target to the manifest that this machine runs. */
-  async #find(
-    image: ImageReference,
-    target: Descriptor,
-    platform: Platform,
-    read: (wanted: Descriptor) => Promise<Uint8Array>,
-  ): Promise<Found> {
-    const name = formatReference(image);
-    const top = parseManifest(await read(target), name);
-    if (top.kind === 'manifest') return { target, manifest: target, parts: top };
-    const manifest = selectPlatform(top, platform, name);
-    const parts = parseManifest(await read(manifest), name);
-    if (parts.kind === 'manifest') return { target, manifest, parts };
-    throw imageErrors.INVALID_MANIFEST({ what: name, problem: 'it is an index of indexes' });
-  }
-
-  /** What cannot be unpacked is better refused now, with the name of the image. */
-  async #checkConfig(image: ImageReference, { config, layers }: ImageManifest): Promise<void> {
-    const what = `configuration of ${formatReference(image)}`;
-    const { diffIds } = parseConfig(await readBlob(this.blobs, config, MAX_CONFIG_BYTES), what);
-    if (diffIds.length === layers.length) return;
-    const problem = `it lists ${diffIds.length} layers and the manifest ${layers.length}`;
-    throw imageErrors.INVALID_MANIFEST({ what, problem });
-  }
-
-  async #record(image: ImageReference, { target, manifest, parts }: Found): Promise<StoredImage> {
+  async #record(image: ImageReference, { target, manifest, parts }: FoundImage): Promise<StoredImage> {
     const { config, layers } = parts;
     const size = uniqueOf([target, manifest, config, ...layers]).reduce((sum, one) => sum + one.size, 0);
     const stored = { target: plain(target), manifest: plain(manifest), config, layers, size };
@@ -216,33 +131,8 @@ class StoredImages implements ImageStore {
   }
 }
 
-/** The rest is called off when one fails, and none is left running behind the caller's back. */
-async function allOrFirstFailure<Item>(
-  items: readonly Item[],
-  signal: AbortSignal,
-  work: (item: Item, signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const failed = new AbortController();
-  const shared = AbortSignal.any([signal, failed.signal]);
-  const results = await Promise.allSettled(
-    items.map(async (item) => {
-      try {
-        await work(item, shared);
-      } catch (error) {
-        failed.abort(error);
-        throw error;
-      }
-    }),
-  );
-  if (failed.signal.aborted && results.some(({ status }) => status === 'rejected')) throw failed.signal.reason;
-}
-
 function contentOf({ target, manifest, config, layers }: StoredImage): readonly Digest[] {
   return [target, manifest, config, ...layers].map(({ digest }) => digest);
-}
-
-function uniqueOf(descriptors: readonly Descriptor[]): readonly Descriptor[] {
-  return [...new Map(descriptors.map((one) => [one.digest, one])).values()];
 }
 
 /** Without what an index adds. */

@@ -22,7 +22,8 @@ export type {
 export { digestOf, parseDigest } from './digest.ts';
 export { imageErrors } from './errors.ts';
 export { putBlob, readBlob } from './fetch-blob.ts';
-export { type ImageNames, type ImageStoreOptions, imageStoreOver, openImageStore } from './image-store.ts';
+export { type FoundImage, ImagePuller, type ImagePullerOptions } from './image-puller.ts';
+export { type ImageStoreOptions, openImageStore } from './image-store.ts';
 export {
   type ImageConfig,
   MANIFEST_TYPES,
