@@ -24,11 +24,7 @@ import { containerConfigOf, demandsNonRoot, refuseRoot } from './container-confi
 import { type ContainerdPuller, createContainerdPuller } from './containerd/puller.ts';
 import { Containers } from './containers.ts';
 import { ImageCollector } from './image-collector.ts';
-<<<<<<< HEAD
-import { findImage, listImages, pullImage } from './images.ts';
-=======
-import { awaitImage, findImage, pullImage } from './images.ts';
->>>>>>> 2dd8977 (wip2)
+import { awaitImage, findImage, listImages, pullImage } from './images.ts';
 import { Label } from './labels.ts';
 import { rotateLogs } from './log-rotation.ts';
 import { type Sandbox, Sandboxes } from './sandboxes.ts';
