@@ -66,11 +66,13 @@ export async function setUpAddress(
   { interface: name, address, metric }: AgentPlace,
   run: RunTool = runTool,
 ): Promise<void> {
-  if (!(await isThere(name, run))) await run('ip', ['link', 'add', name, 'type', 'bridge']);
-  await run('ip', ['address', 'replace', `${address}/32`, 'dev', name]);
-  await run('ip', ['link', 'set', name, 'up']);
-  const route = [SERVICE_NETWORK, 'dev', name, 'src', address, 'metric', String(metric)];
-  await run('ip', ['route', 'replace', ...route]);
+  const commands = [
+    ...((await isThere(name, run)) ? [] : [`link add ${name} type bridge`]),
+    `address replace ${address}/32 dev ${name}`,
+    `link set ${name} up`,
+    `route replace ${SERVICE_NETWORK} dev ${name} src ${address} metric ${metric}`,
+  ];
+  await run('ip', ['-batch', '-'], `${commands.join('\n')}\n`);
 }
 
 export async function removeAddress({ interface: name }: AgentPlace, run: RunTool = runTool): Promise<void> {

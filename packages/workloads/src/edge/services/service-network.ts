@@ -180,10 +180,13 @@ class WorkingNetwork implements ServiceNetwork {
 
   async open(): Promise<void> {
     const { clock, log, random = Math.random } = this.#options;
-    await setUpAddress(this.#place);
-    await this.#rules.open(seesBridged());
     // Loaded only where there is somebody to answer.
-    const [{ openResolver }, { openUpstream }] = await Promise.all([import('./resolver.ts'), import('./upstream.ts')]);
+    const [{ openResolver }, { openUpstream }] = await Promise.all([
+      import('./resolver.ts'),
+      import('./upstream.ts'),
+      setUpAddress(this.#place),
+      this.#rules.open(seesBridged()),
+    ]);
     const servers = () => this.#hostDns().servers.filter((server) => server !== this.address);
     const upstream = openUpstream({ servers, clock });
     const names = () => this.#names;
