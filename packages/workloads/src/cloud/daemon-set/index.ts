@@ -14,6 +14,7 @@ import {
 import { isSame, isSameStatus } from '../canonical.ts';
 import { applyClaims, diffClaims } from '../claim.ts';
 import type { CloudContext } from '../context.ts';
+import { cutOffNodes, WAITING_FOR_NODES, waitingNews } from '../cut-off.ts';
 import { Expectations, STALE_CACHE_RECHECK_MS } from '../expectations.ts';
 import { isReachable } from '../node-facts.ts';
 import { ownerKeys, ownSelector } from '../owner-keys.ts';
@@ -116,6 +117,7 @@ async function reconcile(world: World, key: string): Promise<Requeue | undefined
     hash: hashOf(history.current),
     now: clock.now(),
     isReachable: (pod) => isOnReachableNode(nodes, pod),
+    cutOffNode: cutOffNodes(nodes),
   });
   const error = mayAct ? await carryOut(world, daemonSet, { plan, hash: hashOf(history.current) }) : undefined;
   await writeStatus(world, daemonSet, plan);
@@ -205,7 +207,9 @@ function daemonPod(daemonSet: DaemonSet, node: string, hash: string): Pod {
   };
 }
 
-async function writeStatus({ client }: World, daemonSet: DaemonSet, { status }: DaemonPlan): Promise<void> {
+async function writeStatus({ client, events }: World, daemonSet: DaemonSet, { status }: DaemonPlan): Promise<void> {
+  const news = waitingNews(daemonSet.status?.conditions, status.conditions);
+  if (news !== undefined) events.event(daemonSet, 'Normal', WAITING_FOR_NODES, news);
   if (isSameStatus(status, daemonSet.status)) return;
   await client.update<DaemonSet>(DAEMON_SETS, { ...daemonSet, status }, { subresource: 'status' });
 }

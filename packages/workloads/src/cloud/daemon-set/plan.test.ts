@@ -53,6 +53,7 @@ function check(
     hash: 'new',
     now: NOW,
     isReachable: () => true,
+    cutOffNode: () => undefined,
   });
   const removed = plan.remove.map(({ metadata }) => metadata.name);
   assert.deepEqual({ create: plan.create, remove: removed }, { create: [], remove: [], ...expected });
@@ -154,7 +155,15 @@ test('a rollout ends on every node, and never has more daemons missing than allo
         const nodes = names.map((name) => nodeOf(name));
         let pods = names.map((name) => podOf(`${name}:old`));
         const limits = limitsOf(daemonSet, count);
-        const world = () => ({ daemonSet, nodes, pods, hash: 'new', now: NOW, isReachable: () => true });
+        const world = () => ({
+          daemonSet,
+          nodes,
+          pods,
+          hash: 'new',
+          now: NOW,
+          isReachable: () => true,
+          cutOffNode: () => undefined,
+        });
         for (let round = 0; round < 60; round++) {
           const { create, remove, status } = planDaemons(world());
           assert.ok((status.numberUnavailable ?? 0) <= Math.max(limits.unavailable, 0));

@@ -1,5 +1,6 @@
 /** Which daemons to start and which to stop, and what the status says. Pure. */
 import type { DaemonSet, DaemonSetStatus, Node, Pod } from '@skerry/api/types';
+import { type CutOffNode, withWaiting } from '../cut-off.ts';
 import { countOf } from '../deployment/bounds.ts';
 import { hasEnded, isReady, isTerminating, untilAvailable } from '../pod-facts.ts';
 import { hashOf } from '../revisions.ts';
@@ -17,6 +18,7 @@ export interface DaemonWorld {
   readonly hash: string;
   readonly now: number;
   readonly isReachable: (pod: Pod) => boolean;
+  readonly cutOffNode: CutOffNode;
 }
 
 export interface DaemonPlan {
@@ -111,9 +113,30 @@ function rollOut(world: DaemonWorld, places: readonly Place[]): Steps {
   if (daemonSet.spec?.updateStrategy?.type === 'OnDelete') return { create: [], remove: [] };
   const wanted = places.filter(({ fit }) => fit.shouldRun);
   const limits = limitsOf(daemonSet, wanted.length);
+  // The pods of cut-off nodes neither go nor count: the rest goes on without them.
+  const within = wanted.filter((place) => heldIn(world, place).length === 0);
   return limits.surge === 0
-    ? replaceInPlace(world, wanted, limits.unavailable)
-    : replaceBySurge(world, wanted, limits.surge);
+    ? replaceInPlace(world, within, limits.unavailable)
+    : replaceBySurge(world, within, limits.surge);
+}
+
+/** A cut-off node, which takes no new pods, is still where its daemon belongs. */
+function isWanted(world: DaemonWorld, place: Place): boolean {
+  return place.fit.shouldRun || (place.fit.mayStay && heldIn(world, place).length > 0);
+}
+
+function heldIn({ cutOffNode }: DaemonWorld, { pods }: Place): readonly Pod[] {
+  return pods.filter((pod) => cutOffNode(pod) !== undefined);
+}
+
+/** The nodes whose pods are still of an older revision and cannot be replaced now. */
+function nodesWaitedFor(world: DaemonWorld, wanted: readonly Place[]): readonly string[] {
+  if (world.daemonSet.spec?.updateStrategy?.type === 'OnDelete') return [];
+  return wanted.flatMap((place) =>
+    heldIn(world, place)
+      .filter((pod) => hashOf(pod) !== world.hash)
+      .flatMap((pod) => world.cutOffNode(pod) ?? []),
+  );
 }
 
 function replaceInPlace(world: DaemonWorld, places: readonly Place[], maxUnavailable: number): Steps {
@@ -164,13 +187,14 @@ function waitFor({ daemonSet, now, isReachable }: DaemonWorld, pod: Pod): number
 
 function statusOf(world: DaemonWorld, places: readonly Place[]): Pick<DaemonPlan, 'status' | 'recheckAfterMs'> {
   const { daemonSet, hash, isReachable } = world;
-  const wanted = places.filter(({ fit }) => fit.shouldRun);
-  const misscheduled = places.filter(({ fit, pods }) => !fit.shouldRun && pods.length > 0);
+  const wanted = places.filter((place) => isWanted(world, place));
+  const misscheduled = places.filter((place) => !isWanted(world, place) && place.pods.length > 0);
   const oldest = wanted.flatMap(({ pods }) => pods.slice(0, 1));
   const waits = wanted.flatMap(({ pods }) => pods.map((pod) => waitFor(world, pod)));
   const available = wanted.filter(({ pods }) => pods.some((pod) => isServing(world, pod))).length;
   const pending = waits.filter((wait) => wait !== undefined && wait > 0) as number[];
-  const { collisionCount, conditions } = daemonSet.status ?? {};
+  const { collisionCount } = daemonSet.status ?? {};
+  const conditions = withWaiting(daemonSet.status?.conditions, nodesWaitedFor(world, wanted), world.now);
   return {
     status: {
       currentNumberScheduled: oldest.length,
@@ -182,7 +206,7 @@ function statusOf(world: DaemonWorld, places: readonly Place[]): Pick<DaemonPlan
       numberAvailable: available,
       numberUnavailable: wanted.length - available,
       ...(collisionCount === undefined ? {} : { collisionCount }),
-      ...(conditions === undefined ? {} : { conditions }),
+      ...(conditions.length === 0 ? {} : { conditions }),
     },
     recheckAfterMs: pending.length === 0 ? undefined : Math.min(...pending),
   };

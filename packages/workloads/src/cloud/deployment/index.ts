@@ -1,17 +1,26 @@
 /** Deployment: moves pods from one template to the next through ReplicaSets, and keeps the way back. */
 import { isStatus } from '@skerry/api';
-import type { Deployment, Pod, ReplicaSet } from '@skerry/api/types';
+import type { Deployment, Node, Pod, ReplicaSet } from '@skerry/api/types';
 import { messageOf } from '@skerry/base';
 import type { Recorder } from '@skerry/kube/client';
-import { type ControllerSpec, type Informer, keyOf, type Requeue, watching } from '@skerry/kube/controller';
+import {
+  type Change,
+  type ControllerSpec,
+  type Informer,
+  keyOf,
+  type Requeue,
+  watching,
+} from '@skerry/kube/controller';
 import { isSameStatus } from '../canonical.ts';
 import { applyClaims, diffClaims } from '../claim.ts';
 import { withCondition } from '../conditions.ts';
 import type { CloudContext } from '../context.ts';
+import { cutOffNodes, WAITING_FOR_NODES, waitingNews } from '../cut-off.ts';
 import { ownerKeys, ownSelector } from '../owner-keys.ts';
 import { controlledBy, controllerOf, indexByController, isControlledBy, orphansIn } from '../owners.ts';
 import { isSameTemplate } from '../pod-template.ts';
-import { DEPLOYMENTS, PODS, REPLICA_SETS } from '../resources.ts';
+import { indexByNode, ownersOfPodsOn } from '../pods-by-node.ts';
+import { DEPLOYMENTS, NODES, PODS, REPLICA_SETS } from '../resources.ts';
 import { formatTime } from '../timestamps.ts';
 import { deleteIfThere, refOf } from '../writes.ts';
 import { replicasOf } from './bounds.ts';
@@ -20,7 +29,7 @@ import { REVISION } from './revisions.ts';
 
 export function deploymentController(context: CloudContext): ControllerSpec {
   const world = openWorld(context);
-  const { deployments, replicaSets, pods } = world;
+  const { deployments, replicaSets, pods, nodes } = world;
   const owners = { kind: DEPLOYMENT.kind, informer: deployments };
   return {
     name: 'deployment',
@@ -29,6 +38,7 @@ export function deploymentController(context: CloudContext): ControllerSpec {
       watching(replicaSets, (change) => ownerKeys(owners, change)),
       // Recreate waits until the last old pod is gone.
       watching(pods, ({ type, object }) => (type === 'delete' ? deploymentOf(world, object) : [])),
+      watching(nodes, (change) => deploymentsOn(world, change)),
     ],
     reconcile: (key) => reconcile(world, key),
   };
@@ -38,6 +48,7 @@ interface World extends CloudContext {
   readonly deployments: Informer<Deployment>;
   readonly replicaSets: Informer<ReplicaSet>;
   readonly pods: Informer<Pod>;
+  readonly nodes: Informer<Node>;
   readonly events: Recorder;
 }
 
@@ -46,24 +57,34 @@ function openWorld(context: CloudContext): World {
   const pods = context.informers.informer<Pod>({ gvr: PODS });
   indexByController(replicaSets);
   indexByController(pods);
+  indexByNode(pods);
   return {
     ...context,
     deployments: context.informers.informer<Deployment>({ gvr: DEPLOYMENTS }),
     replicaSets,
     pods,
+    nodes: context.informers.informer<Node>({ gvr: NODES }),
     events: context.recorder('deployment-controller'),
   };
 }
 
-function deploymentOf({ replicaSets }: World, pod: Pod): readonly string[] {
-  const { namespace = '' } = pod.metadata;
-  const replicaSet = replicaSets.cache.get(`${namespace}/${controllerOf(pod)?.name}`);
+function deploymentOf(world: World, pod: Pod): readonly string[] {
+  return deploymentOfSet(world, `${pod.metadata.namespace ?? ''}/${controllerOf(pod)?.name}`);
+}
+
+function deploymentOfSet({ replicaSets }: World, key: string): readonly string[] {
+  const replicaSet = replicaSets.cache.get(key);
   const owner = replicaSet && controllerOf(replicaSet);
-  return owner?.kind === DEPLOYMENT.kind ? [`${namespace}/${owner.name}`] : [];
+  return owner?.kind === DEPLOYMENT.kind ? [`${replicaSet?.metadata.namespace}/${owner.name}`] : [];
+}
+
+/** Whose rollout has to wait, or need not wait any longer. */
+function deploymentsOn(world: World, change: Change<Node>): readonly string[] {
+  return ownersOfPodsOn(world.pods, 'ReplicaSet', change).flatMap((key) => deploymentOfSet(world, key));
 }
 
 async function reconcile(world: World, key: string): Promise<Requeue | undefined> {
-  const { deployments, clock, pods, events } = world;
+  const { deployments, clock, pods, nodes, events } = world;
   const deployment = deployments.cache.get(key);
   if (deployment === undefined) return undefined;
   if (ownSelector(deployment).isEmpty) {
@@ -81,6 +102,7 @@ async function reconcile(world: World, key: string): Promise<Requeue | undefined
     deployment,
     replicaSets,
     podsOf: (replicaSet) => controlledBy(pods, replicaSet),
+    cutOffNode: cutOffNodes(nodes),
     now: clock.now(),
   });
   await carryOut(world, deployment, plan);
@@ -172,8 +194,10 @@ async function remove({ client }: World, replicaSet: ReplicaSet): Promise<void> 
   await deleteIfThere(client, refOf(REPLICA_SETS, replicaSet), uid === undefined ? {} : { uid });
 }
 
-async function writeStatus({ client }: World, deployment: Deployment, plan: DeploymentPlan): Promise<void> {
+async function writeStatus({ client, events }: World, deployment: Deployment, plan: DeploymentPlan): Promise<void> {
   const { status, revision } = plan;
+  const news = waitingNews(deployment.status?.conditions, status.conditions);
+  if (news !== undefined) events.event(deployment, 'Normal', WAITING_FOR_NODES, news);
   if (revision === undefined && isSameStatus(status, deployment.status)) return;
   const annotations =
     revision === undefined ? {} : { annotations: { ...deployment.metadata.annotations, [REVISION]: revision } };

@@ -56,7 +56,7 @@ class Simulation {
 
   plan(): DeploymentPlan {
     const { deployment, replicaSets, now } = this;
-    return planDeployment({ deployment, replicaSets, podsOf: () => [], now });
+    return planDeployment({ deployment, replicaSets, podsOf: () => [], cutOffNode: () => undefined, now });
   }
 
   /** One round; gives back whether anything was done. */
@@ -184,7 +184,13 @@ test('Recreate waits for pods that are still on their way out', () => {
     metadata: { name: 'a', deletionTimestamp: 'x' },
     status: { phase: 'Running' as const },
   };
-  const plan = planDeployment({ deployment, replicaSets: old, podsOf: () => [going], now });
+  const plan = planDeployment({
+    deployment,
+    replicaSets: old,
+    podsOf: () => [going],
+    cutOffNode: () => undefined,
+    now,
+  });
   assert.equal(plan.create, undefined);
 });
 

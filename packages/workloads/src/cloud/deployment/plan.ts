@@ -1,9 +1,10 @@
 /** One round of a Deployment: what to make, resize, delete and say, from what there is. Pure. */
 import type { Deployment, DeploymentStatus, Pod, ReplicaSet } from '@skerry/api/types';
+import { type CutOffNode, withWaiting } from '../cut-off.ts';
 import { controllerReference } from '../owners.ts';
-import { hasEnded } from '../pod-facts.ts';
 import { POD_TEMPLATE_HASH, templateHash } from '../pod-template.ts';
 import { isRollingUpdate, replicasOf } from './bounds.ts';
+import { type Held, heldPods, isShareThrough, ofTheWhole, reachableShare, unendedOnes } from './held.ts';
 import { annotationsOfNew, findNew, nextRevision, REVISION, revisionOf, sizeAnnotations } from './revisions.ts';
 import {
   all,
@@ -18,6 +19,7 @@ import {
 import {
   countStatus,
   isComplete,
+  isOver,
   type Progress,
   pauseConditions,
   progressConditions,
@@ -32,6 +34,7 @@ export interface DeploymentWorld {
   readonly replicaSets: readonly ReplicaSet[];
   /** The pods of one of them, those that are on their way out too. */
   readonly podsOf: (replicaSet: ReplicaSet) => readonly Pod[];
+  readonly cutOffNode: CutOffNode;
   readonly now: number;
 }
 
@@ -63,12 +66,23 @@ function membersOf({ deployment, replicaSets }: DeploymentWorld): Members {
 }
 
 function planRolling(world: DeploymentWorld, found: Members): DeploymentPlan {
-  const members = withCurrent(found);
+  const held = heldPods(world, found);
+  const members = withCurrent(found, held);
+  const share = reachableShare(members, held);
+  const resizes = rollingStep(share);
   return finish(world, members, {
-    resizes: rollingStep(members),
+    resizes: ofTheWhole(resizes, members, held),
     ...startOf(found, members),
     remove: cleanable(world, members),
+    waiting: nodesWaitedFor(members, held),
+    isOnlyWaiting: resizes.length === 0 && isShareThrough(share),
   });
+}
+
+/** New pods out of reach are waited for until the rollout is through; from then on they are as any other. */
+function nodesWaitedFor({ deployment, current, old }: Members, held: Held): readonly string[] {
+  const isDone = deployment.status !== undefined && isOver(deployment.status);
+  return [...old, ...(current === undefined || isDone ? [] : [current])].flatMap((one) => held.nodesOf(one));
 }
 
 function planRecreate(world: DeploymentWorld, found: Members): DeploymentPlan {
@@ -77,9 +91,11 @@ function planRecreate(world: DeploymentWorld, found: Members): DeploymentPlan {
     const resizes = active.map((replicaSet) => ({ replicaSet, to: 0 }));
     return finish(world, found, { resizes, news: found.current === undefined ? undefined : 'found' });
   }
-  const isStillRunning = found.old.some((replicaSet) => world.podsOf(replicaSet).some((pod) => !hasEnded(pod)));
-  if (isStillRunning) return finish(world, found, { resizes: [] });
-  const members = withCurrent(found);
+  const { unended, nodes } = unendedOnes(world, found.old);
+  if (unended.length > 0) {
+    return finish(world, found, { resizes: [], waiting: nodes, isOnlyWaiting: nodes.length === unended.length });
+  }
+  const members = withCurrent(found, heldPods(world, found));
   const { current } = members;
   const wanted = replicasOf(members.deployment);
   return finish(world, members, {
@@ -95,12 +111,13 @@ function startOf(found: Members, members: Members): Pick<Steps, 'create' | 'news
 }
 
 /** The members with today's ReplicaSet among them, which is yet to be made when there was none. */
-function withCurrent(members: Members): Members {
+function withCurrent(members: Members, held: Held): Members {
   if (members.current !== undefined) return members;
-  return { ...members, current: newReplicaSet(members) };
+  return { ...members, current: newReplicaSet(members, held) };
 }
 
-function newReplicaSet({ deployment, old }: Members): ReplicaSet {
+function newReplicaSet(members: Members, held: Held): ReplicaSet {
+  const { deployment, old } = members;
   const { name = '', namespace = '' } = deployment.metadata;
   const { template, selector, minReadySeconds } = deployment.spec ?? { template: {} };
   const hash = templateHash(template, deployment.status?.collisionCount);
@@ -125,7 +142,8 @@ function newReplicaSet({ deployment, old }: Members): ReplicaSet {
       template: { ...template, metadata: { ...template.metadata, labels } },
     },
   };
-  return { ...empty, spec: { ...empty.spec, replicas: nextSizeOfCurrent(deployment, empty, old) } };
+  const share = reachableShare(members, held);
+  return { ...empty, spec: { ...empty.spec, replicas: nextSizeOfCurrent(share.deployment, empty, share.old) } };
 }
 
 interface Steps {
@@ -135,6 +153,10 @@ interface Steps {
   readonly news?: Progress['news'];
   readonly isPaused?: boolean;
   readonly isScaling?: boolean;
+  /** The node of each pod that is waited for. */
+  readonly waiting?: readonly string[];
+  /** The deadline stands still: only nodes that are cut off keep the rollout from its end. */
+  readonly isOnlyWaiting?: boolean;
 }
 
 function finish(world: DeploymentWorld, members: Members, steps: Steps): DeploymentPlan {
@@ -146,7 +168,7 @@ function finish(world: DeploymentWorld, members: Members, steps: Steps): Deploym
   const current = members.current && (planned.get(members.current.metadata.name) ?? members.current);
   const status = statusOf({ world, members, after, current, steps });
   const revision = current === undefined || revisionOf(current) === 0 ? undefined : String(revisionOf(current));
-  const untilLate = untilDeadline(deployment, status, now);
+  const untilLate = steps.isOnlyWaiting === true ? undefined : untilDeadline(deployment, status, now);
   return {
     ...(create === undefined ? {} : { create }),
     update,
@@ -218,7 +240,9 @@ function statusOf({ world, after, current, steps }: StatusFacts): DeploymentStat
   const status = countStatus(counts);
   const isMoving = steps.isPaused !== true && steps.isScaling !== true;
   if (!isMoving || deployment.metadata.deletionTimestamp !== undefined) return status;
-  return { ...status, conditions: progressConditions({ counts, status, news: steps.news }) };
+  const { news, waiting = [], isOnlyWaiting = false } = steps;
+  const conditions = progressConditions({ counts, status, news, isOnlyWaiting, waits: waiting.length > 0 });
+  return { ...status, conditions: withWaiting(conditions, waiting, now) };
 }
 
 function cleanable({ deployment, now }: DeploymentWorld, members: Members): readonly ReplicaSet[] {

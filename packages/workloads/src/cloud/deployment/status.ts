@@ -1,6 +1,7 @@
 /** What a Deployment's status says, and how far its rollout is. Pure. */
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '@skerry/api/types';
 import { findCondition, withCondition, withoutCondition } from '../conditions.ts';
+import { WAITING_FOR_NODES } from '../cut-off.ts';
 import { formatTime, parseTime } from '../timestamps.ts';
 import { availableReplicas, maxUnavailable, replicasOf, totalReplicas } from './bounds.ts';
 
@@ -42,15 +43,20 @@ export interface Progress {
   readonly status: DeploymentStatus;
   /** The ReplicaSet of today was made, or found, in this very round. */
   readonly news: 'created' | 'found' | undefined;
+  /** Pods on cut-off nodes are waited for. */
+  readonly waits: boolean;
+  /** Nothing else is. */
+  readonly isOnlyWaiting: boolean;
 }
 
 /** The conditions with the rollout's progress and failures in them. */
-export function progressConditions({ counts, status, news }: Progress): DeploymentCondition[] {
+export function progressConditions(progress: Progress): DeploymentCondition[] {
+  const { counts, status, news } = progress;
   const { deployment, current, all, now } = counts;
   const started = hasDeadline(deployment)
     ? withStart(status.conditions, counts, news)
     : withoutCondition(status.conditions, 'Progressing');
-  const progressed = hasDeadline(deployment) ? withProgress(started, counts, status) : started;
+  const progressed = hasDeadline(deployment) ? withProgress(started, progress) : started;
   const failure = replicaFailure(all, current);
   if (failure === undefined) return withoutCondition(progressed, 'ReplicaFailure');
   const { reason = '', message = '' } = failure;
@@ -76,23 +82,23 @@ function withStart(
 
 function withProgress(
   conditions: readonly DeploymentCondition[],
-  { deployment, current, now }: Counts,
-  status: DeploymentStatus,
+  { counts: { deployment, current, now }, status, waits, isOnlyWaiting }: Progress,
 ): DeploymentCondition[] {
   const known = findCondition(conditions, 'Progressing');
-  const isOver = status.replicas === status.updatedReplicas && known?.reason === 'NewReplicaSetAvailable';
-  if (isOver) return [...conditions];
+  if (isOver({ ...status, conditions: [...conditions] })) return [...conditions];
   const name = current?.metadata.name;
   const subject = name === undefined ? `Deployment "${deployment.metadata.name}"` : `ReplicaSet "${name}"`;
   if (isComplete(deployment, status)) {
     const told = { reason: 'NewReplicaSetAvailable', message: `${subject} has successfully progressed.` };
     return withCondition(conditions, condition(now, 'Progressing', true, told));
   }
-  if (hasProgressed(deployment.status, status)) {
+  // A node that is back gets the whole deadline for its share.
+  const isBack = !waits && findCondition(deployment.status?.conditions, WAITING_FOR_NODES) !== undefined;
+  if (isBack || hasProgressed(deployment.status, status)) {
     const told = { reason: 'ReplicaSetUpdated', message: `${subject} is progressing.` };
     return restarted(conditions, condition(now, 'Progressing', true, told), known);
   }
-  if (isTimedOut(deployment, known, now)) {
+  if (!isOnlyWaiting && isTimedOut(deployment, known, now)) {
     const told = { reason: 'ProgressDeadlineExceeded', message: `${subject} has timed out progressing.` };
     return withCondition(conditions, condition(now, 'Progressing', false, told));
   }
@@ -125,6 +131,11 @@ export function pauseConditions(deployment: Deployment, now: number): readonly D
     ? { reason: 'DeploymentPaused', message: 'Deployment is paused' }
     : { reason: 'DeploymentResumed', message: 'Deployment is resumed' };
   return withCondition(conditions, { ...condition(now, 'Progressing', false, told), status: 'Unknown' });
+}
+
+/** It has ended well before, and nothing of the past has come back. */
+export function isOver({ conditions, replicas, updatedReplicas }: DeploymentStatus): boolean {
+  return replicas === updatedReplicas && findCondition(conditions, 'Progressing')?.reason === 'NewReplicaSetAvailable';
 }
 
 export function isComplete(deployment: Deployment, status: DeploymentStatus): boolean {

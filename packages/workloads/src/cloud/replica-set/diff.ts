@@ -17,12 +17,17 @@ export interface ReplicaSetDiff {
  * Pods that ended or are on their way out are not counted; every other one is, wherever it runs: also one on a node that
  * is not heard of, since that node may well go on alone. Whether such a pod is given up is decided by node lifecycle.
  */
-export function diffReplicaSet(replicaSet: ReplicaSet, pods: readonly Pod[], neighbours?: Neighbours): ReplicaSetDiff {
+export function diffReplicaSet(
+  replicaSet: ReplicaSet,
+  pods: readonly Pod[],
+  neighbours?: Neighbours,
+  isHeld?: (pod: Pod) => boolean,
+): ReplicaSetDiff {
   const active = pods.filter(isActive);
   const missing = (replicaSet.spec?.replicas ?? 1) - active.length;
   if (missing >= 0) return { create: Math.min(missing, MAX_BURST), remove: [] };
   const excess = Math.min(-missing, MAX_BURST);
-  return { create: 0, remove: rankForDeletion(active, neighbours).slice(0, excess) };
+  return { create: 0, remove: rankForDeletion(active, neighbours, isHeld).slice(0, excess) };
 }
 
 /** Why pods could not be made or deleted, for the ReplicaFailure condition. */

@@ -6,6 +6,8 @@ import { type ControllerSpec, type Informer, keyOf, type Requeue, reading, watch
 import { isSameStatus } from '../canonical.ts';
 import { applyClaims, diffClaims } from '../claim.ts';
 import type { CloudContext } from '../context.ts';
+import { cutOffNodes } from '../cut-off.ts';
+import { revisionOf } from '../deployment/revisions.ts';
 import { Expectations, STALE_CACHE_RECHECK_MS } from '../expectations.ts';
 import { ownerKeys, ownSelector } from '../owner-keys.ts';
 import { controlledBy, controllerOf, indexByController, orphansIn } from '../owners.ts';
@@ -105,7 +107,8 @@ interface ScaleOutcome {
 }
 
 async function scale(world: World, replicaSet: ReplicaSet, pods: readonly Pod[]): Promise<ScaleOutcome> {
-  const { create, remove } = diffReplicaSet(replicaSet, pods, neighboursOf(world, replicaSet));
+  const neighbours = neighboursOf(world, replicaSet);
+  const { create, remove } = diffReplicaSet(replicaSet, pods, neighbours, heldIn(world, replicaSet));
   if (create > 0) return outcomeOf('FailedCreate', await createPods(world, replicaSet, create));
   if (remove.length > 0) return outcomeOf('FailedDelete', await deletePods(world, replicaSet, remove));
   return {};
@@ -156,6 +159,13 @@ function neighboursOf({ replicaSets, pods }: World, replicaSet: ReplicaSet): Nei
     }
   }
   return ({ spec }) => counts.get(spec?.nodeName ?? '') ?? 0;
+}
+
+/** In a rollout the pods of cut-off nodes are left for last: their nodes' share waits. */
+function heldIn({ replicaSets, nodes }: World, replicaSet: ReplicaSet): (pod: Pod) => boolean {
+  const isReplaced = familyOf(replicaSets, replicaSet).some((one) => revisionOf(one) > revisionOf(replicaSet));
+  const cutOffNode = cutOffNodes(nodes);
+  return (pod) => isReplaced && cutOffNode(pod) !== undefined;
 }
 
 function familyOf(replicaSets: Informer<ReplicaSet>, replicaSet: ReplicaSet): readonly ReplicaSet[] {

@@ -9,8 +9,13 @@ const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 export type Neighbours = (pod: Pod) => number;
 
 /** The pods in the order in which they should go; each rule decides only where those before it do not. */
-export function rankForDeletion(pods: readonly Pod[], neighbours: Neighbours = () => 0): Pod[] {
+export function rankForDeletion(
+  pods: readonly Pod[],
+  neighbours: Neighbours = () => 0,
+  isHeld: (pod: Pod) => boolean = () => false,
+): Pod[] {
   const rules: readonly ((pod: Pod) => number)[] = [
+    (pod) => (isHeld(pod) ? 1 : 0),
     ({ spec }) => (spec?.nodeName === undefined || spec.nodeName === '' ? 0 : 1),
     ({ status }) => PHASE_RANK[status?.phase ?? ''] ?? 0,
     (pod) => (isReady(pod) ? 1 : 0),

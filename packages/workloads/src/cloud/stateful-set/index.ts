@@ -7,6 +7,7 @@ import { type ControllerSpec, type Informer, keyOf, type Requeue, reading, watch
 import { isSameStatus } from '../canonical.ts';
 import { applyClaims, diffClaims } from '../claim.ts';
 import type { CloudContext } from '../context.ts';
+import { cutOffNodes, WAITING_FOR_NODES, waitingNews } from '../cut-off.ts';
 import { Expectations, STALE_CACHE_RECHECK_MS } from '../expectations.ts';
 import { ownerKeys, ownSelector } from '../owner-keys.ts';
 import { controlledBy, indexByController, orphansIn } from '../owners.ts';
@@ -87,6 +88,7 @@ async function reconcile(world: World, key: string): Promise<Requeue | undefined
     ...history,
     now: clock.now(),
     isReachable: (pod) => isOnReachableNode(nodes, pod),
+    cutOffNode: cutOffNodes(nodes),
   });
   await keeper.keep(set, pods, plan.condemned);
   const error = mayAct ? await carryOut(world, set, plan) : undefined;
@@ -180,7 +182,9 @@ async function createPod(world: World, set: StatefulSet, ordinal: Ordinal): Prom
   }
 }
 
-async function writeStatus({ client }: World, set: StatefulSet, { status }: StatefulPlan): Promise<void> {
+async function writeStatus({ client, events }: World, set: StatefulSet, { status }: StatefulPlan): Promise<void> {
+  const news = waitingNews(set.status?.conditions, status.conditions);
+  if (news !== undefined) events.event(set, 'Normal', WAITING_FOR_NODES, news);
   if (isSameStatus(status, set.status)) return;
   await client.update<StatefulSet>(STATEFUL_SETS, { ...set, status }, { subresource: 'status' });
 }

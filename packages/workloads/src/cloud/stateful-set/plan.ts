@@ -1,5 +1,6 @@
 /** What a StatefulSet does next, one ordinal after the other, and what its status should say. Pure. */
 import type { ControllerRevision, Pod, StatefulSet, StatefulSetStatus } from '@skerry/api/types';
+import { type CutOffNode, withWaiting } from '../cut-off.ts';
 import { countOf } from '../deployment/bounds.ts';
 import { hasEnded, isReady, isTerminating, untilAvailable } from '../pod-facts.ts';
 import { hashOf, templateOf } from '../revisions.ts';
@@ -15,6 +16,7 @@ export interface StatefulInput {
   readonly now: number;
   /** Whether the pod's node is heard of. */
   readonly isReachable: (pod: Pod) => boolean;
+  readonly cutOffNode: CutOffNode;
 }
 
 export interface StatefulPlan {
@@ -84,6 +86,7 @@ function orderedSteps(view: View): Steps {
     if (pod === undefined) return { create: [newPod(view, ordinal)] };
     const state = health(pod);
     if (state === 'ended') return { remove: [pod] };
+    if (isHeld(view, pod)) continue;
     if (state !== 'available') return isOutdated(view, ordinal, pod) ? rollingSteps(view) : {};
   }
   const [last] = condemned;
@@ -136,6 +139,7 @@ function rollingSteps(view: View): Steps {
   for (const ordinal of range.toReversed()) {
     if (ordinal < updateFrom(set) || budget <= 0) break;
     const pod = slots.get(ordinal);
+    if (pod !== undefined && isHeld(view, pod)) continue;
     if (pod !== undefined && isOutdated(view, ordinal, pod)) remove.push(pod);
     else if (pod !== undefined && health(pod) === 'available') continue;
     budget--;
@@ -143,12 +147,27 @@ function rollingSteps(view: View): Steps {
   return { remove };
 }
 
+/** On a cut-off node it goes on by itself: it is left as it is, and the others need not wait for it. */
+function isHeld({ cutOffNode }: View, pod: Pod): boolean {
+  return !isTerminating(pod) && cutOffNode(pod) !== undefined;
+}
+
+/** The nodes whose pods are still of an older revision and cannot be replaced now. */
+function nodesWaitedFor(view: View): readonly string[] {
+  const outdated = view.range.flatMap((ordinal) => {
+    const pod = view.slots.get(ordinal);
+    return pod !== undefined && isOutdated(view, ordinal, pod) ? [pod] : [];
+  });
+  return outdated.flatMap((pod) => view.cutOffNode(pod) ?? []);
+}
+
 function maxUnavailable(set: StatefulSet): number {
   const { maxUnavailable: value = 1 } = set.spec?.updateStrategy?.rollingUpdate ?? {};
   return Math.max(1, countOf(value, replicasOf(set), Math.ceil));
 }
 
-function statusOf({ set, slots, update, current, health }: View): StatefulSetStatus {
+function statusOf(view: View): StatefulSetStatus {
+  const { set, slots, update, current, health, now } = view;
   const pods = [...slots.values()];
   const staying = pods.filter((pod) => !isTerminating(pod));
   const has = (state: Health) => pods.filter((pod) => health(pod) === state).length;
@@ -159,7 +178,8 @@ function statusOf({ set, slots, update, current, health }: View): StatefulSetSta
   const updatedReplicas = staying.filter((pod) => hashOf(pod) === updateName).length;
   const wanted = replicasOf(set);
   const isThrough = isRolling(set) && [updatedReplicas, readyReplicas, pods.length].every((count) => count === wanted);
-  const { collisionCount = 0, conditions } = set.status ?? {};
+  const { collisionCount = 0 } = set.status ?? {};
+  const conditions = withWaiting(set.status?.conditions, nodesWaitedFor(view), now);
   return {
     observedGeneration: set.metadata.generation ?? 0,
     replicas: pods.length,
@@ -170,7 +190,7 @@ function statusOf({ set, slots, update, current, health }: View): StatefulSetSta
     currentRevision: isThrough ? updateName : currentName,
     updateRevision: updateName,
     collisionCount,
-    ...(conditions === undefined ? {} : { conditions }),
+    ...(conditions.length === 0 ? {} : { conditions }),
   };
 }
 
