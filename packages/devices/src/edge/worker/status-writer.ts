@@ -54,6 +54,9 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   };
 }
 
+/** A device that has just come is about to be connected; its first status waits for that, and for values. */
+const FIRST_MS = 500;
+
 /** After a failed write: whoever could not be reached is not asked all the time. */
 const RETRY_MS = 5000;
 
@@ -65,7 +68,7 @@ class Entry {
   #timer: Timer | undefined;
   #isWriting = false;
   #isTouched = false;
-  #notBefore = Number.NEGATIVE_INFINITY;
+  #notBefore: number;
   #facts = '';
   #reported = new Map<string, string>();
 
@@ -73,6 +76,7 @@ class Entry {
     this.#options = options;
     this.#namespace = namespace;
     this.#name = name;
+    this.#notBefore = options.clock.monotonic() + FIRST_MS;
   }
 
   touch(): void {
