@@ -229,6 +229,15 @@ suite('packet rules', { skip, concurrency: 1 }, () => {
     });
   });
 
+  test('names that are answered at another port are found at the usual one by pods and by the host', async () => {
+    servers.push(spawn('ip', ['netns', 'exec', HOST, process.execPath, '-e', SERVER, '5300'], { stdio: 'ignore' }));
+    const { frame } = rulesetOf([]);
+    const rules = planRules([], { ip: place.address, port: 5300 });
+    await withRules({ frame, rules }, async () => {
+      for (const from of [POD_A, HOST]) await eventually('it answers', () => get(from, `${place.address}:53`) !== '');
+    });
+  });
+
   test('a pod that is let in late is let in at once, also into the table of the agent before', () =>
     withRules({ ...rulesetOf([B]), frame: { ...rulesetOf([B]).frame, podIps: [] } }, async () => {
       assert.equal(get(POD_A, WEB_IP, '0.5'), '');

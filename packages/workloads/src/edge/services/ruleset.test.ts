@@ -113,6 +113,15 @@ test('names, addresses and ports that are none never reach nft', () => {
   check({ services: [evil, wrong, loose], slices, pods: [pod('a', { ip: '10.1.0.2' })] }, {});
 });
 
+test('names that are answered at another port are found at the usual one', () => {
+  assert.deepEqual(leads(planRules([], { ip: HOST_IP, port: 53 })), {});
+  const there = [`${HOST_IP}:5300`];
+  assert.deepEqual(leads(planRules([], { ip: HOST_IP, port: 5300 })), {
+    [`${HOST_IP} . udp . 53`]: there,
+    [`${HOST_IP} . tcp . 53`]: there,
+  });
+});
+
 const FRAME = { table: 'skerry-test-1', address: HOST_IP, podIps: ['10.1.0.2'], seesBridged: true };
 
 test('nothing changed is nothing said, and a change says only what differs', () => {

@@ -38,7 +38,15 @@ export interface Rules {
   readonly serviceIps: readonly string[];
 }
 
-export function planRules(services: readonly ServiceView[]): Rules {
+/** Where names are answered: at port 53 as everywhere, or at another one that 53 leads to. */
+export interface NamesPlace {
+  readonly ip: string;
+  readonly port: number;
+}
+
+export const NAMES_PORT = 53;
+
+export function planRules(services: readonly ServiceView[], names?: NamesPlace): Rules {
   const rules = {
     exits: new Map<string, Exit>(),
     clusterIps: new Map<Entrance, string>(),
@@ -59,7 +67,20 @@ export function planRules(services: readonly ServiceView[]): Rules {
       if (port.nodePort !== undefined) rules.nodePorts.set(`${port.protocol} . ${port.nodePort}`, exit.name);
     }
   }
+  for (const exit of names === undefined || names.port === NAMES_PORT ? [] : exitsOf(names)) {
+    rules.exits.set(exit.name, exit);
+    rules.clusterIps.set(`${names?.ip} . ${exit.protocol} . ${NAMES_PORT}`, exit.name);
+  }
   return { ...rules, serviceIps: [...rules.serviceIps].sort() };
+}
+
+function exitsOf(names: NamesPlace): readonly Exit[] {
+  return (['udp', 'tcp'] as const).map((protocol) => ({
+    name: `names/${protocol}`,
+    protocol,
+    isSticky: false,
+    targets: [names],
+  }));
 }
 
 function entrance(ip: string, { protocol, port }: PortView): Entrance {

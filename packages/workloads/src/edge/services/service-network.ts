@@ -20,10 +20,9 @@ import {
 import { type FollowedWorld, followWorld } from './node-world.ts';
 import { PacketRules } from './packet-rules.ts';
 import type { Resolver } from './resolver.ts';
-import { planRules } from './ruleset.ts';
+import { NAMES_PORT, planRules } from './ruleset.ts';
 import { type ApiAddress, viewServices } from './service-view.ts';
 
-const DNS_PORT = 53;
 const RESOLV_CONF = '/etc/resolv.conf';
 const RESOLV_CONF_FRESH_MS = 5000;
 /** How often it is made sure that nobody has taken away what is ours. */
@@ -190,7 +189,13 @@ class WorkingNetwork implements ServiceNetwork {
     const servers = () => this.#hostDns().servers.filter((server) => server !== this.address);
     const upstream = openUpstream({ servers, clock });
     const names = () => this.#names;
-    this.#resolver = await openResolver({ host: this.address, port: DNS_PORT, names, upstream, random, log });
+    const shared = { host: this.address, names, upstream, random, log };
+    this.#resolver = await openResolver({ ...shared, port: NAMES_PORT }).catch((error: unknown) => {
+      // Another name server has that port at every address, also at this one: the rules lead from it to a free one.
+      if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
+        return openResolver({ ...shared, port: 0 });
+      throw error;
+    });
     log.info({ address: this.address, table: this.#place.table }, 'Services and cluster names are served');
   }
 
@@ -275,7 +280,9 @@ class WorkingNetwork implements ServiceNetwork {
     const views = viewServices({ ...world, hostIp: address, ...(this.#api === undefined ? {} : { api: this.#api }) });
     this.#names = namesOf(views);
     const podIps = this.#podIps(world.pods);
-    await this.#rules.apply({ frame: { table, address, podIps, seesBridged: seesBridged() }, rules: planRules(views) });
+    const names = { ip: address, port: this.#resolver?.port ?? NAMES_PORT };
+    const frame = { table, address, podIps, seesBridged: seesBridged() };
+    await this.#rules.apply({ frame, rules: planRules(views, names) });
   }
 
   /** Of pods on networks of their own: those that their status shows, and those that have only just got theirs. */
