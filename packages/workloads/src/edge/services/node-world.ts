@@ -16,6 +16,11 @@ export interface FollowedWorld {
   read(): Pick<NodeWorld, 'services' | 'slices' | 'pods'>;
 }
 
+export function abortOf(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
 export function followWorld(context: InformerContext, node: string, onChange: () => void): FollowedWorld {
   const services = startInformer<Service>(context, { gvr: SERVICES, transform: leanService });
   const slices = startInformer<EndpointSlice>(context, { gvr: SLICES, labelSelector: BY_HAND });

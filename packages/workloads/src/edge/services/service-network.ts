@@ -7,7 +7,7 @@ import type { Pod as PodObject } from '../pod/types.ts';
 import type { ReadyMount } from '../runtime.ts';
 import { type DnsSettings, dnsSettingsOf, parseResolvConf } from './dns-settings.ts';
 import { findTool, type HostTool, PACKAGE_OF } from './host-tools.ts';
-import { createHostsNames } from './hosts-network.ts';
+import { createHostsNames } from './hosts-names.ts';
 import { type Names, namesOf } from './names.ts';
 import {
   type AgentPlace,
@@ -17,7 +17,7 @@ import {
   seesBridged,
   setUpAddress,
 } from './node-address.ts';
-import { type FollowedWorld, followWorld } from './node-world.ts';
+import { abortOf, type FollowedWorld, followWorld } from './node-world.ts';
 import { PacketRules } from './packet-rules.ts';
 import type { Resolver } from './resolver.ts';
 import { NAMES_PORT, planRules } from './ruleset.ts';
@@ -29,6 +29,8 @@ const RESOLV_CONF_FRESH_MS = 5000;
 const CHECK_MS = 60_000;
 /** A pod that was let in shows up in the API by then, or is gone. */
 const ADMISSION_MS = 60_000;
+/** A rollout changes much in a row; some of it is done at once. */
+const SPACING_MS = 50;
 const RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
 
 /** What pods get of it. */
@@ -220,16 +222,22 @@ class WorkingNetwork implements ServiceNetwork {
 
   async admit({ metadata: { uid = '' } }: PodObject, ips: readonly string[]): Promise<void> {
     this.#admitted.set(uid, { ips, at: this.#options.clock.monotonic() });
-    await this.#inTurn(() => this.#rules.admit(ips));
+    try {
+      await this.#inTurn(() => this.#rules.admit(ips));
+    } catch (error) {
+      // The pod starts all the same; the whole table that is due now has it in.
+      this.#options.log.warn({ error: messageOf(error) }, 'pod not let in yet');
+      this.#rules.forget();
+      this.#touch();
+    }
   }
 
   async run({ client, ready }: FollowOptions, signal: AbortSignal): Promise<void> {
     const { clock, log, node } = this.#options;
-    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    await Promise.race([ready, aborted]);
+    await Promise.race([ready, abortOf(signal)]);
     if (signal.aborted) return;
     const world = followWorld({ client, clock, log, signal }, node, () => this.#touch());
-    await Promise.race([world.synced, aborted]).catch(() => {});
+    await world.synced.catch(() => {});
     if (signal.aborted) return;
     this.#world = world;
     this.#touch();
@@ -255,7 +263,7 @@ class WorkingNetwork implements ServiceNetwork {
 
   async #applyForEver(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    const aborted = abortOf(signal);
     for (let failures = 0; !signal.aborted; ) {
       await Promise.race([this.#isDue.promise, aborted]);
       if (signal.aborted) return;
@@ -264,6 +272,7 @@ class WorkingNetwork implements ServiceNetwork {
         await this.#inTurn(() => this.#applyNow());
         failures = 0;
         this.#problem = undefined;
+        await clock.sleep(SPACING_MS, signal).catch(() => {});
       } catch (error) {
         this.#problem = messageOf(error);
         log.warn({ error: messageOf(error) }, 'packet rules not set');

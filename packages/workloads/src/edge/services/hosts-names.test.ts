@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { silentLogger, systemClock } from '@skerry/base';
 import { eventually } from '@skerry/testkit/processes';
 import { NODE, scratchNode } from '../testing/scratch-node.ts';
-import { createHostsNames, formatHosts } from './hosts-network.ts';
+import { createHostsNames, formatHosts } from './hosts-names.ts';
 import { pod, service, viewsOf, WEB } from './testing/world.ts';
 
 test('names lead straight to the pods, short ones in their own namespace only', () => {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { ReadyMount } from '../runtime.ts';
 import { CLUSTER_DOMAIN } from './names.ts';
-import { followWorld } from './node-world.ts';
+import { abortOf, followWorld } from './node-world.ts';
 import type { FollowOptions } from './service-network.ts';
 import { type ServiceView, viewServices } from './service-view.ts';
 
@@ -48,7 +48,7 @@ export function createHostsNames({ node, home, clock, log, hostFile = PLACE }: H
       return { hostPath: join(directory, namespace), mountPath: PLACE, readOnly: true };
     },
     run: async ({ client, ready }, signal) => {
-      await ready;
+      await Promise.race([ready, abortOf(signal)]);
       if (signal.aborted) return;
       const refresh = () => {
         try {
@@ -59,7 +59,7 @@ export function createHostsNames({ node, home, clock, log, hostFile = PLACE }: H
         }
       };
       const world = followWorld({ client, clock, log, signal }, node, () => queueMicrotask(refresh));
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      await abortOf(signal);
     },
   };
 }
