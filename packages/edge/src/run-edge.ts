@@ -8,6 +8,7 @@ import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import { createEdgeLink, type EdgeLink } from '@skerry/link/node';
 import { linkTlsOptions } from '@skerry/security/identity';
 import { nodeUsage, serveMetrics } from '@skerry/workloads/edge';
+import type { ImageSource } from '@skerry/workloads/images';
 import { followCloudKeys } from './cloud-keys.ts';
 import { askOver } from './cloud-requests.ts';
 import { openDataWorker } from './data-worker.ts';
@@ -70,7 +71,10 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   serveMetrics(api.table, { client, usage: nodeUsage({ dialer, clock, log }) });
   api.table.replace(DEVICE_VALUES.group, DEVICE_VALUES.resource, [virtualKind(deviceValuesKind({ client, dialer }))]);
   const isConnected = () => link?.status().connected === true;
-  const imageSource = () => openImageSource({ store: ground.replica.store, link: () => link, clock, signal });
+  let source: Promise<ImageSource> | undefined;
+  // One for all runtimes: the rate is the node's.
+  const imageSource = () =>
+    (source ??= openImageSource({ store: ground.replica.store, link: () => link, clock, signal }));
   const opening = openNodePods({ ground, client, listeners, ask, isConnected, imageSource });
   const pods = stack.adopt(await opening, (opened) => opened.close());
   const data = stack.adopt(openOwnDataWorker(ground), (opened) => opened.close());

@@ -121,11 +121,11 @@ async function openContainersInTime(options: RuntimesOptions): Promise<CriRuntim
 
 /** Undefined where nobody answers in time. The code is loaded only where there is somebody to ask. */
 async function openContainers(options: RuntimesOptions, patienceMs: number): Promise<CriRuntime | undefined> {
-  const { paths, node, nodeIps, network, containerdSocket: socket, clock, log } = options;
+  const { paths, node, nodeIps, network, imageSource, containerdSocket: socket, clock, log } = options;
   try {
     const { createCriRuntime } = await import('@skerry/workloads/edge/cri');
     const directory = paths.runtime;
-    const shared = { nodeName: node, nodeIps, network, clock, log };
+    const shared = { nodeName: node, nodeIps, network, imageSource, clock, log };
     const runtime = await createCriRuntime({ ...shared, socket, directory, patienceMs });
     writeFileSync(hadContainersFile(paths), '');
     return runtime;

@@ -32,14 +32,7 @@ export interface ImageStoreOptions {
 export async function openImageStore(directory: string, { clock, log }: ImageStoreOptions): Promise<ImageStore> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const blobs = await openBlobStore(join(directory, 'blobs'));
-  return imageStoreOver(blobs, new ImageTable(join(directory, TABLE_FILE), log), clock);
-}
-
-export type ImageNames = Pick<ImageTable, 'values' | 'byName' | 'byDigest' | 'put' | 'delete'>;
-
-/** Over blobs that lie elsewhere, with another memory for what is called how. */
-export function imageStoreOver(blobs: BlobStore, names: ImageNames, clock: Clock): ImageStore {
-  return new StoredImages(blobs, names, clock);
+  return new DiskImages(blobs, new ImageTable(join(directory, TABLE_FILE), log), clock);
 }
 
 class DiskImages implements ImageStore {
@@ -50,7 +43,7 @@ class DiskImages implements ImageStore {
   /** What pulls that are under way need: no collection takes it. */
   readonly #held = new Set<Set<Digest>>();
 
-  constructor(blobs: BlobStore, table: ImageNames, clock: Clock) {
+  constructor(blobs: BlobStore, table: ImageTable, clock: Clock) {
     this.blobs = blobs;
     this.#table = table;
     this.#clock = clock;

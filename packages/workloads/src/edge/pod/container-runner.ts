@@ -99,7 +99,8 @@ export class ContainerRunner {
       this.#scope.event('Normal', 'Started', `Container started: ${container.name}`);
       if (entry.current?.id === snapshot.id) this.#begin(entry, snapshot);
     } catch (error) {
-      if (!cancelled.signal.aborted) this.#refused(entry, attempt, error);
+      // Nobody waits any more: that is no failure of the container.
+      if (!cancelled.signal.aborted && !this.#scope.signal.aborted) this.#refused(entry, attempt, error);
     } finally {
       entry.busy = undefined;
       entry.cancelPull = undefined;
@@ -109,15 +110,16 @@ export class ContainerRunner {
   #ensureImage(container: Container, cancelled: AbortSignal): Promise<ReadyImage> {
     const { runtime, clock, readConfig } = this.#scope.context;
     const pod = this.#scope.pod();
+    const signal = AbortSignal.any([cancelled, this.#scope.signal]);
     return ensureImage({
       runtime,
       clock,
       pod,
       container,
       read: readConfig(pod.metadata.namespace ?? ''),
-      signal: AbortSignal.any([cancelled, this.#scope.signal]),
+      signal,
       event: (type, reason, message) => {
-        if (!cancelled.aborted) this.#scope.event(type, reason, message);
+        if (!signal.aborted) this.#scope.event(type, reason, message);
       },
     });
   }

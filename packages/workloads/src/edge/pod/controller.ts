@@ -16,6 +16,7 @@ import { type ConfigKey, configsOf } from './node-configs.ts';
 import { sweepOrphans } from './orphans.ts';
 import { runtimeBefore } from './runtime-choice.ts';
 import type { Pod } from './types.ts';
+import { untilAborted } from './until-aborted.ts';
 import { PodWorker } from './worker.ts';
 
 /** Starting is bound by the processor: more at once would only make each one slower. */
@@ -347,13 +348,4 @@ function leanService({ apiVersion, kind, metadata, spec }: ServiceObject): Servi
 function nameOnly({ apiVersion, kind, metadata }: ConfigObject): ConfigObject {
   const { name = '', namespace = '', uid = '', resourceVersion = '' } = metadata;
   return { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } };
-}
-
-/** Rejects with the signal's reason as soon as it aborts. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = new Promise<never>((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  return Promise.race([promise, aborted]);
 }

@@ -4,6 +4,7 @@ import type { PullProgress } from '../../images/contract.ts';
 import { parseReference } from '../../images/reference.ts';
 import { type PodRuntime, PullFailure, type PullTask, type ReadyImage, RuntimeRefusal } from '../runtime.ts';
 import type { Container } from './types.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** A long pull is told of first after this time, then at twice the time, and so on. */
 const FIRST_PROGRESS_MS = 20_000;
@@ -62,7 +63,7 @@ async function pullImage(need: ImageNeed, image: string, present: ReadyImage | u
   const begun = clock.monotonic();
   const onProgress = progressTeller(need, image, begun);
   try {
-    const pulled = await runtime.pullImage({ image, pod, read, signal, onProgress });
+    const pulled = await untilAborted(runtime.pullImage({ image, pod, read, signal, onProgress }), signal);
     const took = goDuration(clock.monotonic() - begun);
     const size = pulled.sizeBytes ?? 0;
     event(

@@ -5,19 +5,19 @@
 import { createHash } from 'node:crypto';
 import { type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
 import {
+  type BlobStore,
   type Descriptor,
+  type Digest,
+  type FoundImage,
   formatReference,
-  type ImageNames,
+  ImagePuller,
   type ImageReference,
   type ImageSource,
-  type ImageStore,
-  imageStoreOver,
   MAX_CONFIG_BYTES,
   parseConfig,
   parseReference,
   readBlob,
   repositoryName,
-  type StoredImage,
 } from '../../../images/index.ts';
 import { authFor } from '../../pod/registry-auth.ts';
 import { PullFailure, type PullTask } from '../../runtime.ts';
@@ -50,16 +50,11 @@ export function createContainerdPuller(options: PullerOptions): ContainerdPuller
   return new Puller(options);
 }
 
-/** Pulls of one image share a store, and so what has come. */
-interface Flight {
-  readonly store: ImageStore;
-  users: number;
-}
-
 class Puller implements ContainerdPuller {
   readonly #options: PullerOptions;
   readonly #client: ContainerdClient;
-  readonly #flights = new Map<string, Flight>();
+  /** By lease: pulls of one image that overlap are one, and share what has come. */
+  readonly #flights = new Map<string, { readonly puller: ImagePuller<Digest>; users: number }>();
   #isPossible: boolean | undefined;
 
   constructor(options: PullerOptions) {
@@ -92,13 +87,10 @@ class Puller implements ContainerdPuller {
       // A name that means what it meant before brings nothing.
       if (await this.#hasTarget(image, await source.resolve(image, options))) return undefined;
       await this.#hold(lease);
-      const { config } = await this.#flying(lease, async (store) => {
-        const stored = await store.pull(source, image, { ...options, onProgress: task.onProgress });
-        await this.#adopt(store, image, stored, task.signal);
-        return stored;
-      });
+      const { onProgress } = task;
+      const id = await this.#flying(lease, (puller) => puller.pull(source, image, { ...options, onProgress }));
       await this.#release(lease);
-      return config.digest;
+      return id;
     } catch (error) {
       task.signal.throwIfAborted();
       const isPassing = hasCode(error) && error.retry !== 'never';
@@ -122,32 +114,40 @@ class Puller implements ContainerdPuller {
     }
   }
 
-  async #flying<Result>(lease: string, work: (store: ImageStore) => Promise<Result>): Promise<Result> {
-    const flight = this.#flights.get(lease) ?? { store: this.#storeUnder(lease), users: 0 };
+  async #flying<Result>(lease: string, work: (puller: ImagePuller<Digest>) => Promise<Result>): Promise<Result> {
+    const flight = this.#flights.get(lease) ?? { puller: this.#pullerUnder(lease), users: 0 };
     this.#flights.set(lease, flight);
     flight.users++;
     try {
-      return await work(flight.store);
+      return await work(flight.puller);
     } finally {
       flight.users--;
       if (flight.users === 0) this.#flights.delete(lease);
     }
   }
 
-  #storeUnder(lease: string): ImageStore {
-    return imageStoreOver(containerdBlobs(this.#client, lease), forgetful, this.#options.clock);
+  #pullerUnder(lease: string): ImagePuller<Digest> {
+    const blobs = containerdBlobs(this.#client, lease);
+    return new ImagePuller({
+      blobs,
+      clock: this.#options.clock,
+      // The lease holds what comes.
+      holding: (work) => work(new Set()),
+      finish: (image, found) => this.#adopt(blobs, image, found),
+    });
   }
 
   /** Looked through, held together, and named. */
-  async #adopt(store: ImageStore, image: ImageReference, stored: StoredImage, signal: AbortSignal): Promise<void> {
-    const { target, manifest, config, layers } = stored;
+  async #adopt(blobs: BlobStore, image: ImageReference, { target, manifest, parts }: FoundImage): Promise<Digest> {
+    const { config, layers } = parts;
     const name = formatReference(image);
-    const { diffIds } = parseConfig(await readBlob(store.blobs, config, MAX_CONFIG_BYTES), `configuration of ${name}`);
-    await checkLayers(store.blobs, { layers, diffIds }, signal);
+    const { diffIds } = parseConfig(await readBlob(blobs, config, MAX_CONFIG_BYTES), `configuration of ${name}`);
+    await checkLayers(blobs, { layers, diffIds });
     if (manifest.digest !== target.digest) await this.#tie(target, [['m.0', manifest]]);
     await this.#tie(manifest, [['config', config], ...layers.map((one, index) => [`l.${index}`, one] as const)]);
     await this.#name(`${repositoryName(image)}@${target.digest}`, target);
     await this.#name(name, target);
+    return config.digest;
   }
 
   /** containerd's collector follows these labels from an image to its parts. */
@@ -193,12 +193,3 @@ class Puller implements ContainerdPuller {
 function leaseOf(image: ImageReference): string {
   return `skerry-pull-${createHash('sha256').update(formatReference(image)).digest('hex').slice(0, 16)}`;
 }
-
-/** What images are called is containerd's to remember. */
-const forgetful: ImageNames = {
-  values: () => [],
-  byName: () => undefined,
-  byDigest: () => undefined,
-  put: async (name, image) => ({ ...image, names: [name] }),
-  delete: async () => {},
-};
