@@ -1,12 +1,12 @@
 /** Pods of one node find each other by name and Service, whichever runtime runs them, with and without the cloud. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { Pod, Service } from '@skerry/api/types';
+import type { Node, Pod, Service } from '@skerry/api/types';
 import { newUid } from '@skerry/base';
 import {
   CONTAINERD,
@@ -77,10 +77,9 @@ suite('Services of a node', { skip, concurrency: 1 }, () => {
   /** A pod that says its name, while the file /tmp/NAME is not there, behind a Service of the same name. */
   async function serve(runtime: Runtime, name: string, more: object = {}): Promise<void> {
     const port = await freePort();
-    const answer = `HTTP/1.0 200 OK\\r\\n\\r\\n${name}`;
     const script =
       runtime === PROCESS
-        ? `exec perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(LocalAddr=>"0.0.0.0",LocalPort=>$ARGV[0],Listen=>5,ReuseAddr=>1) or die; while($c=$s->accept){while(<$c>){last if /^\\r?\\n$/} print $c "${answer}"; close $c}' ${port}`
+        ? onAllAddresses(PROCESS.serve(port, name))
         : `mkdir -p /www; printf '%s' ${name} > /www/index.html; exec httpd -f -p ${port} -h /www`;
     const readinessProbe = { exec: { command: ['test', '!', '-e', `/tmp/away-${name}`] }, periodSeconds: 1 };
     const container = { readinessProbe, ports: [{ name: 'http', containerPort: port }] };
@@ -194,4 +193,54 @@ suite('Services of a node', { skip, concurrency: 1 }, () => {
     await Promise.all([edge.process.start(), containerd.start()]);
     await checkAll();
   });
+});
+
+/** Servers of tests listen at the loopback address otherwise. */
+function onAllAddresses(script: string): string {
+  return script.replace('127.0.0.1', '0.0.0.0');
+}
+
+const NOBODY = 65_534;
+const AS_NOBODY = ['setpriv', '--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups'];
+
+/** Some hosts let only root make namespaces. */
+function skipRootless(): string | false {
+  const missing = skipWithout('root', 'bubblewrap', 'curl');
+  if (missing !== false) return missing;
+  const [setpriv = '', ...words] = AS_NOBODY;
+  const { status } = spawnSync(setpriv, [...words, 'bwrap', '--dev-bind', '/', '/', 'true']);
+  return status === 0 ? false : 'this host lets nobody but root make namespaces';
+}
+
+test('without root, a process pod finds another by the name of its Service, at the port that it serves', {
+  skip: skipRootless(),
+}, async () => {
+  await using cloud = await TestCloud.start();
+  const dir = mkdtempSync(join(tmpdir(), 'skerry-rootless-'));
+  mkdirSync(`${dir}-keys`);
+  chmodSync(dir, 0o755);
+  for (const path of [dir, `${dir}-keys`]) chownSync(path, NOBODY, NOBODY);
+  await using edge = await TestEdge.join(cloud, { name: 'edge-1', dir, ownsDir: true, wrapper: AS_NOBODY });
+  const port = await freePort();
+  await cloud.apply(pod(PROCESS, { name: 'web', script: onAllAddresses(PROCESS.serve(port, 'web')) }));
+  const spec = { selector: { app: 'web' }, ports: [{ port }] };
+  await cloud.apply({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec });
+  await cloud.apply(pod(PROCESS, { name: 'client', script: CLIENT }));
+  await cloud.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+  await eventually('the client reaches it by name', async () => {
+    const { stdout } = await edge.tryKubectl([
+      'exec',
+      'client',
+      '--',
+      'curl',
+      '-s',
+      '--max-time',
+      '5',
+      `http://web:${port}`,
+    ]);
+    return stdout === 'web';
+  });
+  const { status } = await cloud.get<Node>(['node', 'edge-1']);
+  const condition = status?.conditions?.find(({ type }) => type === 'ServicesAvailable');
+  assert.deepEqual([condition?.status, condition?.reason], ['False', 'NotRoot']);
 });

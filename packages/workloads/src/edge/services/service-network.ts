@@ -81,7 +81,7 @@ export async function openServiceNetwork(options: ServiceNetworkOptions): Promis
   const log = options.log.child({ controller: 'services' });
   const lack = whatLacks({ isWanted: options.isWanted, isRoot: process.getuid?.() === 0, find: findTool });
   if (lack !== undefined) {
-    log.warn({ reason: lack.reason }, 'Services and cluster names do not work on this node');
+    log.warn({ reason: lack.reason }, 'Services do not work on this node');
     return absentNetwork(options, lack);
   }
   try {
@@ -90,12 +90,12 @@ export async function openServiceNetwork(options: ServiceNetworkOptions): Promis
     await network.open();
     return network;
   } catch (error) {
-    log.warn({ error: messageOf(error) }, 'Services and cluster names do not work on this node');
+    log.warn({ error: messageOf(error) }, 'Services do not work on this node');
     return absentNetwork(options, lacking('DataPlaneFailed', messageOf(error)));
   }
 }
 
-const NOT_HERE = 'Services and cluster names do not work on this node';
+const NOT_HERE = 'Services do not work on this node';
 
 function lacking(reason: string, why: string): NodeFact {
   return { type: CONDITION, status: 'False', reason, message: `${NOT_HERE}: ${why}` };
