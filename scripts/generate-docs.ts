@@ -9,11 +9,13 @@ import { builtinKinds } from '@skerry/kube/server';
 import { securityCrds } from '@skerry/security/identity';
 import { imageCrds } from '@skerry/workloads/cloud';
 import { buildBundles } from './build.ts';
+import { devicesPage } from './reference/devices-page.ts';
 import { ROOT, say } from './tasks.ts';
 
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/reference/cli.md': commandsPage,
   'docs/reference/kubernetes.md': kindsPage,
+  'docs/reference/devices.md': () => devicesPage(GENERATED),
 };
 const GENERATED = '<!-- Written by scripts/generate-docs.ts. -->';
 

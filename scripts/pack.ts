@@ -24,7 +24,7 @@ const ARCHES = ['x64', 'arm64'] as const;
 type Arch = (typeof ARCHES)[number];
 
 const DIST = join(ROOT, 'dist');
-const BUNDLES = ['skerry', 'cloud', 'edge', 'supervisor', 'unpack'];
+const BUNDLES = ['skerry', 'cloud', 'edge', 'supervisor', 'unpack', 'data-worker'];
 /** Reproducible: the same sources give the same bytes. */
 const TAR_FLAGS = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
 

@@ -116,6 +116,19 @@ test('custom-resource.yaml and lighthouse.yaml: a kind of your own is defaulted,
   assert.match(stderr, /should be less than or equal to 30/);
 });
 
+test('simulated-tank.yaml: its level moves, and both its values are live', async () => {
+  await apply('simulated-tank.yaml');
+  const values = () => cloud.skerry(['device', 'get', 'tank-1', '-o', 'json']);
+  const levels = new Set<unknown>();
+  await eventually('a level that moves', async () => {
+    const { code, stdout } = await values();
+    if (code !== 0) return false;
+    const live = JSON.parse(stdout) as { property: string; value: unknown }[];
+    levels.add(live.find(({ property }) => property === 'level')?.value);
+    return levels.size > 2 && live.find(({ property }) => property === 'limit')?.value === 8;
+  });
+});
+
 test('no example is left untried', (t) => {
   if (!requireSystem(t, 'bubblewrap', 'curl')) return;
   const files = globSync('*.yaml', { cwd: join(CHECKOUT, 'examples') });

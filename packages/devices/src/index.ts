@@ -1,5 +1,7 @@
 /** What both shores know of devices: kinds, models, values. */
 
+export { protocols } from './protocols/index.ts';
+export type { Protocol } from './protocols/protocol.ts';
 export type { ControlLoop } from './resources/control-loop.ts';
 export { deviceCrds } from './resources/definitions.ts';
 export type { Device } from './resources/device.ts';

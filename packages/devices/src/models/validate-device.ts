@@ -91,8 +91,8 @@ function checkCleaning(
   return errors;
 }
 
-/** Also for whoever writes a value: what is wrong with it as a value of the property. */
-export function checkDesired(
+/** What is wrong with it as a value of the property. */
+function checkDesired(
   property: ResolvedProperty | undefined,
   value: unknown,
   path: string,

@@ -41,7 +41,7 @@ export function withDefaults(value: Open, schema: Schema): Open {
   return applyDefaults(structuredClone(value), structuralSchema(schema));
 }
 
-export function pathText(path: readonly (string | number)[]): string {
+function pathText(path: readonly (string | number)[]): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === 'number') return `${text}[${step}]`;
     return text === '' ? step : `${text}.${step}`;

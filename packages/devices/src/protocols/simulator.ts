@@ -41,5 +41,4 @@ export const simulatorProtocol: Protocol = {
       'Echo',
     ),
   }),
-  event: object('When it happens.', { period: duration('Once in this time.', { default: '10s' }) }),
 };

@@ -1,8 +1,8 @@
 /** DeviceValues, the kind of `telemetry.skerry.io` that shows what devices say now. Made when somebody asks, stored nowhere. */
 import type { KubeObject, ResourceRow, Schema } from '@skerry/api';
 
-export const TELEMETRY_GROUP = 'telemetry.skerry.io';
-export const TELEMETRY_VERSION = 'v1alpha1';
+const TELEMETRY_GROUP = 'telemetry.skerry.io';
+const TELEMETRY_VERSION = 'v1alpha1';
 export const DEVICE_VALUES = { group: TELEMETRY_GROUP, version: TELEMETRY_VERSION, resource: 'devicevalues' } as const;
 
 /** Name, namespace and labels are those of the Device. */

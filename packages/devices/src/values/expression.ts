@@ -15,7 +15,7 @@ export class ExpressionError extends Error {
   override readonly name = 'ExpressionError';
 }
 
-export const MAX_EXPRESSION_LENGTH = 1024;
+const MAX_EXPRESSION_LENGTH = 1024;
 
 /** Throws an ExpressionError; evaluating never throws and never loops. */
 export function compileExpression(text: string, variables: readonly string[]): Expression {

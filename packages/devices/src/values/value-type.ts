@@ -77,7 +77,7 @@ function named(name: string, structs: ReadonlyMap<string, StructDeclaration>, de
   return { kind: 'struct', name, fields };
 }
 
-export function isScalarType(name: string): name is ScalarType {
+function isScalarType(name: string): name is ScalarType {
   return (SCALAR_TYPES as readonly string[]).includes(name);
 }
 

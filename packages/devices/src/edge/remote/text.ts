@@ -47,7 +47,7 @@ function revive(_key: string, value: unknown): unknown {
 }
 
 /** A message may be so long. */
-export const MAX_LINE_BYTES = 16 * 1024 * 1024;
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 /** So much may wait for a reader that does not read; more ends the connection. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;

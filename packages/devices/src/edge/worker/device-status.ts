@@ -7,7 +7,7 @@ import type { DeviceCondition } from './live-device.ts';
 import type { StatusView } from './status-writer.ts';
 
 /** So many properties are in a status; all of them are in telemetry.skerry.io. */
-export const MAX_REPORTED = 1000;
+const MAX_REPORTED = 1000;
 
 export interface StatusFacts {
   readonly device: Device;
