@@ -17,6 +17,8 @@ export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
  */
 const LOADER_VARIABLE =
   /^(LD_|GLIBC_|MALLOC_|GCONV_PATH$|GETCONF_DIR$|HOSTALIASES$|LANGUAGE$|LC_|LANG$|LOCALDOMAIN$|LOCPATH$|MEMUSAGE|NIS_PATH$|NLSPATH$|PCPROFILE|RESOLV_|RES_OPTIONS$|SEGFAULT_|SOTRUSS_|TMPDIR$|TZDIR$|TEXTDOMAIN)/;
+/** What shells, and mount, obey: the root of an image is mounted by way of them. */
+const SHELL_VARIABLE = /^(BASH|SHELLOPTS$|ENV$|IFS$|PS[0-4]$|POSIX|LIBMOUNT_|LIBBLKID_|LIBSMARTCOLS_|ULPATH)/;
 
 export interface Invocation {
   readonly argv: string[];
@@ -51,7 +53,7 @@ export function splitEnvironment(env: Readonly<Record<string, string>>): {
   const early: Record<string, string> = {};
   const late: string[] = [];
   for (const [name, value] of Object.entries(env)) {
-    if (LOADER_VARIABLE.test(name)) late.push(`${name}=${value}`);
+    if (LOADER_VARIABLE.test(name) || SHELL_VARIABLE.test(name)) late.push(`${name}=${value}`);
     else early[name] = value;
   }
   return { early, late };

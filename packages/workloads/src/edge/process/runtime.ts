@@ -129,7 +129,7 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
       } catch (error) {
         // After any other failure it may run all the same, in its root.
         if (!hasCode(error, 'SUPERVISOR_START_FAILED')) throw error;
-        await (await images.ifAny())?.remove(id);
+        (await images.ifAny())?.remove(id);
         throw new RuntimeRefusal('StartError', messageOf(error), { cause: error });
       }
     },
@@ -151,18 +151,18 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
     kill: async (id) => snapshotOf(await link.client().kill(id)),
     remove: async (id) => {
       await link.client().remove(id);
-      await (await images.ifAny())?.remove(id);
+      (await images.ifAny())?.remove(id);
     },
     execSync: (id, command, timeoutMs) =>
       link.client().run(id, command, { timeoutMs, maxOutputBytes: MAX_EXEC_OUTPUT_BYTES }),
     exec: (id, request) => link.client().exec(id, request),
     attach: (id) => link.client().attach(id),
     usage: () => link.client().usage(),
-    shutdown: () => link.client().shutdown(),
-    close: () => {
-      images.close();
-      link.close();
+    shutdown: async () => {
+      await link.client().shutdown();
+      await images.clear();
     },
+    close: () => link.close(),
   };
 }
 
@@ -176,7 +176,8 @@ interface LateImages {
   open(image: string): Promise<ImageContainers>;
   /** Undefined where there has never been an image. */
   ifAny(): Promise<ImageContainers | undefined>;
-  close(): void;
+  /** Once nothing runs. */
+  clear(): Promise<void>;
 }
 
 /** A node without images pays nothing for them: their code is loaded, and their store opened, when the first one is wanted. */
@@ -202,8 +203,8 @@ function lateImages(options: ProcessRuntimeOptions, tools: Tools): LateImages {
     directory,
     open: ensure,
     ifAny: async () => (options.images === undefined || !existsSync(directory) ? undefined : await ensure('')),
-    close: () => {
-      opened?.then((images) => images.close()).catch(() => {});
+    clear: async () => {
+      if (opened !== undefined) await (await opened).clear();
     },
   };
 }

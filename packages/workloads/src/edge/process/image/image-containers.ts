@@ -27,7 +27,7 @@ import type { AgentIdentity } from '../privileges.ts';
 import { ImageCollection } from './image-collection.ts';
 import { launchOf, planLaunch } from './image-launch.ts';
 import { findInnerTools, type InnerTools } from './inner-tools.ts';
-import { adviceForNamespaces, nodeRoom, type Room, UserRoom } from './room.ts';
+import { adviceForNamespaces, roomWords, runProgram } from './room.ts';
 import { ImageTrees } from './trees.ts';
 import { removeTree, WritableRoots } from './writable-roots.ts';
 
@@ -60,11 +60,11 @@ interface Means {
 }
 
 /** In which Debian package each program is. */
-const PACKAGES = { bwrap: 'bubblewrap', setpriv: 'util-linux', nsenter: 'util-linux' } as const;
+const PACKAGES = { bwrap: 'bubblewrap', setpriv: 'util-linux', nsenter: 'util-linux', unshare: 'util-linux' } as const;
 
 export class ImageContainers {
   readonly #options: ImageContainersOptions;
-  readonly #room: Room;
+  readonly #room: readonly string[];
   readonly #trees: ImageTrees;
   readonly #roots: WritableRoots;
   readonly #collection: ImageCollection;
@@ -76,9 +76,8 @@ export class ImageContainers {
     const { directory, store, unpack: command, agent, find, clock, log } = options;
     const program = (name: string) => find(name) ?? name;
     const isUser = agent.uid !== 0;
-    const [unshare, nsenter, cat] = [program('unshare'), program('nsenter'), program('cat')];
-    const room = isUser ? new UserRoom({ unshare, nsenter, cat }) : nodeRoom;
-    const tools = { mount: program('mount'), umount: program('umount'), cp: program('cp'), rm: program('rm') };
+    const room = roomWords(program('unshare'), isUser);
+    const tools = { sh: program('sh'), mount: program('mount'), cp: program('cp'), rm: program('rm') };
     const sync = program('sync');
     this.#room = room;
     this.#roots = new WritableRoots({ directory: join(directory, 'containers'), room, tools, isUser, log });
@@ -88,13 +87,9 @@ export class ImageContainers {
       command,
       keepsOwners: !isUser,
       removeTree: (path) => removeTree({ room, tools }, path),
-      sync: (path) => nodeRoom.run([sync, '--file-system', path]),
+      sync: (path) => runProgram([sync, '--file-system', path]),
     });
     this.#collection = new ImageCollection({ store, directory, now: () => clock.now() });
-  }
-
-  close(): void {
-    this.#room.close();
   }
 
   list(): readonly ListedImage[] {
@@ -150,19 +145,23 @@ export class ImageContainers {
     const plan = planLaunch(request, facts);
     const root = await this.#roots.make(id, tree.path);
     try {
-      const enter = await this.#room.enter();
-      const launch = launchOf(plan, request, { ...facts, root, enter, bwrap, nsenter, tools });
+      const launch = launchOf(plan, request, { ...facts, root: root.path, enter: root.enter, bwrap, nsenter, tools });
       const { stopSignal } = tree.config;
       return { ...launch, ...(stopSignal === undefined ? {} : { stopSignal: signalName(stopSignal) }) };
     } catch (error) {
-      await this.#roots.remove(id);
+      this.#roots.remove(id);
       throw error;
     }
   }
 
   /** Of a container that has ended. */
-  async remove(id: string): Promise<void> {
-    await this.#roots.remove(id);
+  remove(id: string): void {
+    this.#roots.remove(id);
+  }
+
+  /** Nothing runs any more, nor will until the next start. */
+  async clear(): Promise<void> {
+    await this.#roots.sweep(() => false);
   }
 
   /** `containers` are all that there are, `used` their images as `imageRef` named them. */
@@ -224,10 +223,11 @@ export class ImageContainers {
       throw cannotRun(`this node lacks ${name}; run, as root: apt-get install ${PACKAGES[name]}`);
     };
     const [bwrap, nsenter, setpriv] = [program('bwrap'), program('nsenter'), program('setpriv')];
+    program('unshare');
     const tools = findInnerTools({ setpriv, env: find('env') ?? '/usr/bin/env' });
     const trial = ['--unshare-pid', '--as-pid-1', '--bind', '/', '/', '--dev', '/dev', '--proc', '/proc'];
     try {
-      await this.#room.run([bwrap, ...trial, ...tools.binds, '--', ...tools.env, '--version']);
+      await runProgram([...this.#room, bwrap, ...trial, ...tools.binds, '--', ...tools.env, '--version']);
     } catch (error) {
       const advice = agent.uid === 0 ? 'start the agent where root may make namespaces' : adviceForNamespaces();
       throw cannotRun(`${messageOf(error)}; ${advice}`);

@@ -1,100 +1,21 @@
 /**
- * Where roots of containers are mounted. Root mounts on the node itself. Everybody else gets a user namespace, in which they are root:
- * an idle process holds it open for as long as the agent runs; containers that live longer keep what they need of it.
+ * How a container gets a place of its own: words before a command, which then runs in a new mount namespace. Whoever is not root gets
+ * a user namespace with it, in which they are.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-export interface Room {
-  /** Words before a command that is to run where the mounts are. */
-  enter(): Promise<readonly string[]>;
-  /** Runs a command there; throws with what it printed when it fails. */
-  run(command: readonly string[]): Promise<void>;
-  close(): void;
-}
-
 const MAX_WORDS_BYTES = 4096;
+/** What is mounted on the node later is seen, what is mounted in there stays in there. */
+const MOUNTS = ['--mount', '--propagation', 'slave'];
+const AS_ROOT = ['--user', '--map-root-user'];
 
-/** For root. */
-export const nodeRoom: Room = {
-  enter: async () => [],
-  run: (command) => runCommand(command),
-  close: () => {},
-};
-
-export interface UserRoomTools {
-  readonly unshare: string;
-  readonly nsenter: string;
-  /** A program that copies its input to its output. */
-  readonly cat: string;
+export function roomWords(unshare: string, isUser: boolean): readonly string[] {
+  return [unshare, ...(isUser ? AS_ROOT : []), ...MOUNTS, '--'];
 }
 
-export class UserRoom implements Room {
-  readonly #tools: UserRoomTools;
-  #holder: Promise<ChildProcess> | undefined;
-
-  constructor(tools: UserRoomTools) {
-    this.#tools = tools;
-  }
-
-  async enter(): Promise<readonly string[]> {
-    const { pid } = await this.#ensure();
-    return [this.#tools.nsenter, '--target', String(pid), '--user', '--mount', '--preserve-credentials', '--'];
-  }
-
-  async run(command: readonly string[]): Promise<void> {
-    await runCommand([...(await this.enter()), ...command]);
-  }
-
-  close(): void {
-    this.#holder?.then((holder) => holder.kill()).catch(() => {});
-    this.#holder = undefined;
-  }
-
-  #ensure(): Promise<ChildProcess> {
-    this.#holder ??= this.#open();
-    return this.#holder;
-  }
-
-  async #open(): Promise<ChildProcess> {
-    const { unshare, cat } = this.#tools;
-    const holder = spawn(unshare, ['--user', '--map-root-user', '--mount', '--propagation', 'slave', cat], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: {},
-      cwd: '/',
-    });
-    holder.once('close', () => {
-      this.#holder = undefined;
-    });
-    try {
-      await heldOpen(holder);
-    } catch (error) {
-      this.#holder = undefined;
-      throw error;
-    }
-    // It ends when its input does: with the agent.
-    holder.unref();
-    for (const stream of [holder.stdin, holder.stdout, holder.stderr]) (stream as { unref?: () => void }).unref?.();
-    return holder;
-  }
-}
-
-/** It answers once the namespaces are there: before that it is another program. */
-async function heldOpen(holder: ReturnType<typeof spawn>): Promise<void> {
-  let words = '';
-  holder.stderr?.on('data', (chunk: Buffer) => {
-    if (words.length < MAX_WORDS_BYTES) words += chunk.toString('utf8');
-  });
-  holder.stdin?.on('error', () => {});
-  holder.stdin?.write('\n');
-  await new Promise<void>((resolve, reject) => {
-    holder.stdout?.once('data', () => resolve());
-    holder.once('error', reject);
-    holder.once('close', () => reject(new Error(words.trim() || 'no user namespace could be made')));
-  });
-}
-
-async function runCommand(command: readonly string[]): Promise<void> {
+/** Throws with what the command printed when it fails. Nothing of our environment gets there. */
+export async function runProgram(command: readonly string[]): Promise<void> {
   const [program = '', ...args] = command;
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: {}, cwd: '/' });
   let words = '';
