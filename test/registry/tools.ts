@@ -34,24 +34,25 @@ export class RegistryCloud implements AsyncDisposable {
   /** May pull from it. */
   reader = '';
 
-  static async start(args: readonly string[] = []): Promise<RegistryCloud> {
+  /** `ballast` is how many bytes its image with a shell has at least. */
+  static async start(args: readonly string[] = [], ballast = 0): Promise<RegistryCloud> {
     const host = `127.0.0.1:${await freePort()}`;
     const cloud = await TestCloud.start({ registryListen: host, args });
-    const started = new RegistryCloud(cloud, host);
+    const started = new RegistryCloud(cloud, host, ballast);
     await cloud.kubectl(['create', 'namespace', 'team']);
     started.pusher = await started.#account('pusher', 'edit');
     started.reader = await started.#account('reader', 'view');
     return started;
   }
 
-  private constructor(cloud: TestCloud, host: string) {
+  private constructor(cloud: TestCloud, host: string, ballast: number) {
     this.cloud = cloud;
     this.host = host;
     this.dir = mkdtempSync(join(tmpdir(), 'skerry-registry-'));
     this.certificates = join(this.dir, 'certificates');
     mkdirSync(this.certificates);
     copyFileSync(join(cloud.dir, 'cloud', 'pki', 'ca.crt'), join(this.certificates, 'ca.crt'));
-    this.layout = namedLayout(this.dir);
+    this.layout = namedLayout(this.dir, ballast);
   }
 
   async #account(name: string, role: string): Promise<string> {
@@ -131,8 +132,8 @@ export function sha256(content: string | Uint8Array): string {
 }
 
 /** skopeo finds an image of a layout by an annotation that containerd does not set. */
-function namedLayout(dir: string): string {
-  const layout = writeImageLayout(dir);
+function namedLayout(dir: string, ballast: number): string {
+  const layout = writeImageLayout(dir, ballast);
   const file = join(layout, 'index.json');
   const index = JSON.parse(readFileSync(file, 'utf8')) as { manifests: { annotations: Record<string, string> }[] };
   for (const { annotations } of index.manifests) {

@@ -1,6 +1,6 @@
 /** Images for tests, made on the spot from Debian's busybox-static: one with a shell, one that holds a sandbox. */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
@@ -25,12 +25,12 @@ export function makeImages(work: string, file: string): void {
   rmSync(layout, { recursive: true });
 }
 
-/** Writes both images as an OCI layout below `work`, the one with a shell first, and says where. */
-export function writeImageLayout(work: string): string {
+/** Writes both images as an OCI layout below `work`, the one with a shell first, and says where. `ballast` makes its layer as large. */
+export function writeImageLayout(work: string, ballast = 0): string {
   const layout = join(work, 'layout');
   const blobs = join(layout, 'blobs', 'sha256');
   mkdirSync(blobs, { recursive: true });
-  const layer = addBlob(blobs, makeLayer(work));
+  const layer = addBlob(blobs, makeLayer(work, ballast));
   const manifests = [
     addImage(blobs, layer, BUSYBOX_IMAGE, ['/bin/sh']),
     addImage(blobs, layer, PAUSE_IMAGE, [BUSYBOX, 'sleep', '2147483647']),
@@ -41,7 +41,7 @@ export function writeImageLayout(work: string): string {
 }
 
 /** A root file system with every applet of busybox under its name. */
-function makeLayer(work: string): Buffer {
+function makeLayer(work: string, ballast: number): Buffer {
   const root = join(work, 'root');
   for (const folder of ['bin', 'etc', 'tmp', 'root', 'dev', 'proc', 'sys', 'var'])
     mkdirSync(join(root, folder), { recursive: true });
@@ -51,6 +51,8 @@ function makeLayer(work: string): Buffer {
   writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n');
   writeFileSync(join(root, 'etc', 'group'), 'root:x:0:\nnogroup:x:65534:\n');
   execFileSync('chmod', ['1777', join(root, 'tmp')]);
+  // Nothing that anybody could compress.
+  if (ballast > 0) writeFileSync(join(root, 'ballast'), randomBytes(ballast));
   const file = join(work, 'layer.tar');
   execFileSync('tar', [
     '-C',
