@@ -51,7 +51,9 @@ function scalarFromWire(bytes: Uint8Array, raw: RawType, orders: Orders): RawVal
   const size = SIZES[raw];
   // A register has two bytes, also where one of them is what counts: the lower one, which comes last.
   if (bytes.length < size) throw new ValueError(`has ${bytes.length} bytes instead of ${size}`);
-  const used = size === 1 ? bytes.subarray(bytes.length === 2 ? 1 : 0) : ordered(bytes.subarray(0, size), orders);
+  const first = size === 1 && bytes.length === 2 ? 1 : 0;
+  const own = bytes.length === size ? bytes : bytes.subarray(first, first + size);
+  const used = size === 1 ? own : ordered(own, orders);
   const view = new DataView(used.buffer, used.byteOffset, used.byteLength);
   switch (raw) {
     case 'bool':
