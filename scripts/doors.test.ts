@@ -40,7 +40,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'devices/cloud',
     'devices/telemetry',
   ],
-  cli: ['base*', 'api*', 'kube/client', 'security*', 'workloads/images', 'devices', 'devices/telemetry'],
+  cli: ['base*', 'api*', 'kube/client', 'security*', 'workloads/images*', 'devices', 'devices/telemetry'],
   testkit: ['*'],
 };
 

@@ -36,5 +36,8 @@ export const cliErrors = defineErrors('CLI', {
   INVALID_ARGUMENT: { text: '{argument}: {problem}', retry: 'never' },
   NO_REGISTRY: { text: 'this cloud serves no images; start it without --registry-listen none', retry: 'never' },
   REGISTRY_REFUSED: { text: 'the registry refused {path}: {reason}', retry: 'never' },
+  NO_NODE: { text: 'there is no node {node} in {dir}', retry: 'never' },
+  NODE_RUNS: { text: 'the agent of {node} runs; stop it first, its pods go on meanwhile', retry: 'never' },
+  IMPORT_FAILED: { text: 'not all images were imported: {reason}', retry: 'never' },
   INSTALL_FAILED: { text: 'the service was not installed: {reason}', retry: 'never' },
 });

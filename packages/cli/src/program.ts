@@ -3,6 +3,8 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { AuditFlags } from './commands/audit.ts';
 import type { BackupFlags } from './commands/backup.ts';
 import type { DeviceFlags } from './commands/device.ts';
+import type { ExportFlags } from './commands/image-export.ts';
+import type { ImportFlags } from './commands/image-import.ts';
 import type { InstallFlags, Service } from './commands/install.ts';
 import type { NodeFlags } from './commands/node.ts';
 import type { CollectFlags, RegistryFlags } from './commands/registry.ts';
@@ -26,6 +28,7 @@ export function createProgram(context: CliContext, stop: AbortSignal): Command {
   program.addCommand(nodeCommand(context));
   program.addCommand(deviceCommand(context, stop));
   program.addCommand(registryCommand(context));
+  program.addCommand(imageCommand(context, stop));
   program.addCommand(backupCommand(context));
   program.addCommand(processCommand('restore', 'bring a backup back into an empty data directory'));
   program.addCommand(auditCommand(context));
@@ -173,6 +176,35 @@ function registryCommand(context: CliContext): Command {
     .action(async (flags: CollectFlags) => (await load()).collectGarbage(context, flags));
   const registry = new Command('registry').description("the cloud's registry of images");
   return registry.addCommand(show).addCommand(login).addCommand(list).addCommand(remove).addCommand(gc);
+}
+
+function imageCommand(context: CliContext, stop: AbortSignal): Command {
+  const several = (value: string, before: readonly string[] = []) => [...before, value];
+  const write = withConnection(new Command('export'))
+    .argument('<file>', 'the archive to write')
+    .description('write images, and the manifests that use them, into one file')
+    .option('--manifests <path...>', 'files or folders of manifests: their images are in the set, and they themselves')
+    .option('--image <name...>', 'more images')
+    .option(
+      '--platform <os/arch>',
+      "what the images are for, or all (default: this machine's; may be repeated)",
+      several,
+    )
+    .option('--plain-http <host>', 'a registry that speaks HTTP (may be repeated)', several)
+    .action(async (file: string, flags: ExportFlags) =>
+      (await import('./commands/image-export.ts')).exportImages(context, file, flags, stop),
+    );
+  const read = withConnection(new Command('import'))
+    .argument('<file>', 'an archive of export, or any OCI archive')
+    .description(
+      "push a set of images to the cloud's registry, or put it straight into a node (--data-dir of the node)",
+    )
+    .option('--apply', 'apply the manifests of the set')
+    .option('--node <name>', 'the node in the data directory')
+    .action(async (file: string, flags: ImportFlags) =>
+      (await import('./commands/image-import.ts')).importImages(context, file, flags, stop),
+    );
+  return new Command('image').description('sets of images for where no network is').addCommand(write).addCommand(read);
 }
 
 function backupCommand(context: CliContext): Command {

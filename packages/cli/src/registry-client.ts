@@ -1,9 +1,13 @@
 /** Speaks to the cloud's registry with the credentials of a kubeconfig. */
 import { type RequestOptions, request } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type Gvr, isStatus, type KubeObject } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import { parseHostPort } from '@skerry/base/flags';
 import type { HttpClient } from '@skerry/kube/client';
+import { imageErrors } from '@skerry/workloads/images';
+import type { AskRegistry } from '@skerry/workloads/images/archive';
 import { type ConnectionFlags, connect, findCloud } from './connection.ts';
 import { type CliContext, cliErrors } from './context.ts';
 
@@ -14,15 +18,13 @@ export interface RegistryFacts {
   readonly ca: string;
 }
 
-export interface RegistryReply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly text: string;
-}
+export type RegistryReply = Awaited<ReturnType<AskRegistry>>;
 
 export interface RegistryClient extends Disposable {
   readonly facts: RegistryFacts;
   readonly client: HttpClient;
+  /** One request with whatever it is answered. */
+  readonly send: AskRegistry;
   /** Any answer that says no is thrown. */
   ask(method: string, path: string, headers?: Readonly<Record<string, string>>): Promise<RegistryReply>;
 }
@@ -35,7 +37,8 @@ const MAX_REPLY_BYTES = 8 * 1024 * 1024;
 export async function openRegistryClient(context: CliContext, flags: ConnectionFlags): Promise<RegistryClient> {
   const { connection } = await findCloud(context, flags);
   const client = await connect(context, flags);
-  const facts = await readFacts(client);
+  const facts = await readRegistryFacts(client);
+  if (facts === undefined) throw cliErrors.NO_REGISTRY();
   // Whoever reaches the API under some name reaches the registry under the same one.
   const { hostname } = new URL(connection.server);
   const { port } = parseHostPort(facts.addresses[0] ?? '');
@@ -43,11 +46,16 @@ export async function openRegistryClient(context: CliContext, flags: ConnectionF
   const { cert, key } = connection;
   const base = { hostname: hostname.replace(/^\[|\]$/g, ''), port, ca: facts.ca, cert, key, timeout: TIMEOUT_MS };
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const ask: AskRegistry = (method, path, { headers = {}, body } = {}) =>
+    send({ ...base, method, path, headers: { ...authorization, ...headers } }, body);
   return {
     facts,
     client,
+    send: ask,
     ask: async (method, path, headers = {}) => {
-      const reply = await send({ ...base, method, path, headers: { ...authorization, ...headers } });
+      const reply = await ask(method, path, { headers }).catch((cause: unknown) => {
+        throw cliErrors.REGISTRY_REFUSED({ path, reason: messageOf(cause) }, { cause });
+      });
       if (reply.status < 400) return reply;
       throw cliErrors.REGISTRY_REFUSED({ path, reason: refusalIn(reply) });
     },
@@ -55,18 +63,23 @@ export async function openRegistryClient(context: CliContext, flags: ConnectionF
   };
 }
 
-async function readFacts(client: HttpClient): Promise<RegistryFacts> {
+/** Undefined where the cloud serves no images. */
+export async function readRegistryFacts(client: HttpClient): Promise<RegistryFacts | undefined> {
   try {
     const ref = { gvr: CONFIG_MAPS, namespace: 'kube-public', name: 'skerry-registry' };
     const data = ((await client.get<KubeObject>(ref))['data'] ?? {}) as Record<string, string>;
     return { addresses: (data['addresses'] ?? '').split(','), ca: data['ca.crt'] ?? '' };
-  } catch (cause) {
-    if (!isStatus(cause, 'NotFound')) throw cause;
-    throw cliErrors.NO_REGISTRY({}, { cause });
+  } catch (error) {
+    if (isStatus(error, 'NotFound')) return undefined;
+    throw error;
   }
 }
 
-function send(options: RequestOptions): Promise<RegistryReply> {
+/** Rejects with IMAGE_UNREACHABLE, after which a push goes on. */
+function send(
+  options: RequestOptions,
+  body: Uint8Array | AsyncIterable<Uint8Array> | undefined,
+): Promise<RegistryReply> {
   return new Promise<RegistryReply>((resolve, reject) => {
     const asked = request(options, (response) => {
       let text = '';
@@ -77,9 +90,11 @@ function send(options: RequestOptions): Promise<RegistryReply> {
       response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
     });
     asked.on('timeout', () => asked.destroy(new Error('it did not answer in time')));
-    asked.on('error', reject).end();
+    asked.on('error', reject);
+    if (body === undefined || body instanceof Uint8Array) asked.end(body);
+    else pipeline(Readable.from(body, { objectMode: false }), asked).catch(reject);
   }).catch((cause: unknown) => {
-    throw cliErrors.REGISTRY_REFUSED({ path: String(options.path), reason: messageOf(cause) }, { cause });
+    throw imageErrors.UNREACHABLE({ where: 'the registry', problem: messageOf(cause) }, { cause });
   });
 }
 

@@ -15,5 +15,6 @@ export const imageErrors = defineErrors('IMAGE', {
   NO_PLATFORM: { text: '{image} is not made for {platform}, only for {offered}', retry: 'never' },
   LAYER_REFUSED: { text: 'layer {digest} of the image is refused: {problem}', retry: 'never' },
   UNPACK_FAILED: { text: 'image cannot be unpacked: {problem}', retry: 'backoff' },
+  INVALID_ARCHIVE: { text: '{file} holds no images: {problem}', retry: 'never' },
   BUSY: { text: '{key} is being written by somebody else', retry: 'backoff' },
 });

@@ -255,3 +255,12 @@ test('an image of another registry is none of our repositories', async () => {
   assert.equal((await world.scratch.ask('GET', '/v2/far.example/web/manifests/1')).status, 404);
   assert.equal((await world.scratch.ask('GET', '/v2/_catalog')).text, '{"repositories":[]}');
 });
+
+test('an image that was imported is there without its registry, for whoever names it', async () => {
+  using world = await worldOf('far.example:5000/web:1', 'far.example:5000/web:2');
+  world.far.isAway = true;
+  await world.scratch.pushImage('imported/far.example-5000/web', '1', LAYER);
+  assert.equal(await pull(world.source(), 'far.example:5000/web:1'), LAYER);
+  await refuses(pull(world.source(), 'far.example:5000/web:2'), 'IMAGE_UNREACHABLE');
+  await refuses(pull(world.source('edge-2'), 'far.example:5000/web:1'), 'IMAGE_UNAUTHORIZED');
+});

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import type { Attributes } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
+import { importedName } from '../images/archive/imported-name.ts';
 import type {
   BlobFetchOptions,
   Descriptor,
@@ -62,6 +63,12 @@ interface Opened {
   readonly through: PullThrough;
 }
 
+interface Found {
+  readonly source: ImageSource;
+  /** As the catalog calls it. */
+  readonly repository: string;
+}
+
 interface NodeSourceOptions extends NodeImagesOptions {
   readonly node: string;
   readonly roots: Roots;
@@ -76,15 +83,15 @@ class NodeSource implements ImageSource {
   }
 
   async resolve(image: ImageReference, options: FetchOptions = {}): Promise<Descriptor> {
-    const source = await this.#sourceOf(image, options);
+    const { source } = await this.#find(image, options);
     const found = await source.resolve(image, options);
     this.#options.roots.add(this.#key(image), found.digest);
     return found;
   }
 
   async manifest(image: ImageReference, wanted: Descriptor, options: FetchOptions = {}): Promise<Uint8Array> {
-    const source = await this.#sourceOf(image, options);
-    await this.#checkPart(image, wanted);
+    const { source, repository } = await this.#find(image, options);
+    await this.#checkPart(image, repository, wanted);
     const bytes = await source.manifest(image, wanted, options);
     const [newest] = this.#options.roots.of(this.#key(image));
     if (newest === wanted.digest) (await this.#options.opened()).through.remember(image, wanted.digest);
@@ -92,30 +99,34 @@ class NodeSource implements ImageSource {
   }
 
   async *blob(image: ImageReference, wanted: Descriptor, options: BlobFetchOptions = {}): AsyncGenerator<Uint8Array> {
-    const source = await this.#sourceOf(image, options);
-    await this.#checkPart(image, wanted);
+    const { source, repository } = await this.#find(image, options);
+    await this.#checkPart(image, repository, wanted);
     yield* source.blob(image, wanted, options);
   }
 
   /** Refuses whatever nothing at the node names, and what its namespaces and credentials do not open. */
-  async #sourceOf(image: ImageReference, { credentials }: FetchOptions): Promise<ImageSource> {
+  async #find(image: ImageReference, { credentials }: FetchOptions): Promise<Found> {
     const { addresses, access, node, keepsOwn, opened, isNamed } = this.#options;
     const namespaces = this.#namespacesOf(image);
     if (namespaces.size === 0) throw refused(image, `nothing at the node ${node} names it`);
     const { registry, through } = await opened();
     if (!addresses.has(image.registry)) {
+      const imported = importedName(image);
+      if (keepsOwn && holds(registry, imported, image))
+        return { source: keptSource(registry, imported), repository: imported };
       // What a pod's author names must not lead the cloud to its own machine.
       if (isLocal(image.registry) && !isNamed(image.registry)) {
         throw refused(image, 'the cloud asks an address of a machine only where an ImageRegistry names it');
       }
-      return through;
+      return { source: through, repository: keptName(image) };
     }
     const { namespace } = placeOf(access, image.repository);
     const isOpen = namespace === undefined || namespaces.has(namespace);
     if (!isOpen && !(await mayGet(access, image, credentials?.password))) {
       throw refused(image, 'it is of another namespace, and no pull secret opens it');
     }
-    return keepsOwn ? ownSource(registry) : withoutCredentials(through);
+    if (!keepsOwn) return { source: withoutCredentials(through), repository: keptName(image) };
+    return { source: keptSource(registry, image.repository), repository: image.repository };
   }
 
   #namespacesOf(image: ImageReference): ReadonlySet<string> {
@@ -125,10 +136,9 @@ class NodeSource implements ImageSource {
     return new Set(named.map(({ namespace }) => namespace));
   }
 
-  async #checkPart(image: ImageReference, { digest }: Descriptor): Promise<void> {
-    const { roots, opened, addresses, keepsOwn } = this.#options;
+  async #checkPart(image: ImageReference, repository: string, { digest }: Descriptor): Promise<void> {
+    const { roots, opened } = this.#options;
     const { catalog } = (await opened()).registry;
-    const repository = addresses.has(image.registry) && keepsOwn ? image.repository : keptName(image);
     const tagged = image.digest ?? catalog.tag(repository, image.tag ?? '')?.digest;
     const known = [...roots.of(this.#key(image)), ...(tagged === undefined ? [] : [tagged])];
     if (known.some((root) => catalog.belongs(repository, root, digest))) return;
@@ -176,21 +186,29 @@ async function mayGet(access: RegistryAccess, image: ImageReference, token: stri
   return access.authorize({ user: authentication.user, verb: 'get', path: '', resource }).allowed;
 }
 
-function ownSource(registry: Registry): ImageSource {
+/** Whether somebody brought this image of another registry into ours. */
+function holds({ catalog }: Registry, repository: string, { digest, tag = '' }: ImageReference): boolean {
+  return digest === undefined
+    ? catalog.tag(repository, tag) !== undefined
+    : catalog.manifest(repository, digest) !== undefined;
+}
+
+/** What one repository of ours holds. */
+function keptSource(registry: Registry, repository: string): ImageSource {
   return {
     resolve: async (image) => {
-      const { digest, mediaType, size } = found(image, () => registry.manifest(image.repository, referenceOf(image)));
+      const { digest, mediaType, size } = found(image, () => registry.manifest(repository, referenceOf(image)));
       return { digest, mediaType, size };
     },
     manifest: async (image, { digest }) => {
-      const { size, content } = found(image, () => registry.manifest(image.repository, { digest }));
+      const { size, content } = found(image, () => registry.manifest(repository, { digest }));
       if (size > MAX_MANIFEST_BYTES) throw imageErrors.TOO_LARGE({ what: digest, limit: MAX_MANIFEST_BYTES });
       const chunks: Uint8Array[] = [];
       for await (const chunk of content()) chunks.push(chunk);
       return Buffer.concat(chunks);
     },
     blob: async function* (image, { digest }, { offset = 0 } = {}) {
-      const { size } = found(image, () => registry.blob(image.repository, digest));
+      const { size } = found(image, () => registry.blob(repository, digest));
       if (offset < size) yield* registry.read(digest, { offset, length: size - offset });
     },
   };
