@@ -14,15 +14,19 @@ import { TestClient } from '../security/client.ts';
 import { CONTAINERS } from './containers.ts';
 import { DIRECTORIES } from './directories.ts';
 import { Lab, type Requirement } from './lab.ts';
+import { LIFECYCLE } from './lifecycle.ts';
 import { OBJECT_VOLUMES } from './object-volumes.ts';
 import { OWN_VOLUMES } from './own-volumes.ts';
 import { PODS } from './pods.ts';
+import { PROBES } from './probes.ts';
 import { SECURITY } from './security.ts';
 
 const NODE = 'edge-1';
 const AREAS: Readonly<Record<string, readonly Requirement[]>> = {
   pods: PODS,
   containers: CONTAINERS,
+  probes: PROBES,
+  lifecycle: LIFECYCLE,
   security: SECURITY,
   'volumes of objects': OBJECT_VOLUMES,
   'volumes of the pod itself': OWN_VOLUMES,

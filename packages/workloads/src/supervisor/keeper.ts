@@ -210,7 +210,12 @@ export class Keeper {
     cgroups?.create(id, request.limits ?? {});
     await makeStreams(fifos, directory, request);
     const spec = request.tty ? withTerminal(underTerminal(request), handoverFile(id), self) : request;
-    const { main, monitor, streams, exited } = await launch(spec, { bootId, directory, ...groupOf(cgroups, id) });
+    const { main, monitor, streams, exited } = await launch(spec, {
+      bootId,
+      directory,
+      clock,
+      ...groupOf(cgroups, id),
+    });
     const record: StoredRecord = {
       id,
       labels: request.labels,

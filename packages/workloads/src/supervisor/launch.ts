@@ -1,8 +1,9 @@
 /** Starts one process: its streams, its sandbox, its control group; in that order, and nothing of it runs before all are in place. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { type Clock, messageOf } from '@skerry/base';
 import { errors } from './errors.ts';
 import { openChildEnds, openOutputs, openStdin, type Streams } from './fifo.ts';
 import { identify } from './identity.ts';
@@ -12,6 +13,8 @@ import type { LaunchSpec, ProcessIdentity } from './protocol.ts';
 const INFO_FD = 3;
 const GATE_FD = 4;
 const STATUS_FD = 5;
+const MAKE_ATTEMPTS = 4;
+const LOOK_MS = 1;
 
 export interface Launched {
   readonly main: ProcessIdentity;
@@ -29,9 +32,21 @@ export interface LaunchContext {
   readonly place: (pid: number) => void;
   /** For starts that cannot be held: spawns within the control group. */
   readonly within: <T>(spawn: () => T) => T;
+  readonly clock: Clock;
 }
 
+/** A sandbox that could not be made because a mount of the host has gone meanwhile, with a container or a disk, is made again. */
 export async function launch(spec: LaunchSpec, context: LaunchContext): Promise<Launched> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await launchOnce(spec, context);
+    } catch (error) {
+      if (attempt === MAKE_ATTEMPTS || !MOUNT_GONE.test(messageOf(error))) throw error;
+    }
+  }
+}
+
+async function launchOnce(spec: LaunchSpec, context: LaunchContext): Promise<Launched> {
   const stdin = openStdin(context.directory, spec);
   const child = openChildEnds(context.directory, spec);
   const streams = { ...(stdin === undefined ? {} : { stdin }), ...openOutputs(context.directory, spec) };
@@ -60,6 +75,9 @@ async function startPlain(spec: LaunchSpec, stdio: Stdio, context: LaunchContext
   return { main: await identityOf(process, spec, context), exited };
 }
 
+/** bubblewrap goes through the host's mounts one by one. */
+const MOUNT_GONE = /bwrap: Can't .*: No such file or directory/;
+
 /** bubblewrap says its child's pid, holds the child at the gate until it is in its group, and writes its exit code to a file. */
 async function startSandboxed(spec: LaunchSpec, stdio: Stdio, context: LaunchContext): Promise<Started> {
   const [bubblewrap = '', ...options] = spec.sandbox ?? [];
@@ -81,7 +99,32 @@ async function startSandboxed(spec: LaunchSpec, stdio: Stdio, context: LaunchCon
   if (main === undefined) throw errors.START_FAILED({ program: programOf(spec), reason: 'it ended at once' });
   context.place(main.pid);
   gate.end('1');
+  await untilMade(main, { bubblewrap, exited, context });
   return { main, monitor, exited };
+}
+
+/** Resolves when the command has taken bubblewrap's place; throws when bubblewrap has ended without. */
+async function untilMade(
+  { pid }: ProcessIdentity,
+  { bubblewrap, exited, context }: Pick<Started, 'exited'> & { bubblewrap: string; context: LaunchContext },
+): Promise<void> {
+  const program = realpathSync(bubblewrap);
+  while (programIn(pid) === program) await context.clock.sleep(LOOK_MS);
+  if (programIn(pid) !== undefined) return;
+  // It has ended already; how, bubblewrap tells only of a command that it could start.
+  await exited;
+  const said = readFileSync(join(context.directory, 'status'), 'utf8');
+  if (said.includes('"exit-code"')) return;
+  throw errors.START_FAILED({ program: bubblewrap, reason: 'the sandbox could not be made' });
+}
+
+/** Undefined for a process that is gone; what may not be looked at is bubblewrap no more. */
+function programIn(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES' ? '' : undefined;
+  }
 }
 
 function exitOf(process: ChildProcess): Promise<number> {

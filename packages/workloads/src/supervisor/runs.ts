@@ -41,7 +41,7 @@ export class Runner {
   async start(id: string, command: FurtherCommand): Promise<Run> {
     const spec = this.#options.launchBeside(id, command);
     if (this.#count >= MAX_RUNS) throw errors.BUSY({ count: this.#count });
-    const { records, fifos, cgroups, bootId, self } = this.#options;
+    const { records, fifos, cgroups, bootId, clock, self } = this.#options;
     // A run has a group of its own below nothing: it is killed alone, without the process it was run beside.
     const run = `run-${newNameSuffix(12)}`;
     const directory = records.makeDirectory(run);
@@ -49,7 +49,7 @@ export class Runner {
     try {
       await makeStreams(fifos, directory, spec);
       const launched = spec.tty ? withTerminal(spec, handoverFile(run), self) : spec;
-      const started = await launch(launched, { bootId, directory, ...groupOf(cgroups, id) });
+      const started = await launch(launched, { bootId, directory, clock, ...groupOf(cgroups, id) });
       return { ...started, dispose: this.#disposer(run, started) };
     } catch (error) {
       this.#count--;

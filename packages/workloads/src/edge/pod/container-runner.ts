@@ -218,6 +218,7 @@ export class ContainerRunner {
           this.#scope.touch();
         },
         onUnhealthy: (message) => this.#scope.event('Warning', 'Unhealthy', message),
+        onWarning: (message) => this.#scope.event('Warning', 'ProbeWarning', message),
       },
     });
   }

@@ -3,7 +3,9 @@ import { connect } from 'node:net';
 import type { Clock } from '@skerry/base';
 import { messageOf } from '@skerry/base';
 import type { PodRuntime } from '../runtime.ts';
-import type { Container, Handler, HttpGetAction } from './types.ts';
+import { containerPort } from './container-port.ts';
+import { type HttpUse, httpGet } from './http-get.ts';
+import type { Container, Handler } from './types.ts';
 
 export interface HandlerTarget {
   readonly runtime: PodRuntime;
@@ -18,15 +20,19 @@ export interface HandlerResult {
   readonly ok: boolean;
   /** What went wrong, in a kubelet's words. */
   readonly message: string;
+  /** It is well, and still something should be looked at. */
+  readonly warning?: string;
 }
 
-/** An answer's body is read no further. */
-const MAX_BODY_BYTES = 10 * 1024;
-
-export async function runHandler(handler: Handler, target: HandlerTarget, timeoutMs: number): Promise<HandlerResult> {
+export async function runHandler(
+  handler: Handler,
+  target: HandlerTarget,
+  timeoutMs: number,
+  use: HttpUse = 'hook',
+): Promise<HandlerResult> {
   try {
     if (handler.exec !== undefined) return await runCommand(handler.exec.command ?? [], target, timeoutMs);
-    if (handler.httpGet !== undefined) return await httpGet(handler.httpGet, target, timeoutMs);
+    if (handler.httpGet !== undefined) return await httpGet(handler.httpGet, target, { use, timeoutMs });
     if (handler.tcpSocket !== undefined) return await tcpConnect(handler.tcpSocket, target, timeoutMs);
     if (handler.grpc !== undefined) {
       const { checkHealth } = await import('./grpc-health.ts');
@@ -50,44 +56,13 @@ async function runCommand(
   return { ok: exitCode === 0, message: output };
 }
 
-/** Never follows a redirect: an answer of 3xx counts as well, as it does for a kubelet probing another host. */
-function httpGet(action: HttpGetAction, target: HandlerTarget, timeoutMs: number): Promise<HandlerResult> {
-  const port = portOf(action.port, target.container);
-  const isTls = action.scheme?.toUpperCase() === 'HTTPS';
-  // Through getBuiltinModule, since importing node:http as a module would load undici into the agent.
-  const { request } = isTls ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
-  const host = action.host || target.podIP;
-  const url = `${isTls ? 'https' : 'http'}://${host}:${port}${action.path ?? '/'}`;
-  const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.36', Accept: '*/*', Connection: 'close' };
-  for (const { name, value } of action.httpHeaders ?? []) headers[name] = value;
-  return new Promise((resolve) => {
-    const fail = (cause: string) => resolve({ ok: false, message: `Get "${url}": ${cause}` });
-    const signal = AbortSignal.any([target.signal, AbortSignal.timeout(timeoutMs)]);
-    const path = action.path?.startsWith('/') ? action.path : `/${action.path ?? ''}`;
-    const outgoing = request({ host, port, path, headers, signal, agent: false }, (response) => {
-      const code = response.statusCode ?? 0;
-      let read = 0;
-      response.on('data', (chunk: Buffer) => {
-        read += chunk.length;
-        if (read > MAX_BODY_BYTES) response.destroy();
-      });
-      response.on('error', () => {});
-      const ok = code >= 200 && code < 400;
-      resolve({ ok, message: ok ? '' : `HTTP probe failed with statuscode: ${code}` });
-      response.resume();
-    });
-    outgoing.on('error', (error) => fail(error.name === 'AbortError' ? 'context deadline exceeded' : error.message));
-    outgoing.end();
-  });
-}
-
 function tcpConnect(
   action: { readonly host?: string; readonly port: number | string },
   target: HandlerTarget,
   timeoutMs: number,
 ): Promise<HandlerResult> {
   const host = action.host || target.podIP;
-  const port = portOf(action.port, target.container);
+  const port = containerPort(action.port, target.container);
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: timeoutMs });
     const end = (result: HandlerResult) => {
@@ -98,12 +73,4 @@ function tcpConnect(
     socket.once('timeout', () => end({ ok: false, message: `dial tcp ${host}:${port}: i/o timeout` }));
     socket.once('error', (error) => end({ ok: false, message: `dial tcp ${host}:${port}: ${error.message}` }));
   });
-}
-
-function portOf(port: number | string, { ports = [] }: Container): number {
-  if (typeof port === 'number') return port;
-  if (/^\d+$/.test(port)) return Number(port);
-  const named = ports.find(({ name }) => name === port);
-  if (named === undefined) throw new Error(`couldn't find port: ${port}`);
-  return named.containerPort;
 }

@@ -10,6 +10,7 @@ export interface ProbeVerdicts {
   /** The container must be restarted. */
   onDoom(message: string, graceSeconds: number | undefined): void;
   onUnhealthy(message: string): void;
+  onWarning(message: string): void;
 }
 
 export interface ProberOptions {
@@ -54,10 +55,11 @@ async function probeLoop(
   if (kind === 'readiness' && known?.isReady) state = { ...state, verdict: 'success' };
   while (!signal.aborted) {
     const begun = clock.monotonic();
-    const { ok, message } = await runHandler(probe, target, probeTimeoutMs(probe));
+    const { ok, message, warning } = await runHandler(probe, target, probeTimeoutMs(probe), 'probe');
     if (signal.aborted) return;
     const before = state.verdict;
     state = afterProbe(state, ok ? 'success' : 'failure', probe);
+    if (warning !== undefined) verdicts.onWarning(`${NAMES[kind]} probe warning: ${warning}`);
     if (!ok) verdicts.onUnhealthy(`${NAMES[kind]} probe failed: ${message}`);
     if (kind === 'readiness' && state.verdict !== before) verdicts.onReady(state.verdict === 'success');
     if (kind !== 'readiness' && state.verdict === 'failure') {

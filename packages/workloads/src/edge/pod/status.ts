@@ -163,8 +163,7 @@ function statesOf(
 function waitingReason(view: ContainerView, pod: PodView): { reason: string; message?: string } {
   if (view.problem !== undefined) return { reason: view.problem.reason, message: view.problem.message };
   const hasInits = pod.containers.some(({ role }) => role === 'init' || role === 'sidecar');
-  const isLater = view.role === 'main' && hasInits;
-  return { reason: isLater ? 'PodInitializing' : 'ContainerCreating' };
+  return { reason: hasInits ? 'PodInitializing' : 'ContainerCreating' };
 }
 
 /** Undefined while it is shown as terminated: it has ended for good, or its next start is imminent. */
