@@ -68,6 +68,7 @@ export function openAccess({ store, pki, clock, concerns, rows, isRevoked }: Acc
     concerns: (node, key) => concerns(node, formatKey(key)),
     isPlaced: (node, key) => isPlaced(store, rows(), node, key),
     isEdgeOrigin: (group, resource) => rowOf(rows(), group, resource)?.origin === 'edge',
+    isEdgeWritable: (group, resource) => (rowOf(rows(), group, resource)?.edgeWritable.length ?? 0) > 0,
   });
   return {
     policy,

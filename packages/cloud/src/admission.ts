@@ -1,9 +1,11 @@
 /** What this cloud asks of writes beyond what every API server does. */
 
-import { type Gvr, type KubeObject, StatusError } from '@skerry/api';
+import { type Gvr, isStatus, type KubeObject, StatusError } from '@skerry/api';
+import { planEdgeWrite } from '@skerry/kube/replica';
 import type { AdmissionStep } from '@skerry/kube/server';
+import { formatKey } from '@skerry/kube/store';
 import { NODE_IDENTITY_KIND, SECURITY_GROUP } from '@skerry/security/identity';
-import { type NodeWrite, nodeRestriction } from '@skerry/security/policy';
+import { type NodeWrite, nodeOf, nodeRestriction } from '@skerry/security/policy';
 import { readObject } from './store-reader.ts';
 
 const VERBS = { CREATE: 'create', UPDATE: 'update', DELETE: 'delete' } as const;
@@ -31,6 +33,27 @@ export const nodeRestrictionStep: AdmissionStep = {
       readObject(store, { group: '', resource: 'pods', namespace: inNamespace, name: pod });
     const why = nodeRestriction(write, { getPod });
     if (why !== undefined) throw forbidden(kind.row.gvr, name, why);
+  },
+};
+
+/**
+ * Of a kind with fields for the edge, a node writes those fields and no others: the same judgement that its own replica makes,
+ * which a node that was taken over would not.
+ */
+export const edgeFieldsStep: AdmissionStep = {
+  name: 'SkerryEdgeFields',
+  admit: (_engine, { operation, kind: { row }, user, namespace, name, subresource, object, old }) => {
+    const node = nodeOf(user);
+    if (node === undefined || operation !== 'UPDATE' || subresource !== undefined || old === undefined) return;
+    if (row.edgeWritable.length === 0 || row.origin === 'edge') return;
+    const { group, resource } = row.gvr;
+    const key = formatKey({ group, resource, namespace: row.namespaced ? namespace : '', name });
+    try {
+      planEdgeWrite({ node, row, key, before: old, after: object });
+    } catch (error) {
+      if (!isStatus(error, 'ServiceUnavailable')) throw error;
+      throw forbidden(row.gvr, name, `node "${node}" may only write ${row.edgeWritable.join(', ')}`);
+    }
   },
 };
 

@@ -6,12 +6,14 @@ import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { Gvr, KubeObject, UserInfo } from '@skerry/api';
 import { silentLogger } from '@skerry/base';
+import { DEVICE_MODELS, DEVICES, DEVICES_API_VERSION, deviceCrds } from '@skerry/devices';
 import { type Client, createInProcessClient } from '@skerry/kube/client';
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
 import { securityCrds } from '@skerry/security/identity';
 import { type FakeClock, fakeClock } from '@skerry/testkit';
-import { nodeRestrictionStep, revocationStep } from './admission.ts';
+import { edgeFieldsStep, nodeRestrictionStep, revocationStep } from './admission.ts';
+import { deviceStep } from './device-admission.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
 
 const CLUSTER_ROLES: Gvr = { group: 'rbac.authorization.k8s.io', version: 'v1', resource: 'clusterroles' };
@@ -44,7 +46,7 @@ async function check(story: (world: World) => Promise<void>): Promise<void> {
     clock,
     log: silentLogger,
     authorizer,
-    admission: [nodeRestrictionStep, revocationStep],
+    admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep],
   });
   const clientOf = (user: UserInfo) => createInProcessClient({ handle: (request) => api.handle(request), user });
   const stopping = new AbortController();
@@ -188,3 +190,47 @@ const PUMPS: KubeObject = {
     ],
   },
 };
+
+test('a node writes what is desired of a device at it, and nothing else of its spec', () =>
+  check(async ({ admin, node }) => {
+    for (const definition of deviceCrds()) await admin.create(DEFINITIONS, definition);
+    const namespaces = { group: '', version: 'v1', resource: 'namespaces' };
+    await admin.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } });
+    const spec = { properties: [{ name: 'limit', type: 'float32', access: 'ReadWrite', maximum: 9 }] };
+    await admin.create(DEVICE_MODELS, {
+      apiVersion: DEVICES_API_VERSION,
+      kind: 'DeviceModel',
+      metadata: { name: 'tank' },
+      spec,
+    });
+    await admin.create(DEVICES, {
+      apiVersion: DEVICES_API_VERSION,
+      kind: 'Device',
+      metadata: { name: 't', namespace: 'default' },
+      spec: { model: { name: 'tank' }, protocol: 'simulator' },
+    });
+    const write = (patch: object) =>
+      node.patch({ gvr: DEVICES, namespace: 'default', name: 't' }, patch, { type: 'merge' });
+    const wanted = await write({ spec: { desired: { limit: { value: 5 } } } });
+    assert.deepEqual((wanted['spec'] as { desired: object }).desired, { limit: { value: 5 } });
+    await assert.rejects(write({ spec: { connection: { secretName: 'vault' } } }), /may only write spec\.desired/);
+    await assert.rejects(write({ metadata: { labels: { a: 'b' } } }), /may only write spec\.desired/);
+    await assert.rejects(write({ spec: { desired: { limit: { value: 10 } } } }), /between/);
+  }));
+
+test('a device and its model are held against each other at the API, with the place of what is wrong', () =>
+  check(async ({ admin }) => {
+    for (const definition of deviceCrds()) await admin.create(DEFINITIONS, definition);
+    const model = (unit: string) => ({
+      apiVersion: DEVICES_API_VERSION,
+      kind: 'DeviceModel',
+      metadata: { name: 'tank' },
+      spec: { properties: [{ name: 'level', type: 'float32', unit }] },
+    });
+    await assert.rejects(admin.create(DEVICE_MODELS, model('metres')), (error: unknown) => {
+      const { status } = error as { status: { reason: string; details: { causes: { field: string }[] } } };
+      assert.deepEqual([status.reason, status.details.causes[0]?.field], ['Invalid', 'spec.properties[0].unit']);
+      return true;
+    });
+    await admin.create(DEVICE_MODELS, model('m'));
+  }));

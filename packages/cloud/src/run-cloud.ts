@@ -12,7 +12,7 @@ import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { imageCrds, nodeUsage, serveMetrics, startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
-import { nodeRestrictionStep, revocationStep } from './admission.ts';
+import { edgeFieldsStep, nodeRestrictionStep, revocationStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
 import { bootstrap } from './bootstrap.ts';
 import { renewCredentials } from './credential-renewal.ts';
@@ -84,7 +84,7 @@ function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer
     parseYaml: parseYamlBody,
     authorizer: access.authorizer,
     access: accessHooks(access),
-    admission: [nodeRestrictionStep, revocationStep, deviceStep],
+    admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep],
     extraPaths: [...tokenKeyPaths(ground.pki, apiAddress), backupPath(ground)],
   });
 }

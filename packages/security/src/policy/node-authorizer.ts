@@ -20,6 +20,8 @@ export interface NodeAuthorizerOptions {
   readonly isPlaced: (node: string, key: ObjectKey) => boolean;
   /** Kinds whose objects an edge makes: `origin: edge` in their row. */
   readonly isEdgeOrigin?: (group: string, resource: string) => boolean;
+  /** Kinds with fields that an edge writes: `edgeWritable` in their row. Which fields, admission compares. */
+  readonly isEdgeWritable?: (group: string, resource: string) => boolean;
 }
 
 type Resource = NonNullable<Attributes['resource']>;
@@ -113,7 +115,7 @@ function mayOnPods(node: string, verb: string, resource: Resource): boolean {
 }
 
 function mayByConcern(
-  { concerns, isPlaced, isEdgeOrigin }: NodeAuthorizerOptions,
+  { concerns, isPlaced, isEdgeOrigin, isEdgeWritable }: NodeAuthorizerOptions,
   node: string,
   verb: string,
   resource: Resource,
@@ -125,6 +127,7 @@ function mayByConcern(
   const key = { group, resource: resource.resource, namespace, name };
   // What concerns a node is mostly others' as well: a definition, a namespace, a service. Their status is not its to say.
   if (WRITE.has(verb) && subresource === 'status') return isPlaced(node, key);
+  if (WRITE.has(verb) && !subresource && isEdgeWritable?.(group, resource.resource)) return isPlaced(node, key);
   const isRead = READ.has(verb) && !subresource;
   const isToken = verb === 'create' && subresource === 'token' && resource.resource === 'serviceaccounts';
   return (isRead || isToken) && concerns(node, key);

@@ -17,7 +17,11 @@ const CONCERNS_A = new Set([
   '/namespaces//shop',
   'apiextensions.k8s.io/customresourcedefinitions//devices.devices.skerry.io',
 ]);
-const PLACED_AT_A = new Set(['/pods/shop/mine', 'devices.skerry.io/devices/shop/mine']);
+const PLACED_AT_A = new Set([
+  '/pods/shop/mine',
+  'devices.skerry.io/devices/shop/mine',
+  'devices.skerry.io/valves/shop/mine',
+]);
 
 const authorizer = createNodeAuthorizer({
   concerns: (node, { group, resource, namespace, name }) =>
@@ -25,6 +29,7 @@ const authorizer = createNodeAuthorizer({
   isPlaced: (node, { group, resource, namespace, name }) =>
     node === 'a' && PLACED_AT_A.has(`${group}/${resource}/${namespace}/${name}`),
   isEdgeOrigin: (_group, resource) => resource === 'alerts',
+  isEdgeWritable: (_group, resource) => resource === 'valves',
 });
 
 interface Request {
@@ -101,6 +106,12 @@ test('a node writes the status of its devices, not their spec', () => {
   check({ verb: 'patch', kind: 'devices.skerry.io/devices', ...mine }, false);
   check({ verb: 'create', kind: '/serviceaccounts/token', ...mine }, true);
   check({ verb: 'create', kind: '/serviceaccounts/token', ...other }, false);
+});
+test('of kinds with fields for the edge a node writes what is placed at it, and deletes nothing', () => {
+  check({ verb: 'update', kind: 'devices.skerry.io/valves', ...mine }, true);
+  check({ verb: 'update', kind: 'devices.skerry.io/valves', ...other }, false);
+  check({ verb: 'create', kind: 'devices.skerry.io/valves', namespace: 'shop' }, false);
+  check({ verb: 'delete', kind: 'devices.skerry.io/valves', ...mine }, false);
 });
 test('a node’s Node and lease are its own', () => {
   check({ verb: 'create', kind: '/nodes' }, true);
