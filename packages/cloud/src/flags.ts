@@ -1,4 +1,5 @@
 /** The flags of `skerry cloud`. */
+import { parseQuantity, quantityToNumber } from '@skerry/api/quantity';
 import { type FlagTable, type HostPort, logLevelFlag, parseDuration, parseHostPort } from '@skerry/base/flags';
 
 export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir: string }) {
@@ -33,6 +34,18 @@ export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir
       value: 'URL',
       parse: parseUpstream,
     },
+    'image-rate': {
+      text: 'Bytes a second that the images for one node take of its link at most.',
+      value: 'QUANTITY',
+      parse: parseRate,
+      fallbackText: '64Mi',
+    },
+    'image-rate-all': {
+      text: 'Bytes a second that the images for all nodes take of the links together at most.',
+      value: 'QUANTITY',
+      parse: parseRate,
+      fallbackText: '256Mi',
+    },
     advertise: {
       text: 'Names and addresses, comma-separated, under which nodes and clients reach this cloud.',
       value: 'NAME[,IP]',
@@ -62,6 +75,12 @@ export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir
     },
     'log-level': logLevelFlag,
   } as const satisfies FlagTable;
+}
+
+function parseRate(text: string): number {
+  const rate = parseQuantity(text) === undefined ? 0 : quantityToNumber(text);
+  if (rate > 0) return rate;
+  throw new Error('a quantity above nothing, such as 512Ki or 2M');
 }
 
 function parseRegistryListen(text: string): HostPort | 'none' {

@@ -37,6 +37,7 @@ export function openHub(parts: HubParts): RunningHub {
   const { store, sealer, client, concerns, rows, pki, revocations, clock, log, audit } = parts;
   const identities = nodeIdentities({ client, store, clock, log });
   const included = trackIncluded();
+  const { 'image-rate': nodeRate, 'image-rate-all': allRate } = parts.flags;
   const hub = createHub({
     feed: createStateFeed({ store, concerns, included, sealer }),
     sink: createOutboxSink({
@@ -48,6 +49,10 @@ export function openHub(parts: HubParts): RunningHub {
     }),
     streamHandler: (node, header, stream, signal) => answerNode(parts, node, { header, stream, signal }),
     blobs: parts.blobs,
+    options: {
+      ...(nodeRate === undefined ? {} : { blobBytesPerSecond: nodeRate }),
+      ...(allRate === undefined ? {} : { allBlobBytesPerSecond: allRate }),
+    },
     // The listener has verified and, if need be, refused the certificate already; a revoked node never comes this far.
     authorize: () => 'allow',
     sessionNumbers: identities.sessionNumbers,

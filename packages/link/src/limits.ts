@@ -59,9 +59,9 @@ export const STREAM_MESSAGE_COST = 16;
 export const STREAM_GROW_WITHIN_MS = 200;
 /** Messages of one stream that wait for credit or room; a sender that does not await `send` is stopped here. */
 export const STREAM_PENDING_BYTES = 256 * KIB;
-/** What streams on the bulk lane have for credit, from their start to their end, and how many each side may have open. */
+/** What the answerer of a stream on the bulk lane has for credit, from its start to its end, and how many each side may have open. */
 export const BULK_CREDIT = 1 * MIB;
-export const MAX_BULK_STREAMS = 8;
+export const MAX_BULK_STREAMS = 16;
 /** What all of them may have on its way: at least two of the smallest pieces, at most what keeps a fast and long path busy. */
 export const BULK_MIN_PIECE_BYTES = 2 * KIB;
 export const BULK_MIN_WINDOW_BYTES = 2 * BULK_MIN_PIECE_BYTES;

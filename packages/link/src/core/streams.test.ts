@@ -125,6 +125,16 @@ test('what is sent beyond its credit, or for a stream that never was, breaks the
   );
 });
 
+test('on the bulk lane an opener that sends anything breaks the protocol', () => {
+  const { hub } = pair();
+  const feed = (frame: Parameters<Streams['onFrame']>[0]) => hub.streams.onFrame(frame, 0, hub.effects);
+  feed({ type: 'open', id: 1, lane: Lane.bulk, header: new Uint8Array(0) });
+  assert.throws(
+    () => feed({ type: 'data', id: 1, bytes: new Uint8Array(1) }),
+    (error) => hasCode(error, 'LINK_PROTOCOL'),
+  );
+});
+
 test('streams beyond the limit are refused, one by one', () => {
   const { edge, hub, exchange } = pair();
   for (let count = 0; count < MAX_STREAMS; count++) openId(hub);

@@ -323,14 +323,17 @@ export class Streams {
   }
 
   #add(id: number, lane: Lane, now: number): void {
-    const credit = creditOf(lane);
+    const window = creditOf(lane);
+    // On the bulk lane only the answerer sends: an opener has said it all in the header.
+    const isOneWay = lane === Lane.bulk;
+    const isOurs = this.#isOurs(id);
     this.#streams ??= new Map();
     this.#streams.set(id, {
       id,
       lane,
-      credit,
-      granted: credit,
-      window: credit,
+      credit: isOneWay && isOurs ? 0 : window,
+      granted: isOneWay && !isOurs ? 0 : window,
+      window,
       consumed: 0,
       grantedAt: now,
       pending: new FrameQueue(),

@@ -137,6 +137,16 @@ test('more blobs at a time than there may be are refused by name, and have their
   assert.equal((await collect(await open())).length, MIB);
 });
 
+test('what a node may take in a second is for all of its blobs together', async () => {
+  const options = { blobBytesPerSecond: 200_000 };
+  await using cloud = await new Loopback({ hub: { blobs: doorTo(randomBytes(60_000)), options } }).start();
+  const { link } = await connect(cloud);
+  const begun = performance.now();
+  await Promise.all([1, 2].map(async () => collect(await link.openBlob(Buffer.from('one')))));
+  // Six tenths of a second, less what may go at once.
+  assert.ok(performance.now() - begun > 450);
+});
+
 test('senders that share a rate wait for each other, and a pause is not made up for', async () => {
   const clock = fakeClock();
   const rate = new Rate(1_000, clock);
