@@ -41,4 +41,5 @@ export const simulatorProtocol: Protocol = {
       'Echo',
     ),
   }),
+  event: object('When it happens.', { period: duration('Once in this time.', { default: '10s' }) }),
 };

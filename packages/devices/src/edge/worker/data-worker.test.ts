@@ -9,6 +9,7 @@ const MODEL: DeviceModelSpec = {
     { name: 'level', type: 'float64', unit: 'm' },
     { name: 'limit', type: 'int16', access: 'ReadWrite', minimum: 0, maximum: 100 },
   ],
+  events: [{ name: 'overflow', severity: 'Warning', fields: [{ name: 'count', type: 'uint32' }] }],
   commands: [{ name: 'echo', input: [{ name: 'x', type: 'int32' }], output: [{ name: 'x', type: 'int32' }] }],
 };
 
@@ -204,4 +205,39 @@ test('ten thousand properties of one device are read, and their values are on th
   });
   const status = await statusWhere(scratch, 'a report', ({ reported }) => reported !== undefined);
   assert.equal(Object.keys(status.reported ?? {}).length, 1000);
+});
+
+/** `reason: message` of each Event of the tank. */
+async function eventsOf(scratch: ScratchWorker): Promise<string[]> {
+  const { items } = await scratch.client.list({ group: '', version: 'v1', resource: 'events' });
+  return items.map((event) => `${String(event['reason'])}: ${String(event['message'])}`);
+}
+
+test('what a device reports by itself is told to whoever listens, and to people as an Event', async () => {
+  await using scratch = await scratchWorker();
+  const heard: unknown[] = [];
+  scratch.worker.devices.onEvent(({ device, event, fields }) => heard.push([device, event, fields.get('count')]));
+  await tank(scratch, { events: [{ name: 'overflow', address: { period: '1s' } }] });
+  await scratch.until('two of them', async () => heard.length >= 2);
+  assert.deepEqual(heard.slice(0, 2), [
+    ['tank', 'overflow', 1],
+    ['tank', 'overflow', 2],
+  ]);
+  await scratch.until('an Event', async () => (await eventsOf(scratch)).includes('overflow: count=1'));
+});
+
+test('that a device is connected or lost is an Event, once each time', async () => {
+  await using scratch = await scratchWorker();
+  await tank(scratch);
+  await scratch.until('the connection', async () =>
+    (await eventsOf(scratch)).includes('Connected: driven by node edge-1'),
+  );
+  const device = scratch.simulator.device('default', 'tank');
+  device.fault = 'Unreachable';
+  for (const end of device.onCut) end();
+  await scratch.until('the loss', async () =>
+    (await eventsOf(scratch)).some((event) => event.startsWith('Disconnected: ')),
+  );
+  await scratch.clock.advance(60_000);
+  assert.equal((await eventsOf(scratch)).filter((event) => event.startsWith('Disconnected: ')).length, 1);
 });

@@ -1,6 +1,6 @@
 /** The data worker: everything of a node that deals in values, as a client of the node's API. Composition only. */
 import type { Clock, Logger } from '@skerry/base';
-import type { Client } from '@skerry/kube/client';
+import { type Client, createRecorder } from '@skerry/kube/client';
 import { runController, startInformer } from '@skerry/kube/controller';
 import { type Bus, createBus, LastValues, SeriesTable } from '@skerry/streams/contract';
 import type { Device } from '../../resources/device.ts';
@@ -52,6 +52,7 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     last,
     publisher: createPublisher(clock, bus),
     drivers,
+    recorder: createRecorder({ client, clock, log, component: 'skerry-data-worker', host: options.node }),
   });
   const running = runController(devices.spec, context);
   return {

@@ -1,6 +1,6 @@
 /** Which devices are driven here: those placed on this node, each by a runner that is replaced when its plan changes. */
 import type { Clock, Logger } from '@skerry/base';
-import type { Client } from '@skerry/kube/client';
+import type { Client, Recorder } from '@skerry/kube/client';
 import {
   type ControllerSpec,
   formatObjectKey,
@@ -19,7 +19,7 @@ import { DeviceRunner } from './device-runner.ts';
 import { deviceStatus } from './device-status.ts';
 import { DrivenDevice } from './driven-device.ts';
 import type { Drivers } from './drivers.ts';
-import type { DeviceCondition, LiveDevice, LiveDevices } from './live-device.ts';
+import type { DeviceCondition, DeviceEvent, LiveDevice, LiveDevices } from './live-device.ts';
 import type { Publisher } from './publisher.ts';
 import { createStatusWriter, type StatusView, type StatusWriter } from './status-writer.ts';
 
@@ -34,6 +34,7 @@ export interface DeviceControllerOptions {
   readonly last: LastValues;
   readonly publisher: Publisher;
   readonly drivers: Drivers;
+  readonly recorder: Recorder;
   readonly random: () => number;
 }
 
@@ -67,6 +68,9 @@ class NodeDevices implements DeviceController {
   readonly #idle = new Map<string, Idle>();
   readonly #sections = new Map<string, Map<string, unknown>>();
   readonly #handlers = new Set<(key: string) => void>();
+  readonly #listeners = new Set<(event: DeviceEvent) => void>();
+  /** As it was last told to people. */
+  readonly #toldState = new Map<string, DeviceState>();
   readonly #status: StatusWriter;
   readonly #models: ModelLookup;
 
@@ -104,6 +108,13 @@ class NodeDevices implements DeviceController {
     };
   }
 
+  onEvent(handler: (event: DeviceEvent) => void): () => void {
+    this.#listeners.add(handler);
+    return () => {
+      this.#listeners.delete(handler);
+    };
+  }
+
   setSection(namespace: string, name: string, section: string, value: unknown): void {
     const key = formatObjectKey({ namespace, name });
     const sections = this.#sections.get(key) ?? new Map<string, unknown>();
@@ -137,7 +148,11 @@ class NodeDevices implements DeviceController {
     this.#idle.delete(key);
     this.#madeOf.set(key, madeOf);
     const { namespace, name } = plan;
-    const runner = new DeviceRunner(plan, { ...this.#options, onChange: () => this.#changed(key, namespace, name) });
+    const runner = new DeviceRunner(plan, {
+      ...this.#options,
+      onChange: () => this.#changed(key, namespace, name),
+      onEvent: (event) => this.#onEvent(key, event),
+    });
     this.#driven.set(key, new DrivenDevice(runner, device));
     runner.start();
     this.#changed(key, namespace, name);
@@ -162,6 +177,7 @@ class NodeDevices implements DeviceController {
     await this.#stop(key);
     this.#idle.delete(key);
     this.#sections.delete(key);
+    this.#toldState.delete(key);
     const { namespace, name } = parseObjectKey(key);
     this.#status.forget(namespace, name);
   }
@@ -178,7 +194,36 @@ class NodeDevices implements DeviceController {
 
   #changed(key: string, namespace: string, name: string): void {
     this.#status.touch(namespace, name);
+    this.#record(key);
     this.#tell(key);
+  }
+
+  /** Changes that a person wants to find later, as Events of the Device. */
+  #record(key: string): void {
+    const driven = this.#driven.get(key);
+    const idle = this.#idle.get(key);
+    const device = driven?.device ?? idle?.device;
+    const state = driven?.runner.state ?? idle?.state;
+    if (device === undefined || state === undefined || this.#toldState.get(key) === state) return;
+    this.#toldState.set(key, state);
+    const { recorder, node } = this.#options;
+    if (state === 'Connected') recorder.event(device, 'Normal', state, `driven by node ${node}`);
+    if (state === 'Disconnected' || state === 'Invalid')
+      recorder.event(device, 'Warning', state, driven?.condition.lastError ?? idle?.why ?? '');
+  }
+
+  #onEvent(key: string, event: DeviceEvent): void {
+    for (const listener of this.#listeners) listener(event);
+    const driven = this.#driven.get(key);
+    if (driven === undefined) return;
+    const { severity = 'Info' } = driven.model.events.get(event.event) ?? {};
+    const said = [...event.fields].map(([name, value]) => `${name}=${String(value)}`).join(', ');
+    this.#options.recorder.event(
+      driven.device,
+      severity === 'Info' ? 'Normal' : 'Warning',
+      event.event,
+      said || event.event,
+    );
   }
 
   #tell(key: string): void {

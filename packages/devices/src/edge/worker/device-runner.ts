@@ -4,10 +4,11 @@ import type { Client } from '@skerry/kube/client';
 import type { DeviceState } from '../../resources/device.ts';
 import type { Session } from '../driver.ts';
 import { DriverError, driverErrorOf } from '../driver-error.ts';
+import { eventPoints, eventSink } from './device-events.ts';
 import type { DevicePlan, PlannedPoint } from './device-plan.ts';
 import { intervalOf } from './device-plan.ts';
 import type { Drivers } from './drivers.ts';
-import type { DeviceCondition } from './live-device.ts';
+import type { DeviceCondition, DeviceEvent } from './live-device.ts';
 import { Pipeline } from './pipeline.ts';
 import { phaseOf, poll } from './poll.ts';
 import type { Publisher } from './publisher.ts';
@@ -20,8 +21,9 @@ export interface RunnerContext {
   readonly drivers: Drivers;
   readonly publisher: Publisher;
   readonly random: () => number;
-  /** The condition has changed. */
+  /** The condition may have changed. */
   readonly onChange: () => void;
+  readonly onEvent: (event: DeviceEvent) => void;
 }
 
 /** To connect may take longer than one request: a handshake is several. */
@@ -59,6 +61,11 @@ export class DeviceRunner {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
+  }
+
+  /** Cheaper than the whole condition. */
+  get state(): DeviceState {
+    return this.#state;
   }
 
   /** While it is connected. */
@@ -153,8 +160,9 @@ export class DeviceRunner {
       this.#poll(session, points, intervalOf(scanClass), signal),
     );
     const subscribing = subscribed.length === 0 ? [] : [this.#subscribe(session, subscribed, signal)];
+    const listening = this.plan.events.size === 0 ? [] : [this.#listen(session, signal)];
     return new Promise((resolve, reject) => {
-      for (const each of [...polling, ...subscribing]) {
+      for (const each of [...polling, ...subscribing, ...listening]) {
         each.then((error) => error !== undefined && resolve(error), reject);
       }
       sweeping.catch(reject);
@@ -214,6 +222,20 @@ export class DeviceRunner {
         telling,
         signal,
       );
+      return undefined;
+    } catch (error) {
+      return signal.aborted ? undefined : driverErrorOf(error);
+    }
+  }
+
+  async #listen(session: Session, signal: AbortSignal): Promise<DriverError | undefined> {
+    if (session.listen === undefined) {
+      this.#log.warn({}, 'the driver reports no events');
+      return undefined;
+    }
+    const points = eventPoints(this.plan);
+    try {
+      await session.listen(points, eventSink(this.plan, points, this.#context), signal);
       return undefined;
     } catch (error) {
       return signal.aborted ? undefined : driverErrorOf(error);

@@ -39,4 +39,16 @@ export interface LiveDevices {
   all(): readonly LiveDevice[];
   /** Hears of each device that comes, changes its plan or its condition, or goes; the returned function ends it. */
   onChange(handler: (key: string) => void): () => void;
+  /** Hears of what devices report by themselves; the returned function ends it. */
+  onEvent(handler: (event: DeviceEvent) => void): () => void;
+}
+
+/** An event of the model, as a device has reported it. */
+export interface DeviceEvent {
+  readonly namespace: string;
+  readonly device: string;
+  readonly event: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly fields: ReadonlyMap<string, Value>;
 }

@@ -7,6 +7,8 @@ import type {
   DeviceSettings,
   Driver,
   DriverContext,
+  EventPoint,
+  EventSink,
   Point,
   PointWrite,
   ReadGroup,
@@ -127,6 +129,25 @@ class SimulatedSession implements Session {
       this.#device.memory.set(point.property, value);
       return undefined;
     });
+  }
+
+  /** Each event once in its period, with the count of it as every field. */
+  async listen(events: readonly EventPoint[], sink: EventSink, signal: AbortSignal): Promise<void> {
+    await this.answer(signal);
+    for (const [index, { address, fields }] of events.entries()) {
+      const period = Math.max(1, parseDuration(String(address['period'] ?? '10s')) ?? 10_000);
+      void this.#happen(period, signal, (count) =>
+        sink.event(index, Object.fromEntries(fields.map(({ name }) => [name, count])), this.#clock.now()),
+      );
+    }
+  }
+
+  async #happen(period: number, signal: AbortSignal, tell: (count: number) => void): Promise<void> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    for (let count = 1; !either.aborted; count++) {
+      await this.#clock.sleep(period, either).catch(() => {});
+      if (!either.aborted && this.#fault === 'None') tell(count);
+    }
   }
 
   async call(request: CallRequest, signal: AbortSignal): Promise<Readonly<Record<string, RawValue>>> {
