@@ -107,7 +107,7 @@ export class RegistryCloud implements AsyncDisposable {
 }
 
 /** The digests of manifest, config and layers of the one image in a layout, in this order. */
-export function digestsIn(layout: string): readonly string[] {
+function digestsIn(layout: string): readonly string[] {
   const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as { manifests: { digest: string }[] };
   const digest = index.manifests[0]?.digest ?? '';
   const manifest = JSON.parse(readFileSync(join(layout, 'blobs', digest.replace(':', '/')), 'utf8')) as {

@@ -32,11 +32,6 @@ export interface Upload {
   readonly repository: string;
 }
 
-export interface CacheLimits {
-  /** Manifests of other registries that no node asked for since then go. */
-  readonly usedBefore: number;
-}
-
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS links (repository TEXT, digest TEXT, size INTEGER NOT NULL, touched INTEGER NOT NULL,
     PRIMARY KEY (repository, digest)) STRICT, WITHOUT ROWID;

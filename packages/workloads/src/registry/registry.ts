@@ -22,11 +22,11 @@ export interface RegistryOptions {
 }
 
 /** One layer; larger ones no client makes. */
-export const MAX_BLOB_BYTES = 32 * 1024 ** 3;
+const MAX_BLOB_BYTES = 32 * 1024 ** 3;
 /** Uploads that were begun and not ended, of all clients together. */
-export const MAX_UPLOADS = 1024;
+const MAX_UPLOADS = 1024;
 /** Below that nothing is taken any more: the store of the API is on the same disk. */
-export const MIN_FREE_BYTES = 512 * 1024 * 1024;
+const MIN_FREE_BYTES = 512 * 1024 * 1024;
 
 export interface FoundManifest extends ManifestRow {
   readonly content: () => AsyncIterable<Uint8Array>;

@@ -43,7 +43,7 @@ const UPLOAD_ID = /^[0-9a-f-]{36}$/;
 
 export const API_ROOT = '/v2/';
 /** Ours, not the specification's: makes room at once. */
-export const COLLECT_PATH = '/v2/_skerry/collect';
+const COLLECT_PATH = '/v2/_skerry/collect';
 
 /** Throws a refusal for whatever the API does not know. */
 export function parseRoute(method: string, url: string): Action {

@@ -12,7 +12,7 @@ import { isSame } from '../canonical.ts';
 import { withCondition } from '../conditions.ts';
 import { formatTime } from '../timestamps.ts';
 
-export const DEFAULT_CONCURRENCY = 10;
+const DEFAULT_CONCURRENCY = 10;
 /** Of nodes times images, so that a pull for a thousand nodes stays an object that people can read. */
 export const MAX_SHOWN_PULLS = 256;
 
