@@ -45,6 +45,11 @@ export function edgeFlags(defaults: { readonly dataDir: string; readonly keyDir:
       parse: (text: string) => text,
       fallback: '/run/containerd/containerd.sock',
     },
+    'static-pods': {
+      text: 'A folder of manifests, YAML or JSON, one pod a file, that this node runs by itself.',
+      value: 'DIR',
+      parse: (text: string) => text,
+    },
     services: {
       text: 'Whether this node leads pods to Services and answers cluster names; off where something else does.',
       value: 'on|off',

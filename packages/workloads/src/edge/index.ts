@@ -28,6 +28,7 @@ export { RuntimeRefusal } from './runtime.ts';
 export { createRuntimeSet, type GrowingRuntimeSet, type RuntimeSet } from './runtime-set.ts';
 export { API_IN_PODS, API_NAMES_IN_PODS } from './services/api-in-pods.ts';
 export { openServiceNetwork, type PodNetwork, type ServiceNetwork } from './services/service-network.ts';
+export { createStaticPods, type StaticPods } from './static-pods/static-pods.ts';
 export { createNodeStreamHandler, type NodeStreamOptions } from './streams/handler.ts';
 export {
   type ConnectOptions,

@@ -1,4 +1,5 @@
 /** What a pod uses of what a node may run short of, beside what it asked for. Pure. */
+import { isMirrorPod, isStaticPod } from '../pod/static-pod.ts';
 import type { Container, Pod } from '../pod/types.ts';
 import { parseQuantity } from '../quantity.ts';
 import type { Signal } from './thresholds.ts';
@@ -27,12 +28,8 @@ export interface PodUsage {
 }
 
 /** A static pod, or one whose class says that the cluster cannot do without it: never ended for lack of something. */
-export function isCritical({ metadata, spec }: Pod): boolean {
-  const { annotations = {} } = metadata;
-  const source = annotations['kubernetes.io/config.source'];
-  const isStatic =
-    annotations['kubernetes.io/config.mirror'] !== undefined || (source !== undefined && source !== 'api');
-  return isStatic || (spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY;
+export function isCritical(pod: Pod): boolean {
+  return isStaticPod(pod) || isMirrorPod(pod) || (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY;
 }
 
 const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;

@@ -6,6 +6,7 @@ import type { Client, Recorder } from '@skerry/kube/client';
 import { type Informer, startInformer } from '@skerry/kube/controller';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import type { RuntimeSet } from '../runtime-set.ts';
+import type { StaticPods } from '../static-pods/static-pods.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
 import { type Rejection, rejectionOf } from './admission.ts';
 import type { FoundPod, NodeContext } from './context.ts';
@@ -15,6 +16,7 @@ import { createLimiter } from './limiter.ts';
 import { type ConfigKey, configsOf } from './node-configs.ts';
 import { sweepOrphans } from './orphans.ts';
 import { runtimeBefore } from './runtime-choice.ts';
+import { isMirrorPod, isStaticPod } from './static-pod.ts';
 import type { Pod } from './types.ts';
 import { untilAborted } from './until-aborted.ts';
 import { PodWorker } from './worker.ts';
@@ -51,6 +53,8 @@ export interface PodControllerOptions {
   readonly allocatable: () => Readonly<Record<string, string>>;
   readonly localApi?: (isOnHost: boolean) => { readonly host: string; readonly port: number } | undefined;
   readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
+  /** Pods that the node has from a folder. */
+  readonly statics?: StaticPods;
   /** Why a pod that comes new to this node may not run here; undefined when it may. */
   readonly refusal?: (pod: Pod) => string | undefined;
 }
@@ -132,6 +136,8 @@ class Controller implements PodController {
     }
     await untilAborted(Promise.all([pods.synced, this.#services.synced]), signal);
     const unfollow = [this.#followPods(pods, signal), ...this.#followConfigs(context)];
+    const { statics } = this.#options;
+    await statics?.begin({ start: (pod) => this.#add(pod, signal), shown: () => pods.cache.list() });
     await sweepOrphans(this.#context, this.#found, signal);
     changes.use(
       runtimes.onArrival((runtime) => {
@@ -139,7 +145,7 @@ class Controller implements PodController {
         this.#welcome(runtime, pods, signal).catch(() => {});
       }),
     );
-    await this.#sweepForEver(pods, signal);
+    await Promise.all([this.#sweepForEver(pods, signal), statics?.follow(signal)]);
     for (const stop of unfollow) stop();
     for (const worker of this.#workers.values()) worker.close();
   }
@@ -179,7 +185,10 @@ class Controller implements PodController {
         await clock.sleep(WELCOME_RETRY_MS, signal);
       }
     }
-    for (const pod of pods.cache.list()) if (!this.#workers.has(pod.metadata.uid ?? '')) this.#add(pod, signal);
+    for (const pod of pods.cache.list()) {
+      if (!isMirrorPod(pod) && !this.#workers.has(pod.metadata.uid ?? '')) this.#add(pod, signal);
+    }
+    this.#options.statics?.look();
     await this.#endDoubles();
     for (const worker of this.#workers.values()) worker.lookAround();
     await sweepOrphans(this.#context, this.#found, signal);
@@ -217,6 +226,10 @@ class Controller implements PodController {
 
   #followPods(pods: Informer<Pod>, signal: AbortSignal): () => void {
     return pods.onChange(({ type, object }) => {
+      if (isMirrorPod(object)) {
+        this.#options.statics?.onMirror(object);
+        return;
+      }
       const uid = object.metadata.uid ?? '';
       const worker = this.#workers.get(uid);
       if (type === 'delete') worker?.remove();
@@ -225,23 +238,20 @@ class Controller implements PodController {
     });
   }
 
-  #add(pod: Pod, signal: AbortSignal): void {
+  #add(pod: Pod, signal: AbortSignal): PodWorker | undefined {
     const uid = pod.metadata.uid ?? '';
     const found = this.#found.get(uid);
     this.#found.delete(uid);
     // A pod that has ended for good and left nothing here only waits for its object to go: its last status stands.
     if (found === undefined && isFinished(pod)) {
       if (pod.metadata.deletionTimestamp !== undefined) this.#clear(pod, uid, signal);
-      return;
+      return undefined;
     }
-    if (found === undefined && this.#isHeldElsewhere(pod)) return;
+    if (found === undefined && this.#isHeldElsewhere(pod)) return undefined;
     const worker = new PodWorker(this.#context, pod, found);
     this.#workers.set(uid, worker);
-    // What has been here before is not turned away: it counts already.
-    const refusal =
-      found === undefined && pod.status?.startTime === undefined ? this.#options.refusal?.(pod) : undefined;
-    if (refusal !== undefined) worker.fail({ reason: 'Evicted', message: `Pod was rejected: ${refusal}` });
     worker.done.then(() => this.#workers.delete(uid)).catch(() => {});
+    return worker;
   }
 
   /** It runs, or ran, under a runtime that has not come yet: started under another one, it would run twice. */
@@ -262,7 +272,10 @@ class Controller implements PodController {
   }
 
   async #admit(pod: Pod): Promise<Rejection | undefined> {
-    const { client, nodeName, allocatable } = this.#options;
+    const { client, nodeName, allocatable, refusal } = this.#options;
+    const shortage = refusal?.(pod);
+    if (shortage !== undefined) return { reason: 'Evicted', message: shortage };
+    if (isStaticPod(pod)) return undefined;
     const node = await client.get<Node>({ gvr: core('nodes'), name: nodeName }).catch(() => undefined);
     const holders = this.pods.list().map((worker) => worker.pod);
     const others = holders.filter((other) => other.metadata.uid !== pod.metadata.uid && holdsResources(other));

@@ -7,7 +7,8 @@ import { memoryDirectory } from '../volumes/pod-volumes.ts';
 import type { NodeContext } from './context.ts';
 import type { Pod } from './types.ts';
 
-const UID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Of the API's pods, and of static ones. */
+const UID = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/;
 const PODS = { group: '', version: 'v1', resource: 'pods' } as const;
 const RETRY: BackoffPolicy = { baseMs: 500, capMs: 60_000 };
 

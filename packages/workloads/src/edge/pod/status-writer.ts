@@ -3,6 +3,7 @@ import { isStatus, type Ref } from '@skerry/api';
 import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { compareResourceVersions } from '@skerry/kube/controller';
+import { isStaticPod } from './static-pod.ts';
 import { statusPatch } from './status-patch.ts';
 import type { Pod, PodStatus } from './types.ts';
 
@@ -13,9 +14,10 @@ export class StatusWriter {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #ref: Ref;
-  readonly #uid: string;
+  /** Undefined for a static pod: then whatever mirror of it the API shows is written to. */
+  readonly #uid: string | undefined;
   readonly #stopped = new AbortController();
-  #known: Pod;
+  #known: Pod | undefined;
   #wanted: PodStatus | undefined;
   /** The last patch, until the API shows what it asked for; sent again it would change nothing either. */
   #lastPatch: string | undefined;
@@ -26,14 +28,21 @@ export class StatusWriter {
     this.#clock = clock;
     this.#log = log;
     this.#ref = ref;
-    this.#uid = pod.metadata.uid ?? '';
-    this.#known = pod;
+    const isStatic = isStaticPod(pod);
+    this.#uid = isStatic ? undefined : (pod.metadata.uid ?? '');
+    this.#known = isStatic ? undefined : pod;
   }
 
   /** What the API shows now. Older than what a write has answered is ignored. */
   observe(pod: Pod): void {
-    if (isNewer(pod, this.#known)) this.#known = pod;
+    this.#note(pod);
     this.#start();
+  }
+
+  /** A mirror may be another one than before. */
+  #note(pod: Pod): void {
+    const isAnother = this.#known === undefined || pod.metadata.uid !== this.#known.metadata.uid;
+    if (isAnother || isNewer(pod, this.#known)) this.#known = pod;
   }
 
   want(status: PodStatus): void {
@@ -60,8 +69,8 @@ export class StatusWriter {
   }
 
   #nextPatch(): object | undefined {
-    if (this.#wanted === undefined) return undefined;
-    const patch = statusPatch(this.#known.status, this.#wanted, this.#uid);
+    if (this.#wanted === undefined || this.#known === undefined) return undefined;
+    const patch = statusPatch(this.#known.status, this.#wanted, this.#uid ?? this.#known.metadata.uid ?? '');
     if (patch === undefined) this.#lastPatch = undefined;
     return patch !== undefined && JSON.stringify(patch) !== this.#lastPatch ? patch : undefined;
   }
@@ -76,7 +85,7 @@ export class StatusWriter {
       try {
         const answer = await this.#client.patch<Pod>(this.#ref, patch, { type: 'strategic', subresource: 'status' });
         this.#lastPatch = JSON.stringify(patch);
-        if (isNewer(answer, this.#known)) this.#known = answer;
+        this.#note(answer);
         attempt = 0;
       } catch (error) {
         // The pod is gone, or another one has its name: nobody waits for this status any more.
@@ -88,7 +97,7 @@ export class StatusWriter {
   }
 }
 
-function isNewer(pod: Pod, than: Pod): boolean {
-  const [mine, theirs] = [pod.metadata.resourceVersion, than.metadata.resourceVersion];
+function isNewer(pod: Pod, than: Pod | undefined): boolean {
+  const [mine, theirs] = [pod.metadata.resourceVersion, than?.metadata.resourceVersion];
   return mine === undefined || theirs === undefined || (compareResourceVersions(mine, theirs) ?? 0) >= 0;
 }

@@ -5,6 +5,7 @@ import { type BackoffPolicy, backoffDelay, type Logger, messageOf, type Timer } 
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import { VolumeProblem } from '../volumes/payload.ts';
 import { PodVolumes } from '../volumes/pod-volumes.ts';
+import { adopt } from './adopt.ts';
 import { clearPod, deleteObject } from './clear-pod.ts';
 import { type ContainerEntry, entriesOf } from './container-entry.ts';
 import { ContainerRunner } from './container-runner.ts';
@@ -112,6 +113,13 @@ export class PodWorker {
     this.#hurry();
     this.#status.observe(pod);
     if (this.#prepared === 'yes') this.refreshVolumes();
+    this.#touch();
+  }
+
+  /** What the API shows of this static pod. */
+  observeMirror(mirror: Pod): void {
+    if (mirror.status !== undefined) this.#pod = { ...this.#pod, status: mirror.status };
+    this.#status.observe(mirror);
     this.#touch();
   }
 
@@ -232,30 +240,8 @@ export class PodWorker {
   }
 
   #adopt(snapshots: readonly ContainerSnapshot[]): void {
-    const statuses = [
-      ...(this.#pod.status?.initContainerStatuses ?? []),
-      ...(this.#pod.status?.containerStatuses ?? []),
-    ];
-    for (const snapshot of [...snapshots].sort((a, b) => a.labels.attempt - b.labels.attempt)) {
-      const entry = this.#entries.find(({ container }) => container.name === snapshot.labels.container);
-      if (entry === undefined) continue;
-      this.#runner.drop(entry, entry.accept(snapshot));
-    }
-    for (const entry of this.#entries) {
-      const { current } = entry;
-      if (current === undefined) continue;
-      const known = statuses.find(({ containerID }) => containerID?.endsWith(`//${current.id}`) === true);
-      entry.imageId = known?.imageID ?? entry.container.image;
-      if (current.exit !== undefined) {
-        this.#runner.onExit(entry, current);
-        continue;
-      }
-      this.#prepared = 'yes';
-      entry.isStarted = known?.started === true;
-      entry.isReady = known?.ready === true;
-      this.#runner.probe(entry, current);
-    }
-    if (this.#prepared !== 'yes') return;
+    if (!adopt(this.#pod, this.#entries, snapshots, this.#runner)) return;
+    this.#prepared = 'yes';
     if (this.#podIPs.length === 0) this.#inBackground(this.#findAddresses());
     this.refreshVolumes();
   }

@@ -21,6 +21,7 @@ import { createPodController, type PodController } from '../pod/controller.ts';
 import type { Container, Pod, PodSpec } from '../pod/types.ts';
 import { createProcessRuntime, findTools, type ProcessRuntime } from '../process/runtime.ts';
 import { createRuntimeSet, type RuntimeSet } from '../runtime-set.ts';
+import { createStaticPods } from '../static-pods/static-pods.ts';
 import { ensureSupervisor } from '../supervisor-client.ts';
 
 export const NODE = 'edge-1';
@@ -74,6 +75,8 @@ export interface ScratchOptions {
   /** The node has containers, too, and they are its default; where there is no socket yet, once `containersCome`. */
   readonly containerdSocket?: string;
   readonly imageSource?: () => Promise<ImageSource>;
+  /** Holds the manifests of static pods. */
+  readonly staticPods?: string;
   readonly onReboot?: () => Promise<void>;
   /** When the API may be believed; at once by default. */
   readonly ready?: () => Promise<void>;
@@ -183,6 +186,7 @@ async function startAgent(
     containerdSocket,
     imageSource,
     eviction,
+    staticPods,
     ...logLimits
   }: ScratchOptions,
 ): Promise<Agent> {
@@ -258,9 +262,10 @@ async function startAgent(
     directory: places.directory,
     logDirectory: places.logs,
     refusal: (pod) => evictions?.refusal(pod),
+    statics: createStaticPods({ ...shared, client, folder: staticPods }),
     ready: ready(),
     nodeIps: () => ['127.0.0.1'],
-    allocatable: () => ({ cpu: '2', memory: '4Gi' }),
+    allocatable: () => ({ cpu: '2', memory: '4Gi', 'ephemeral-storage': '10Gi' }),
     localApi: () => ({ host: '127.0.0.1', port: 10_443 }),
     requestToken: async ({ serviceAccount }) => ({
       token: `token-of-${serviceAccount}`,
