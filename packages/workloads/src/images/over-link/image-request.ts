@@ -24,7 +24,8 @@ export function encodeRequest(request: ImageRequest): Uint8Array {
 /** Throws for what no edge of ours sends. */
 export function decodeRequest(bytes: Uint8Array): ImageRequest {
   const value = objectOf(JSON.parse(Buffer.from(bytes).toString()));
-  const image = parseReference(String(value['image']));
+  if (typeof value['image'] !== 'string') throw new TypeError('the request names no image');
+  const image = parseReference(value['image']);
   const credentials = value['credentials'] === undefined ? {} : { credentials: credentialsOf(value['credentials']) };
   const { kind } = value;
   if (kind === 'resolve') return { kind, image, ...credentials };

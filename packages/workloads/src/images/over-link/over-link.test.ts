@@ -101,6 +101,30 @@ test('a cloud without images, and one that is away, are tried again later', asyn
   await assert.rejects(seen.resolve(IMAGE), asCode('IMAGE_UNAVAILABLE', /there are no blobs here/));
 });
 
+test('requests that no node of ours would send are refused', async () => {
+  const blobs = createImageDoor({ sourceFor: () => memorySource(memoryImage([])), log: silentLogger });
+  await using cloud = await new Loopback({ hub: { blobs } }).start();
+  const { link, until } = cloud.edge('n1');
+  link.start();
+  await until(({ current }) => current);
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const wanted = { mediaType: 'x', digest, size: 1 };
+  for (const request of [
+    '',
+    '{',
+    'null',
+    '{"kind":"resolve"}',
+    JSON.stringify({ kind: 'resolve', image: '../../etc' }),
+    JSON.stringify({ kind: 'delete', image: 'web' }),
+    JSON.stringify({ kind: 'blob', image: 'web', wanted: { ...wanted, digest: 'sha256:../../etc/passwd' } }),
+    JSON.stringify({ kind: 'blob', image: 'web', wanted: { ...wanted, size: -1 } }),
+    JSON.stringify({ kind: 'blob', image: 'web', wanted }),
+    JSON.stringify({ kind: 'resolve', image: 'web', credentials: 7 }),
+  ]) {
+    await assert.rejects(link.openBlob(Buffer.from(request)), (error) => hasCode(error, 'LINK_BLOB_REFUSED'), request);
+  }
+});
+
 interface Choice {
   readonly way?: Way;
   readonly isConnected?: boolean;
