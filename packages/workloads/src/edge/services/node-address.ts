@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { type RunTool, runTool } from './host-tools.ts';
 import { SERVICE_NETWORK } from './ruleset.ts';
 
-/** Away from what clouds and others use: 169.254.96.0 to 169.254.127.255. */
+/** The packet rules know this network, 169.254.96.0/19, too. It is away from what clouds and others use. */
 const FIRST_OCTETS = '169.254';
 const FIRST_THIRD = 96;
 const THIRDS = 32;

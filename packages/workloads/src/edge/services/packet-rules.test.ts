@@ -11,7 +11,7 @@ import { findTool, runTool } from './host-tools.ts';
 import { hostAddressesByInterface, placeOf, removeAddress, setUpAddress } from './node-address.ts';
 import { PacketRules } from './packet-rules.ts';
 import { formatChange, formatRuleset, planRules, type Ruleset } from './ruleset.ts';
-import { pod, service, viewsOf, WEB } from './testing/world.ts';
+import { pod, service, slice, viewsOf, WEB } from './testing/world.ts';
 
 const skip = skipWithout('root', 'nftables', 'iproute2', 'conntrack', 'curl');
 const ID = randomBytes(3).toString('hex');
@@ -164,6 +164,28 @@ suite('packet rules', { skip, concurrency: 1 }, () => {
       assert.notEqual(get(POD_A, '10.96.7.2'), '', 'a pod on the host’s network');
       assert.equal(get(STRANGER, WEB_IP, '0.5'), '', 'addresses of Services are for pods');
     }));
+
+  test('the host and pods reach what a person wrote down, wherever it is, and hear its answers', async () => {
+    serve(STRANGER, 8081);
+    const plc = service('plc', { clusterIP: '10.96.7.5', ports: [{ port: 80, protocol: 'TCP' }] });
+    const views = viewsOf({ services: [plc], slices: [slice('plc', [STRANGER_IP], 8081)] });
+    const { frame } = rulesetOf([]);
+    await withRules({ frame, rules: planRules(views) }, async () => {
+      await eventually('the host hears', () => get(HOST, '10.96.7.5') === HOST_IP);
+      assert.equal(get(POD_A, '10.96.7.5'), A);
+    });
+  });
+
+  test('what the host sends by way of another agent’s interface is led, and answered', async () => {
+    const other = placeOf('edge-1', `/test/other/${ID}`, new Map());
+    await setUpAddress(other, inHost);
+    ip('-n', HOST, 'route', 'replace', '10.96.0.0/12', 'dev', other.interface, 'src', other.address, 'metric', '1');
+    const strict = new PacketRules(other, silentLogger, inHost);
+    await strict.open(true);
+    await withRules(rulesetOf([B]), () => assert.equal(get(HOST, WEB_IP), GATEWAY));
+    await strict.remove();
+    await removeAddress(other, inHost);
+  });
 
   test('a pod reaches itself by its Service', () =>
     withRules(rulesetOf([A]), () => assert.notEqual(get(POD_A, WEB_IP), '')));

@@ -7,6 +7,9 @@ import type { EndpointView, PortView, Protocol, ServiceView } from './service-vi
 /** Where services have their addresses, as the cloud hands them out. */
 export const SERVICE_NETWORK = '10.96.0.0/12';
 
+/** Where agents have addresses of their own. What the host sends to a Service comes from one of them, whichever agent's it is. */
+const AGENT_NETWORK = '169.254.96.0/19';
+
 /** Clients of a sticky Service fall into so many buckets, and each bucket belongs to one endpoint. */
 const BUCKETS = 128;
 
@@ -225,7 +228,7 @@ function chains({ address, seesBridged }: RulesetFrame): string {
   }
   chain postrouting {
     type nat hook postrouting priority srcnat - 5; policy accept;
-    ct status dnat ip saddr ${address} oifname != "lo" masquerade
+    ct status dnat ip saddr ${AGENT_NETWORK} oifname != "lo" masquerade
     ct status dnat ${backThroughUs} masquerade
   }
   chain refuse {
@@ -234,7 +237,7 @@ function chains({ address, seesBridged }: RulesetFrame): string {
   }
   chain input {
     type filter hook input priority filter - 5; policy accept;
-    ip daddr ${address} iifname != "lo" ip saddr != @pods drop
+    ip daddr ${address} iifname != "lo" ct direction original ip saddr != @pods drop
   }
   chain forward {
     type filter hook forward priority filter - 5; policy accept;
