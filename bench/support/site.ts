@@ -1,7 +1,7 @@
 /** A cloud and one edge node as real processes, with a client of the cloud's API. */
 import type { Gvr, KubeObject } from '@skerry/api';
 import { createHttpClient, type HttpClient, loadKubeconfig } from '@skerry/kube/client';
-import { deployment, eventually, PROCESS, TestCloud, TestEdge } from '@skerry/testkit/processes';
+import { deployment, eventually, PROCESS, type Runtime, TestCloud, TestEdge } from '@skerry/testkit/processes';
 
 export const DEPLOYMENTS: Gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
 export const PODS: Gvr = { group: '', version: 'v1', resource: 'pods' };
@@ -43,8 +43,8 @@ export async function clientOf(kubeconfig: string): Promise<HttpClient> {
   return createHttpClient({ connection, userAgent: 'bench' });
 }
 
-export function idleDeployment(name: string, replicas: number): KubeObject {
-  const object = deployment(PROCESS, { name, script: IDLE_SCRIPT, replicas }) as KubeObject;
+export function idleDeployment(name: string, replicas: number, runtime: Runtime = PROCESS): KubeObject {
+  const object = deployment(runtime, { name, script: IDLE_SCRIPT, replicas }) as KubeObject;
   return { ...object, metadata: { ...object.metadata, namespace: 'default' } };
 }
 

@@ -15,6 +15,7 @@ export {
   CONTAINERD,
   COUNTING,
   deployment,
+  imageOn,
   PROCESS,
   pod,
   type Runtime,

@@ -3,6 +3,7 @@
 import { realpathSync } from 'node:fs';
 import type { SystemNeed } from './require-system.ts';
 import { BUSYBOX_IMAGE } from './test-images.ts';
+import type { TestRegistry } from './test-registry.ts';
 
 export interface Workload {
   readonly name: string;
@@ -17,7 +18,7 @@ export interface Workload {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** `process` runs programs of the host; another runtime brings an image with a shell. */
+/** `process` runs programs of the host, or an image; another runtime brings an image with a shell. */
 export interface Runtime {
   readonly name: string;
   readonly image: string;
@@ -42,6 +43,12 @@ export const CONTAINERD: Runtime = {
   serve: (port, text) =>
     `mkdir -p /www; printf '%s' '${text}' > /www/index.html; exec httpd -f -p 127.0.0.1:${port} -h /www`,
 };
+
+/** Runtime `process` with an image out of this registry. */
+export function imageOn(registry: TestRegistry): Runtime {
+  const serve = (port: number, text: string) => CONTAINERD.serve(port, text);
+  return { name: 'process', image: `${registry.host}/busybox:1`, needs: ['bubblewrap', 'busybox-static'], serve };
+}
 
 export function pod(runtime: Runtime, workload: Workload): object {
   const { name, labels = { app: name }, annotations = {} } = workload;
