@@ -145,6 +145,31 @@ test('hostile requests are refused, and others are served meanwhile', async () =
   assert.equal((await registry.ask('GET', '/v2/')).status, 200);
 });
 
+/** Above what one address may fail at once. */
+const GUESSES = 300;
+
+test('whoever guesses passwords is told to wait, and others behind the same address are served', async () => {
+  const guess = (index: number) => registry.ask('GET', '/v2/', { token: `guess-${index}` });
+  const answers = await Promise.all(Array.from({ length: GUESSES }, (_, index) => guess(index)));
+  const statuses = new Set(answers.map(({ status }) => status));
+  assert.deepEqual(statuses, new Set([401, 429]));
+  assert.equal((await registry.ask('GET', '/v2/')).status, 200);
+});
+
+test('a client that goes in the midst of its upload leaves what it sent, and nothing else', async () => {
+  const { headers } = await registry.ask('POST', '/v2/team/gone/blobs/uploads/');
+  const place = headers.location ?? '';
+  const body = Readable.from(
+    (async function* () {
+      yield Buffer.alloc(100_000, 'x');
+      throw new Error('gone');
+    })(),
+  );
+  await registry.ask('PATCH', place, { body, headers: { 'content-length': '1000000' } }).catch(() => undefined);
+  await eventually('the upload is free again', async () => (await registry.ask('GET', place)).status === 204);
+  assert.equal((await registry.ask('DELETE', place)).status, 204);
+});
+
 test('buildah builds and pushes, podman pulls and pushes', async (t) => {
   if (!requireSystem(t, 'root', 'buildah', 'podman', 'busybox-static')) return;
   const storage = [
@@ -184,6 +209,21 @@ test('containerd pushes what it has and pulls it back', async (t) => {
   containerd.ctr('images', 'remove', image);
   containerd.ctr('images', 'pull', ...place, image);
   assert.match(containerd.ctr('images', 'list', '--quiet'), new RegExp(image));
+});
+
+test('images go with their namespace', async () => {
+  const { cloud } = registry;
+  await cloud.kubectl(['create', 'namespace', 'brief']);
+  const account = '--serviceaccount=team:pusher';
+  await cloud.kubectl(['create', 'rolebinding', 'pusher', '--namespace=brief', '--clusterrole=edit', account]);
+  const content = 'what the namespace had';
+  const place = `/v2/brief/web/blobs/uploads/?digest=${sha256(content)}`;
+  assert.equal((await registry.ask('POST', place, { body: content })).status, 201);
+  await cloud.kubectl(['delete', 'namespace', 'brief', '--timeout=60s']);
+  await cloud.kubectl(['create', 'clusterrolebinding', 'everywhere', '--clusterrole=edit', account]);
+  const { status } = await registry.ask('HEAD', `/v2/brief/web/blobs/${sha256(content)}`);
+  await cloud.kubectl(['delete', 'clusterrolebinding', 'everywhere']);
+  assert.equal(status, 404);
 });
 
 test('garbage is collected on request, by who may delete everywhere', async () => {

@@ -4,12 +4,13 @@
  */
 import { type Gvr, isStatus, type KubeObject } from '@skerry/api';
 import type { Pod } from '@skerry/api/types';
+import { messageOf } from '@skerry/base';
 import { formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import type { Client } from '@skerry/kube/client';
 import type { TlsMaterial } from '@skerry/kube/server';
 import { formatKey, keyPrefix, type Store } from '@skerry/kube/store';
 import type { ImageRegistry, RegistryRules, RegistrySettings } from '@skerry/workloads/images';
-import type { NamedImage, NodeImages, Registry, RegistryAccess } from '@skerry/workloads/registry';
+import type { LazyRegistry, NamedImage, NodeImages, Registry, RegistryAccess } from '@skerry/workloads/registry';
 import type { Ground } from './ground.ts';
 import { follow } from './store-reader.ts';
 
@@ -29,10 +30,15 @@ const FACTS = { namespace: 'kube-public', name: 'skerry-registry' };
 
 export async function startRegistry(parts: RegistryParts): Promise<RunningRegistry> {
   const { flags, paths, names, pki, clock, log, audit, tls, client } = parts;
-  const { lazyRegistry, listenRegistry, ownBackend, upstreamBackend } = await import('@skerry/workloads/registry');
+  const { lazyRegistry, listenRegistry, ownBackend, placeOf, upstreamBackend } = await import(
+    '@skerry/workloads/registry'
+  );
   await using stack = new AsyncDisposableStack();
-  const registry = stack.use(lazyRegistry({ directory: paths.registry, clock, log }));
   const access = accessOf(parts);
+  const isNamespace = (name: string) => access.isNamespace(name);
+  const namespaceOf = (repository: string) => placeOf(access, repository).namespace;
+  const registry = stack.use(lazyRegistry({ directory: paths.registry, isNamespace, namespaceOf, clock, log }));
+  stack.use(forgetWithNamespaces(parts, registry));
   const at = addressOf(flags);
   const url = flags['registry-upstream'];
   let listener: Awaited<ReturnType<typeof listenRegistry>> | undefined;
@@ -51,6 +57,15 @@ export async function startRegistry(parts: RegistryParts): Promise<RunningRegist
     setTls: (renewed) => listener?.setTls(renewed),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** Images go with the namespace they are in, as everything in it does. */
+function forgetWithNamespaces({ store, log }: RegistryParts, registry: LazyRegistry): Disposable {
+  const remove = ({ metadata: { name = '' } }: KubeObject) =>
+    void registry
+      .forget(name)
+      .catch((error: unknown) => log.error({ namespace: name, error: messageOf(error) }, 'images of a namespace stay'));
+  return follow(store, '', 'namespaces', { put: () => {}, remove });
 }
 
 /** Undefined where the listener is turned off. */

@@ -45,6 +45,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS tags (repository TEXT, tag TEXT, digest TEXT NOT NULL, checked INTEGER NOT NULL,
     PRIMARY KEY (repository, tag)) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS tags_by_digest ON tags (repository, digest);
+  CREATE TABLE IF NOT EXISTS owned (repository TEXT PRIMARY KEY, namespace TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, repository TEXT NOT NULL, started INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
@@ -201,6 +202,31 @@ export class Catalog implements Disposable {
       this.#run('DELETE FROM parts WHERE repository = ? AND manifest = ?', repository, digest);
       this.#run('DELETE FROM tags WHERE repository = ? AND digest = ?', repository, digest);
       return true;
+    });
+  }
+
+  /** The repository is the namespace's, and goes with it. */
+  own(repository: string, namespace: string): void {
+    this.#run('INSERT OR REPLACE INTO owned (repository, namespace) VALUES (?, ?)', repository, namespace);
+  }
+
+  /** Those that own anything. */
+  owners(): readonly string[] {
+    return this.#all('SELECT DISTINCT namespace FROM owned').map((row) => String(row['namespace']));
+  }
+
+  /** Forgets all that the namespace owns; its content goes at the next collection. */
+  removeOwned(namespace: string): void {
+    this.#transaction(() => {
+      for (const row of this.#all('SELECT repository FROM owned WHERE namespace = ?', namespace)) {
+        const repository = String(row['repository']);
+        this.#run('DELETE FROM tags WHERE repository = ?', repository);
+        this.#run('DELETE FROM parts WHERE repository = ?', repository);
+        this.#run('DELETE FROM manifests WHERE repository = ?', repository);
+        this.#run('DELETE FROM links WHERE repository = ?', repository);
+        this.#run('DELETE FROM uploads WHERE repository = ?', repository);
+      }
+      this.#run('DELETE FROM owned WHERE namespace = ?', namespace);
     });
   }
 

@@ -100,6 +100,9 @@ function resourceOf(access: RegistryAccess, repository: string | undefined): Non
   return { ...IMAGES, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 
+/** Where images of other registries are brought by hand for everybody: no namespace of that name may own them. */
+const SHARED = 'imported';
+
 /** `team/web` is the image `web` in the namespace `team`; `web`, and what begins with no namespace's name, is in none. */
 export function placeOf(
   access: Pick<RegistryAccess, 'isNamespace'>,
@@ -107,7 +110,7 @@ export function placeOf(
 ): { readonly namespace?: string; readonly name: string } {
   const slash = repository.indexOf('/');
   const first = repository.slice(0, Math.max(0, slash));
-  return first !== '' && access.isNamespace(first)
+  return first !== '' && first !== SHARED && access.isNamespace(first)
     ? { namespace: first, name: repository.slice(slash + 1) }
     : { name: repository };
 }

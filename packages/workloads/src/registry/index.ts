@@ -1,6 +1,6 @@
 export type { NodeImages } from './contract.ts';
-export type { RegistryAccess } from './door.ts';
-export { lazyRegistry } from './lazy.ts';
+export { placeOf, type RegistryAccess } from './door.ts';
+export { type LazyRegistry, lazyRegistry } from './lazy.ts';
 export { type Backend, listenRegistry } from './listener.ts';
 export { createNodeImages, type NamedImage } from './node-images.ts';
 export { ownBackend } from './own.ts';

@@ -5,19 +5,34 @@ import { openRegistry, type Registry, type RegistryOptions } from './registry.ts
 
 export interface LazyRegistry extends AsyncDisposable {
   open(): Promise<Registry>;
+  /** The namespace is gone, and its images with it. */
+  forget(namespace: string): Promise<void>;
+}
+
+export interface LazyRegistryOptions extends RegistryOptions {
+  readonly isNamespace: (name: string) => boolean;
 }
 
 /** How often room is made without being asked. */
 const COLLECT_MS = 6 * 3_600_000;
 
-export function lazyRegistry(options: RegistryOptions): LazyRegistry {
-  const { clock, log, directory } = options;
+export function lazyRegistry(options: LazyRegistryOptions): LazyRegistry {
+  const { clock, log, directory, isNamespace } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   let opened: Promise<Registry> | undefined;
+  const openNow = async (): Promise<Registry> => {
+    const registry = await openRegistry(options);
+    // A namespace may have gone in the moment in which the process did.
+    for (const owner of registry.catalog.owners()) if (!isNamespace(owner)) registry.catalog.removeOwned(owner);
+    return registry;
+  };
   const open = (): Promise<Registry> => {
     signal.throwIfAborted();
-    opened ??= openRegistry(options);
+    opened ??= openNow().catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
     return opened;
   };
   const collect = async () => {
@@ -36,6 +51,9 @@ export function lazyRegistry(options: RegistryOptions): LazyRegistry {
   })();
   return {
     open,
+    forget: async (namespace) => {
+      if (opened !== undefined || existsSync(directory)) (await open()).catalog.removeOwned(namespace);
+    },
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
       await collecting;

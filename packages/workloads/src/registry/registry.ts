@@ -17,6 +17,8 @@ export interface RegistryOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly maxBlobBytes?: number;
+  /** Whose a repository is, of the namespaces that there are. Without it they are nobody's. */
+  readonly namespaceOf?: (repository: string) => string | undefined;
   /** What the disk has left; asked of the system when absent. */
   readonly freeBytes?: () => Promise<number>;
 }
@@ -99,6 +101,7 @@ export class Registry implements Disposable {
     using _hold = await this.holds.share(digest);
     await this.#keep(digest, bytes);
     const tag = 'tag' in reference ? { tag: reference.tag } : {};
+    this.#claim(repository);
     const missing = this.catalog.add({ ...facts, repository, ...tag }, this.#now());
     if (missing !== undefined) throw refusals.partUnknown(missing.digest);
     return subject === undefined ? { digest } : { digest, subject };
@@ -135,6 +138,7 @@ export class Registry implements Disposable {
   }
 
   mount(repository: string, { from, digest }: Mount): boolean {
+    this.#claim(repository);
     return this.catalog.mount(repository, from, digest, this.#now());
   }
 
@@ -182,6 +186,7 @@ export class Registry implements Disposable {
     }
     using _hold = await this.holds.share(digest);
     await this.#commit(writer, id, digest);
+    this.#claim(repository);
     this.catalog.link(repository, { digest, size: writer.offset }, this.#now());
     this.catalog.removeUpload(id);
   }
@@ -205,6 +210,12 @@ export class Registry implements Disposable {
 
   #now(): number {
     return this.#options.clock.now();
+  }
+
+  /** What a namespace has goes when it does; else it would be everybody's from then on. */
+  #claim(repository: string): void {
+    const namespace = this.#options.namespaceOf?.(repository);
+    if (namespace !== undefined) this.catalog.own(repository, namespace);
   }
 
   #digestOf(repository: string, reference: Reference): Digest | undefined {
