@@ -1,6 +1,6 @@
 /** A pod whose image comes over a link that is slow and breaks all the time, while its agent is killed. */
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { after, before, suite, type TestContext, test } from 'node:test';
 import type { Pod } from '@skerry/api/types';
 import {
   CONTAINERD,
@@ -40,11 +40,11 @@ suite('20 MB over 8 Mbit/s that breaks every 3 s, and through a kill -9 of the a
   for (const runtime of [PROCESS, CONTAINERD]) {
     const needs = skip || skipWithout(...runtime.needs);
     const promise = `with runtime ${runtime.name} the pod runs, and the link has carried less than 3 % more`;
-    test(promise, { skip: needs }, () => pullOver(runtime));
+    test(promise, { skip: needs }, (context) => pullOver(runtime, context));
   }
 });
 
-async function pullOver(runtime: Runtime): Promise<void> {
+async function pullOver(runtime: Runtime, context: TestContext): Promise<void> {
   const { cloud } = registry;
   const name = `edge-${runtime.name}`;
   await using cable = await TcpProxy.start(cloud.linkAddress);
@@ -63,6 +63,7 @@ async function pullOver(runtime: Runtime): Promise<void> {
   await edge.process.start();
   await eventually('the pod runs', () => isRunning(edge), { timeoutMs: PULL_MS });
   const percent = (came() / imageBytes - 1) * 100;
+  context.diagnostic(`${runtime.name}: ${percent.toFixed(2)} % more, ${breaking.count} breaks`);
   assert.ok(breaking.count >= 6, `${breaking.count} breaks`);
   assert.ok(percent < 3, `${percent.toFixed(2)} % more`);
 }
