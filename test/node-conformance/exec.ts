@@ -9,16 +9,21 @@ export interface ExecAnswer {
   readonly status: { readonly status?: string; readonly reason?: string; readonly message?: string };
 }
 
-/** Collects every message until the server closes, by the byte that each begins with. */
-function readChannels(http: TestClient, path: string, protocol: string): Promise<ReadonlyMap<number, string>> {
+/** Collects every message until the server closes, or until one is the last that is wanted. */
+export function readMessages(
+  http: TestClient,
+  path: string,
+  protocol: string,
+  isLast: (message: Buffer) => boolean = () => false,
+): Promise<readonly Buffer[]> {
   const socket = new WebSocket(`${http.server.replace('https', 'wss')}${path}`, protocol, http.tls);
-  const channels = new Map<number, string>();
+  const messages: Buffer[] = [];
   return new Promise((resolve, reject) => {
     socket.on('message', (data: Buffer) => {
-      const [channel = 0] = data;
-      channels.set(channel, (channels.get(channel) ?? '') + data.subarray(1).toString());
+      messages.push(data);
+      if (isLast(data)) socket.close();
     });
-    socket.on('close', () => resolve(channels));
+    socket.on('close', () => resolve(messages));
     socket.on('error', reject);
     socket.on('unexpected-response', (_request, response) => {
       response.setEncoding('utf8').on('data', (text: string) => reject(new Error(`${response.statusCode}: ${text}`)));
@@ -27,10 +32,11 @@ function readChannels(http: TestClient, path: string, protocol: string): Promise
 }
 
 export async function execOver(http: TestClient, path: string): Promise<ExecAnswer> {
-  const channels = await readChannels(http, path, 'v5.channel.k8s.io');
+  const messages = await readMessages(http, path, 'v5.channel.k8s.io');
+  const of = (channel: number) => messages.filter(([first]) => first === channel).map((message) => message.subarray(1));
   return {
-    stdout: channels.get(1) ?? '',
-    stderr: channels.get(2) ?? '',
-    status: JSON.parse(channels.get(3) || '{}') as ExecAnswer['status'],
+    stdout: Buffer.concat(of(1)).toString(),
+    stderr: Buffer.concat(of(2)).toString(),
+    status: JSON.parse(Buffer.concat(of(3)).toString() || '{}') as ExecAnswer['status'],
   };
 }

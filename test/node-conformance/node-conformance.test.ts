@@ -11,6 +11,7 @@ import {
   TestEdge,
 } from '@skerry/testkit/processes';
 import { TestClient } from '../security/client.ts';
+import { ADMISSION } from './admission.ts';
 import { CONTAINERS } from './containers.ts';
 import { DIRECTORIES } from './directories.ts';
 import { Lab, type Requirement } from './lab.ts';
@@ -20,6 +21,8 @@ import { OWN_VOLUMES } from './own-volumes.ts';
 import { PODS } from './pods.ts';
 import { PROBES } from './probes.ts';
 import { SECURITY } from './security.ts';
+import { STREAMS } from './streams.ts';
+import { SURROUNDINGS } from './surroundings.ts';
 
 const NODE = 'edge-1';
 const AREAS: Readonly<Record<string, readonly Requirement[]>> = {
@@ -28,6 +31,9 @@ const AREAS: Readonly<Record<string, readonly Requirement[]>> = {
   probes: PROBES,
   lifecycle: LIFECYCLE,
   security: SECURITY,
+  surroundings: SURROUNDINGS,
+  streams: STREAMS,
+  admission: ADMISSION,
   'volumes of objects': OBJECT_VOLUMES,
   'volumes of the pod itself': OWN_VOLUMES,
   directories: DIRECTORIES,

@@ -41,7 +41,7 @@ export async function* messagesOf(stream: MessageStream): AsyncIterable<Uint8Arr
 
 type LogOptions = Omit<LogRequest, 'kind' | 'namespace' | 'pod' | 'container'>;
 
-function logOptions(call: Call): LogOptions {
+export function logOptions(call: Call): LogOptions {
   const { query } = call.request;
   const tailLines = integerOf(query, 'tailLines');
   const limitBytes = integerOf(query, 'limitBytes');

@@ -11,6 +11,8 @@ export interface PodSpec {
   readonly nodeName?: string;
   readonly hostname?: string;
   readonly subdomain?: string;
+  readonly setHostnameAsFQDN?: boolean;
+  readonly hostnameOverride?: string;
   readonly hostNetwork?: boolean;
   readonly hostPID?: boolean;
   readonly hostIPC?: boolean;

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { type Clock, hasCode, type Logger, messageOf, newUid } from '@skerry/base';
 import type { ProcessRecord, StartRequest } from '../../supervisor/protocol.ts';
-import { makeEtcHosts } from '../pod/etc-hosts.ts';
+import { HOSTS_FILE, makeEtcHosts } from '../pod/etc-hosts.ts';
 import type { Pod } from '../pod/types.ts';
 import { limitsOf } from '../quantity.ts';
 import {
@@ -219,11 +219,13 @@ async function mountsOf(
   const { uid = '' } = pod.metadata;
   const hasAliases = (pod.spec.hostAliases ?? []).length > 0;
   const names = isHost || !hasAliases ? network?.hostsOf(pod) : undefined;
+  const isHostsFileOwn = hasAliases || (!isHost && names === undefined);
+  const base = isHost ? (names?.hostPath ?? HOSTS_FILE) : undefined;
   const settings = network?.dnsOf(pod) ?? (isHost ? undefined : await hostDns());
   const more = [
     ...(settings === undefined ? [] : [await makeResolvConf(directory, uid, settings)]),
-    ...(names === undefined ? [] : [names]),
-    ...(isHost || names !== undefined ? [] : [await makeEtcHosts(directory, pod, nodeIps())]),
+    ...(names === undefined || isHostsFileOwn ? [] : [names]),
+    ...(isHostsFileOwn ? [await makeEtcHosts(directory, pod, nodeIps(), base)] : []),
   ];
   const last = container.terminationMessagePath ?? DEFAULT_TERMINATION_LOG;
   if (terminationLog !== undefined) more.push({ hostPath: terminationLog, mountPath: last, readOnly: false });

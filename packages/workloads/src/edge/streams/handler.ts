@@ -10,6 +10,7 @@ import type { PodWorker } from '../pod/worker.ts';
 import type { ContainerSnapshot, RuntimeSession } from '../runtime.ts';
 import type { RuntimeSet } from '../runtime-set.ts';
 import { joinSession } from './exec.ts';
+import { isHostLog, sendHostLog } from './host-logs.ts';
 import { sendLog } from './log.ts';
 import { type Measured, prometheusText, summaryOf } from './metrics.ts';
 import { forwardPort, joinPort } from './port-forward.ts';
@@ -48,7 +49,8 @@ export function createNodeStreamHandler(options: NodeStreamOptions): NodeStreamH
         return forwardPort(['127.0.0.1', '::1', ...worker.view().podIPs], request.port, stream, signal);
       }
       case 'get':
-        await sendText(stream, await answerGet(request.path, options, usage));
+        if (isHostLog(request.path)) await sendHostLog(request.path, stream);
+        else await sendText(stream, await answerGet(request.path, options, usage));
         stream.end();
         return;
     }
