@@ -70,7 +70,17 @@ const GROUPS: readonly (readonly [group: string, version: string, lines: readonl
         'PersistentVolumeClaim',
         { short: 'pvc', subresources: STATUS, relations: [to('', 'persistentvolumes', 'spec.volumeName')] },
       ],
-      ['persistentvolumes', 'PersistentVolume', { ...CLUSTER, short: 'pv', subresources: STATUS }],
+      [
+        'persistentvolumes',
+        'PersistentVolume',
+        {
+          ...CLUSTER,
+          short: 'pv',
+          subresources: STATUS,
+          // A node keeps the data of the volumes that are pinned to it, and removes it.
+          nodePath: 'spec.nodeAffinity.required.nodeSelectorTerms[].matchExpressions[].values[]',
+        },
+      ],
       [
         'pods',
         'Pod',

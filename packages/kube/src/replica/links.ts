@@ -77,7 +77,7 @@ export function linksOf(
   const nodes: string[] = [];
   if (rule.nodePath !== undefined) collectStrings(object, rule.nodePath, nodes);
   // What names its nodes concerns those and no other, wherever else there are pods of its namespace.
-  const followed = nodes.length > 0 ? [] : fromKey.sources;
+  const followed = nodes.length > 0 ? [] : [...fromKey.sources, ...owningPods(row, at, object)];
   return {
     nodes: unique([...fromKey.nodes, ...binding.nodes, ...nodes]),
     targets: unique([
@@ -136,6 +136,13 @@ function relationTargets(
     for (const name of names) targets.push(formatKey({ group, resource, namespace: within, name }));
   }
   return targets;
+}
+
+/** A claim that was made for a pod goes where the pod is, which does not name it. */
+function owningPods({ gvr }: ResourceRow, { namespace }: KeyParts, { metadata }: KubeObject): StoreKey[] {
+  if (gvr.group !== '' || gvr.resource !== 'persistentvolumeclaims') return [];
+  const pods = (metadata.ownerReferences ?? []).filter(({ apiVersion, kind }) => apiVersion === 'v1' && kind === 'Pod');
+  return pods.map(({ name }) => formatKey({ group: '', resource: 'pods', namespace, name }));
 }
 
 function isBinding({ gvr: { group, resource } }: ResourceRow): boolean {

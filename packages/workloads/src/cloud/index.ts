@@ -9,6 +9,7 @@ import { deploymentController } from './deployment/index.ts';
 import { disruptionController } from './disruption/index.ts';
 import { endpointSliceController } from './endpoint-slice/index.ts';
 import { endpointsController } from './endpoint-slice/legacy.ts';
+import { ephemeralVolumeController } from './ephemeral-volume/index.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
 import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler/index.ts';
 import { imagePullController } from './image-pull/index.ts';
@@ -74,6 +75,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     daemonSetController(context),
     statefulSetController(context),
     volumeController(context),
+    ephemeralVolumeController(context),
     jobController(context),
     cronJobController(context),
     disruptionController(context),

@@ -1,5 +1,6 @@
 /** Nodes, leases, classes, events, budgets and volumes. */
 import { isObject, type JsonObject, jsonEqual, objectAt, textAt } from '../../json.ts';
+import { compareQuantity } from '../../quantity.ts';
 import { forbidden, invalid, required } from '../../walker/field-errors.ts';
 import { checkDnsLabel, checkQualifiedName } from '../names.ts';
 import { checkAutoscaler } from './autoscaler.ts';
@@ -26,7 +27,7 @@ export const clusterRules: Readonly<Record<string, KindRules>> = {
   },
   'policy/PodDisruptionBudget': { check: checkBudget },
   'autoscaling/HorizontalPodAutoscaler': { check: checkAutoscaler },
-  '/PersistentVolumeClaim': { check: checkClaim },
+  '/PersistentVolumeClaim': { check: checkClaim, update: checkClaimUpdate },
   '/PersistentVolume': { check: checkVolume },
 };
 
@@ -110,6 +111,33 @@ function checkClaim(faults: Faults, claim: JsonObject): void {
   checkAccessModes(faults, spec);
   present(faults, 'spec.resources[storage]', objectAt(spec, 'resources', 'requests')['storage']);
   checkSelector(faults, 'spec.selector', spec['selector']);
+}
+
+/** Once it is bound it may grow; before that it gets the class and the volume that it did not name. */
+function checkClaimUpdate(faults: Faults, claim: JsonObject, old: JsonObject): void {
+  const isBound = textAt(old, 'status', 'phase') === 'Bound';
+  const [before, wanted] = [objectAt(old, 'spec'), objectAt(claim, 'spec')];
+  const comparable = (spec: JsonObject) => ({
+    ...spec,
+    ...(isAbsent(before['volumeName']) ? { volumeName: null } : {}),
+    ...(before['storageClassName'] === undefined ? { storageClassName: null } : {}),
+    ...(isBound ? { resources: null } : {}),
+    volumeAttributesClassName: null,
+  });
+  if (!jsonEqual(comparable(before), comparable(wanted))) {
+    const what =
+      'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+    faults.push(forbidden('spec', what));
+  }
+  const [size, least] = [storageOf(wanted), storageOf(before)];
+  if (size !== undefined && least !== undefined && compareQuantity(size, least) < 0) {
+    faults.push(forbidden('spec.resources.requests.storage', 'field can not be less than previous value'));
+  }
+}
+
+function storageOf(spec: JsonObject): string | undefined {
+  const { storage } = objectAt(spec, 'resources', 'requests');
+  return typeof storage === 'string' ? storage : undefined;
 }
 
 function checkVolume(faults: Faults, volume: JsonObject): void {

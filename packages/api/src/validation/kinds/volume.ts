@@ -32,6 +32,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   configMap: ['name'],
   hostPath: ['path'],
   persistentVolumeClaim: ['claimName'],
+  ephemeral: ['volumeClaimTemplate'],
   nfs: ['server', 'path'],
   csi: ['driver'],
   iscsi: ['targetPortal', 'iqn'],

@@ -1,6 +1,7 @@
 /** Rules between a pod's claims and a node. Pure but for its lookups. */
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@skerry/api/types';
-import { LOCAL_PATH } from '../volumes/local-path.ts';
+import { claimNamesOf } from '../../volumes/claim-names.ts';
+import { LOCAL_PATH } from '../../volumes/local-path.ts';
 import { classOf, findVolume, isReachableFrom, waitsForConsumer } from '../volumes/match.ts';
 
 export interface VolumeLookups {
@@ -21,13 +22,11 @@ export interface ClaimsOfPod {
 
 const NO_CLAIMS: ClaimsOfPod = { problem: undefined, waiting: [], check: () => undefined };
 
-export function claimsOfPod({ metadata, spec }: Pod, lookups: VolumeLookups): ClaimsOfPod {
-  const names = (spec?.volumes ?? []).map(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName);
+export function claimsOfPod(pod: Pod, lookups: VolumeLookups): ClaimsOfPod {
   const bound: PersistentVolume[] = [];
   const waiting: PersistentVolumeClaim[] = [];
-  for (const name of names) {
-    if (name === undefined) continue;
-    const claim = lookups.claim(`${metadata.namespace}/${name}`);
+  for (const name of claimNamesOf(pod)) {
+    const claim = lookups.claim(`${pod.metadata.namespace}/${name}`);
     if (claim === undefined) return impossible(`persistentvolumeclaim "${name}" not found`);
     if (claim.metadata.deletionTimestamp !== undefined) {
       return impossible(`persistentvolumeclaim "${name}" is being deleted`);
@@ -53,8 +52,17 @@ interface Wanted {
 
 function checkNode(node: Node, { bound, waiting, lookups }: Wanted): string | undefined {
   if (!bound.every((volume) => isReachableFrom(volume, node))) return 'node(s) had volume node affinity conflict';
-  const isServed = (claim: PersistentVolumeClaim) =>
-    lookups.storageClass(classOf(claim))?.provisioner === LOCAL_PATH ||
-    findVolume(claim, lookups.volumes(), node) !== undefined;
+  const isServed = (claim: PersistentVolumeClaim) => {
+    const storageClass = lookups.storageClass(classOf(claim));
+    const isProvisioned = storageClass?.provisioner === LOCAL_PATH && isAllowed(storageClass, node);
+    return isProvisioned || findVolume(claim, lookups.volumes(), node) !== undefined;
+  };
   return waiting.every(isServed) ? undefined : "node(s) didn't find available persistent volumes to bind";
+}
+
+/** `allowedTopologies`: where volumes of the class may be made. */
+function isAllowed({ allowedTopologies = [] }: StorageClass, { metadata: { labels = {} } }: Node): boolean {
+  const matches = (term: (typeof allowedTopologies)[number]) =>
+    (term.matchLabelExpressions ?? []).every(({ key, values }) => values.includes(labels[key] ?? ''));
+  return allowedTopologies.length === 0 || allowedTopologies.some(matches);
 }

@@ -1,14 +1,17 @@
 /** Volumes and claims: who has whom, which claims are provisioned, and what becomes of a volume whose claim is gone. */
 import { isStatus } from '@skerry/api';
+import { compareQuantity } from '@skerry/api/quantity';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '@skerry/api/types';
 import type { Recorder } from '@skerry/kube/client';
-import { type ControllerSpec, type Informer, keyOf, reading, watching } from '@skerry/kube/controller';
+import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kube/controller';
+import { claimNamesOf } from '../../volumes/claim-names.ts';
+import { DATA_FINALIZER, DATA_REMOVED, isProvisioned, LOCAL_PATH } from '../../volumes/local-path.ts';
 import { isSame } from '../canonical.ts';
 import type { CloudContext } from '../context.ts';
 import { hasEnded } from '../pod-facts.ts';
 import { NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '../resources.ts';
-import { refOf } from '../writes.ts';
-import { classProblem, LOCAL_PATH, localVolume } from './local-path.ts';
+import { deleteIfThere, refOf } from '../writes.ts';
+import { classProblem, localVolume, nodeOfVolume } from './local-path.ts';
 import { classOf, defaultClass, findVolume, isClaimedBy, SELECTED_NODE, waitsForConsumer } from './match.ts';
 
 /** Holds a claim until no pod uses it. */
@@ -40,8 +43,9 @@ export function volumeController(context: CloudContext): ControllerSpec {
       watching(classes, () => unbound(world).map(keyOf)),
       // A claim that goes waits for the last pod that uses it.
       watching(pods, ({ object }) => claimKeysOf(object)),
+      // The data of a node that is gone for good is not waited for.
+      watching(nodes, ({ type }) => (type === 'delete' ? leavingVolumes(world).map(keyOf) : [])),
     ],
-    reads: [reading(nodes)],
     reconcile: async (key) => {
       await (key.includes('/') ? syncClaim(world, key) : syncVolume(world, key));
       return undefined;
@@ -66,9 +70,12 @@ function openWorld(context: CloudContext): World {
   };
 }
 
-function claimKeysOf({ metadata, spec }: Pod): string[] {
-  const names = (spec?.volumes ?? []).map(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName);
-  return names.filter((name) => name !== undefined).map((name) => `${metadata.namespace}/${name}`);
+function claimKeysOf(pod: Pod): string[] {
+  return claimNamesOf(pod).map((name) => `${pod.metadata.namespace}/${name}`);
+}
+
+function leavingVolumes({ volumes }: World): readonly PersistentVolume[] {
+  return volumes.cache.list().filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
 }
 
 function unbound({ claims }: World): readonly PersistentVolumeClaim[] {
@@ -172,8 +179,25 @@ async function bind(world: World, claim: PersistentVolumeClaim, volume: Persiste
     const metadata = { annotations: { [BIND_COMPLETED]: 'yes', 'pv.kubernetes.io/bound-by-controller': 'yes' } };
     await patchClaim(world, claim, { metadata, spec: { volumeName } });
   }
-  const { accessModes, capacity } = volume.spec ?? {};
+  const { accessModes } = volume.spec ?? {};
+  const capacity = await expand(world, claim, volume);
   await patchStatus(world, claim, { phase: 'Bound', accessModes, capacity });
+}
+
+/** A directory has no size of its own, so a larger one is only a larger number; of other volumes nobody here can say so. */
+async function expand(world: World, claim: PersistentVolumeClaim, volume: PersistentVolume) {
+  const { capacity } = volume.spec ?? {};
+  const wanted = claim.spec?.resources?.requests?.['storage'] ?? '0';
+  if (compareQuantity(wanted, capacity?.['storage'] ?? '0') <= 0) return capacity;
+  if (!isProvisioned(volume)) {
+    const message = `volume ${volume.metadata.name} cannot be expanded by anybody here`;
+    world.events.event(claim, 'Warning', 'VolumeResizeFailed', message);
+    return capacity;
+  }
+  const larger = { ...capacity, storage: wanted };
+  await world.client.patch(refOf(PERSISTENT_VOLUMES, volume), { spec: { capacity: larger } }, { type: 'merge' });
+  world.events.event(claim, 'Normal', 'VolumeResizeSuccessful', `volume ${volume.metadata.name} is ${wanted} now`);
+  return larger;
 }
 
 async function lose(world: World, claim: PersistentVolumeClaim): Promise<void> {
@@ -190,8 +214,8 @@ async function syncVolume(world: World, name: string): Promise<void> {
   const { claimRef, persistentVolumeReclaimPolicy: policy } = volume.spec ?? {};
   const claim = claimRef === undefined ? undefined : claims.cache.get(`${claimRef.namespace}/${claimRef.name}`);
   const phase = phaseOf(volume, claim);
-  if (volume.status?.phase === phase) return;
-  if (phase === 'Released' && policy === 'Delete') {
+  if (volume.status?.phase === phase) return phase === 'Bound' ? undefined : reclaim(world, volume, phase);
+  if (phase === 'Released' && policy === 'Delete' && !isProvisioned(volume)) {
     const message = 'nothing here can delete the data of this volume; it stays until its object is deleted';
     events.event(volume, 'Warning', 'VolumeFailedDelete', message);
   }
@@ -200,6 +224,43 @@ async function syncVolume(world: World, name: string): Promise<void> {
     { status: { phase } },
     { type: 'merge', subresource: 'status' },
   );
+}
+
+/**
+ * A volume that is to go with its claim is deleted, and stays for as long as its data does: the node removes it, now or when
+ * it is back, and says so in the status.
+ */
+async function reclaim(world: World, volume: PersistentVolume, phase: string): Promise<void> {
+  const { finalizers = [], deletionTimestamp } = volume.metadata;
+  if (!isProvisioned(volume)) return;
+  const isHeld = finalizers.includes(DATA_FINALIZER);
+  const goes = volume.spec?.persistentVolumeReclaimPolicy === 'Delete' && phase === 'Released';
+  if (deletionTimestamp !== undefined) {
+    if (isHeld && (!goes || isDataGone(world, volume))) await setFinalizers(world, volume, without(finalizers));
+    return;
+  }
+  if (!goes) return;
+  if (!isHeld) return setFinalizers(world, volume, [...finalizers, DATA_FINALIZER]);
+  await deleteIfThere(world.client, refOf(PERSISTENT_VOLUMES, volume));
+}
+
+function isDataGone({ nodes, events }: World, volume: PersistentVolume): boolean {
+  if (volume.status?.reason === DATA_REMOVED) return true;
+  const node = nodeOfVolume(volume) ?? '';
+  if (nodes.cache.get(node) !== undefined) return false;
+  const message = `node ${node} is gone; whatever is left of the data is there`;
+  events.event(volume, 'Warning', 'VolumeFailedDelete', message);
+  return true;
+}
+
+function without(finalizers: readonly string[]): string[] {
+  return finalizers.filter((each) => each !== DATA_FINALIZER);
+}
+
+async function setFinalizers({ client }: World, volume: PersistentVolume, finalizers: string[]): Promise<void> {
+  const { uid, resourceVersion } = volume.metadata;
+  const patch = { metadata: { uid, resourceVersion, finalizers } };
+  await client.patch(refOf(PERSISTENT_VOLUMES, volume), patch, { type: 'merge' });
 }
 
 function phaseOf(volume: PersistentVolume, claim: PersistentVolumeClaim | undefined): string {

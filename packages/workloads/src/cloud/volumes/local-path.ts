@@ -1,8 +1,7 @@
 /** The provisioner that makes directories on the node where the first pod of a claim is. Pure. */
 import type { Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '@skerry/api/types';
+import { DATA_FINALIZER, provisionedByUs } from '../../volumes/local-path.ts';
 
-export const LOCAL_PATH = 'skerry.io/local-path';
-const PROVISIONED_BY = 'pv.kubernetes.io/provisioned-by';
 const DEFAULT_PATH = '/var/lib/skerry/volumes';
 const HOSTNAME = 'kubernetes.io/hostname';
 
@@ -11,8 +10,8 @@ export function classProblem({ reclaimPolicy = 'Delete', parameters = {} }: Stor
   const { path = DEFAULT_PATH } = parameters;
   if (!path.startsWith('/') || path.split('/').includes('..'))
     return `parameter path ${JSON.stringify(path)} must be absolute`;
-  // Nobody at the node would remove the data, and a volume that says it is deleted while its data stays would lie.
-  return reclaimPolicy === 'Retain' ? undefined : `reclaimPolicy ${reclaimPolicy} is not supported, use Retain`;
+  const isServed = reclaimPolicy === 'Retain' || reclaimPolicy === 'Delete';
+  return isServed ? undefined : `reclaimPolicy ${reclaimPolicy} is not supported, use Delete or Retain`;
 }
 
 /** The volume is bound to its claim from the start; the node makes its directory when the first pod mounts it. */
@@ -21,17 +20,19 @@ export function localVolume(claim: PersistentVolumeClaim, storageClass: StorageC
   const { name = '', namespace = '', uid = '' } = metadata;
   const volume = `pvc-${uid}`;
   const hostname = node.metadata.labels?.[HOSTNAME] ?? node.metadata.name ?? '';
-  const { path = DEFAULT_PATH } = storageClass.parameters ?? {};
+  const { parameters, reclaimPolicy = 'Delete' } = storageClass;
+  const { path = DEFAULT_PATH } = parameters ?? {};
+  const finalizers = reclaimPolicy === 'Delete' ? { finalizers: [DATA_FINALIZER] } : {};
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
-    metadata: { name: volume, annotations: { [PROVISIONED_BY]: LOCAL_PATH } },
+    metadata: { name: volume, annotations: provisionedByUs(), ...finalizers },
     spec: {
       capacity: { storage: spec.resources?.requests?.['storage'] ?? '0' },
       accessModes: spec.accessModes ?? ['ReadWriteOnce'],
       volumeMode: 'Filesystem',
       storageClassName: storageClass.metadata.name ?? '',
-      persistentVolumeReclaimPolicy: 'Retain',
+      persistentVolumeReclaimPolicy: reclaimPolicy,
       claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid },
       hostPath: { path: `${path.replace(/\/+$/, '')}/${volume}`, type: 'DirectoryOrCreate' },
       nodeAffinity: {
@@ -41,4 +42,10 @@ export function localVolume(claim: PersistentVolumeClaim, storageClass: StorageC
       },
     },
   };
+}
+
+/** The node that a volume of ours is on. */
+export function nodeOfVolume({ spec }: PersistentVolume): string | undefined {
+  const [term] = spec?.nodeAffinity?.required?.nodeSelectorTerms ?? [];
+  return term?.matchExpressions?.find(({ key }) => key === HOSTNAME)?.values?.[0];
 }

@@ -7,7 +7,9 @@ import type {
   Pod,
   StorageClass,
 } from '@skerry/api/types';
-import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '../resources.ts';
+import { ephemeralVolumeController } from '../ephemeral-volume/index.ts';
+import { garbageCollector } from '../garbage-collector/index.ts';
+import { NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '../resources.ts';
 import { runScheduler } from '../scheduler/index.ts';
 import { type ScratchCloud, scratchCloud } from '../testing/scratch-cloud.ts';
 import { volumeController } from './index.ts';
@@ -208,14 +210,174 @@ test('a local path is made for the node of the first pod', () =>
     assert.deepEqual(spec?.nodeAffinity, on(nodeName).nodeAffinity);
   }));
 
-test('a local path is not provisioned where its data should be deleted later', () =>
+const LOCAL = {
+  provisioner: 'skerry.io/local-path',
+  volumeBindingMode: 'WaitForFirstConsumer',
+  metadata: { annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+} as const;
+
+/** A claim `data` with a volume on a node, whose pod is gone again. */
+async function provisioned(world: World, more: Partial<StorageClass> = {}): Promise<PersistentVolume> {
+  const { storageClass, want, use, claim, client, calm } = world;
+  await storageClass('local-path', { ...LOCAL, ...more });
+  await want('data', '1Gi');
+  await use('db', 'data');
+  const name = (await claim('data')).split(' ')[1] ?? '';
+  await client.delete({ gvr: PODS, namespace: 'shop', name: 'db' }, { gracePeriodSeconds: 0 });
+  await calm();
+  return client.get<PersistentVolume>({ gvr: PERSISTENT_VOLUMES, name });
+}
+
+test('a local path is not provisioned where nobody would know what becomes of its data', () =>
   check(async ({ storageClass, want, use, claim, events }) => {
-    await storageClass('local-path', {
-      provisioner: 'skerry.io/local-path',
-      volumeBindingMode: 'WaitForFirstConsumer',
-    });
-    await want('data', '1Gi', { storageClassName: 'local-path' });
+    await storageClass('local-path', { ...LOCAL, reclaimPolicy: 'Recycle' });
+    await want('data', '1Gi');
     await use('db', 'data');
     assert.equal(await claim('data'), 'Pending');
-    assert.ok((await events('data')).includes('ProvisioningFailed: reclaimPolicy Delete is not supported, use Retain'));
+    const why = 'reclaimPolicy Recycle is not supported, use Delete or Retain';
+    assert.ok((await events('data')).includes(`ProvisioningFailed: ${why}`));
+  }));
+
+test('a volume that goes with its claim stays until its node says that the data is gone', () =>
+  check(async (world) => {
+    const { metadata } = await provisioned(world);
+    const { client, drop, calm, find, phase } = world;
+    const name = metadata.name ?? '';
+    const ref = { gvr: PERSISTENT_VOLUMES, name };
+    assert.deepEqual(metadata.finalizers, ['skerry.io/local-path']);
+    await drop('data');
+    const leaving = await client.get<PersistentVolume>(ref);
+    assert.ok(leaving.metadata.deletionTimestamp !== undefined);
+    assert.equal(await phase(name), 'Released');
+    const status = { ...leaving.status, reason: 'DataRemoved' };
+    await client.patch(ref, { status }, { type: 'merge', subresource: 'status' });
+    await calm();
+    assert.equal(await find(ref), undefined);
+  }));
+
+test('a volume that somebody deletes under its claim keeps its data until the claim is gone', () =>
+  check(async (world) => {
+    const { metadata } = await provisioned(world);
+    const { client, calm, claim, phase } = world;
+    const name = metadata.name ?? '';
+    await client.delete({ gvr: PERSISTENT_VOLUMES, name });
+    await calm();
+    assert.deepEqual([await phase(name), await claim('data')], ['Bound', `Bound ${name}`]);
+  }));
+
+test('a volume that is retained, or was told to be, stays with its data', () =>
+  check(async (world) => {
+    const { metadata } = await provisioned(world);
+    const { client, drop, calm, find, phase } = world;
+    const ref = { gvr: PERSISTENT_VOLUMES, name: metadata.name ?? '' };
+    await client.patch(ref, { spec: { persistentVolumeReclaimPolicy: 'Retain' } }, { type: 'merge' });
+    await drop('data');
+    assert.equal(await phase(ref.name), 'Released');
+    assert.equal((await client.get<PersistentVolume>(ref)).metadata.deletionTimestamp, undefined);
+    await client.delete(ref);
+    await calm();
+    assert.equal(await find(ref), undefined, 'the object alone goes at once');
+  }));
+
+test('the data of a node that is gone is not waited for, and that is said', () =>
+  check(async (world) => {
+    const { metadata, spec } = await provisioned(world);
+    const { client, drop, calm, find, events } = world;
+    const name = metadata.name ?? '';
+    await drop('data');
+    const [term] = spec?.nodeAffinity?.required?.nodeSelectorTerms ?? [];
+    const node = term?.matchExpressions?.[0]?.values?.[0] ?? '';
+    await client.delete({ gvr: NODES, name: node });
+    await calm();
+    assert.equal(await find({ gvr: PERSISTENT_VOLUMES, name }), undefined);
+    const said = `VolumeFailedDelete: node ${node} is gone; whatever is left of the data is there`;
+    await world.until('the event', async () => (await events(name)).includes(said));
+  }));
+
+test('a claim grows where its class says so, and never shrinks', () =>
+  check(async (world) => {
+    const { metadata } = await provisioned(world, { allowVolumeExpansion: true });
+    const { client, calm } = world;
+    const ref = { gvr: PERSISTENT_VOLUME_CLAIMS, namespace: 'shop', name: 'data' };
+    const resize = (storage: string) =>
+      client.patch<PersistentVolumeClaim>(ref, { spec: { resources: { requests: { storage } } } }, { type: 'merge' });
+    await resize('3Gi');
+    await calm();
+    assert.equal((await client.get<PersistentVolumeClaim>(ref)).status?.capacity?.['storage'], '3Gi');
+    const { spec } = await client.get<PersistentVolume>({ gvr: PERSISTENT_VOLUMES, name: metadata.name ?? '' });
+    assert.equal(spec?.capacity?.['storage'], '3Gi');
+    await assert.rejects(resize('2Gi'), /field can not be less than previous value/);
+    await assert.rejects(
+      client.patch(ref, { spec: { accessModes: ['ReadOnlyMany'] } }, { type: 'merge' }),
+      /spec is immutable after creation/,
+    );
+  }));
+
+test('a claim of a class that says nothing of it does not grow', () =>
+  check(async (world) => {
+    await provisioned(world);
+    const ref = { gvr: PERSISTENT_VOLUME_CLAIMS, namespace: 'shop', name: 'data' };
+    await assert.rejects(
+      world.client.patch(ref, { spec: { resources: { requests: { storage: '3Gi' } } } }, { type: 'merge' }),
+      /the storageclass that provisions the pvc must support resize/,
+    );
+  }));
+
+test('a class says on which nodes its volumes may be made', () =>
+  check(async ({ storageClass, want, use, pod }) => {
+    const matchLabelExpressions = [{ key: 'kubernetes.io/hostname', values: ['b'] }];
+    await storageClass('local-path', { ...LOCAL, allowedTopologies: [{ matchLabelExpressions }] });
+    for (const name of ['one', 'two', 'three']) {
+      await want(name, '1Gi');
+      await use(`pod-${name}`, name);
+      assert.equal((await pod(`pod-${name}`)).spec?.nodeName, 'b');
+    }
+  }));
+
+test('an ephemeral volume has a claim of its own, which goes with its pod', () =>
+  check(async (world) => {
+    const { storageClass, client, clock, calm, pod, claim, find, run, context } = world;
+    run(ephemeralVolumeController(context), garbageCollector(context));
+    await storageClass('local-path', LOCAL);
+    const resources = { requests: { storage: '1Gi' } };
+    const spec: PersistentVolumeClaim['spec'] = { accessModes: ['ReadWriteOnce'], resources };
+    const template = { metadata: { labels: { of: 'pod' } }, spec };
+    await client.create<Pod>(PODS, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'job', namespace: 'shop' },
+      spec: {
+        containers: [{ name: 'main', image: 'host' }],
+        volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: template } }],
+      },
+    });
+    for (let second = 0; second < 3; second++) {
+      await clock.advance(1001);
+      await calm();
+    }
+    assert.match(await claim('job-scratch'), /^Bound pvc-/);
+    assert.match((await pod('job')).spec?.nodeName ?? '', /^[ab]$/);
+    await client.delete({ gvr: PODS, namespace: 'shop', name: 'job' }, { gracePeriodSeconds: 0 });
+    await calm();
+    const ref = { gvr: PERSISTENT_VOLUME_CLAIMS, namespace: 'shop', name: 'job-scratch' };
+    await world.until('the claim is gone', async () => (await find(ref)) === undefined);
+  }));
+
+test('a claim of somebody else is not taken for an ephemeral volume', () =>
+  check(async ({ want, client, run, context, events, until }) => {
+    run(ephemeralVolumeController(context));
+    await want('job-scratch', '1Gi');
+    const resources = { requests: { storage: '1Gi' } };
+    const spec: PersistentVolumeClaim['spec'] = { accessModes: ['ReadWriteOnce'], resources };
+    await client.create<Pod>(PODS, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'job', namespace: 'shop' },
+      spec: {
+        containers: [{ name: 'main', image: 'host' }],
+        volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate: { spec } } }],
+      },
+    });
+    const said = 'ClaimConflict: ephemeral volume scratch: PVC shop/job-scratch was not created for the pod';
+    await until('the event', async () => (await events('job')).includes(said));
   }));

@@ -3,11 +3,12 @@ import { isStatus, type KubeObject } from '@skerry/api';
 import type { Pod as ApiPod, Node } from '@skerry/api/types';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client, Recorder } from '@skerry/kube/client';
-import { type Informer, startInformer } from '@skerry/kube/controller';
+import { type ControllerSpec, type Informer, runController, startInformer } from '@skerry/kube/controller';
 import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import type { RuntimeSet } from '../runtime-set.ts';
 import type { StaticPods } from '../static-pods/static-pods.ts';
 import type { IssuedToken, TokenRequest } from '../volumes/payload.ts';
+import { volumeReclaimer } from '../volumes/reclaim.ts';
 import { type Rejection, rejectionOf } from './admission.ts';
 import type { FoundPod, NodeContext } from './context.ts';
 import type { ConfigObject, ConfigReader, ServiceFacts } from './environment.ts';
@@ -139,15 +140,29 @@ class Controller implements PodController {
     const { statics } = this.#options;
     await statics?.begin({ start: (pod) => this.#add(pod, signal), shown: () => pods.cache.list() });
     await sweepOrphans(this.#context, this.#found, signal);
+    const reclaiming = runController(this.#reclaimer(signal), context);
     changes.use(
       runtimes.onArrival((runtime) => {
         changes.use(this.#follow(runtime));
         this.#welcome(runtime, pods, signal).catch(() => {});
       }),
     );
-    await Promise.all([this.#sweepForEver(pods, signal), statics?.follow(signal)]);
+    await Promise.all([this.#sweepForEver(pods, signal), statics?.follow(signal), reclaiming]);
     for (const stop of unfollow) stop();
     for (const worker of this.#workers.values()) worker.close();
+  }
+
+  #reclaimer(signal: AbortSignal): ControllerSpec {
+    const { client, clock, recorder } = this.#options;
+    const { log } = this.#context;
+    return volumeReclaimer({
+      client,
+      clock,
+      log,
+      recorder,
+      signal,
+      pods: () => this.pods.list().map(({ pod }) => pod),
+    });
   }
 
   async stopAll(maxGraceSeconds?: number): Promise<void> {

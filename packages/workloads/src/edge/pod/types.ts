@@ -216,6 +216,7 @@ export interface Volume {
   readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
   readonly hostPath?: { readonly path: string; readonly type?: string };
   readonly persistentVolumeClaim?: { readonly claimName: string; readonly readOnly?: boolean };
+  readonly ephemeral?: object;
   readonly configMap?: ConfigMapSource & { readonly defaultMode?: number };
   readonly secret?: {
     readonly secretName?: string;

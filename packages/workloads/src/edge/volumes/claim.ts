@@ -1,6 +1,7 @@
 /** A persistentVolumeClaim volume: the bound volume's directory on this node. */
 import { chmodSync, statSync } from 'node:fs';
 import type { KubeObject } from '@skerry/api';
+import { isProvisioned } from '../../volumes/local-path.ts';
 import type { ConfigReader } from '../pod/environment.ts';
 import { openHostPath } from './host-path.ts';
 import { VolumeProblem } from './payload.ts';
@@ -19,10 +20,25 @@ interface BoundVolume extends KubeObject {
   };
 }
 
+export interface WantedClaim {
+  readonly name: string;
+  /** The pod for which the claim must have been made. */
+  readonly madeFor?: string;
+}
+
+export interface OpenedClaim {
+  readonly path: string;
+  /** Whether its files are to have the group of the pod; what somebody else keeps on the host stays as it is. */
+  readonly takesGroup: boolean;
+}
+
 /** Throws VolumeProblem while the claim is not bound, or its volume is none that this node can mount. */
-export async function openClaim(name: string, read: ConfigReader): Promise<string> {
+export async function openClaim({ name, madeFor }: WantedClaim, read: ConfigReader): Promise<OpenedClaim> {
   const claim = (await read('PersistentVolumeClaim', name)) as Claim | undefined;
   if (claim === undefined) throw new VolumeProblem(`persistentvolumeclaim "${name}" not found`);
+  if (madeFor !== undefined && !claim.metadata.ownerReferences?.some(({ uid }) => uid === madeFor)) {
+    throw new VolumeProblem(`persistentvolumeclaim "${name}" was not created for this pod`);
+  }
   const { volumeName } = claim.spec ?? {};
   if (claim.status?.phase !== 'Bound' || volumeName === undefined) {
     throw new VolumeProblem(`persistentvolumeclaim "${name}" is not bound`);
@@ -34,14 +50,13 @@ export async function openClaim(name: string, read: ConfigReader): Promise<strin
     throw new VolumeProblem(`persistentvolume "${volumeName}" is bound to another claim`);
   }
   if (volumeMode === 'Block') throw new VolumeProblem(`persistentvolume "${volumeName}" is a block device`);
-  if (hostPath !== undefined) return isProvisioned(volume) ? openProvisioned(hostPath) : openHostPath(hostPath);
+  if (hostPath !== undefined) {
+    const isOurs = isProvisioned(volume);
+    return { path: isOurs ? openProvisioned(hostPath) : openHostPath(hostPath), takesGroup: isOurs };
+  }
   // A local volume is a disk that somebody mounted: a directory made in its place would hide that it is missing.
-  if (local !== undefined) return openHostPath({ path: local.path, type: 'Directory' });
+  if (local !== undefined) return { path: openHostPath({ path: local.path, type: 'Directory' }), takesGroup: true };
   throw new VolumeProblem(`persistentvolume "${volumeName}" is of a type that is not supported on this node`);
-}
-
-function isProvisioned({ metadata }: BoundVolume): boolean {
-  return metadata.annotations?.['pv.kubernetes.io/provisioned-by'] === 'skerry.io/local-path';
 }
 
 /** Nobody has made the directory before its first pod, whose user need not be ours. */

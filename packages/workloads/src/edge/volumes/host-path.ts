@@ -3,14 +3,20 @@ import { mkdirSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { normalize } from 'node:path';
 import { VolumeProblem } from './payload.ts';
 
-export function openHostPath({ path, type = '' }: { readonly path: string; readonly type?: string }): string {
+/** The path, if it says plainly where it leads; throws VolumeProblem otherwise. */
+export function checkedPath(path: string): string {
   if (!path.startsWith('/') || path.split('/').includes('..') || path.includes('\0')) {
     throw new VolumeProblem(`hostPath ${JSON.stringify(path)} must be absolute and without ".."`);
   }
+  return normalize(path);
+}
+
+export function openHostPath({ path, type = '' }: { readonly path: string; readonly type?: string }): string {
+  const checked = checkedPath(path);
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) createMissing(path, type);
   else refuseOtherType(path, type, stat);
-  return normalize(path);
+  return checked;
 }
 
 function createMissing(path: string, type: string): void {

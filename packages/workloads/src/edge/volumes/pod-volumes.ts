@@ -1,12 +1,14 @@
 /** The volumes of one pod on disk: made before its containers start, kept current while they run, removed after. */
-import { chmod, chown, lstat, mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, chown, lstat, mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { claimNameOf } from '../../volumes/claim-names.ts';
 import type { PodFacts } from '../pod/downward.ts';
 import type { ConfigReader } from '../pod/environment.ts';
 import type { Container, Pod, Volume } from '../pod/types.ts';
 import type { ReadyMount } from '../runtime.ts';
 import { type Ownership, writeDirectory } from './atomic-directory.ts';
 import { openClaim } from './claim.ts';
+import { giveToGroup } from './file-group.ts';
 import { openHostPath } from './host-path.ts';
 import { type IssuedToken, payloadOf, type TokenRequest, VolumeProblem } from './payload.ts';
 import { holdFile, openSubPath, readSmallFile, subPathOf } from './sub-path.ts';
@@ -113,9 +115,8 @@ export class PodVolumes {
 
   async #setUpOne(volume: Volume, pod: Pod, facts: PodFacts): Promise<string> {
     if (volume.hostPath !== undefined) return openHostPath(volume.hostPath);
-    if (volume.persistentVolumeClaim !== undefined) {
-      return openClaim(volume.persistentVolumeClaim.claimName, this.#context.read);
-    }
+    const claim = claimNameOf(pod, volume);
+    if (claim !== undefined) return this.#claim(volume, claim, pod);
     const { read } = this.#context;
     const owner = this.#context.owner();
     const fsGroup = pod.spec.securityContext?.fsGroup;
@@ -131,6 +132,21 @@ export class PodVolumes {
     await writeDirectory(directory, files, owned);
     this.#written.add(volume.name);
     return directory;
+  }
+
+  async #claim(volume: Volume, name: string, pod: Pod): Promise<string> {
+    const madeFor = volume.ephemeral === undefined ? {} : { madeFor: pod.metadata.uid ?? '' };
+    const { path, takesGroup } = await openClaim({ name, ...madeFor }, this.#context.read);
+    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+    const isReadOnly = volume.persistentVolumeClaim?.readOnly === true;
+    if (fsGroup === undefined || !takesGroup || isReadOnly || !IS_ROOT) return path;
+    // Once a pod, also when the agent was started anew: what the pod has done to its files since is its own.
+    const mark = join(this.#context.directory, 'volumes', `${volume.name}.group`);
+    if ((await lstat(mark).catch(() => undefined)) !== undefined) return path;
+    await giveToGroup(path, fsGroup, fsGroupChangePolicy);
+    await mkdir(dirname(mark), { recursive: true, mode: 0o700 });
+    await writeFile(mark, '');
+    return path;
   }
 
   async #emptyDir(name: string, medium: string | undefined, pod: Pod, fsGroup: number | undefined): Promise<string> {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
+  chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,6 +20,7 @@ import { test } from 'node:test';
 import type { ConfigObject } from '../pod/environment.ts';
 import type { Pod, Volume, VolumeMount } from '../pod/types.ts';
 import { volumePath, writeDirectory } from './atomic-directory.ts';
+import { giveToGroup } from './file-group.ts';
 import { openHostPath } from './host-path.ts';
 import { PodVolumes } from './pod-volumes.ts';
 
@@ -293,3 +297,48 @@ test('a variable’s file is read from the volume it is in, and from nowhere els
       assert.equal(await volumes.readFile('e', path), undefined, path);
     assert.equal(await volumes.readFile('no', 'config.env'), undefined);
   }));
+
+const isRoot = process.getuid?.() === 0 ? false : 'files are given away by root alone';
+
+/** `uid:gid mode` of a path, links not followed. */
+function shown(path: string): string {
+  const { gid, mode } = lstatSync(path);
+  return `${gid} ${(mode & 0o7777).toString(8)}`;
+}
+
+test('a volume is given to the group of the pod, whole, and never what its links lead to', {
+  skip: isRoot,
+}, async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-group-'));
+  const root = join(directory, 'volume');
+  const outside = join(directory, 'outside');
+  mkdirSync(join(root, 'deep'), { recursive: true });
+  mkdirSync(outside);
+  writeFileSync(join(root, 'deep', 'file'), '', { mode: 0o600 });
+  writeFileSync(join(outside, 'file'), '', { mode: 0o600 });
+  symlinkSync(outside, join(root, 'link'));
+  await giveToGroup(root, 1234);
+  assert.deepEqual(
+    ['', 'deep', 'deep/file'].map((path) => shown(join(root, path))),
+    ['1234 2775', '1234 2775', '1234 660'],
+  );
+  assert.equal(lstatSync(join(root, 'link')).gid, 1234);
+  assert.deepEqual([shown(outside), shown(join(outside, 'file'))], ['0 755', '0 600']);
+  rmSync(directory, { recursive: true });
+});
+
+test('with OnRootMismatch nothing is looked at below a root that is as it should be', { skip: isRoot }, async () => {
+  const root = mkdtempSync(join(tmpdir(), 'skerry-group-'));
+  await giveToGroup(root, 1234);
+  writeFileSync(join(root, 'late'), '', { mode: 0o600 });
+  chownSync(join(root, 'late'), 0, 0);
+  await giveToGroup(root, 1234, 'OnRootMismatch');
+  assert.equal(shown(join(root, 'late')), '0 600');
+  await giveToGroup(root, 1234, 'Always');
+  assert.equal(shown(join(root, 'late')), '1234 660');
+  chmodSync(root, 0o700);
+  chownSync(join(root, 'late'), 0, 0);
+  await giveToGroup(root, 1234, 'OnRootMismatch');
+  assert.deepEqual([shown(root), shown(join(root, 'late'))], ['1234 2770', '1234 660']);
+  rmSync(root, { recursive: true });
+});
