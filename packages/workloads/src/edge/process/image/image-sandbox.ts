@@ -40,7 +40,7 @@ const KERNEL_PLACES = ['/dev', '/proc', '/sys'];
 export function imageSandboxOptions(sandbox: ImageSandbox): string[] {
   const { root, readOnlyRoot, workingDirectory, tools } = sandbox;
   for (const place of KERNEL_PLACES) refuseStrange(sandbox.tree, place);
-  const directory = placeOf(sandbox.tree, workingDirectory, []);
+  const mounts = placeMounts(sandbox);
   return [
     ...namespaceOptions(sandbox),
     '--bind',
@@ -52,11 +52,16 @@ export function imageSandboxOptions(sandbox: ImageSandbox): string[] {
     ...(sandbox.isPrivileged ? [] : maskOptions()),
     ...(sandbox.isPrivileged ? ['--dev-bind', '/sys', '/sys'] : ['--ro-bind', '/sys', '/sys']),
     ...tools,
-    ...mountOptions(sandbox),
-    ...madeDirectories(sandbox.tree, directory, sandbox.mounts),
+    ...mounts.flatMap((mount, index) => [
+      ...madeDirectories(sandbox.tree, dirname(mount.mountPath), mounts.slice(0, index)),
+      mount.readOnly ? '--ro-bind' : '--bind',
+      mount.hostPath,
+      mount.mountPath,
+    ]),
+    ...madeDirectories(sandbox.tree, inTree(sandbox.tree, workingDirectory), mounts),
     ...(readOnlyRoot ? ['--remount-ro', '/'] : []),
     '--chdir',
-    directory,
+    join('/', workingDirectory),
     ...capabilityOptions(sandbox),
   ];
 }
@@ -94,32 +99,32 @@ function maskOptions(): string[] {
   ];
 }
 
-/** Outer ones first, so that inner ones are mounted into them. */
-function mountOptions({ tree, mounts }: ImageSandbox): string[] {
+/** Where they really are, outer ones first: bubblewrap would follow links of the image, and of volumes, out of its own root. */
+function placeMounts({ tree, mounts }: ImageSandbox): readonly ReadyMount[] {
+  const ordered = mounts
+    .map((mount) => ({ ...mount, mountPath: inTree(tree, mount.mountPath) }))
+    .sort((one, other) => depth(one.mountPath) - depth(other.mountPath));
   const placed: ReadyMount[] = [];
-  const options: string[] = [];
-  for (const mount of [...mounts].sort((one, other) => depth(one.mountPath) - depth(other.mountPath))) {
-    const mountPath = placeOf(tree, mount.mountPath, placed);
-    if (mountPath === '/') throw refuse('a volume cannot be mounted at /');
-    options.push(...madeDirectories(tree, dirname(mountPath), placed));
-    options.push(mount.readOnly ? '--ro-bind' : '--bind', mount.hostPath, mountPath);
-    placed.push({ ...mount, mountPath });
+  for (const mount of ordered) {
+    if (mount.mountPath === '/') throw refuse('a volume cannot be mounted at /');
+    const outer = placed.findLast(({ mountPath }) => isInside(mount.mountPath, mountPath));
+    placed.push(outer === undefined ? mount : { ...mount, mountPath: inVolume(outer, mount.mountPath) });
   }
-  return options;
+  return placed;
 }
 
-/** Where a path of the container is: bubblewrap would follow links of the image, and of volumes, out of its own root. */
-function placeOf(tree: string, path: string, placed: readonly ReadyMount[]): string {
-  const outer = placed.findLast(({ mountPath }) => isInside(path, mountPath));
-  if (outer !== undefined) {
-    const found = resolveInRoot(outer.hostPath, path.slice(outer.mountPath.length));
-    if (found === undefined) throw refuse(`${path} leads through a file`);
-    return join(outer.mountPath, found.path);
-  }
-  if (KERNEL_PLACES.some((place) => isInside(path, place))) return join('/', path);
-  const found = resolveInRoot(tree, path);
+function inTree(tree: string, path: string): string {
+  const plain = join('/', path);
+  if (KERNEL_PLACES.some((place) => isInside(plain, place))) return plain;
+  const found = resolveInRoot(tree, plain);
   if (found === undefined) throw refuse(`${path} leads through a file of the image`);
   return found.path;
+}
+
+function inVolume({ hostPath, mountPath }: ReadyMount, path: string): string {
+  const found = resolveInRoot(hostPath, path.slice(mountPath.length));
+  if (found === undefined) throw refuse(`${path} leads through a file of its volume`);
+  return join(mountPath, found.path);
 }
 
 /** Those that are missing, which bubblewrap would make itself, but closed to everyone except root. */
