@@ -65,6 +65,8 @@ test('events, the node’s own lease and mirror pods are the edge’s as a whole
   check({ key: 'coordination.k8s.io/leases/kube-node-lease/n2', after: POD }, 'refused');
   const mirror = { ...POD, metadata: { ...POD.metadata, annotations: { 'kubernetes.io/config.mirror': 'x' } } };
   check({ after: mirror }, 'object');
+  check({ before: mirror }, 'delete');
+  check({ before: mirror, after: { ...mirror, status: { phase: 'Running' } } }, 'status');
   check({ after: POD }, 'refused');
 });
 

@@ -59,6 +59,7 @@ export interface EdgePlan {
 export function planEdgeWrite(write: LocalWrite): EdgePlan {
   const { row, key, before, after } = write;
   const at = { key, version: row.gvr.version };
+  if (isMirrorStatus(write)) return plan(after, { ...at, op: 'status', uid: undefined, status: after?.['status'] });
   if (isMadeAtEdge(write)) {
     // The cloud gives the object a uid of its own, so the local one is no precondition there; nor for the node itself.
     return plan(
@@ -95,8 +96,21 @@ function plan(keep: KubeObject | undefined, ...writes: readonly EdgeWrite[]): Ed
 export function isMadeAtEdge({ node, row, key, before, after }: LocalWrite): boolean {
   if (row.origin === 'edge') return true;
   if (key === `coordination.k8s.io/leases/kube-node-lease/${node}`) return true;
-  const isPod = row.gvr.group === '' && row.gvr.resource === 'pods';
-  return isPod && (before ?? after)?.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
+  return isMirror(row, before ?? after);
+}
+
+/** A pod is never changed but for its status: to the cloud, a mirror's is told like that of any other pod. */
+function isMirrorStatus({ row, before, after }: LocalWrite): boolean {
+  return isMirror(row, before) && after !== undefined && !isSame(before?.['status'], after['status']);
+}
+
+function isMirror({ gvr: { group, resource } }: ResourceRow, object: KubeObject | undefined): boolean {
+  return group === '' && resource === 'pods' && mirrorHash(object) !== undefined;
+}
+
+/** Which pod of its node the object mirrors. */
+export function mirrorHash(object: KubeObject | undefined): string | undefined {
+  return object?.metadata.annotations?.['kubernetes.io/config.mirror'];
 }
 
 /** So many earlier values of a field are remembered. */

@@ -85,3 +85,36 @@ test('a cloud that cannot write loses nothing, however long it lasts', () => {
     assert.deepEqual([created, dropped], [['a'], []]);
   });
 });
+
+test('a mirror that is there already gets the status alone, and another pod of its name gets nothing', async () => {
+  const mirror = (hash: string, status: object): KubeObject => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p', namespace: 'default', annotations: { 'kubernetes.io/config.mirror': hash } },
+    status,
+  });
+  const updatesTo = async (there: KubeObject): Promise<readonly unknown[]> => {
+    const updates: unknown[] = [];
+    const client = {
+      create: async () => {
+        throw new StatusError(409, 'AlreadyExists', 'pods "p" already exists');
+      },
+      get: async () => there,
+      update: async (_gvr: unknown, object: KubeObject, options: object) => {
+        updates.push({ status: object['status'], ...options });
+      },
+    };
+    const sink = createOutboxSink({
+      clientFor: () => client as unknown as Client,
+      rows: () => builtinKinds().map(({ row }) => row),
+      included: trackIncluded(),
+      log: silentLogger,
+    });
+    const object = mirror('mine', { phase: 'Running' });
+    const write = { key: '/pods/default/p', version: 'v1', op: 'object', object } as const;
+    await sink('edge-1', [{ seq: 1, bytes: encodeEdgeWrite(write) }]);
+    return updates;
+  };
+  assert.deepEqual(await updatesTo(mirror('mine', {})), [{ status: { phase: 'Running' }, subresource: 'status' }]);
+  assert.deepEqual(await updatesTo(mirror('another', {})), []);
+});

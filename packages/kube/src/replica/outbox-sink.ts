@@ -12,7 +12,7 @@ import { type Logger, messageOf } from '@skerry/base';
 import type { Client } from '../client/contract.ts';
 import { parseKey } from '../store/key.ts';
 import type { OutboxEntry, OutboxSink } from './contract.ts';
-import { decodeEdgeWrite, type EdgeWrite, type FieldWrite, isSame } from './edge-write.ts';
+import { decodeEdgeWrite, type EdgeWrite, type FieldWrite, isSame, mirrorHash } from './edge-write.ts';
 import type { IncludedEntries } from './included.ts';
 import { isFed } from './links.ts';
 
@@ -196,17 +196,25 @@ class NodeSink {
       await this.#client.create(ref.gvr, made);
     } catch (error) {
       if (!isStatus(error, 'AlreadyExists')) throw error;
-      await this.#overwrite(row, ref, made);
+      if (!(await this.#overwrite(row, ref, made))) return;
     }
     if (row.subresources.includes('status') && made['status'] !== undefined) {
       await this.#setStatus(ref, undefined, made['status']);
     }
   }
 
-  /** Events are a node's to write but not to read. */
-  async #overwrite(row: ResourceRow, ref: Ref, made: KubeObject): Promise<void> {
-    if (row.gvr.resource === 'events') await this.#client.patch(ref, made, { type: 'merge' });
-    else await this.#change(ref, undefined, undefined, (there) => replacement(there, made));
+  /** False when what is there is another one. Events are a node's to write but not to read; a pod is never changed. */
+  async #overwrite(row: ResourceRow, ref: Ref, made: KubeObject): Promise<boolean> {
+    switch (row.gvr.resource) {
+      case 'events':
+        await this.#client.patch(ref, made, { type: 'merge' });
+        return true;
+      case 'pods':
+        return mirrorHash(await this.#client.get<KubeObject>(ref)) === mirrorHash(made);
+      default:
+        await this.#change(ref, undefined, undefined, (there) => replacement(there, made));
+        return true;
+    }
   }
 
   #rowOf({ key, version }: EdgeWrite): ResourceRow {

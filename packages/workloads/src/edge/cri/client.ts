@@ -13,7 +13,6 @@ export type ContainerStatus = NonNullable<Answer<'ContainerStatus'>['status']>;
 export type ListedContainer = Answer<'ListContainers'>['containers'][number];
 export type ListedSandbox = Answer<'ListPodSandbox'>['items'][number];
 export type Image = NonNullable<Answer<'ImageStatus'>['image']>;
-export type RegistryAuth = NonNullable<Given<Methods['PullImage'][1]>['auth']>;
 
 const DEFAULT_TIMEOUT_MS = 120_000;
 
