@@ -1,6 +1,7 @@
 /**
- * Writes the entries of layers into a directory, one layer over the other. Nothing outside of the directory is ever touched, whatever
- * the archive says: each step of a path is looked at, and links are followed only as somebody inside would follow them.
+ * Writes the entries of layers into a directory, one layer over the other.
+ * Invariant: nothing outside of the directory is ever touched, whatever the archive says: each step of a path is looked at, and links
+ * are followed only as somebody inside would follow them.
  * Synchronous, since it has a process of its own and nobody else writes there.
  */
 import {
