@@ -16,10 +16,10 @@ import {
 } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { nodeBinary } from '@skerry/testkit/processes';
 import { buildBundles, LIB, version } from './build.ts';
 import { capture, ROOT, say } from './tasks.ts';
 
-const NODE_VERSION = '24.21.0';
 const ARCHES = ['x64', 'arm64'] as const;
 type Arch = (typeof ARCHES)[number];
 
@@ -42,7 +42,7 @@ async function pack({ arch, out, level }: PackOptions): Promise<string> {
   const stage = join(work, name);
   for (const folder of ['bin', 'lib', 'systemd']) mkdirSync(join(stage, folder), { recursive: true });
   copyFileSync(join(ROOT, 'bin', 'skerry'), join(stage, 'skerry'));
-  copyFileSync(await nodeBinary(arch), join(stage, 'bin', 'node'));
+  copyFileSync(nodeBinary(arch), join(stage, 'bin', 'node'));
   for (const file of ['skerry', 'bin/node']) chmodSync(join(stage, file), 0o755);
   for (const bundle of BUNDLES) copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
   cpSync(join(ROOT, 'deploy', 'systemd'), join(stage, 'systemd'), { recursive: true });
@@ -66,24 +66,6 @@ function copyLicenses(to: string): void {
   for (const name of new Set([...bundled, node ?? ''].filter((each) => each !== ''))) {
     copyFileSync(join(ROOT, 'node_modules', name, 'LICENSE'), join(to, `${name.replace('/', '-')}.txt`));
   }
-}
-
-/** The Node binary of an architecture: the installed npm package, or fetched into the cache when npm left it out. */
-async function nodeBinary(arch: Arch): Promise<string> {
-  const installed = join(ROOT, 'node_modules', `node-linux-${arch}`, 'bin', 'node');
-  if (existsSync(installed)) return installed;
-  const cached = join(ROOT, '.cache', 'node', `${NODE_VERSION}-${arch}`, 'package', 'bin', 'node');
-  if (!existsSync(cached)) await fetchNode(arch);
-  return cached;
-}
-
-async function fetchNode(arch: Arch): Promise<void> {
-  const target = join(ROOT, '.cache', 'node', `${NODE_VERSION}-${arch}`);
-  mkdirSync(target, { recursive: true });
-  const work = mkdtempSync(join(ROOT, '.cache', 'node', 'fetch-'));
-  await must('npm', ['pack', '--silent', `node-linux-${arch}@${NODE_VERSION}`, '--pack-destination', work]);
-  await must('tar', ['-xzf', join(work, `node-linux-${arch}-${NODE_VERSION}.tgz`), '-C', target, 'package/bin/node']);
-  rmSync(work, { recursive: true, force: true });
 }
 
 async function must(command: string, args: readonly string[]): Promise<void> {

@@ -28,6 +28,12 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'docker-registry', program: 'docker-registry', purpose: 'another registry, behind ours and to pull from' },
   { name: 'nftables', program: 'nft', purpose: 'Services among the pods of a node' },
   { name: 'conntrack', program: 'conntrack', purpose: 'UDP flows whose endpoint has left' },
+  { name: 'qemu-user-static', program: 'qemu-aarch64-static', purpose: 'the agent as it runs on arm64' },
+  {
+    name: 'libstdc++6-arm64-cross',
+    program: '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',
+    purpose: 'the C and C++ libraries of arm64',
+  },
 ];
 
 export function missingPackages(): readonly SystemPackage[] {

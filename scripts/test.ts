@@ -3,7 +3,7 @@
  * `-- --no-system` declines apt, `-- --no-check` leaves the checks out, `-- PATTERN…` runs only the named test files.
  */
 import { globSync } from 'node:fs';
-import { fetchAllKubectls } from '@skerry/testkit/processes';
+import { fetchAllKubectls, nodeBinary } from '@skerry/testkit/processes';
 import { buildBundles } from './build.ts';
 import { setUpSystem } from './system-packages.ts';
 import { ROOT, run, say, scriptEnv } from './tasks.ts';
@@ -25,6 +25,7 @@ async function main(): Promise<number> {
   setUpSystem(flags.includes('--no-system'));
   // Before the tests, so that no test pays for it, and no two at once.
   fetchAllKubectls();
+  nodeBinary('arm64');
   await buildBundles();
   if (patterns.length > 0) return runTests('the named tests', patterns, 1);
   if (!flags.includes('--no-check') && run(process.execPath, ['--conditions=source', 'scripts/check.ts']) !== 0)

@@ -22,6 +22,7 @@ export {
   type Workload,
   withHostPrograms,
 } from './manifests.ts';
+export { emulated, nodeBinary } from './node-binary.ts';
 export { ownBootId, powerOffPods } from './power-off.ts';
 export { requireSystem, type SystemNeed, skipWithout } from './require-system.ts';
 export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';

@@ -55,7 +55,7 @@ function fetchKubectl(version: KubectlVersion, file: string): void {
   }
 }
 
-function must(command: string, args: readonly string[], cwd: string): void {
+export function must(command: string, args: readonly string[], cwd: string): void {
   const { status, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`, { cause: error ?? new Error(stderr) });
 }

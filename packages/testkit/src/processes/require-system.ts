@@ -1,5 +1,5 @@
 /** What a test needs of the machine: present, or skipped by name with the command that brings it, or, in CI, a failure. */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
@@ -16,6 +16,8 @@ const PROGRAMS = {
   runc: 'runc',
   'containernetworking-plugins': '/usr/lib/cni/bridge',
   'busybox-static': 'busybox',
+  'qemu-user-static': 'qemu-aarch64-static',
+  'libstdc++6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',
   skopeo: 'skopeo',
   buildah: 'buildah',
   podman: 'podman',
@@ -50,7 +52,7 @@ function explain(need: SystemNeed): string {
 function isPresent(need: SystemNeed): boolean {
   if (need === 'root') return process.getuid?.() === 0;
   const program = PROGRAMS[need];
-  if (program.startsWith('/')) return isExecutable(program);
+  if (program.startsWith('/')) return existsSync(program);
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.some((folder) => isExecutable(join(folder, program)));
 }

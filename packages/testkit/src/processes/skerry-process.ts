@@ -14,10 +14,13 @@ export interface ProcessSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** Runs it by way of another program, such as `strace` or `ip netns exec`. */
   readonly wrapper?: readonly string[];
+  /** Runs the bundle instead of this Node, such as one of another architecture; it gets more time. */
+  readonly node?: readonly string[];
 }
 
 export const LIB: string = join(CHECKOUT, 'dist', 'lib');
 const READY_MS = 30_000;
+const EMULATED_READY_MS = 120_000;
 const END_MS = 30_000;
 
 export class SkerryProcess {
@@ -41,11 +44,11 @@ export class SkerryProcess {
 
   /** Resolves with what the process said when it was ready; rejects with its log when it ends before. `more` is environment. */
   async start(more: Readonly<Record<string, string>> = {}): Promise<Readonly<Record<string, string>>> {
-    const { bundle, args, log, env, wrapper = [] } = this.#spec;
+    const { bundle, args, log, env, wrapper = [], node = [process.execPath] } = this.#spec;
     mkdirSync(dirname(log), { recursive: true });
     const output = openSync(log, 'a');
     const heap = bundle === 'edge' ? EDGE_HEAP_FLAGS : [];
-    const [command = '', ...rest] = [...wrapper, process.execPath, ...heap, join(LIB, `${bundle}.cjs`), ...args];
+    const [command = '', ...rest] = [...wrapper, ...node, ...heap, join(LIB, `${bundle}.cjs`), ...args];
     const child = spawn(command, rest, {
       stdio: ['ignore', output, output, 'ipc'],
       env: { ...process.env, SKERRY_LIB: LIB, ...env, ...more },
@@ -53,7 +56,8 @@ export class SkerryProcess {
     closeSync(output);
     this.#child = child;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${bundle} was not ready in time: ${this.readLog()}`)), READY_MS);
+      const patience = this.#spec.node === undefined ? READY_MS : EMULATED_READY_MS;
+      const timer = setTimeout(() => reject(new Error(`${bundle} was not ready in time: ${this.readLog()}`)), patience);
       child.once('message', (facts) => {
         clearTimeout(timer);
         resolve(facts as Record<string, string>);

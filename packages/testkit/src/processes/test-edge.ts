@@ -17,6 +17,7 @@ export interface TestEdgeOptions {
   readonly ownsDir?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly wrapper?: readonly string[];
+  readonly node?: readonly string[];
 }
 
 export class TestEdge implements AsyncDisposable {
@@ -69,6 +70,7 @@ export class TestEdge implements AsyncDisposable {
       log: join(this.dir, 'edge.log'),
       env: { SKERRY_DATA_DIR: this.dir, SKERRY_KEY_DIR: `${this.dir}-keys`, ...options.env, ...env },
       ...(options.wrapper === undefined ? {} : { wrapper: options.wrapper }),
+      ...(options.node === undefined ? {} : { node: options.node }),
     });
   }
 

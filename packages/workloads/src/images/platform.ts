@@ -8,6 +8,7 @@ const ARCHITECTURES: Readonly<Record<string, Platform>> = {
   arm64: { os: 'linux', architecture: 'arm64', variant: 'v8' },
   arm: { os: 'linux', architecture: 'arm', variant: 'v7' },
   ia32: { os: 'linux', architecture: '386' },
+  ppc64: { os: 'linux', architecture: 'ppc64le' },
 };
 
 /** `arch` as `process.arch` says it. */
