@@ -157,9 +157,12 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
       link.client().run(id, command, { timeoutMs, maxOutputBytes: MAX_EXEC_OUTPUT_BYTES }),
     exec: (id, request) => link.client().exec(id, request),
     attach: (id) => link.client().attach(id),
-    usage: () => link.client().usage(),
+    usage: async () => {
+      const usages = await link.client().usage();
+      return (await (await images.ifAny())?.withDisk(usages)) ?? usages;
+    },
     shutdown: async () => {
-      await link.client().shutdown();
+      await link.shutdown();
       await images.clear();
     },
     close: () => link.close(),

@@ -15,6 +15,8 @@ export interface LinkOptions {
 export interface SupervisorLink {
   /** The live connection; throws GONE while there is none. */
   client(): SupervisorClient;
+  /** Ends the supervisor for good. */
+  shutdown(): Promise<void>;
   close(): void;
 }
 
@@ -50,6 +52,12 @@ export async function openLink(
     client: () => {
       if (current === undefined) throw errors.GONE();
       return current;
+    },
+    shutdown: async () => {
+      if (current === undefined) throw errors.GONE();
+      // First, or it would be started again while the rest of the node still stops.
+      stopped.abort();
+      await current.shutdown();
     },
     close: () => {
       stopped.abort();

@@ -11,9 +11,11 @@ import {
   repositoryName,
   type StoredImage,
 } from '../../../images/index.ts';
+import type { Usage } from '../../../supervisor/protocol.ts';
 import { hostnameOf } from '../../pod/etc-hosts.ts';
 import { authFor } from '../../pod/registry-auth.ts';
 import {
+  type ContainerUsage,
   type ListedImage,
   PullFailure,
   type PullTask,
@@ -152,6 +154,16 @@ export class ImageContainers {
       this.#roots.remove(id);
       throw error;
     }
+  }
+
+  /** What its container has written to its root belongs to each. */
+  async withDisk(usages: readonly Usage[]): Promise<readonly ContainerUsage[]> {
+    return await Promise.all(
+      usages.map(async (usage) => {
+        const disk = await this.#roots.usageOf(usage.id);
+        return disk === undefined ? usage : { ...usage, diskBytes: disk.bytes, inodes: disk.inodes };
+      }),
+    );
   }
 
   /** Of a container that has ended. */

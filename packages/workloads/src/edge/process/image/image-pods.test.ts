@@ -221,6 +221,15 @@ test('a terminal can be had, for the container and beside it', { skip: skip || s
   await node.gone('terminal');
 });
 
+test('what a container writes to its root is counted', { skip }, async () => {
+  await node.run('writes', { image: nameIt(), ...shell('dd if=/dev/zero of=/big bs=1M count=3; sleep 1000') });
+  const pod = await node.until('writes', isRunning);
+  await eventually('it is counted', async () => {
+    const own = (await node.runtime.usage()).find(({ id }) => id === idOf(pod));
+    return (own?.diskBytes ?? 0) >= 3 * 1024 * 1024;
+  });
+});
+
 test('each start has a fresh root, and nothing of it stays', { skip }, async () => {
   await node.run(
     'again',

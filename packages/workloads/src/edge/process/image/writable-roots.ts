@@ -7,6 +7,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, messageOf } from '@skerry/base';
+import { type DiskUsage, diskUsageOf } from '../../eviction/disk-usage.ts';
 import { runProgram } from './room.ts';
 
 export interface RootTools {
@@ -72,6 +73,13 @@ export class WritableRoots {
     );
     this.#removing.add(removal);
     void removal.finally(() => this.#removing.delete(removal));
+  }
+
+  /** What the container has written; of a copy, all of it. Undefined when it has no root here. */
+  async usageOf(id: string): Promise<DiskUsage | undefined> {
+    const [upper, root] = ['upper', 'root'].map((name) => join(this.#options.directory, id, name));
+    const place = [upper, root].find((path) => path !== undefined && existsSync(path));
+    return place === undefined ? undefined : await diskUsageOf(place);
   }
 
   /** Removes those of containers that nobody knows. */
