@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasCode, messageOf, systemClock } from '@skerry/base';
 import { fakeClock } from '@skerry/testkit';
+import { skipWithout } from '@skerry/testkit/processes';
 import type { Descriptor, FetchOptions, ImageReference, ImageSource } from '../contract.ts';
 import { digestOf } from '../digest.ts';
 import { MAX_MANIFEST_BYTES, MediaType } from '../manifest.ts';
@@ -277,6 +283,56 @@ test('plain HTTP is for this machine, or where it is permitted', () => {
   assert.deepEqual(baseOf('docker.io', { constructor: {} }), ['https://registry-1.docker.io']);
   assert.deepEqual(baseOf('127.evil.example'), ['https://127.evil.example']);
 });
+
+test('a registry with TLS is trusted by the authority that its settings name, and by no other', {
+  skip: skipWithout('openssl'),
+}, async () => {
+  using certificate = selfSigned();
+  const server = createTlsServer({ key: certificate.key, cert: certificate.cert }, serve);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  try {
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const image = parseReference(`${host}/web:1`);
+    const trusting = sourceOf({ [host]: { ca: certificate.cert } });
+    assert.equal((await trusting.resolve(image)).digest, digestOf(MANIFEST));
+    await checkFails(sourceOf({ [host]: { plainHttp: false } }).resolve(image), 'IMAGE_UNREACHABLE', /self-signed/);
+    await checkFails(sourceOf({ [host]: { plainHttp: true } }).resolve(image), 'IMAGE_UNREACHABLE');
+    await using plain = await answering(serve);
+    const strict = sourceOf({ [plain.host]: { plainHttp: false } });
+    await checkFails(strict.resolve(plain.image), 'IMAGE_UNREACHABLE', /does not speak TLS/);
+  } finally {
+    server.close();
+  }
+});
+
+/** For 127.0.0.1, made on the spot. */
+function selfSigned(): { readonly key: string; readonly cert: string } & Disposable {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-tls-'));
+  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
+  const options = [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-subj',
+    '/CN=registry',
+    '-days',
+    '2',
+  ];
+  execFileSync(
+    'openssl',
+    ['req', '-x509', ...options, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+    {
+      stdio: 'ignore',
+    },
+  );
+  return {
+    key: readFileSync(key, 'utf8'),
+    cert: readFileSync(cert, 'utf8'),
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true }),
+  };
+}
 
 test('challenges are read, and strange ones are none', () => {
   const bearer = { scheme: 'bearer', realm: 'https://a/t', service: 's "x"', scope: 'a:b:pull,push' };

@@ -10,6 +10,8 @@ export class MemoryRegistry implements AsyncDisposable {
   readonly images = new Map<string, MemoryImage>();
   /** What was asked for. */
   readonly asked: string[] = [];
+  /** Repositories that only who sends this header may read. */
+  readonly secrets = new Map<string, string>();
   readonly #server: Server;
 
   static async start(): Promise<MemoryRegistry> {
@@ -19,9 +21,9 @@ export class MemoryRegistry implements AsyncDisposable {
   }
 
   private constructor() {
-    this.#server = process.getBuiltinModule('node:http').createServer(({ url = '' }, response) => {
+    this.#server = process.getBuiltinModule('node:http').createServer(({ url = '', headers }, response) => {
       this.asked.push(url);
-      this.#answer(url, response);
+      this.#answer(url, headers.authorization, response);
     });
   }
 
@@ -41,8 +43,11 @@ export class MemoryRegistry implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #answer(url: string, response: ServerResponse): void {
+  #answer(url: string, shown: string | undefined, response: ServerResponse): void {
     const [, repository = '', kind, name] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(url) ?? [];
+    if (this.secrets.has(repository) && this.secrets.get(repository) !== shown) {
+      return void response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="images"' }).end();
+    }
     const image = this.images.get(repository);
     const digest = parseDigest(name) ?? (kind === 'manifests' ? image?.target.digest : undefined);
     const content = digest === undefined ? undefined : image?.content.get(digest);

@@ -273,6 +273,18 @@ test('what is here starts without any registry, and an event says that it was no
   );
 });
 
+test('a private image takes a secret of the pod', { skip }, async () => {
+  const image = registry.add('private', imageOf());
+  registry.secrets.set('private', `Basic ${Buffer.from('me:secret').toString('base64')}`);
+  const auths = { [registry.host]: { username: 'me', password: 'secret' } };
+  const data = { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') };
+  const type = 'kubernetes.io/dockerconfigjson';
+  await node.create('secrets', objectOf('Secret', 'pull', { type, data }));
+  await checkRefused('stranger', { image, command: ['/bin/true'] }, 'ErrImagePull', /imagePullSecrets/);
+  const spec = { imagePullSecrets: [{ name: 'pull' }] };
+  assert.deepEqual(await outputOf('friend', { image, ...shell('echo in') }, spec), ['in']);
+});
+
 test('an image that would harm is refused, and nothing of it stays', { skip }, async () => {
   const trees = join(node.directory, 'runtime', 'images', 'trees');
   const before = readdirSync(trees);
