@@ -76,6 +76,8 @@ export const MAX_BLOB_REQUEST_BYTES = 15 * KIB;
 export const MAX_BLOB_INFO_BYTES = 16 * KIB;
 export const BLOB_NODE_BYTES_PER_SECOND = 64 * MIB;
 export const BLOB_HUB_BYTES_PER_SECOND = 256 * MIB;
+/** A blob that stands still is broken off after once to twice this time: nobody holds a source for ever. */
+export const BLOB_STALL_MS = 150_000;
 /** A rate is kept over this time: so much may go at once. */
 export const BLOB_RATE_WINDOW_MS = 100;
 /** Stream and outbox frames wait in their lane up to here; more stay with their source, which takes turns. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '@skerry/base';
-import { LANE_BYTES, MAX_STREAMS, STREAM_INITIAL_CREDIT, STREAM_PENDING_BYTES } from '../limits.ts';
+import { LANE_BYTES, MAX_BULK_STREAMS, MAX_STREAMS, STREAM_INITIAL_CREDIT, STREAM_PENDING_BYTES } from '../limits.ts';
 import { Channel, type WriteEffect } from './channel.ts';
 import { decodeFrames, Lane, type SessionFrame } from './frame.ts';
 import { isStreamFrame, type StreamEffect } from './stream-events.ts';
@@ -133,6 +133,16 @@ test('on the bulk lane an opener that sends anything breaks the protocol', () =>
     () => feed({ type: 'data', id: 1, bytes: new Uint8Array(1) }),
     (error) => hasCode(error, 'LINK_PROTOCOL'),
   );
+});
+
+test('of the bulk lane a peer has few streams, whatever else it has', () => {
+  const { hub } = pair();
+  const open = (id: number, lane: Lane) =>
+    hub.streams.onFrame({ type: 'open', id, lane, header: new Uint8Array(0) }, 0, hub.effects);
+  for (let count = 0; count < MAX_BULK_STREAMS + 5; count++) open(2 * count + 1, Lane.bulk);
+  assert.equal(hub.streams.count, MAX_BULK_STREAMS);
+  open(1_001, Lane.telemetry);
+  assert.equal(hub.streams.count, MAX_BULK_STREAMS + 1);
 });
 
 test('streams beyond the limit are refused, one by one', () => {

@@ -1,9 +1,9 @@
 /** The cloud's end of a blob: finds it, and sends what is wanted of it at the rates that are set. */
-import { messageOf } from '@skerry/base';
+import { type Clock, messageOf } from '@skerry/base';
 import type { BlobAsk, BlobDoor, BlobSource, LinkStream } from '../contract.ts';
 import { decodeBlobAsk, encodeBlobAnswer } from '../core/blob.ts';
 import { errors } from '../errors.ts';
-import { MAX_BLOB_INFO_BYTES } from '../limits.ts';
+import { BLOB_STALL_MS, MAX_BLOB_INFO_BYTES } from '../limits.ts';
 import type { Rate } from './rate.ts';
 
 export interface BlobService {
@@ -13,6 +13,7 @@ export interface BlobService {
   readonly rates: readonly Rate[];
   /** How large a piece should be at this moment. */
   readonly pieceBytes: () => number;
+  readonly clock: Clock;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -32,8 +33,9 @@ export async function serveBlob(
     return;
   }
   const { size, info = NOTHING, bytes } = source;
+  using watch = watchOver(stream, service.clock);
   await stream.send(encodeBlobAnswer({ found: true, size, info }));
-  const sent = await send(service, bytes, stream, signal);
+  const sent = await send({ ...service, taken: watch.taken }, bytes, stream, signal);
   if (sent !== size - ask.offset) throw errors.BLOB_SIZE({ sent, expected: size - ask.offset });
   stream.end();
   // The asker ends its side once it has kept the last byte; until then what is on its way counts.
@@ -53,8 +55,26 @@ async function find({ door, node }: BlobService, ask: BlobAsk, signal: AbortSign
   }
 }
 
+/** Ends a stream that nothing moves on: its asker takes nothing, or its source gives nothing. */
+function watchOver(stream: LinkStream, clock: Clock): Disposable & { readonly taken: () => void } {
+  let isMoving = true;
+  const arm = () => clock.after(BLOB_STALL_MS, look, { unref: true });
+  const look = () => {
+    if (!isMoving) stream.abort('the blob stands still');
+    isMoving = false;
+    timer = arm();
+  };
+  let timer = arm();
+  return {
+    taken: () => {
+      isMoving = true;
+    },
+    [Symbol.dispose]: () => timer.cancel(),
+  };
+}
+
 async function send(
-  { rates, pieceBytes }: BlobService,
+  { rates, pieceBytes, taken }: BlobService & { readonly taken: () => void },
   chunks: AsyncIterable<Uint8Array>,
   stream: LinkStream,
   signal: AbortSignal,
@@ -65,6 +85,7 @@ async function send(
       const piece = chunk.subarray(at, at + pieceBytes());
       for (const rate of rates) await rate.take(piece.length, signal);
       await stream.send(piece);
+      taken();
       at += piece.length;
     }
     sent += chunk.length;

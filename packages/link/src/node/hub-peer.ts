@@ -75,7 +75,7 @@ export class HubPeer implements WheelItem {
     const { blobs: door, blobRate, options } = this.#context;
     this.#blobRate ??= new Rate(options?.blobBytesPerSecond ?? BLOB_NODE_BYTES_PER_SECOND, this.#clock);
     const pieceBytes = () => this.#core.streams?.pieceBytes ?? BULK_MIN_PIECE_BYTES;
-    return { node: this.node, door, rates: [this.#blobRate, blobRate], pieceBytes };
+    return { node: this.node, door, rates: [this.#blobRate, blobRate], pieceBytes, clock: this.#clock };
   }
 
   /** Nothing while there is no session. */
