@@ -22,10 +22,10 @@ suite('autoscaling', { skip: skipWithout(...PROCESS.needs) }, () => {
     cloud = await TestCloud.start();
     edge = await TestEdge.join(cloud, { name: 'edge-1' });
     await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
-    // About a tenth of a core while there is load, and nothing otherwise.
+    // A good part of a core while there is load, and next to nothing otherwise.
     const busy = 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done';
-    const script = `trap "exit 0" TERM; while :; do if test -e /load/on; then ${busy}; fi; sleep 0.2; done`;
-    const resources = { requests: { cpu: '10m', memory: '8Mi' } };
+    const script = `trap "exit 0" TERM; while :; do if test -e /load/on; then ${busy}; sleep 0.2; else sleep 2; fi; done`;
+    const resources = { requests: { cpu: '20m', memory: '8Mi' } };
     const volumeMounts = [{ name: 'load', mountPath: '/load', readOnly: true }];
     const volumes = [{ name: 'load', hostPath: { path: work } }];
     await cloud.apply(

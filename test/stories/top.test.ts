@@ -89,7 +89,7 @@ function tell(runtime: Runtime): void {
   });
 
   test('kubectl get prints them as a table', async () => {
-    assert.match(await cloud.kubectl(['get', 'podmetrics']), /NAME +CPU +MEMORY +WINDOW\nbusy +\d+u? +\d+Ki +\d/);
+    assert.match(await cloud.kubectl(['get', 'podmetrics']), /NAME +CPU +MEMORY +WINDOW\nbusy +\d+[um]? +\d+Ki +\d/);
   });
 
   test('the node answers for itself at its own API', async () => {

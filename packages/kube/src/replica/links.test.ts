@@ -141,3 +141,27 @@ test('content of any shape is no reason to fail', () => {
     check('rbac.authorization.k8s.io/rolebindings/shop/odd', { subjects, roleRef: null }, {});
   }
 });
+
+test('a volume that is pinned to a node concerns it, also when no pod there uses it any more', () => {
+  const pinned = (...values: string[]) => ({
+    spec: {
+      nodeAffinity: {
+        required: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values }] }],
+        },
+      },
+    },
+  });
+  check('/persistentvolumes//pvc-1', pinned('n1'), { nodes: ['n1'] });
+  check('/persistentvolumes//pvc-2', { spec: { hostPath: { path: '/srv' } } }, {});
+});
+
+test('a claim that was made for a pod goes where the pod is', () => {
+  const owner = (apiVersion: string, kind: string) => ({
+    metadata: { name: 'web-data', ownerReferences: [{ apiVersion, kind, name: 'web', uid: 'u' }] },
+    spec: { volumeName: 'pvc-1' },
+  });
+  const targets = ['/persistentvolumes//pvc-1'];
+  check('/persistentvolumeclaims/shop/web-data', owner('v1', 'Pod'), { targets, sources: ['/pods/shop/web'] });
+  check('/persistentvolumeclaims/shop/web-data', owner('apps/v1', 'StatefulSet'), { targets });
+});

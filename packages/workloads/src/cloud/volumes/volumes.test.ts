@@ -334,6 +334,29 @@ test('a class says on which nodes its volumes may be made', () =>
     }
   }));
 
+test('a volume is made where the affinity of its first pod leads', () =>
+  check(async ({ storageClass, want, client, clock, calm, claim, pod }) => {
+    await storageClass('local-path', LOCAL);
+    await want('data', '1Gi');
+    const term = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'NotIn' as const, values: ['a'] }] };
+    const required = { nodeSelectorTerms: [term] };
+    await client.create<Pod>(PODS, {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'db', namespace: 'shop' },
+      spec: {
+        containers: [{ name: 'main', image: 'host' }],
+        affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } },
+        volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }],
+      },
+    });
+    await clock.advance(1001);
+    await calm();
+    const name = (await claim('data')).split(' ')[1] ?? '';
+    const { spec } = await client.get<PersistentVolume>({ gvr: PERSISTENT_VOLUMES, name });
+    assert.deepEqual([(await pod('db')).spec?.nodeName, spec?.nodeAffinity], ['b', on('b').nodeAffinity]);
+  }));
+
 test('an ephemeral volume has a claim of its own, which goes with its pod', () =>
   check(async (world) => {
     const { storageClass, client, clock, calm, pod, claim, find, run, context } = world;
