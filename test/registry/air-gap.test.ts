@@ -82,7 +82,8 @@ test('another cloud takes them in, applies the manifests, and its node runs them
   await home.cloud.process.stop();
   const said = await mustSkerry(far.dir, 'image', 'import', file, '--apply');
   assert.match(said, /pods\/web applied/);
-  await far.kubectl(['wait', '--namespace=carried', '--for=condition=Ready', 'pod/web', '--timeout=60s']);
+  const wait = ['wait', '--namespace=carried', '--for=condition=Ready', 'pod/web', '--timeout=120s'];
+  await far.kubectl(wait, { timeoutMs: 150_000 });
   await eventually(
     'it says so',
     async () => (await far.kubectl(['logs', '--namespace=carried', 'web'])) === 'came by hand\n',

@@ -11,6 +11,8 @@ import { must, RegistryCloud } from './tools.ts';
 
 const skip = skipWithout('docker-registry', 'skopeo', 'busybox-static');
 const dir = mkdtempSync(join(tmpdir(), 'skerry-far-'));
+/** Two nodes join meanwhile. */
+const PULL_MS = 120_000;
 let far: ChildProcess;
 let host: string;
 let here: RegistryCloud;
@@ -49,7 +51,7 @@ async function pullTo(node: string): Promise<void> {
 async function untilReason(node: string, wanted: string): Promise<void> {
   const path = '--output=jsonpath={.status.conditions[?(@.type=="Complete")].reason}';
   const read = () => here.cloud.kubectl(['get', 'imagepull', `at-${node}`, '--namespace=team', path]);
-  await eventually(`the pull of ${node} says ${wanted}`, async () => (await read()) === wanted);
+  await eventually(`the pull of ${node} says ${wanted}`, async () => (await read()) === wanted, { timeoutMs: PULL_MS });
 }
 
 test('an address of the cloud is not asked unless an ImageRegistry names it', { skip }, async () => {

@@ -45,12 +45,16 @@ function statusOf(name: string): Promise<ImagePull> {
   return registry.cloud.get<ImagePull>(['imagepull', '--namespace=team', name]);
 }
 
+async function untilComplete(name: string): Promise<void> {
+  const wait = ['wait', '--namespace=team', '--for=condition=Complete', `imagepull/${name}`, '--timeout=120s'];
+  await registry.cloud.kubectl(wait, { timeoutMs: 150_000 });
+}
+
 test('an image of the cloud comes to the node, without any secret', { skip }, async () => {
   await registry.push('team/web:1');
   const [digest] = await registry.pull('team/web:1');
   await apply('web', [`${registry.host}/team/web:1`]);
-  const wait = ['wait', '--namespace=team', '--for=condition=Complete', 'imagepull/web', '--timeout=60s'];
-  await registry.cloud.kubectl(wait);
+  await untilComplete('web');
   const { status } = await statusOf('web');
   assert.deepEqual([status?.desired, status?.pulled], [1, 1]);
   assert.deepEqual(
@@ -109,13 +113,7 @@ test('a pull secret of an account that may opens it', { skip }, async () => {
     `--patch=${JSON.stringify({ spec })}`,
   ];
   await registry.cloud.kubectl(patch);
-  await registry.cloud.kubectl([
-    'wait',
-    '--namespace=team',
-    '--for=condition=Complete',
-    'imagepull/stolen',
-    '--timeout=60s',
-  ]);
+  await untilComplete('stolen');
 });
 
 test('a deleted pull takes its tasks along', { skip }, async () => {
