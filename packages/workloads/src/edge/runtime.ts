@@ -189,6 +189,8 @@ export interface PodRuntime {
   attach(id: string, request: AttachRequest): Promise<RuntimeSession>;
   /** Absent where pods are on the node's own network, and so are their ports. */
   forward?(podUid: string, port: number): Promise<RuntimePort>;
+  /** The container runs on with what its spec says now. */
+  resize(id: string, pod: Pod, container: Container): Promise<void>;
   usage(): Promise<readonly ContainerUsage[]>;
   /** Where its images lie; undefined where it has none. */
   imageDirectory?(): Promise<string | undefined>;

@@ -19,6 +19,7 @@ import {
   type HelloResult,
   PROTOCOL_VERSION,
   type ProcessRecord,
+  type ResourceLimits,
   type RunResult,
   type SessionMessage,
   type StartRequest,
@@ -59,6 +60,7 @@ export interface SupervisorClient {
     command: readonly string[],
     limits: { timeoutMs: number; maxOutputBytes: number },
   ): Promise<RunResult>;
+  limit(id: string, limits: ResourceLimits): Promise<void>;
   usage(): Promise<Usage[]>;
   exec(id: string, command: FurtherCommand): Promise<ProcessSession>;
   attach(id: string): Promise<ProcessSession>;
@@ -151,6 +153,7 @@ function clientOf(path: string, control: Control, hello: HelloResult): Superviso
     kill: (id) => control.call({ op: 'kill', id }),
     remove: (id) => control.call({ op: 'remove', id }),
     run: (id, command, limits) => control.call({ op: 'run', id, command, ...limits }),
+    limit: (id, limits) => control.call({ op: 'limit', id, limits }),
     usage: () => control.call({ op: 'usage' }),
     exec: (id, command) => session({ op: 'exec', id, ...command }),
     attach: (id) => session({ op: 'attach', id }),

@@ -10,6 +10,8 @@ const V2_CONTROLLERS = '+memory +cpu +pids';
 export interface Cgroups {
   readonly version: 'v1' | 'v2';
   create(id: string, limits: ResourceLimits): void;
+  /** What is not bounded any more is unbounded. Throws when the kernel refuses, such as less memory than is in use. */
+  limit(id: string, limits: ResourceLimits): void;
   place(id: string, pid: number): void;
   /** What `spawn` starts is in the group from its first instruction: this process steps in for that moment. */
   within<T>(id: string, spawn: () => T): T;
@@ -54,14 +56,21 @@ function openV1(root: string, parent: string): Cgroups | undefined {
   const place = (id: string, pid: number) => {
     for (const name of mounted) writeFileSync(at(name, id, 'cgroup.procs'), String(pid));
   };
+  const write = (id: string, settings: readonly V1Setting[]) => {
+    for (const [name, file, value] of settings) {
+      if (mounted.includes(name)) writeFileSync(at(name, id, file), value);
+    }
+  };
   const homes = mounted.map((name) => join(root, name, ownGroup(name) ?? '', 'cgroup.procs'));
   return {
     version: 'v1',
     create: (id, limits) => {
       for (const name of mounted) mkdirSync(at(name, id), { recursive: true });
-      for (const [name, file, value] of v1Settings(limits)) {
-        if (mounted.includes(name)) writeFileSync(at(name, id, file), value);
-      }
+      write(id, v1Settings(limits));
+    },
+    limit: (id, limits) => {
+      const unbounded = V1_UNBOUNDED.filter(([name]) => limits[name] === undefined).map(([, setting]) => setting);
+      write(id, [...unbounded, ...v1Settings(limits)]);
     },
     place,
     within: (id, spawn) => stepIn(() => place(id, process.pid), homes, spawn),
@@ -91,6 +100,11 @@ function openV1(root: string, parent: string): Cgroups | undefined {
 
 type V1Setting = readonly [controller: (typeof V1_CONTROLLERS)[number], file: string, value: string];
 
+const V1_UNBOUNDED: readonly (readonly [limit: keyof ResourceLimits, setting: V1Setting])[] = [
+  ['memoryBytes', ['memory', 'memory.limit_in_bytes', '-1']],
+  ['cpuMillis', ['cpu', 'cpu.cfs_quota_us', '-1']],
+];
+
 function v1Settings(limits: ResourceLimits): V1Setting[] {
   const settings: V1Setting[] = [];
   if (limits.memoryBytes !== undefined) settings.push(['memory', 'memory.limit_in_bytes', String(limits.memoryBytes)]);
@@ -116,6 +130,10 @@ function openV2(root: string, parent: string): Cgroups | undefined {
     create: (id, limits) => {
       mkdirSync(at(id), { recursive: true });
       for (const [file, value] of v2Settings(limits)) writeFileSync(at(id, file), value);
+    },
+    limit: (id, limits) => {
+      const unbounded = V2_UNBOUNDED.filter(([, , name]) => limits[name] === undefined);
+      for (const [file, value] of [...unbounded, ...v2Settings(limits)]) writeFileSync(at(id, file), value);
     },
     place,
     within: (id, spawn) => stepIn(() => place(id, process.pid), [home], spawn),
@@ -179,6 +197,11 @@ function stepIn<T>(enter: () => void, homes: readonly string[], spawn: () => T):
     for (const home of homes) writeFileSync(home, String(process.pid));
   }
 }
+
+const V2_UNBOUNDED: readonly (readonly [file: string, value: string, limit: keyof ResourceLimits])[] = [
+  ['memory.max', 'max', 'memoryBytes'],
+  ['cpu.max', 'max', 'cpuMillis'],
+];
 
 function v2Settings(limits: ResourceLimits): (readonly [file: string, value: string])[] {
   const settings: (readonly [string, string])[] = [];

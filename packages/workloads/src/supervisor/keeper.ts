@@ -25,7 +25,15 @@ import {
 } from './identity.ts';
 import { launch } from './launch.ts';
 import { killTree, measureTrees, type ProcessTree } from './process-tree.ts';
-import type { ExitInfo, FurtherCommand, LaunchSpec, ProcessRecord, StartRequest, Usage } from './protocol.ts';
+import type {
+  ExitInfo,
+  FurtherCommand,
+  LaunchSpec,
+  ProcessRecord,
+  ResourceLimits,
+  StartRequest,
+  Usage,
+} from './protocol.ts';
 import type { RecordStore, StoredRecord } from './records.ts';
 import { handoverFile, resizeTerminal, type SelfCommand, withTerminal } from './tty.ts';
 
@@ -139,6 +147,12 @@ export class Keeper {
     this.#kept.delete(id);
     this.#options.records.remove(id);
     this.#options.cgroups?.remove(id);
+  }
+
+  /** Other bounds from now on, where there are any: without control groups nothing is bounded. */
+  limit(id: string, limits: ResourceLimits): void {
+    const { record } = this.#find(id);
+    if (record.exit === undefined) this.#options.cgroups?.limit(id, limits);
   }
 
   usage(): Usage[] {

@@ -123,6 +123,7 @@ export type ControlRequest =
       readonly timeoutMs: number;
       readonly maxOutputBytes: number;
     }
+  | { readonly op: 'limit'; readonly id: string; readonly limits: ResourceLimits }
   | { readonly op: 'usage' }
   | { readonly op: 'resize'; readonly id: string; readonly columns: number; readonly rows: number }
   /** Ends the supervisor once nothing runs; refused while something does. */

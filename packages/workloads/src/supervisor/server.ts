@@ -113,6 +113,8 @@ export class SupervisorServer {
         return keeper.remove(request.id);
       case 'run':
         return runner.run(request.id, request, request);
+      case 'limit':
+        return keeper.limit(request.id, request.limits);
       case 'usage':
         return keeper.usage();
       case 'resize':

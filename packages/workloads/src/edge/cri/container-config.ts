@@ -12,6 +12,7 @@ import { profileOf } from './seccomp.ts';
 const CPU_PERIOD_US = 100_000;
 const MIN_CPU_QUOTA_US = 1000;
 const MIN_CPU_SHARES = 2;
+const UNBOUNDED = -1;
 const DEFAULT_TERMINATION_LOG = '/dev/termination-log';
 
 export interface ContainerFacts {
@@ -79,6 +80,11 @@ function resourcesOf(pod: Pod, container: Container, memoryTotal: number): NonNu
     ...(memoryBytes === undefined ? {} : { memoryLimit: memoryBytes }),
     oomScoreAdj: oomScoreOf(pod, container, memoryTotal),
   };
+}
+
+/** For a container that runs: what is left out would stay as it is. */
+export function newResourcesOf(...facts: Parameters<typeof resourcesOf>): NonNullable<Linux['resources']> {
+  return { cpuQuota: UNBOUNDED, memoryLimit: UNBOUNDED, ...resourcesOf(...facts) };
 }
 
 function securityOf(pod: Pod, container: Container, { targetId }: ContainerFacts): NonNullable<Linux['security']> {

@@ -6,7 +6,7 @@ import { type BackoffPolicy, backoffDelay, type Clock, hasCode, type Logger, mes
 import type { ImageSource } from '../../images/index.ts';
 import { readHostUsage } from '../node/host-usage.ts';
 import { makeEtcHosts, removeEtcHosts } from '../pod/etc-hosts.ts';
-import type { Pod } from '../pod/types.ts';
+import type { Container, Pod } from '../pod/types.ts';
 import {
   type ContainerSnapshot,
   type ContainerUsage,
@@ -20,7 +20,7 @@ import {
 } from '../runtime.ts';
 import type { PodNetwork } from '../services/service-network.ts';
 import { type ContainerConfig, type CriClient, createCriClient } from './client.ts';
-import { containerConfigOf, demandsNonRoot, refuseRoot } from './container-config.ts';
+import { containerConfigOf, demandsNonRoot, newResourcesOf, refuseRoot } from './container-config.ts';
 import { type ContainerdPuller, createContainerdPuller } from './containerd/puller.ts';
 import { Containers } from './containers.ts';
 import { ImageCollector } from './image-collector.ts';
@@ -349,6 +349,11 @@ class Runtime implements CriRuntime {
     if (sandboxId === undefined) throw new Error('the pod has no sandbox');
     const { url } = await this.#cri.call('PortForward', { sandboxId, ports: [port] });
     return openPort(url, port);
+  }
+
+  async resize(id: string, pod: Pod, container: Container): Promise<void> {
+    const linux = newResourcesOf(pod, container, this.#memoryTotal);
+    await this.#cri.call('UpdateContainerResources', { id, linux });
   }
 
   async imageDirectory(): Promise<string | undefined> {

@@ -153,6 +153,7 @@ export const METHODS = {
     { id: text(1), verbose: flag(2) },
     { status: message(1, containerStatus), info: map(2) },
   ],
+  UpdateContainerResources: ['RuntimeService', { id: text(1), linux: message(2, resources) }, {}],
   ReopenContainerLog: ['RuntimeService', { id: text(1) }, {}],
   ExecSync: [
     'RuntimeService',

@@ -29,6 +29,7 @@ export function adopt(
     isRunning = true;
     entry.isStarted = known?.started === true;
     entry.isReady = known?.ready === true;
+    entry.allocated = known?.resources ?? entry.container.resources ?? {};
     runner.probe(entry, current);
   }
   return isRunning;

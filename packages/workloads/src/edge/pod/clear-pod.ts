@@ -2,13 +2,31 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isStatus, type Ref } from '@skerry/api';
-import { type BackoffPolicy, backoffDelay, messageOf } from '@skerry/base';
+import { type BackoffPolicy, backoffDelay, type Logger, messageOf } from '@skerry/base';
 import type { ContainerEntry } from './container-entry.ts';
 import type { PodContext } from './context.ts';
 import { podLogDirectory } from './start-container.ts';
 import type { Pod } from './types.ts';
 
+const FINISH_RETRY: BackoffPolicy = { baseMs: 500, capMs: 60_000 };
 const DELETE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
+
+/** What cannot be cleared away now is tried again: an object that stays Terminating for a passing fault would stay so for ever. */
+export async function inTheEnd(
+  { clock }: PodContext,
+  log: Logger,
+  signal: AbortSignal,
+  finish: () => Promise<void>,
+): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      return await finish();
+    } catch (error) {
+      log.warn({ attempt, error: messageOf(error) }, 'pod not cleaned up yet');
+      await clock.sleep(backoffDelay(FINISH_RETRY, attempt), signal).catch(() => {});
+    }
+  }
+}
 
 export async function clearPod(context: PodContext, pod: Pod, entries: readonly ContainerEntry[]): Promise<void> {
   const { runtime, directory } = context;

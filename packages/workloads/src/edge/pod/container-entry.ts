@@ -2,7 +2,7 @@
 import type { ContainerSnapshot } from '../runtime.ts';
 import { hashOf } from './hash.ts';
 import type { RestartBackoff } from './restart-backoff.ts';
-import type { Container, Pod } from './types.ts';
+import type { Container, Pod, Resources } from './types.ts';
 import type { ContainerView } from './view.ts';
 
 export class ContainerEntry {
@@ -19,6 +19,8 @@ export class ContainerEntry {
   doom: ContainerView['doom'] | undefined;
   backoff: RestartBackoff | undefined;
   imageId: string | undefined;
+  /** What the current attempt runs with. */
+  allocated: Resources | undefined;
   /** The attempt that counts no more since all containers began anew. */
   renewed: string | undefined;
   /** The owner has been told of the wait before the next try. */
@@ -99,6 +101,7 @@ export class ContainerEntry {
         doom: this.doom,
         backoff: this.backoff,
         imageId: this.imageId,
+        allocated: this.allocated,
         isRenewed: this.renewed !== undefined && this.renewed === this.current?.id ? true : undefined,
       }),
     };

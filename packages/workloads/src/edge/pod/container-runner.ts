@@ -94,6 +94,7 @@ export class ContainerRunner {
       const snapshot = await starts.run(() => startContainer(this.#scope.context, request));
       entry.problem = undefined;
       entry.imageId = image.imageId;
+      entry.allocated = container.resources ?? {};
       this.#scope.onSnapshot(snapshot);
       this.#scope.event('Normal', 'Created', `Container created: ${container.name}`);
       this.#scope.event('Normal', 'Started', `Container started: ${container.name}`);

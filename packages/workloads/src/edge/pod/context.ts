@@ -27,7 +27,7 @@ export interface NodeContext {
   readonly readConfig: (namespace: string) => ConfigReader;
   readonly requestToken: (request: TokenRequest) => Promise<IssuedToken>;
   /** Why the node does not take this pod; undefined when it does. */
-  readonly admit: (pod: Pod) => Promise<Rejection | undefined>;
+  readonly admit: (pod: Pod, isAlone?: boolean) => Promise<Rejection | undefined>;
   /** Bounds how many containers start at the same moment. */
   readonly starts: Limiter;
 }

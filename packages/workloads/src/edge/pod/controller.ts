@@ -113,7 +113,7 @@ class Controller implements PodController {
       localApi: options.localApi ?? (() => undefined),
       services: (namespace) => this.#servicesOf(namespace),
       readConfig: (namespace) => configReader(client, namespace),
-      admit: (pod) => this.#admit(pod),
+      admit: (pod, isAlone = false) => this.#admit(pod, isAlone),
       starts: createLimiter(CONCURRENT_STARTS),
     };
   }
@@ -286,13 +286,15 @@ class Controller implements PodController {
       .catch(() => {});
   }
 
-  async #admit(pod: Pod): Promise<Rejection | undefined> {
+  /** `isAlone`: as if no other pod were here. */
+  async #admit(pod: Pod, isAlone: boolean): Promise<Rejection | undefined> {
     const { client, nodeName, allocatable, refusal } = this.#options;
-    const shortage = refusal?.(pod);
+    // What has run here counts already.
+    const shortage = runtimeBefore(pod) === undefined ? refusal?.(pod) : undefined;
     if (shortage !== undefined) return { reason: 'Evicted', message: shortage };
     if (isStaticPod(pod)) return undefined;
     const node = await client.get<Node>({ gvr: core('nodes'), name: nodeName }).catch(() => undefined);
-    const holders = this.pods.list().map((worker) => worker.pod);
+    const holders = isAlone ? [] : this.pods.list().map((worker) => worker.pod);
     const others = holders.filter((other) => other.metadata.uid !== pod.metadata.uid && holdsResources(other));
     return rejectionOf(whole(pod), { node, allocatable: allocatable(), others: others.map(whole) });
   }

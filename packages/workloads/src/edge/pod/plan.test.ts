@@ -3,13 +3,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ContainerSnapshot } from '../runtime.ts';
 import { type Action, plan } from './plan.ts';
+import { needsRestart } from './resize.ts';
 import { statusOf } from './status.ts';
-import type { Pod, PodSpec } from './types.ts';
-import type { ContainerView, PodView } from './view.ts';
+import type { Pod, PodSpec, Resources } from './types.ts';
+import type { ContainerView, PodResize, PodView } from './view.ts';
 
 const NOW = 1_000_000_000;
 
 type Sketch = Partial<Omit<ContainerView, 'container' | 'current'>> & {
+  readonly resources?: Resources;
   readonly name?: string;
   readonly code?: number;
   readonly reason?: string;
@@ -29,6 +31,7 @@ function container(sketch: Sketch): ContainerView {
     started = NOW - 1000,
     state = 'running',
     attempt = 0,
+    resources,
     ...rest
   } = sketch;
   const exit =
@@ -38,7 +41,7 @@ function container(sketch: Sketch): ContainerView {
   const labels = { namespace: 'default', pod: 'p', uid: 'u', container: name, attempt, graceSeconds: 30, hash: 'h' };
   const current: ContainerSnapshot = { id: `${name}-${attempt}`, labels, logPath: '', startedAt: started, ...exit };
   return {
-    container: { name, image: 'host' },
+    container: { name, image: 'host', ...(resources === undefined ? {} : { resources }) },
     role: 'main',
     isStarted: state === 'running',
     isReady: state === 'running',
@@ -148,6 +151,27 @@ test('when the main containers are through, sidecars are stopped', () =>
 test('a doomed container is stopped with the grace of its probe', () =>
   check(view([{ doom: { message: 'x', graceSeconds: 3 } }]), ['stop main 3']));
 test('a changed image restarts the container', () => check(view([{ hash: 'other' }]), ['stop main 30']));
+test('running containers are given the resources that their spec says by now, once they can be', () => {
+  const ready: PodResize = { isBusy: false, retryAt: 0 };
+  const resized = (resize: PodResize, more: Sketch = {}) =>
+    view([{ allocated: { requests: { cpu: '1' } }, resources: { requests: { cpu: '2' } }, ...more }], { resize });
+  check(resized(ready), ['resize']);
+  check(resized({ isBusy: true, retryAt: 0 }), []);
+  check(resized({ isBusy: false, retryAt: NOW + 5 }), ['wake 5']);
+  check(resized({ isBusy: false, retryAt: Number.POSITIVE_INFINITY }), []);
+  check(resized(ready, { resources: { requests: { cpu: '1000m' } } }), []);
+  check(resized(ready, { state: 'exited', isBackingOff: true, backoff: { delayMs: 9, updatedAt: NOW } }), ['wake 9']);
+});
+test('only what a container does not bear while it runs restarts it', () => {
+  const restarts = (resources: Resources) =>
+    needsRestart(
+      { name: 'main', resources, resizePolicy: [{ resourceName: 'memory', restartPolicy: 'RestartContainer' }] },
+      { limits: { cpu: '1', memory: '1Gi' } },
+    );
+  assert.equal(restarts({ limits: { cpu: '2', memory: '1024Mi' } }), false);
+  assert.equal(restarts({ limits: { cpu: '1', memory: '2Gi' } }), true);
+  assert.equal(restarts({ limits: { cpu: '1' } }), true);
+});
 test('deletion stops the main containers first', () =>
   check(view([{ name: 's', role: 'sidecar' }, {}], { deletion: { graceSeconds: 7 } }), ['stop main 7']));
 test('deletion stops sidecars last to first', () =>

@@ -1,4 +1,5 @@
 /** What to do next for one pod. Pure: the worker performs the actions and asks again when something has changed. */
+import { needsResize } from './resize.ts';
 import { restartAt } from './restart-backoff.ts';
 import {
   type ContainerView,
@@ -22,13 +23,15 @@ export type Action =
   | { readonly type: 'finish' }
   /** Nothing runs any more, and every container begins anew. */
   | { readonly type: 'renew' }
+  /** Give running containers the resources that their spec says by now. */
+  | { readonly type: 'resize' }
   /** The pod as a whole fails. */
   | { readonly type: 'fail'; readonly reason: string; readonly message: string }
   | { readonly type: 'wake'; readonly at: number };
 
 const FAILED_PULL = 'ErrImagePull';
 const FAILED_PULL_SHOWN_MS = 3000;
-export const DEFAULT_GRACE_SECONDS = 30;
+const DEFAULT_GRACE_SECONDS = 30;
 
 export function plan(view: PodView): Action[] {
   if (view.deletion !== undefined) return planEnd(view, view.deletion.graceSeconds, { type: 'finish' });
@@ -39,7 +42,7 @@ export function plan(view: PodView): Action[] {
     return [{ type: 'fail', reason: 'DeadlineExceeded', message }];
   }
   if (view.containers.some(demandsRenewal)) return planEnd(view, graceOf(view), { type: 'renew' });
-  const actions = isOver(view) ? planEnd(view, graceOf(view), undefined) : planWork(view);
+  const actions = isOver(view) ? planEnd(view, graceOf(view), undefined) : [...planWork(view), ...planResize(view)];
   return deadline === undefined || isOver(view) ? actions : [...actions, { type: 'wake', at: deadline }];
 }
 
@@ -70,6 +73,13 @@ function planWork(view: PodView): Action[] {
     if (role === 'sidecar' && !initialized && !(isRunning(container) && container.isStarted)) return actions;
   }
   return actions;
+}
+
+function planResize({ containers, resize, now }: PodView): Action[] {
+  if (!containers.some(needsResize) || resize?.isBusy) return [];
+  const retryAt = resize?.retryAt ?? 0;
+  if (now >= retryAt) return [{ type: 'resize' }];
+  return Number.isFinite(retryAt) ? [{ type: 'wake', at: retryAt }] : [];
 }
 
 function planPreparation({ isPreparing, prepareProblem, now }: PodView): Action[] {
@@ -122,7 +132,7 @@ function planRunning(container: ContainerView, view: PodView): Action[] {
   return [{ type: 'stop', name, graceSeconds: graceOf(view), message }];
 }
 
-function graceOf({ pod }: PodView): number {
+export function graceOf({ pod }: Pick<PodView, 'pod'>): number {
   return pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
 }
 

@@ -149,6 +149,9 @@ test('only what differs is written, and what others own is left alone', () => {
     { conditions: [ready] },
     { conditions: [ready] },
   );
+  const pending = { type: 'PodResizePending', status: 'True' } as const;
+  checkPatch({ conditions: [pending] }, { conditions: [] }, { conditions: [{ type: pending.type, $patch: 'delete' }] });
+  checkPatch({ conditions: [pending] }, { conditions: [pending] }, undefined);
   checkPatch({ conditions: [{ ...ready, lastProbeTime: null }] }, { conditions: [ready] }, undefined);
   checkPatch(
     { conditions: [{ ...ready, status: 'False', reason: 'ContainersNotReady' }] },

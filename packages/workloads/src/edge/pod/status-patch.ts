@@ -21,6 +21,9 @@ const OWNED = [
 /** Lists that a strategic patch would merge item by item; they are replaced as a whole. */
 const MERGED_LISTS: readonly string[] = ['hostIPs', 'podIPs'];
 
+/** Conditions of the node's that are there only while there is something to say. */
+const PASSING = ['PodResizePending', 'PodResizeInProgress'];
+
 /** Undefined when there is nothing to write. */
 export function statusPatch(current: PodStatus | undefined, wanted: PodStatus, uid: string): object | undefined {
   const changes: Record<string, unknown> = {};
@@ -30,8 +33,18 @@ export function statusPatch(current: PodStatus | undefined, wanted: PodStatus, u
     changes[field] = after === undefined ? null : replaceWhole(field, before, after);
   }
   const conditions = (wanted.conditions ?? []).filter((condition) => !isKnown(condition, current));
-  if (conditions.length > 0) changes['conditions'] = conditions.map(withoutLeftovers(current));
+  const over = (current?.conditions ?? []).filter(({ type }) => isOver(type, wanted));
+  if (conditions.length + over.length > 0) {
+    changes['conditions'] = [
+      ...conditions.map(withoutLeftovers(current)),
+      ...over.map(({ type }) => ({ type, $patch: 'delete' })),
+    ];
+  }
   return Object.keys(changes).length === 0 ? undefined : { metadata: { uid }, status: changes };
+}
+
+function isOver(type: string, { conditions = [] }: PodStatus): boolean {
+  return PASSING.includes(type) && !conditions.some((condition) => condition.type === type);
 }
 
 function replaceWhole(field: string, before: unknown, after: unknown): unknown {

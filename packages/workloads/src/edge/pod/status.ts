@@ -1,8 +1,17 @@
 /** A pod's status as a kubelet would write it. Pure. */
 import type { ContainerSnapshot } from '../runtime.ts';
+import { resizeConditions } from './resize.ts';
 import { restartAt } from './restart-backoff.ts';
 import type { ContainerState, ContainerStatus, Pod, PodCondition, PodStatus } from './types.ts';
-import { type ContainerView, isInitDone, isInitialized, isRunning, type PodView, shouldRestart } from './view.ts';
+import {
+  type ContainerView,
+  isInitDone,
+  isInitialized,
+  isRunning,
+  type PodResize,
+  type PodView,
+  shouldRestart,
+} from './view.ts';
 
 type Phase = NonNullable<PodStatus['phase']>;
 
@@ -76,15 +85,14 @@ function conditionsOf(view: PodView, phase: Phase): PodCondition[] {
     ['Ready', ready],
     ['ContainersReady', containersReady],
     ...disruptionFacts(view),
+    ...resizeConditions(view.resize ?? NO_RESIZE).map(({ type, ...fact }): [string, Fact] => [type, fact]),
   ];
   return facts.map(([type, fact]) => condition(type, fact, view));
 }
 
-interface Fact {
-  readonly status: 'True' | 'False';
-  readonly reason?: string;
-  readonly message?: string;
-}
+type Fact = Pick<PodCondition, 'status' | 'reason' | 'message'>;
+
+const NO_RESIZE: PodResize = { isBusy: false, retryAt: 0 };
 
 function disruptionFacts({ failure }: PodView): [string, Fact][] {
   if (failure?.isDisruption !== true) return [];
@@ -142,7 +150,15 @@ function containerStatus(view: ContainerView, pod: PodView, runtimeName: string)
     imageID: view.imageId ?? '',
     ...(current === undefined || current.isPhantom ? {} : { containerID: `${runtimeName}://${current.id}` }),
     started: running && (role === 'init' ? false : view.isStarted),
+    ...(running ? resourcesOf(view) : {}),
   };
+}
+
+/** Said only of containers that were given any. */
+function resourcesOf({ allocated = {} }: ContainerView): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+  const { requests, limits } = allocated;
+  if (requests === undefined && limits === undefined) return {};
+  return { ...(requests === undefined ? {} : { allocatedResources: requests }), resources: allocated };
 }
 
 function statesOf(

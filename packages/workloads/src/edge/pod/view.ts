@@ -1,7 +1,7 @@
 /** What is known of a pod at one moment: the input of planning and of the status. */
 import type { ContainerSnapshot } from '../runtime.ts';
 import type { RestartBackoff } from './restart-backoff.ts';
-import type { Container, Pod, RestartRule } from './types.ts';
+import type { Container, Pod, Resources, RestartRule } from './types.ts';
 
 export interface ContainerView {
   readonly container: Container;
@@ -34,6 +34,8 @@ export interface ContainerView {
   /** Of the spec as it is now; `current.labels.hash` tells what runs. */
   readonly hash: string;
   readonly imageId?: string;
+  /** What it runs with; its spec may want something else by now. */
+  readonly allocated?: Resources;
   /** A rule has restarted all containers: what `current` has done counts no more. */
   readonly isRenewed?: boolean;
 }
@@ -54,6 +56,16 @@ export interface PodView {
   readonly deletion?: { readonly graceSeconds: number };
   /** The pod has failed as a whole, whatever its containers say. */
   readonly failure?: PodFailure;
+  readonly resize?: PodResize;
+}
+
+/** How far it is with resources that were changed while the pod runs. */
+export interface PodResize {
+  readonly isBusy: boolean;
+  readonly retryAt: number;
+  /** The node has not got what is wanted. */
+  readonly pending?: { readonly reason: 'Deferred' | 'Infeasible'; readonly message: string };
+  readonly problem?: string;
 }
 
 export interface PodFailure {

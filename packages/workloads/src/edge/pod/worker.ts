@@ -6,12 +6,13 @@ import type { ContainerSnapshot, PodRuntime } from '../runtime.ts';
 import { VolumeProblem } from '../volumes/payload.ts';
 import { PodVolumes } from '../volumes/pod-volumes.ts';
 import { adopt } from './adopt.ts';
-import { clearPod, deleteObject } from './clear-pod.ts';
+import { clearPod, deleteObject, inTheEnd } from './clear-pod.ts';
 import { type ContainerEntry, entriesOf } from './container-entry.ts';
 import { ContainerRunner } from './container-runner.ts';
 import { type FoundPod, type NodeContext, type PodContext, withRuntime } from './context.ts';
 import type { PodFacts } from './downward.ts';
-import { type Action, DEFAULT_GRACE_SECONDS, plan } from './plan.ts';
+import { type Action, graceOf, plan } from './plan.ts';
+import { PodResizer } from './pod-resizer.ts';
 import { chooseRuntime, guessRuntime } from './runtime-choice.ts';
 import { podLogDirectory } from './start-container.ts';
 import { statusOf } from './status.ts';
@@ -21,6 +22,7 @@ import type { Pod } from './types.ts';
 import { isAtRest, isOver, type PodFailure, type PodView } from './view.ts';
 
 const PODS = { group: '', version: 'v1', resource: 'pods' } as const;
+const RESIZE_RESTART = 'Container is restarted for other resources';
 const PREPARE_RETRY: BackoffPolicy = { baseMs: 500, capMs: 60_000 };
 
 export class PodWorker {
@@ -34,6 +36,7 @@ export class PodWorker {
   readonly #volumes: PodVolumes;
   readonly #status: StatusWriter;
   readonly #runner: ContainerRunner;
+  readonly #resizer: PodResizer;
   readonly #closed = new AbortController();
   readonly #done = Promise.withResolvers<void>();
   readonly #startTime: number;
@@ -81,6 +84,15 @@ export class PodWorker {
       touch: () => this.#touch(),
       inBackground: (work) => this.#inBackground(work),
     });
+    this.#resizer = new PodResizer({
+      clock: context.clock,
+      runtime: () => this.#runtime,
+      pod: () => this.#pod,
+      entries: () => this.#entries,
+      admit: (wanted, isAlone) => context.admit(wanted, isAlone),
+      restart: (entry) => this.#runner.stop(entry, graceOf({ pod: this.#pod }), RESIZE_RESTART),
+      event: (type, reason, message) => this.#event(type, reason, message),
+    });
     this.done = this.#done.promise;
     if (pod.status?.phase === 'Failed' && pod.status.reason !== undefined) {
       this.#failure = { reason: pod.status.reason, message: pod.status.message ?? '' };
@@ -103,6 +115,7 @@ export class PodWorker {
   }
 
   update(pod: Pod): void {
+    const before = this.#pod;
     this.#pod = pod;
     const specs = entriesOf(pod);
     for (const { container, role } of specs) {
@@ -111,6 +124,7 @@ export class PodWorker {
       else if (role === 'ephemeral') this.#entries.push(...specs.filter((entry) => entry.container === container));
     }
     this.#hurry();
+    if (pod.metadata.generation !== before.metadata.generation) this.#resizer.reconsider();
     this.#status.observe(pod);
     if (this.#prepared === 'yes') this.refreshVolumes();
     this.#touch();
@@ -148,8 +162,7 @@ export class PodWorker {
 
   /** Ends the containers but not the pod: the next start of the agent runs it again. */
   async stopForShutdown(graceSeconds?: number): Promise<void> {
-    const own = this.#pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
-    const grace = Math.min(own, graceSeconds ?? own);
+    const grace = Math.min(graceOf({ pod: this.#pod }), graceSeconds ?? Number.POSITIVE_INFINITY);
     this.close();
     await this.#runner.settled();
     await stopForRestart(this.#runner, this.#context.runtime, this.#pod, this.#entries, grace);
@@ -223,15 +236,14 @@ export class PodWorker {
       ...(this.#prepareProblem === undefined ? {} : { prepareProblem: this.#prepareProblem }),
       ...(deletion === undefined ? {} : { deletion }),
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+      resize: this.#resizer.state,
     };
   }
 
   #deletion(): PodView['deletion'] {
-    const { metadata, spec } = this.#pod;
-    const own = spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
-    if (this.#isGone) return { graceSeconds: metadata.deletionGracePeriodSeconds ?? own };
-    if (metadata.deletionTimestamp === undefined) return undefined;
-    return { graceSeconds: metadata.deletionGracePeriodSeconds ?? own };
+    const { metadata } = this.#pod;
+    if (!this.#isGone && metadata.deletionTimestamp === undefined) return undefined;
+    return { graceSeconds: metadata.deletionGracePeriodSeconds ?? graceOf({ pod: this.#pod }) };
   }
 
   #facts(): PodFacts {
@@ -262,7 +274,7 @@ export class PodWorker {
     // Nobody waits for the images of a pod that ends.
     if ((view.deletion ?? view.failure) !== undefined) for (const entry of this.#entries) entry.cancelPull?.();
     const actions = plan(view);
-    for (const action of actions) this.#perform(action);
+    for (const action of actions) if (action.type !== 'wake') this.#perform(action);
     const wakes = actions.filter((action) => action.type === 'wake').map(({ at }) => at);
     if (this.#volumes.renewAt !== undefined) wakes.push(this.#volumes.renewAt);
     this.#wakeAt(wakes);
@@ -287,7 +299,7 @@ export class PodWorker {
     });
   }
 
-  #perform(action: Action): void {
+  #perform(action: Exclude<Action, { type: 'wake' }>): void {
     const entry = 'name' in action ? this.#entries.find(({ container }) => container.name === action.name) : undefined;
     switch (action.type) {
       case 'prepare':
@@ -306,14 +318,15 @@ export class PodWorker {
         for (const each of this.#entries) each.renewed = each.current?.id;
         this.#touch();
         return;
+      case 'resize':
+        this.#inBackground(this.#resizer.run());
+        return;
       case 'fail':
         this.fail(action);
         return;
       case 'finish':
         this.#finishing = true;
-        this.#inBackground(this.#finishInTheEnd());
-        return;
-      case 'wake':
+        this.#inBackground(inTheEnd(this.#context, this.#log, this.#closed.signal, () => this.#finish()));
         return;
     }
   }
@@ -367,19 +380,6 @@ export class PodWorker {
     const deletion = this.#deletion();
     if (deletion === undefined) return;
     for (const entry of this.#entries) entry.hurry?.(deletion.graceSeconds);
-  }
-
-  /** What cannot be cleaned up now is tried again: an object that stays Terminating for a passing fault would stay so for ever. */
-  async #finishInTheEnd(): Promise<void> {
-    const { clock } = this.#context;
-    for (let attempt = 0; !this.#closed.signal.aborted; attempt++) {
-      try {
-        return await this.#finish();
-      } catch (error) {
-        this.#log.warn({ attempt, error: messageOf(error) }, 'pod not cleaned up yet');
-        await clock.sleep(backoffDelay(PREPARE_RETRY, attempt), this.#closed.signal).catch(() => {});
-      }
-    }
   }
 
   /** Nothing runs: last status, then what is on the node, then the object. */
