@@ -157,15 +157,11 @@ export async function createProcessRuntime(options: ProcessRuntimeOptions): Prom
       link.client().run(id, command, { timeoutMs, maxOutputBytes: MAX_EXEC_OUTPUT_BYTES }),
     exec: (id, request) => link.client().exec(id, request),
     attach: (id) => link.client().attach(id),
-<<<<<<< Updated upstream
+    resize: (id, _pod, { resources }) => link.client().limit(id, limitsOf(resources)),
     usage: async () => {
       const usages = await link.client().usage();
       return (await (await images.ifAny())?.withDisk(usages)) ?? usages;
     },
-=======
-    resize: (id, _pod, { resources }) => link.client().limit(id, limitsOf(resources)),
-    usage: () => link.client().usage(),
->>>>>>> Stashed changes
     shutdown: async () => {
       await link.shutdown();
       await images.clear();
