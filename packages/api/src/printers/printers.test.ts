@@ -360,3 +360,46 @@ test('objects of any shape are printed without failing', () => {
     cells(type, { spec: 'x', status: [1], subsets: 'x', ports: { a: 1 }, endpoints: [null] });
   }
 });
+
+test('an autoscaler shows what is and what is wanted in the same unit', () => {
+  const target = (type: string, amount: object) => ({ type, ...amount });
+  const spec = {
+    scaleTargetRef: { kind: 'Deployment', name: 'web' },
+    minReplicas: 1,
+    maxReplicas: 5,
+    metrics: [
+      { type: 'Resource', resource: { name: 'cpu', target: target('Utilization', { averageUtilization: 60 }) } },
+      { type: 'Resource', resource: { name: 'memory', target: target('AverageValue', { averageValue: '64Mi' }) } },
+      {
+        type: 'ContainerResource',
+        containerResource: { name: 'cpu', container: 'main', target: target('Utilization', { averageUtilization: 9 }) },
+      },
+    ],
+  };
+  const currentMetrics = [
+    { type: 'Resource', resource: { name: 'memory', current: { averageValue: '12Mi', averageUtilization: 3 } } },
+    { type: 'Resource', resource: { name: 'cpu', current: { averageValue: '70m', averageUtilization: 70 } } },
+  ];
+  const shown = 'cpu: 70%/60%, memory: 12Mi/64Mi, cpu of main: <unknown>/9%';
+  check('autoscaling/HorizontalPodAutoscaler', { spec, status: { currentReplicas: 2, currentMetrics } }, [
+    'a',
+    'Deployment/web',
+    shown,
+    '1',
+    5,
+    2,
+    '24h',
+  ]);
+  const { metrics: _, ...old } = { ...spec, targetCPUUtilizationPercentage: 60 };
+  const status = { currentReplicas: 2, currentCPUUtilizationPercentage: 70 };
+  assert.equal(cells('autoscaling/HorizontalPodAutoscaler', { spec: old, status })[2], 'cpu: 70%/60%');
+});
+
+test('metrics of a pod are those of its containers together', () => {
+  const containers = [
+    { name: 'main', usage: { cpu: '150m', memory: '96Ki' } },
+    { name: 'helper', usage: { cpu: '70500u', memory: '32Ki' } },
+  ];
+  check('metrics.k8s.io/PodMetrics', { containers, window: '10s' }, ['a', '220500u', '128Ki', '10s']);
+  check('metrics.k8s.io/NodeMetrics', { usage: { cpu: '1', memory: '2Mi' }, window: '10s' }, ['a', '1', '2Mi', '10s']);
+});

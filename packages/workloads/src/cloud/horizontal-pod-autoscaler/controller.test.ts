@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Gvr, KubeList, KubeObject } from '@skerry/api';
+import { formatApiVersion, type Gvr, type KubeList, type KubeObject } from '@skerry/api';
 import type { Deployment, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, Pod } from '@skerry/api/types';
 import type { Client } from '@skerry/kube/client';
 import { METRICS_GROUP } from '../../usage/metrics-kinds.ts';
 import { deploymentController } from '../deployment/index.ts';
 import { replicaSetController } from '../replica-set/index.ts';
-import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, PODS } from '../resources.ts';
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DEPLOYMENTS,
+  HORIZONTAL_POD_AUTOSCALERS,
+  PODS,
+  REPLICA_SETS,
+  REPLICATION_CONTROLLERS,
+  STATEFUL_SETS,
+} from '../resources.ts';
 import { type ScratchCloud, scratchCloud, template } from '../testing/scratch-cloud.ts';
 import { formatTime } from '../timestamps.ts';
 import { horizontalPodAutoscalerController } from './index.ts';
@@ -207,6 +215,33 @@ test('a target that is not there, and two autoscalers of one target, are said', 
   assert.equal(conditionsOf(await own.hpa())['ScalingActive'], 'False/AmbiguousSelector');
   assert.equal(conditionsOf(await own.hpa('rival'))['ScalingActive'], 'False/AmbiguousSelector');
 });
+
+for (const [gvr, kind] of [
+  [REPLICA_SETS, 'ReplicaSet'],
+  [STATEFUL_SETS, 'StatefulSet'],
+  [REPLICATION_CONTROLLERS, 'ReplicationController'],
+] as const) {
+  test(`a ${kind} is scaled by its scale subresource`, async () => {
+    await using own = await shop();
+    const labels = { app: 'web' };
+    const apiVersion = formatApiVersion(gvr);
+    const selector = kind === 'ReplicationController' ? labels : { matchLabels: labels };
+    await own.cloud.client.create<KubeObject>(gvr, {
+      apiVersion,
+      kind,
+      metadata: { name: 'web', namespace: 'shop' },
+      spec: {
+        replicas: 9,
+        selector,
+        template: template(labels),
+        ...(kind === 'StatefulSet' ? { serviceName: 'web' } : {}),
+      },
+    });
+    await own.autoscale({ scaleTargetRef: { apiVersion, kind, name: 'web' } });
+    const scaled = await own.cloud.client.get<KubeObject & { spec: object }>({ gvr, namespace: 'shop', name: 'web' });
+    assert.equal((scaled.spec as { replicas?: number }).replicas, 6);
+  });
+}
 
 test('a custom kind with a scale subresource is scaled like any other', async () => {
   await using own = await shop();
