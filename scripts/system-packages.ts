@@ -34,6 +34,11 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
     program: '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',
     purpose: 'the C and C++ libraries of arm64',
   },
+  { name: 'socat', program: 'socat', purpose: 'serial lines by pseudo-terminals' },
+  { name: 'mbpoll', program: 'mbpoll', purpose: 'asking the Modbus simulator' },
+  { name: 'gcc', program: 'gcc', purpose: 'a Modbus server of libmodbus' },
+  { name: 'libc6-dev', program: '/usr/include/stdio.h', purpose: 'a Modbus server of libmodbus' },
+  { name: 'libmodbus-dev', program: '/usr/include/modbus/modbus.h', purpose: 'a Modbus server of libmodbus' },
 ];
 
 export function missingPackages(): readonly SystemPackage[] {

@@ -25,6 +25,7 @@ export {
 export { emulated, nodeBinary } from './node-binary.ts';
 export { ownBootId, powerOffPods } from './power-off.ts';
 export { requireSystem, type SystemNeed, skipWithout } from './require-system.ts';
+export { type SerialCable, serialCable } from './serial-cable.ts';
 export { freePort, LIB, type ProcessSpec, SkerryProcess } from './skerry-process.ts';
 export { TcpProxy } from './tcp-proxy.ts';
 export { TestCloud, type TestCloudOptions } from './test-cloud.ts';

@@ -24,6 +24,11 @@ const PROGRAMS = {
   'docker-registry': 'docker-registry',
   nftables: 'nft',
   conntrack: 'conntrack',
+  socat: 'socat',
+  mbpoll: 'mbpoll',
+  gcc: 'gcc',
+  'libc6-dev': '/usr/include/stdio.h',
+  'libmodbus-dev': '/usr/include/modbus/modbus.h',
 } as const;
 
 export type SystemNeed = keyof typeof PROGRAMS | 'root';
