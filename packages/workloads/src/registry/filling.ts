@@ -36,6 +36,7 @@ const READ_BYTES = 64 * 1024;
 export class Fillings {
   readonly #options: FillingsOptions;
   readonly #fillings = new Map<string, Filling>();
+  readonly #writing = new Map<Digest, Promise<void>>();
   readonly #turnstile = new Turnstile(MAX_FILLINGS);
 
   constructor(options: FillingsOptions) {
@@ -80,17 +81,29 @@ export class Fillings {
     // Kept until it is linked, lest a collection takes it for garbage.
     using _hold = await holds.share(blob.digest);
     try {
-      await this.#turnstile.pass(signal, () =>
+      const fetch = () =>
         fetchBlob(context, blob, ({ presentBytes, setback }) => {
           filling.advance(presentBytes);
           if (setback !== undefined) log.warn({ digest: blob.digest, setback }, 'blob goes on after a setback');
-        }),
-      );
+        });
+      await this.#alone(blob.digest, () => this.#turnstile.pass(signal, fetch));
       onWhole();
       filling.advance(blob.size);
     } catch (error) {
       log.warn({ digest: blob.digest, registry: image.registry, error: messageOf(error) }, 'blob not fetched');
       filling.fail(error);
+    }
+  }
+
+  /** A blob has one writer: repositories that share one wait for each other. */
+  async #alone(digest: Digest, work: () => Promise<void>): Promise<void> {
+    const mine = (this.#writing.get(digest) ?? Promise.resolve()).then(work);
+    const ended = mine.catch(() => {});
+    this.#writing.set(digest, ended);
+    try {
+      await mine;
+    } finally {
+      if (this.#writing.get(digest) === ended) this.#writing.delete(digest);
     }
   }
 

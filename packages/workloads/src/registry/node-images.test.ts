@@ -148,6 +148,13 @@ test('many nodes at once cost the registry one fetch', async () => {
   assert.equal(world.far.asked.filter((what) => what.startsWith('blob')).length, 1);
 });
 
+test('repositories that share a blob fetch it one after the other, each with its own right', async () => {
+  using world = await worldOf('far.example/web:1', 'far.example/api:1', 'far.example/job:1');
+  const pulled = await Promise.all(['web', 'api', 'job'].map((name) => pull(world.source(), `far.example/${name}:1`)));
+  assert.deepEqual(new Set(pulled), new Set([LAYER]));
+  assert.equal(world.far.asked.filter((what) => what === 'blob@0').length, 3);
+});
+
 test('a blob is given from any byte, also while it comes', async () => {
   using world = await worldOf('far.example/web:1');
   const reference = parseReference('far.example/web:1');
