@@ -227,4 +227,9 @@ function binaryConfig() {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'o' }, data: { text: 'plain' } };
 }
 
-export const OBJECT_VOLUMES: readonly Requirement[] = [...KEYED.flatMap(keyed), ...OF_OBJECTS];
+/** Projected or not is the same to every runtime. */
+const OF_KEYS = KEYED.flatMap((one) =>
+  keyed(one).map((each) => (one.title.includes('projected') ? { ...each, on: 'containerd' as const } : each)),
+);
+
+export const OBJECT_VOLUMES: readonly Requirement[] = [...OF_KEYS, ...OF_OBJECTS];

@@ -25,9 +25,12 @@ import {
   Unique,
   within,
 } from './checks.ts';
+import { checkRestarts } from './restarts.ts';
 
 export interface PodFacts {
   readonly volumes: ReadonlySet<string>;
+  /** Those of them that are empty directories: only these hold files of variables. */
+  readonly emptyDirs: ReadonlySet<string>;
   readonly isHostNetwork: boolean;
 }
 
@@ -51,12 +54,13 @@ export function checkContainer(
   oneOf(faults, `${path}.imagePullPolicy`, container['imagePullPolicy'], PULL_POLICIES);
   oneOf(faults, `${path}.terminationMessagePolicy`, container['terminationMessagePolicy'], MESSAGE_POLICIES);
   checkPorts(faults, `${path}.ports`, container['ports'], pod.isHostNetwork);
-  checkEnv(faults, `${path}.env`, container['env']);
+  checkEnv(faults, `${path}.env`, container['env'], pod.emptyDirs);
   checkEnvFrom(faults, `${path}.envFrom`, container['envFrom']);
   checkMounts(faults, `${path}.volumeMounts`, container['volumeMounts'], pod.volumes);
   checkResources(faults, `${path}.resources`, objectAt(container, 'resources'));
   checkSecurityContext(faults, `${path}.securityContext`, container['securityContext']);
   checkProbes(faults, path, container, role);
+  checkRestarts(faults, path, container);
   const { lifecycle } = container;
   if (isObject(lifecycle)) {
     for (const hook of ['postStart', 'preStop']) {
@@ -92,11 +96,14 @@ function checkPorts(faults: Faults, path: string, ports: unknown, isHostNetwork:
   }
 }
 
-function checkEnv(faults: Faults, path: string, env: unknown): void {
+function checkEnv(faults: Faults, path: string, env: unknown, emptyDirs: ReadonlySet<string>): void {
   for (const [variable, at] of eachItem(faults, path, env)) {
     const { name, value, valueFrom } = variable;
     if (present(faults, `${at}.name`, name)) problems(faults, `${at}.name`, name, checkEnvName(String(name)));
-    if (isObject(valueFrom)) checkValueFrom(faults, `${at}.valueFrom`, valueFrom, !isAbsent(value));
+    if (!isObject(valueFrom)) continue;
+    checkValueFrom(faults, `${at}.valueFrom`, valueFrom, !isAbsent(value));
+    if (isObject(valueFrom['fileKeyRef']))
+      checkFileKeyRef(faults, `${at}.valueFrom.fileKeyRef`, valueFrom['fileKeyRef'], emptyDirs);
   }
 }
 
@@ -134,6 +141,17 @@ function checkValueFrom(faults: Faults, path: string, source: JsonObject, hasVal
       problems(faults, `${path}.${kind}.key`, reference['key'], checkConfigKey(String(reference['key'])));
     }
   }
+}
+
+function checkFileKeyRef(faults: Faults, path: string, reference: JsonObject, emptyDirs: ReadonlySet<string>): void {
+  const { volumeName, path: file, key } = reference;
+  if (present(faults, `${path}.volumeName`, volumeName) && !emptyDirs.has(String(volumeName)))
+    faults.push(invalid(`${path}.volumeName`, volumeName, 'must be the name of an emptyDir volume of the pod'));
+  if (present(faults, `${path}.path`, file)) {
+    if (String(file).startsWith('/')) faults.push(invalid(`${path}.path`, file, 'must be a relative path'));
+    if (String(file).split('/').includes('..')) faults.push(invalid(`${path}.path`, file, "must not contain '..'"));
+  }
+  if (present(faults, `${path}.key`, key)) problems(faults, `${path}.key`, key, checkEnvName(String(key)));
 }
 
 /** A pod's own field; labels and annotations also by key. */

@@ -405,3 +405,48 @@ test('metadata', () => {
     /Only one reference can have Controller set to true/,
   ]);
 });
+
+test('sysctls are named once, by names that are some', () => {
+  const setting = (...names: string[]) =>
+    podWith({}, { securityContext: { sysctls: names.map((name) => ({ name, value: '1' })) } });
+  check('/Pod', setting('kernel.shm_rmid_forced', 'net/ipv4/tcp_syncookies', 'safe-and-unsafe'), []);
+  const path = /^spec.securityContext.sysctls\[0\].name: /;
+  for (const name of ['foo-', 'bar..', 'kernel/../x', 'A.b']) check('/Pod', setting(name), [path]);
+  check('/Pod', setting('a.b', 'a.b'), ['spec.securityContext.sysctls[1].name: Duplicate value: "a.b"']);
+});
+
+test('a file of variables is in an emptyDir of the pod', () => {
+  const volumes = [
+    { name: 'e', emptyDir: {} },
+    { name: 's', secret: { secretName: 's' } },
+  ];
+  const from = (change: Body) => {
+    const fileKeyRef = { volumeName: 'e', path: 'config.env', key: 'A', ...change };
+    return podWith({ env: [{ name: 'A', valueFrom: { fileKeyRef } }] }, { volumes });
+  };
+  const path = 'spec.containers[0].env[0].valueFrom.fileKeyRef';
+  check('/Pod', from({}), []);
+  for (const volumeName of ['s', 'nobody'])
+    check('/Pod', from({ volumeName }), [
+      `${path}.volumeName: Invalid value: "${volumeName}": must be the name of an emptyDir volume of the pod`,
+    ]);
+  check('/Pod', from({ path: '/x' }), [`${path}.path: Invalid value: "/x": must be a relative path`]);
+  check('/Pod', from({ path: 'a/../x' }), [`${path}.path: Invalid value: "a/../x": must not contain '..'`]);
+});
+
+test('rules for restarts come with a policy, an action and exit codes', () => {
+  const exitCodes = { operator: 'In', values: [42] };
+  const ruled = (rule: Body, more: Body = { restartPolicy: 'Never' }) =>
+    podWith({ restartPolicyRules: [rule], ...more });
+  const path = 'spec.containers[0]';
+  check('/Pod', ruled({ action: 'Restart', exitCodes }), []);
+  check('/Pod', ruled({ action: 'RestartAllContainers', exitCodes }), []);
+  check('/Pod', ruled({ action: 'Restart', exitCodes }, {}), [
+    `${path}.restartPolicy: Required value: must specify restartPolicy when restart rules are used`,
+  ]);
+  check('/Pod', ruled({ action: 'Explode', exitCodes }), [/restartPolicyRules\[0\].action: Unsupported value/]);
+  check('/Pod', ruled({ action: 'Restart' }), [`${path}.restartPolicyRules[0].exitCodes: Required value`]);
+  check('/Pod', ruled({ action: 'Restart', exitCodes: { operator: 'In', values: [] } }), [
+    `${path}.restartPolicyRules[0].exitCodes.values: Required value`,
+  ]);
+});

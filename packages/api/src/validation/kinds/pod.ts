@@ -16,7 +16,8 @@ const MAX_SYSCTL_LENGTH = 253;
 
 function checkPodSpec(faults: Faults, path: string, spec: JsonObject): void {
   const volumes = checkVolumes(faults, `${path}.volumes`, spec['volumes']);
-  checkContainers(faults, path, spec, { volumes, isHostNetwork: spec['hostNetwork'] === true });
+  const emptyDirs = namesOfEmptyDirs(spec['volumes']);
+  checkContainers(faults, path, spec, { volumes, emptyDirs, isHostNetwork: spec['hostNetwork'] === true });
   checkHostPorts(faults, `${path}.containers`, spec['containers']);
   oneOf(faults, `${path}.restartPolicy`, spec['restartPolicy'], RESTART_POLICIES, true);
   oneOf(faults, `${path}.dnsPolicy`, spec['dnsPolicy'], DNS_POLICIES, true);
@@ -72,6 +73,11 @@ function checkContainers(faults: Faults, path: string, spec: JsonObject, pod: Po
   each('containers', () => 'main');
   each('initContainers', (container) => (container['restartPolicy'] === 'Always' ? 'sidecar' : 'init'));
   each('ephemeralContainers', () => 'ephemeral');
+}
+
+function namesOfEmptyDirs(volumes: unknown): ReadonlySet<string> {
+  const all = Array.isArray(volumes) ? volumes.filter(isObject) : [];
+  return new Set(all.filter((volume) => isObject(volume['emptyDir'])).map((volume) => String(volume['name'])));
 }
 
 function checkDnsConfig(faults: Faults, path: string, { dnsPolicy, dnsConfig }: JsonObject): void {

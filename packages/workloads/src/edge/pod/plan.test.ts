@@ -10,8 +10,12 @@ import type { ContainerView, PodResize, PodView } from './view.ts';
 
 const NOW = 1_000_000_000;
 
+<<<<<<< HEAD
 type Sketch = Partial<Omit<ContainerView, 'container' | 'current'>> & {
   readonly resources?: Resources;
+=======
+type Sketch = Partial<Omit<ContainerView, 'current'>> & {
+>>>>>>> 037beed (wip)
   readonly name?: string;
   readonly code?: number;
   readonly reason?: string;
@@ -343,4 +347,40 @@ test('a container in back-off waits, and its end is the last state', () => {
       terminated: { exitCode: 2, reason: 'Error', startedAt: before, finishedAt: at, containerID: 'process://main-4' },
     },
   });
+});
+
+const ruled = (action: string, restartPolicy = 'Never') => ({
+  name: 'main',
+  restartPolicy,
+  restartPolicyRules: [{ action, exitCodes: { operator: 'In', values: [42] } }],
+});
+
+test('a container’s own policy goes before the pod’s', () => {
+  const failed = { state: 'exited', code: 1 } as const;
+  check(view([{ ...failed, container: { name: 'main', restartPolicy: 'Always' } }], never), ['start main 1']);
+  check(view([{ ...failed, container: { name: 'main', restartPolicy: 'Never' } }]), []);
+  checkStatus(view([{ ...failed, container: { name: 'main', restartPolicy: 'Never' } }]), { phase: 'Failed' });
+});
+
+test('a rule restarts what ends with its code, and nothing else', () => {
+  const container = ruled('Restart');
+  check(view([{ state: 'exited', code: 42, container }], never), ['start main 1']);
+  check(view([{ state: 'exited', code: 41, container }], never), []);
+  const exitCodes = { operator: 'NotIn', values: [0] };
+  const unless = { ...container, restartPolicyRules: [{ action: 'Restart', exitCodes }] };
+  check(view([{ state: 'exited', code: 7, container: unless }], never), ['start main 1']);
+  check(view([{ state: 'exited', code: 0, container: unless }], never), []);
+});
+
+test('a rule for all containers ends the others first, then all begin anew, init containers before the rest', () => {
+  const cause = { state: 'exited', code: 42, container: ruled('RestartAllContainers') } as const;
+  const init = { name: 'i', role: 'init', state: 'exited' } as const;
+  check(view([init, cause, { name: 'b' }], never), ['stop b 30']);
+  const killed = { name: 'b', state: 'exited', code: 137 } as const;
+  check(view([init, cause, killed], never), ['renew']);
+  const renewed = [init, cause, killed].map((each) => ({ ...each, isRenewed: true }));
+  check(view(renewed, never), ['start i 1']);
+  const [, ...mains] = renewed;
+  check(view([{ ...init, attempt: 1 }, ...mains], never), ['start main 1', 'start b 1']);
+  checkStatus(view([init, cause, killed], never), { phase: 'Running' });
 });
