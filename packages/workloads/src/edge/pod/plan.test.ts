@@ -10,12 +10,8 @@ import type { ContainerView, PodResize, PodView } from './view.ts';
 
 const NOW = 1_000_000_000;
 
-<<<<<<< HEAD
-type Sketch = Partial<Omit<ContainerView, 'container' | 'current'>> & {
-  readonly resources?: Resources;
-=======
 type Sketch = Partial<Omit<ContainerView, 'current'>> & {
->>>>>>> 037beed (wip)
+  readonly resources?: Resources;
   readonly name?: string;
   readonly code?: number;
   readonly reason?: string;
