@@ -16,6 +16,8 @@ export interface EdgePaths {
   readonly values: string;
   /** Where drivers that are programs of others come to. */
   readonly drivers: string;
+  /** What the data worker has sent to devices. */
+  readonly writeLedger: string;
   readonly supervisor: string;
   readonly pods: string;
   readonly logs: string;
@@ -37,6 +39,7 @@ export function edgePaths(dataDir: string, node: string): EdgePaths {
     socket: at('api.sock'),
     values: at('values.sock'),
     drivers: at('drivers.sock'),
+    writeLedger: at('writes.db'),
     supervisor: at('supervisor'),
     pods: at('pods'),
     logs: at('logs'),

@@ -23,8 +23,8 @@ export interface DataWorker {
 const PREFIX = `${DEVICES_GROUP}/`;
 
 export function openDataWorker(options: DataWorkerOptions): DataWorker {
-  const { node, socket, token, values, drivers, clock, log, bundle, store } = options;
-  const start: WorkerStart = { node, socket, token, values, drivers };
+  const { node, socket, token, values, drivers, ledger, clock, log, bundle, store } = options;
+  const start: WorkerStart = { node, socket, token, values, drivers, ledger };
   const worker = createWorkerProcess({ name: 'data', bundle, start, clock, log, random: Math.random });
   const end = followPlaced(store, node, (isAny) => worker.want(isAny));
   return {

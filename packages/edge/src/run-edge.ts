@@ -107,8 +107,8 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
 }
 
 function openOwnDataWorker({ node, paths, workerToken: token, dataWorker: bundle, replica, clock, log }: Ground) {
-  const { socket, values, drivers } = paths;
-  return openDataWorker({ node, socket, token, values, drivers, bundle, store: replica.store, clock, log });
+  const { socket, values, drivers, writeLedger: ledger } = paths;
+  return openDataWorker({ node, socket, token, values, drivers, ledger, bundle, store: replica.store, clock, log });
 }
 
 function openLink({ node, replica, clock, log }: Ground, keeper: IdentityKeeper, streams: NodeStreamHandler): EdgeLink {

@@ -92,7 +92,7 @@ function checkCleaning(
 }
 
 /** What is wrong with it as a value of the property. */
-function checkDesired(
+export function checkDesired(
   property: ResolvedProperty | undefined,
   value: unknown,
   path: string,

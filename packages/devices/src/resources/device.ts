@@ -182,6 +182,8 @@ export interface WriteStatus {
   readonly time?: string;
   /** Of the desired value that it is about. */
   readonly at?: string;
+  /** Changes with each wish. */
+  readonly version?: string;
 }
 
 const MAX_VISITORS = 20_000;
@@ -335,6 +337,7 @@ const status = object('What is known of the device. Live values are in telemetry
         reason: text('Why it was not.', { maxLength: 4096 }),
         time: time('When this was found.'),
         at: time('When the value was wanted.'),
+        version: text('Changes with each wish.', { maxLength: 64 }),
       },
       ['result'],
     ),

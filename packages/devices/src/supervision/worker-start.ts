@@ -9,4 +9,6 @@ export interface WorkerStart {
   readonly values: string;
   /** Where drivers of others come to. */
   readonly drivers: string;
+  /** Where it remembers what was sent to devices. */
+  readonly ledger: string;
 }

@@ -13,6 +13,7 @@ import type { Device, DeviceSpec } from '../../resources/device.ts';
 import type { DeviceModelSpec } from '../../resources/device-model.ts';
 import { DEVICE_MODELS, DEVICES, DEVICES_API_VERSION } from '../../resources/group.ts';
 import { createSimulator, type Simulator } from '../drivers/simulator/driver.ts';
+import { openWriteLedger } from '../twin/write-ledger.ts';
 import { type DataWorker, startDataWorker } from '../worker/data-worker.ts';
 import type { DriverLoader } from '../worker/drivers.ts';
 
@@ -49,12 +50,14 @@ export async function scratchWorker(drivers: Readonly<Record<string, DriverLoade
   await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   for (const definition of deviceCrds()) await client.create(DEFINITIONS, definition);
   const simulator = createSimulator(clock);
+  const ledger = openWriteLedger(':memory:');
   const worker = startDataWorker({
     node: NODE,
     client,
     clock,
     log,
     random: () => 0.5,
+    ledger,
     drivers: { loaders: { simulator: async () => simulator, ...drivers } },
   });
   const ref = (name: string) => ({ gvr: DEVICES, namespace: NAMESPACE, name });
@@ -87,6 +90,7 @@ export async function scratchWorker(drivers: Readonly<Record<string, DriverLoade
       const stopping = worker.stop();
       await clock.settle();
       await stopping;
+      ledger.close();
       server.close();
       await store.close();
       await rm(folder, { recursive: true });

@@ -6,6 +6,7 @@ import type { WorkerStart } from '../../supervision/worker-start.ts';
 import { runDriverThread } from '../remote/driver-thread.ts';
 import { openSocketDrivers } from '../remote/socket-drivers.ts';
 import { driverInThread } from '../remote/thread.ts';
+import { openWriteLedger } from '../twin/write-ledger.ts';
 import { startDataWorker } from './data-worker.ts';
 import { BUILTIN_DRIVERS } from './drivers.ts';
 import { serveValues } from './values-server.ts';
@@ -13,7 +14,7 @@ import { serveValues } from './values-server.ts';
 const log = jsonLogger({ write: (line) => void process.stderr.write(line), now: Date.now, fields: { worker: 'data' } });
 
 async function start(): Promise<Service> {
-  const { node, socket, token, values, drivers: path } = await told();
+  const { node, socket, token, values, drivers: path, ledger: file } = await told();
   const clock = systemClock;
   const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-data-worker' });
   const others = await openSocketDrivers({ path, taken: new Set(Object.keys(BUILTIN_DRIVERS)), clock, log });
@@ -22,7 +23,8 @@ async function start(): Promise<Service> {
     isolate: (protocol: string) => driverInThread(protocol, { program }),
     others: (protocol: string) => others.find(protocol),
   };
-  const worker = startDataWorker({ node, client, clock, log, drivers, random: Math.random });
+  const ledger = openWriteLedger(file);
+  const worker = startDataWorker({ node, client, clock, log, drivers, ledger, random: Math.random });
   const server = await serveValues({ plane: worker, socket: values, token });
   log.info({ node }, 'data worker started');
   return {
@@ -30,6 +32,7 @@ async function start(): Promise<Service> {
     stop: async () => {
       await server.close();
       await worker.stop();
+      ledger.close();
       await others.close();
       client.close();
     },

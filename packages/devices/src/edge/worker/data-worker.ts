@@ -6,6 +6,9 @@ import { type Bus, createBus, LastValues, SeriesTable } from '@skerry/streams/co
 import type { Device } from '../../resources/device.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
 import { DEVICE_MODELS, DEVICES } from '../../resources/group.ts';
+import type { DeviceDoor } from '../twin/door.ts';
+import { startTwins } from '../twin/twins.ts';
+import type { WriteLedger } from '../twin/write-ledger.ts';
 import { createDeviceController, type DeviceController } from './device-controller.ts';
 import { createDrivers, type DriversOptions } from './drivers.ts';
 import { createPublisher } from './publisher.ts';
@@ -16,6 +19,7 @@ export interface DataWorkerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
+  readonly ledger: WriteLedger;
   readonly drivers?: Omit<DriversOptions, 'clock'>;
 }
 
@@ -29,6 +33,8 @@ export interface DataPlane {
   readonly series: SeriesTable;
   readonly last: LastValues;
   readonly devices: DeviceController;
+  /** Whoever writes to devices goes through here. */
+  readonly door: DeviceDoor;
 }
 
 export interface DataWorker extends DataPlane {
@@ -54,6 +60,7 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     drivers,
     recorder: createRecorder({ client, clock, log, component: 'skerry-data-worker', host: options.node }),
   });
+  const twins = startTwins({ clock, log, devices, ledger: options.ledger });
   const running = runController(devices.spec, context);
   return {
     ...options,
@@ -61,8 +68,10 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     series,
     last,
     devices,
+    door: twins,
     stop: async () => {
       stopping.abort();
+      twins.close();
       await running;
       await devices.close();
       await drivers.close();

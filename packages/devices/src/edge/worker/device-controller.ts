@@ -121,7 +121,7 @@ class NodeDevices implements DeviceController {
     this.#sections.set(key, sections);
     // Null, so that a merge patch takes it out.
     sections.set(section, value ?? null);
-    this.#status.touch(namespace, name);
+    this.#status.touch(namespace, name, { soon: true });
   }
 
   async close(): Promise<void> {
@@ -140,6 +140,7 @@ class NodeDevices implements DeviceController {
     const driven = this.#driven.get(key);
     if (driven !== undefined && this.#madeOf.get(key) === madeOf) {
       driven.device = device;
+      this.#tell(key);
       return;
     }
     await this.#stop(key);

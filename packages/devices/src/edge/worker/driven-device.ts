@@ -43,6 +43,10 @@ export class DrivenDevice implements LiveDevice {
     return this.runner.condition;
   }
 
+  get isConnected(): boolean {
+    return this.runner.session !== undefined;
+  }
+
   point(property: string): PlannedPoint | undefined {
     return this.#points.get(property);
   }

@@ -14,6 +14,8 @@ export interface LiveDevice {
   readonly points: readonly PlannedPoint[];
   point(property: string): PlannedPoint | undefined;
   readonly condition: DeviceCondition;
+  /** What is written in this turn goes to a session that is there. */
+  readonly isConnected: boolean;
   /** Undefined for what was acknowledged. Never rejects; a device that is not connected fails every write as `Unreachable`. */
   write(values: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<ReadonlyMap<string, DriverError | undefined>>;
   /** Asks the device now; what it says also goes on the bus. */

@@ -14,11 +14,15 @@ export interface StatusView {
 }
 
 export interface StatusWriter {
-  /** Something about the device may have changed. Cheap. */
-  touch(namespace: string, name: string): void;
+  /** Something about the device may have changed. Cheap. `soon`: somebody waits for it, and not for the interval. */
+  touch(namespace: string, name: string, how?: TouchOptions): void;
   /** The device is no longer ours to speak of. */
   forget(namespace: string, name: string): void;
   close(): void;
+}
+
+export interface TouchOptions {
+  readonly soon?: boolean;
 }
 
 export interface StatusWriterOptions {
@@ -31,16 +35,16 @@ export interface StatusWriterOptions {
 export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   const entries = new Map<string, Entry>();
   return {
-    touch: (namespace, name) => {
+    touch: (namespace, name, { soon = false } = {}) => {
       const key = `${namespace}/${name}`;
       const known = entries.get(key);
       if (known !== undefined) {
-        known.touch();
+        known.touch(soon);
         return;
       }
       const made = new Entry(options, namespace, name);
       entries.set(key, made);
-      made.touch();
+      made.touch(soon);
     },
     forget: (namespace, name) => {
       const key = `${namespace}/${name}`;
@@ -57,6 +61,9 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
 /** A device that has just come is about to be connected; its first status waits for that, and for values. */
 const FIRST_MS = 500;
 
+/** What somebody waits for is written at most so often. */
+const SOON_MS = 200;
+
 /** After a failed write: whoever could not be reached is not asked all the time. */
 const RETRY_MS = 5000;
 
@@ -68,7 +75,9 @@ class Entry {
   #timer: Timer | undefined;
   #isWriting = false;
   #isTouched = false;
+  #isSoon = false;
   #notBefore: number;
+  #notSoonBefore: number;
   #facts = '';
   #reported = new Map<string, string>();
 
@@ -77,14 +86,20 @@ class Entry {
     this.#namespace = namespace;
     this.#name = name;
     this.#notBefore = options.clock.monotonic() + FIRST_MS;
+    this.#notSoonBefore = options.clock.monotonic();
   }
 
-  touch(): void {
+  touch(soon: boolean): void {
     this.#isTouched = true;
+    if (soon && !this.#isSoon) {
+      this.#isSoon = true;
+      this.#timer?.cancel();
+      this.#timer = undefined;
+    }
     if (this.#timer !== undefined || this.#isWriting || this.#closing.signal.aborted) return;
     const { clock } = this.#options;
-    const wait = Math.max(0, this.#notBefore - clock.monotonic());
-    this.#timer = clock.after(wait, () => void this.#look(), { unref: true });
+    const due = this.#isSoon ? Math.min(this.#notBefore, this.#notSoonBefore) : this.#notBefore;
+    this.#timer = clock.after(Math.max(0, due - clock.monotonic()), () => void this.#look(), { unref: true });
   }
 
   close(): void {
@@ -95,16 +110,18 @@ class Entry {
   async #look(): Promise<void> {
     this.#timer = undefined;
     this.#isTouched = false;
+    this.#isSoon = false;
     const { clock, view } = this.#options;
     const shown = view(this.#namespace, this.#name);
     if (shown === undefined || this.#closing.signal.aborted) return;
     this.#notBefore = clock.monotonic() + shown.intervalMs;
+    this.#notSoonBefore = clock.monotonic() + SOON_MS;
     const patch = this.#difference(shown);
     if (patch === undefined) return;
     this.#isWriting = true;
     await this.#write(shown, patch);
     this.#isWriting = false;
-    if (this.#isTouched) this.touch();
+    if (this.#isTouched) this.touch(false);
   }
 
   /** Undefined when there is no reason to write. */
@@ -137,6 +154,7 @@ class Entry {
       if (this.#closing.signal.aborted || isStatus(error, 'NotFound')) return;
       log.warn({ device: `${this.#namespace}/${this.#name}`, error: messageOf(error) }, 'device status not written');
       this.#notBefore = clock.monotonic() + RETRY_MS;
+      this.#notSoonBefore = this.#notBefore;
       this.#isTouched = true;
     }
   }

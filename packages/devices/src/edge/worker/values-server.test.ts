@@ -9,12 +9,15 @@ import { eventually } from '@skerry/testkit/processes';
 import type { DeviceValues } from '../../telemetry/device-values.ts';
 import { deviceValuesKind, type NodeGetDialer } from '../../telemetry/read-values.ts';
 import { type ScratchWorker, scratchWorker } from '../testing/scratch-worker.ts';
+import type { WriteOutcomes } from '../twin/door.ts';
+import { doorOver } from '../twin/door-client.ts';
 import { serveValues } from './values-server.ts';
 
 const TOKEN = 'of this run';
 
 interface World {
   readonly scratch: ScratchWorker;
+  readonly socket: string;
   readonly get: (
     path: string,
     token?: string,
@@ -29,7 +32,7 @@ async function withServer(story: (world: World) => Promise<void>): Promise<void>
   await using scratch = await scratchWorker();
   const properties = [
     { name: 'level', type: 'float64', unit: 'm' },
-    { name: 'count', type: 'uint64' },
+    { name: 'count', type: 'uint64', access: 'ReadWrite' as const },
   ];
   await scratch.model('model', { properties });
   const visitors = [
@@ -54,7 +57,7 @@ async function withServer(story: (world: World) => Promise<void>): Promise<void>
       asked.end();
     });
   try {
-    await story({ scratch, get });
+    await story({ scratch, socket, get });
   } finally {
     await server.close();
     rmSync(folder, { recursive: true });
@@ -82,6 +85,28 @@ test('who does not know the token is refused, and so is who would write', () =>
     assert.equal((await get('/values', TOKEN, 'POST')).status, 405);
     assert.equal((await get('/../etc/passwd')).status, 404);
     assert.equal((await get('/values')).status, 200);
+  }));
+
+test('other processes of the node write and call through the door, and a body that is not understood is refused', () =>
+  withServer(async ({ scratch, get, socket }) => {
+    const door = doorOver({ socketPath: socket, token: TOKEN });
+    const { signal } = new AbortController();
+    const at = { namespace: 'default', device: 'a', by: 'gateway' };
+    let outcomes: WriteOutcomes | undefined;
+    void door.write({ ...at, values: { count: 9, level: 1 } }, signal).then((found) => {
+      outcomes = found;
+    });
+    await eventually('the outcomes', async () => {
+      await scratch.clock.advance(100);
+      return outcomes !== undefined;
+    });
+    assert.deepEqual(
+      [outcomes?.['count']?.result, outcomes?.['level']?.result, outcomes?.['level']?.reason?.includes('read-only')],
+      ['Confirmed', 'Rejected', true],
+    );
+    await assert.rejects(door.call({ ...at, command: 'nothing', input: {} }, signal), /no command nothing/);
+    assert.equal((await get('/write', TOKEN, 'POST')).status, 400);
+    assert.equal((await get('/write', 'guessed', 'POST')).status, 401);
   }));
 
 test('a list has every device, a read the one that is named, each with type, unit and quality', () =>

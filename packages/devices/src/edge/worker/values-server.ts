@@ -1,4 +1,4 @@
-/** Live values for whoever is on the node and knows the token: JSON once, or a line for each change. HTTP on a unix socket. */
+/** Live values, and the door to devices, for whoever is on the node and knows the token. HTTP on a unix socket. */
 import { timingSafeEqual } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -6,6 +6,7 @@ import { formatApiVersion } from '@skerry/api';
 import type { Batch } from '@skerry/streams/contract';
 import { DEVICE_VALUES_ROW, type DeviceValues, type LiveValue } from '../../telemetry/device-values.ts';
 import { formatValueType } from '../../values/value-type.ts';
+import { answerAtDoor } from '../twin/door-server.ts';
 import type { DataPlane } from './data-worker.ts';
 import type { PlannedPoint } from './device-plan.ts';
 import { liveValue } from './device-status.ts';
@@ -31,6 +32,7 @@ export async function serveValues({ plane, socket, token }: ValuesServerOptions)
     const given = Buffer.from(request.headers.authorization ?? '');
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
       return refuse(response, 401, 'no such token');
+    if (request.method === 'POST' && isAtDoor(request)) return void answerAtDoor(plane.door, request, response);
     if (request.method !== 'GET') return refuse(response, 405, 'values are only read here');
     answer(plane, request, response);
   });
@@ -48,6 +50,10 @@ export async function serveValues({ plane, socket, token }: ValuesServerOptions)
         server.closeAllConnections();
       }),
   };
+}
+
+function isAtDoor({ url }: IncomingMessage): boolean {
+  return url === '/write' || url === '/call';
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {
