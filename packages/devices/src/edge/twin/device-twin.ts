@@ -92,7 +92,8 @@ export class DeviceTwin {
       else outcomes.set(property, outcomeOf(refusal, now));
     }
     if (until === 'Confirmed') this.#remember(wishes);
-    const findings = await this.#write(wishes, until, signal);
+    // A desired value may have waited for its end.
+    const findings = await this.#write(wishes, until, signal).finally(() => this.#lookAgain());
     for (const [property, finding] of findings) {
       if (finding.result === 'Rejected' && until === 'Confirmed') this.#forgetLocal(property, wishes.get(property));
       outcomes.set(property, outcomeOf(settledFinding(finding), this.#context.clock.now()));
