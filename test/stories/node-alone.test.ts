@@ -1,4 +1,4 @@
-/** A node that looks after itself: static pods before there is any cloud, and pods ended when the disk is short. */
+/** A node that looks after itself: static pods before there is any cloud, runtimes that come late, pods ended when the disk is full. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,7 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Node, Pod } from '@skerry/api/types';
-import { eventually, PROCESS, pod, requireSystem, skipWithout, TestCloud, TestEdge } from '@skerry/testkit/processes';
+import {
+  CONTAINERD,
+  eventually,
+  PROCESS,
+  pod,
+  requireSystem,
+  skipWithout,
+  TestCloud,
+  TestContainerd,
+  TestEdge,
+} from '@skerry/testkit/processes';
 
 const work = mkdtempSync(join(tmpdir(), 'skerry-story-'));
 const folder = join(work, 'static');
@@ -74,6 +84,32 @@ story('with the cloud dead the agent comes back cold, and runs what is new in th
   await eventually('the cloud hears of it', () => isReady(cloud, 'pump-edge-1'));
   rmSync(join(folder, 'pump.yaml'));
   await eventually('its mirror goes', async () => (await cloud.tryKubectl(['get', 'pod', 'pump-edge-1'])).code !== 0);
+});
+
+test('a container runtime that comes long after the agent is taken in, and runs what waited for it', async (t) => {
+  if (!requireSystem(t, ...CONTAINERD.needs)) return;
+  await using containerd = await TestContainerd.start();
+  await containerd.kill9();
+  containerd.hideSocket();
+  await using _late = await TestEdge.join(cloud, { name: 'late', containerdSocket: containerd.socket });
+  await cloud.kubectl(['wait', '--for=condition=Ready', 'node/late', '--timeout=60s']);
+  const about = async () => {
+    const { metadata, status } = await cloud.get<Node>(['node', 'late']);
+    return { labels: metadata?.labels ?? {}, runtime: status?.nodeInfo?.containerRuntimeVersion };
+  };
+  const before = await about();
+  assert.equal(before.runtime, 'process://1');
+  assert.equal(before.labels['runtime.skerry.io/containerd'], undefined);
+  const spec = { runtimeClassName: 'containerd' };
+  await cloud.apply(pod(CONTAINERD, { name: 'waiting', script: 'exec sleep 1000', spec }));
+  await containerd.start();
+  await eventually('the node offers it', async () => {
+    const { labels, runtime } = await about();
+    return labels['runtime.skerry.io/containerd'] === 'true' && runtime?.startsWith('containerd://');
+  });
+  const running = await eventually('the pod runs', () => isReady(cloud, 'waiting'));
+  assert.equal(running.spec?.nodeName, 'late');
+  assert.match(running.status?.containerStatuses?.[0]?.containerID ?? '', /^containerd:/);
 });
 
 test('who fills the node’s disk is evicted, new pods stay away, and the taint goes with the shortage', async (t) => {

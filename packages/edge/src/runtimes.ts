@@ -57,12 +57,21 @@ export async function openRuntimes(options: RuntimesOptions): Promise<NodeRuntim
     if (runtime !== undefined) set.add(runtime);
   };
   take(await openContainersInTime(options));
+  if (containers === undefined && isOpenToUs(options.containerdSocket)) {
+    options.log.warn(
+      { socket: options.containerdSocket },
+      'container runtime does not answer; this node runs processes until it does',
+    );
+  }
   return {
     set,
     follow: async (signal) => {
       while (containers === undefined && !signal.aborted) {
         await options.clock.sleep(LATE_LOOK_MS, signal).catch(() => {});
-        if (!signal.aborted && isOpenToUs(options.containerdSocket)) take(await openContainers(options, LATE_LOOK_MS));
+        if (signal.aborted || !isOpenToUs(options.containerdSocket)) continue;
+        const late = await openContainers(options, LATE_LOOK_MS);
+        if (signal.aborted) late?.close();
+        else take(late);
       }
     },
     shutdown: async () => {
@@ -130,7 +139,7 @@ async function openContainers(options: RuntimesOptions, patienceMs: number): Pro
     writeFileSync(hadContainersFile(paths), '');
     return runtime;
   } catch (error) {
-    log.warn({ socket, error: messageOf(error) }, 'container runtime does not answer; this node runs processes only');
+    log.debug({ socket, error: messageOf(error) }, 'container runtime does not answer yet');
     return undefined;
   }
 }

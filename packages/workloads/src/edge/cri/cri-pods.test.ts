@@ -283,6 +283,9 @@ story('a pod whose sandbox dies begins anew with another one', async () => {
     return own?.restartCount === 1 && own.ready && pod;
   });
   assert.notEqual(after.status?.podIP, before.status?.podIP);
+  await eventually('it is told', async () =>
+    (await node.events('bereft')).some((event) => event.startsWith('Normal SandboxChanged ')),
+  );
   await node.delete('bereft', 0);
   await node.gone('bereft');
 });

@@ -203,6 +203,7 @@ export class PodWorker {
   /** What the containers share is gone: it is made anew before any of them starts again. */
   loseSandbox(): void {
     this.#prepared = 'no';
+    this.#event('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
     this.#touch();
   }
 
