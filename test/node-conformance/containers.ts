@@ -53,11 +53,8 @@ const COMMANDS: readonly Requirement[] = [
   {
     states: 'a program that is not there ends the container as StartError with 128',
     check: async (lab) => {
-      const { pod } = await lab.run({ container: { command: ['/no/such/program'] } }).catch(async (error: unknown) => {
-        const found = await lab.get();
-        if (!isOver(found)) throw error;
-        return { pod: found };
-      });
+      await lab.create({ container: { command: ['/no/such/program'] } });
+      const pod = await lab.until('it has ended', isOver);
       const { terminated } = statusOf(pod)?.state ?? {};
       assert.equal(terminated?.reason, 'StartError');
       assert.equal(terminated?.exitCode, 128);

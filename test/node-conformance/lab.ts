@@ -105,6 +105,9 @@ export class Lab {
   async run(plan: PodPlan): Promise<Ended> {
     const { metadata } = await this.create(plan);
     const pod = await this.until('it has ended', isOver, metadata.name);
+    const { terminated } = statusOf(pod)?.state ?? {};
+    // What never started has no log to look at.
+    if (terminated?.reason === 'StartError') throw new Error(`${metadata.name} did not start: ${terminated.message}`);
     return { pod, lines: await this.lines(pod), code: statusOf(pod)?.state?.terminated?.exitCode ?? -1 };
   }
 

@@ -75,8 +75,8 @@ async function startPlain(spec: LaunchSpec, stdio: Stdio, context: LaunchContext
   return { main: await identityOf(process, spec, context), exited };
 }
 
-/** bubblewrap goes through the host's mounts one by one. */
-const MOUNT_GONE = /bwrap: Can't .*: No such file or directory/;
+/** bubblewrap goes through the host's mounts one by one; what the kernel says of one that is gone differs from case to case. */
+const MOUNT_GONE = /bwrap: Can't /;
 
 /** bubblewrap says its child's pid, holds the child at the gate until it is in its group, and writes its exit code to a file. */
 async function startSandboxed(spec: LaunchSpec, stdio: Stdio, context: LaunchContext): Promise<Started> {

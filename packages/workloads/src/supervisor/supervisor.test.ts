@@ -133,6 +133,25 @@ test('a sandbox that cannot be made is refused with what bubblewrap said', { ski
   await assert.rejects(client.start(request('badbox', ['true'], { sandbox })), /no-such-option/);
 });
 
+test('a sandbox that fails before its program runs counts as no start, not as an end of the program', {
+  skip,
+}, async () => {
+  const sandbox = [...SANDBOX, '--ro-bind', join(directory, 'missing'), '/mnt'];
+  await assert.rejects(client.start(request('unmade', ['true'], { sandbox })), /bwrap: Can't find source path/);
+  assert.ok(!(await client.list()).some(({ id }) => id === 'unmade'));
+});
+
+test('a sandbox is made again when a mount of the host goes while it is made', { skip }, async () => {
+  const [bwrap = '', ...options] = SANDBOX;
+  const flaky = join(directory, 'flaky');
+  const fails = `[ -e ${flaky}.once ] || { touch ${flaky}.once; echo "bwrap: Can't bind mount: No such file or directory" >&2; exit 1; }`;
+  writeFileSync(flaky, `#!/bin/sh\n${fails}\nexec ${bwrap} "$@"\n`, { mode: 0o755 });
+  await check(
+    { id: 'again', sandbox: [flaky, ...options], argv: ['echo', 'made'] },
+    { code: 0, log: ['stdout F made'] },
+  );
+});
+
 test('killing takes grandchildren in sessions of their own along', async () => {
   const script = 'setsid sleep 1000 & echo $!; setsid sh -c "setsid sleep 1000 & echo \\$!; wait" & wait';
   await client.start(request('tree', ['sh', '-c', script]));
