@@ -39,17 +39,11 @@ async function* messagesOf(
   outcome: Outcome,
   { socket, method }: { readonly socket: string; readonly method: string },
 ): AsyncGenerator<Buffer, undefined> {
-  let held: Buffer = Buffer.alloc(0);
+  const frames = new FrameReader(method);
   try {
     for await (const chunk of stream) {
-      held = held.length === 0 ? (chunk as Buffer) : Buffer.concat([held, chunk as Buffer]);
-      while (held.length >= FRAME_HEAD_BYTES) {
-        const length = held.readUInt32BE(1);
-        if (length > MAX_ANSWER_BYTES) throw errors.ANSWER_TOO_LARGE({ method, limit: MAX_ANSWER_BYTES });
-        if (held.length < FRAME_HEAD_BYTES + length) break;
-        yield held.subarray(FRAME_HEAD_BYTES, FRAME_HEAD_BYTES + length);
-        held = held.subarray(FRAME_HEAD_BYTES + length);
-      }
+      frames.push(chunk as Buffer);
+      for (let message = frames.next(); message !== undefined; message = frames.next()) yield message;
     }
   } catch (cause) {
     throw outcome.failure() ?? (isOurs(cause) ? cause : errors.NOT_REACHED({ socket }, { cause }));
@@ -58,6 +52,41 @@ async function* messagesOf(
   if (failure !== undefined) throw failure;
   if (!outcome.isKnown()) throw errors.NOT_REACHED({ socket });
   return undefined;
+}
+
+/** Messages out of pieces of any size: put together once, when the last piece is there. */
+class FrameReader {
+  readonly #method: string;
+  #pieces: Buffer[] = [];
+  #size = 0;
+  /** With its head; what is known before the head has come is the head's own length. */
+  #wanted = FRAME_HEAD_BYTES;
+
+  constructor(method: string) {
+    this.#method = method;
+  }
+
+  push(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+  }
+
+  next(): Buffer | undefined {
+    if (this.#size < this.#wanted) return undefined;
+    const whole = this.#pieces.length === 1 ? (this.#pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#pieces);
+    const length = whole.readUInt32BE(1);
+    if (length > MAX_ANSWER_BYTES) throw errors.ANSWER_TOO_LARGE({ method: this.#method, limit: MAX_ANSWER_BYTES });
+    const end = FRAME_HEAD_BYTES + length;
+    const isWhole = whole.length >= end;
+    this.#keep(isWhole ? whole.subarray(end) : whole, isWhole ? FRAME_HEAD_BYTES : end);
+    return isWhole ? whole.subarray(FRAME_HEAD_BYTES, end) : undefined;
+  }
+
+  #keep(rest: Buffer, wanted: number): void {
+    this.#pieces = [rest];
+    this.#size = rest.length;
+    this.#wanted = wanted;
+  }
 }
 
 function isOurs(error: unknown): error is Error {

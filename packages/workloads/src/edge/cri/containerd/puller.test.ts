@@ -11,7 +11,7 @@ import { gzipSync } from 'node:zlib';
 import { silentLogger, systemClock } from '@skerry/base';
 import { CONTAINERD, eventually, skipWithout, writeImageLayout } from '@skerry/testkit/processes';
 import type { ImageSource } from '../../../images/index.ts';
-import { digestOf, formatReference, imageErrors } from '../../../images/index.ts';
+import { digestOf, formatReference, imageErrors, MediaType } from '../../../images/index.ts';
 import {
   type MemoryImage,
   type MemorySource,
@@ -136,6 +136,30 @@ story('an image comes under the name that the pod gives it, and stays as long as
   collectGarbage();
   await node.run('web-too', sleeper('images.test/team/web:1'));
   await node.until('web-too', isReady);
+});
+
+story('of an index comes what this machine runs, and the name stays the index’s', async () => {
+  const image = memoryImage([busybox, fileLayer('indexed', 5000)]);
+  const [architecture, other] = process.arch === 'x64' ? ['amd64', 'arm64'] : ['arm64', 'amd64'];
+  const elsewhere = { ...image.target, digest: digestOf(Buffer.from('elsewhere')) };
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MediaType.index,
+      manifests: [
+        { ...elsewhere, platform: { os: 'linux', architecture: other } },
+        { ...image.target, platform: { os: 'linux', architecture } },
+      ],
+    }),
+  );
+  const target = { mediaType: MediaType.index, digest: digestOf(bytes), size: bytes.length };
+  offer('images.test/many:1', { ...image, target, content: new Map([...image.content, [target.digest, bytes]]) });
+  await node.run('indexed', sleeper('images.test/many:1'));
+  const pod = await node.until('indexed', isReady);
+  assert.equal(pod.status?.containerStatuses?.[0]?.imageID, `images.test/many@${target.digest}`);
+  collectGarbage();
+  await node.run('indexed-too', sleeper('images.test/many:1'));
+  await node.until('indexed-too', isReady);
 });
 
 story('a name that means what it meant brings nothing', async () => {
