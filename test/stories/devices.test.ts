@@ -26,7 +26,9 @@ const MODEL = {
     properties: [
       { name: 'level', type: 'float64', unit: 'm', minimum: 0, maximum: 10 },
       { name: 'pump', type: 'bool' },
+      { name: 'limit', type: 'int16', access: 'ReadWrite', minimum: 0, maximum: 100 },
     ],
+    commands: [{ name: 'echo', input: [{ name: 'x', type: 'int32' }], output: [{ name: 'x', type: 'int32' }] }],
   },
 };
 
@@ -41,13 +43,17 @@ const TANK = {
     visitors: [
       { property: 'level', address: { signal: 'Sine', minimum: 0, maximum: 10, period: '2s' }, scanClass: '50ms' },
       { property: 'pump', address: { signal: 'Constant', initial: { value: true } } },
+      { property: 'limit', address: { signal: 'Memory', initial: { value: 7 } } },
     ],
+    commands: [{ name: 'echo', address: {} }],
   },
 };
 
 interface Device {
   readonly metadata: { readonly resourceVersion: string };
+  readonly spec: { readonly desired?: Readonly<Record<string, { readonly value?: unknown }>> };
   readonly status?: {
+    readonly writes?: Readonly<Record<string, { readonly result: string }>>;
     readonly state?: string;
     readonly lastError?: string;
     readonly reported?: Readonly<Record<string, { readonly value?: unknown; readonly quality: string }>>;
@@ -120,6 +126,7 @@ suite('a simulated device', () => {
       [
         ['level', 'Good'],
         ['pump', 'Good'],
+        ['limit', 'Good'],
       ],
     );
     assert.ok(Number(values[0]?.value) >= 0 && Number(values[0]?.value) <= 10);
@@ -143,6 +150,22 @@ suite('a simulated device', () => {
     assert.ok(levels.size >= 6);
   });
 
+  test('a value that is set is written at the node and confirmed by the device; one out of range is refused', async () => {
+    const { code, stdout } = await cloud.skerry(['device', 'set', 'tank-1', 'limit=42', '--wait']);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /limit +42 +Confirmed/);
+    const refused = await cloud.skerry(['device', 'set', 'tank-1', 'limit=101', '--wait']);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.stderr, /must be between 0 and 100/);
+  });
+
+  test('a command is called over the link, and answered with its output', async () => {
+    const { stdout, stderr } = await cloud.skerry(['device', 'call', 'tank-1', 'echo', 'x=5', '-o', 'json']);
+    assert.deepEqual(JSON.parse(stdout || '{}'), { x: 5 }, stderr);
+    const wrong = await cloud.skerry(['device', 'call', 'tank-1', 'echo', 'y=5']);
+    assert.match(wrong.stderr, /takes no y/);
+  });
+
   test('a change of the model that would break the device is refused and names it', async () => {
     const broken = { ...MODEL, spec: { ...MODEL.spec, properties: MODEL.spec.properties.slice(1) } };
     const { code, stderr } = await cloud.tryKubectl(['apply', '-f', '-'], { input: JSON.stringify(broken) });
@@ -158,10 +181,20 @@ suite('a simulated device', () => {
     await eventually('another value', async () => (await live(atEdge))[0]?.time !== first[0]?.time);
     const shown = await atEdge.skerry(['device', 'show', 'tank-1']);
     assert.match(shown.stdout, /State: +Connected/);
+    const refused = await cloud.skerry(['device', 'call', 'tank-1', 'echo', 'x=5']);
+    assert.match(refused.stderr, /not connected/);
+    const local = await atEdge.skerry(['device', 'call', 'tank-1', 'echo', 'x=6', '-o', 'json']);
+    assert.deepEqual(JSON.parse(local.stdout || '{}'), { x: 6 }, local.stderr);
+    const set = await atEdge.skerry(['device', 'set', 'tank-1', 'limit=43', '--wait']);
+    assert.match(set.stdout, /limit +43 +Confirmed/, set.stderr);
     cable.mend();
     await eventually('the cloud sees it again', async () => {
       const { code } = await cloud.skerry(['device', 'get', 'tank-1']);
       return code === 0;
+    });
+    await eventually('the cloud hears what was set', async () => {
+      const { spec, status } = await device();
+      return spec.desired?.['limit']?.value === 43 && status?.writes?.['limit']?.result === 'Confirmed';
     });
   });
 
@@ -173,7 +206,7 @@ suite('a simulated device', () => {
       'another worker',
       async () => workerLog().filter(({ msg }) => msg === 'worker started').length === 2,
     );
-    await eventually('values again', async () => (await live(atEdge)).length === 2);
+    await eventually('values again', async () => (await live(atEdge)).length === 3);
     assert.equal(edge.process.isRunning, true);
   });
 

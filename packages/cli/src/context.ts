@@ -34,6 +34,7 @@ export const cliErrors = defineErrors('CLI', {
   BACKUP_FAILED: { text: 'the backup of {server} failed: {reason}', retry: 'backoff' },
   AUDIT_ALTERED: { text: 'the audit log in {directory} was altered: {file}, line {line}: {problem}', retry: 'never' },
   INVALID_ARGUMENT: { text: '{argument}: {problem}', retry: 'never' },
+  NOT_CONFIRMED: { text: '{property}: {result}', retry: 'never' },
   NO_REGISTRY: { text: 'this cloud serves no images; start it without --registry-listen none', retry: 'never' },
   REGISTRY_REFUSED: { text: 'the registry refused {path}: {reason}', retry: 'never' },
   NO_NODE: { text: 'there is no node {node} in {dir}', retry: 'never' },

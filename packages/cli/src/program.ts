@@ -1,8 +1,8 @@
 /** The tree of commands. Each loads its code when it is run, so that `skerry --help` stays quick. */
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
+import { jsonOutput, withConnection } from './command-options.ts';
 import type { AuditFlags } from './commands/audit.ts';
 import type { BackupFlags } from './commands/backup.ts';
-import type { DeviceFlags } from './commands/device.ts';
 import type { ExportFlags } from './commands/image-export.ts';
 import type { ImportFlags } from './commands/image-import.ts';
 import type { InstallFlags, Service } from './commands/install.ts';
@@ -13,6 +13,7 @@ import type { TokenFlags } from './commands/token.ts';
 import type { UpFlags } from './commands/up.ts';
 import { completionScript, type Shell } from './completion.ts';
 import type { CliContext } from './context.ts';
+import { deviceCommand } from './device-program.ts';
 
 export function createProgram(context: CliContext, stop: AbortSignal): Command {
   const program = new Command('skerry')
@@ -54,14 +55,6 @@ function processCommand(name: string, summary: string): Command {
     .allowUnknownOption()
     .helpOption(false);
 }
-
-function withConnection(command: Command): Command {
-  return command
-    .option('--data-dir <dir>', 'data directory of a cloud on this machine')
-    .option('--kubeconfig <file>', 'kubeconfig of a cloud anywhere');
-}
-
-const jsonOutput = () => new Option('-o, --output <format>', 'print for a machine').choices(['json']);
 
 function upCommand(context: CliContext, stop: AbortSignal): Command {
   return new Command('up')
@@ -109,38 +102,6 @@ function nodeCommand(context: CliContext): Command {
     .description("close the node's sessions at once and refuse its certificate from now on")
     .action(async (name: string, flags: NodeFlags) => (await load()).revokeNode(context, name, flags));
   return new Command('node').description('edge nodes').addCommand(list).addCommand(show).addCommand(revoke);
-}
-
-function deviceCommand(context: CliContext, stop: AbortSignal): Command {
-  const load = () => import('./commands/device.ts');
-  const inNamespace = (command: Command) =>
-    withConnection(command)
-      .option('-n, --namespace <name>', 'namespace of the device', 'default')
-      .addOption(jsonOutput());
-  const list = inNamespace(new Command('list').alias('ls'))
-    .option('-A, --all-namespaces', 'those of every namespace')
-    .description('every device and its state')
-    .action(async (flags: DeviceFlags) => (await load()).listDevices(context, flags));
-  const show = inNamespace(new Command('show'))
-    .argument('<name>', 'the device')
-    .description('one device in full, with the values it last reported')
-    .action(async (name: string, flags: DeviceFlags) => (await load()).showDevice(context, name, flags));
-  const get = inNamespace(new Command('get'))
-    .argument('<name>', 'the device')
-    .argument('[properties...]', 'only these')
-    .description('what a device says now')
-    .action(async (name: string, properties: readonly string[], flags: DeviceFlags) =>
-      (await load()).getValues(context, name, properties, flags),
-    );
-  const watch = inNamespace(new Command('watch'))
-    .argument('[name]', 'only this device')
-    .option('-A, --all-namespaces', 'those of every namespace')
-    .description('values as they change, until Ctrl-C')
-    .action(async (name: string | undefined, flags: DeviceFlags) =>
-      (await load()).watchValues(context, name, flags, stop),
-    );
-  const device = new Command('device').description('devices and their values; also at a node, with its own kubeconfig');
-  return device.addCommand(list).addCommand(show).addCommand(get).addCommand(watch);
 }
 
 function registryCommand(context: CliContext): Command {

@@ -3,7 +3,7 @@ import { type Gvr, StatusError } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import { deviceCrds } from '@skerry/devices';
-import { DEVICE_VALUES, deviceValuesKind } from '@skerry/devices/telemetry';
+import { telemetryKinds } from '@skerry/devices/telemetry';
 import { type Client, createInProcessClient, formatKubeconfig } from '@skerry/kube/client';
 import { type ApiServer, createApiServer, type Listener, listenHttps, virtualKind } from '@skerry/kube/server';
 import { formatKey, type Store } from '@skerry/kube/store';
@@ -61,7 +61,8 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const hub = stack.adopt(openHub({ ...ground, api, client, blobs: images.door }), (opened) => opened.stop());
   dialer.use(linkDialer(hub.hub));
   serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
-  api.table.replace(DEVICE_VALUES.group, DEVICE_VALUES.resource, [virtualKind(deviceValuesKind({ client, dialer }))]);
+  for (const kind of telemetryKinds({ client, dialer }))
+    api.table.replace(kind.row.gvr.group, kind.row.gvr.resource, [virtualKind(kind)]);
   const link = await listenForLinks(ground, hub, client);
   const listener = stack.adopt(await listenForClients(ground, api, dialer), (opened) => opened.close());
   const server = serverAddress(ground, listener);

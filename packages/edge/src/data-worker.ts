@@ -15,7 +15,7 @@ export interface DataWorkerOptions extends WorkerStart {
 }
 
 export interface DataWorker {
-  /** Answers GETs of `/values`; everything else goes on. */
+  /** Answers GETs of `/values` and POSTs of `/call`; everything else goes on. */
   streams(next: NodeStreamHandler): NodeStreamHandler;
   close(): Promise<void>;
 }
@@ -29,8 +29,13 @@ export function openDataWorker(options: DataWorkerOptions): DataWorker {
   const end = followPlaced(store, node, (isAny) => worker.want(isAny));
   return {
     streams: (next) => async (request, stream, signal) => {
-      if (request.kind !== 'get' || !request.path.startsWith('/values')) return next(request, stream, signal);
-      await sendValues(await getValues(options, worker, request.path, signal), stream);
+      const { kind } = request;
+      if (kind === 'get' && request.path.startsWith('/values'))
+        return sendAnswer(await askWorker(options, worker, { path: request.path, signal }), stream);
+      if (kind !== 'post' || request.path !== '/call') return next(request, stream, signal);
+      stream.accept?.();
+      const body = await bodyOf(stream);
+      return sendAnswer(await askWorker(options, worker, { path: request.path, body, signal }), stream);
     },
     close: async () => {
       end();
@@ -64,43 +69,72 @@ function followPlaced(store: Store, node: string, onChange: (isAny: boolean) => 
 const PATIENCE_MS = 5000;
 const RETRY_MS = 100;
 
-async function getValues(
+interface Question {
+  readonly path: string;
+  /** Of a POST. */
+  readonly body?: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+async function askWorker(
   { values, token, clock }: DataWorkerOptions,
   worker: WorkerProcess,
-  path: string,
-  signal: AbortSignal,
+  question: Question,
 ): Promise<IncomingMessage> {
-  for (const began = clock.monotonic(); ; await clock.sleep(RETRY_MS, signal)) {
+  for (const began = clock.monotonic(); ; await clock.sleep(RETRY_MS, question.signal)) {
     if (!worker.isRunning) throw unavailable('nothing that has values is placed on this node');
     try {
-      return await request({ socketPath: values, path, token, signal });
+      return await request({ ...question, socketPath: values, token });
     } catch (error) {
+      const { signal } = question;
+      // Whoever does not listen yet has heard nothing; after that a command may have been carried out.
       if (error instanceof StatusError || signal.aborted || clock.monotonic() - began > PATIENCE_MS) throw error;
+      if (question.body !== undefined && !(error instanceof NobodyListens)) throw error;
     }
   }
 }
 
-interface Asked {
+class NobodyListens extends Error {}
+
+interface Asked extends Question {
   readonly socketPath: string;
-  readonly path: string;
   readonly token: string;
-  readonly signal: AbortSignal;
 }
 
-function request({ socketPath, path, token, signal }: Asked): Promise<IncomingMessage> {
+function request({ socketPath, path, token, body, signal }: Asked): Promise<IncomingMessage> {
   const http = process.getBuiltinModule('node:http');
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}` };
-    const asked = http.get({ socketPath, path, headers, signal }, (response) => {
+    const method = body === undefined ? 'GET' : 'POST';
+    const asked = http.request({ socketPath, path, method, headers, signal }, (response) => {
       if (response.statusCode === 200) return resolve(response);
       response.destroy();
       reject(unavailable(`the data worker answered ${response.statusCode}`));
     });
-    asked.once('error', (cause) => reject(new Error('the data worker does not answer', { cause })));
+    asked.once('error', (cause: NodeJS.ErrnoException) => {
+      const isUnheard = cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED';
+      const Failure = isUnheard ? NobodyListens : Error;
+      reject(new Failure('the data worker does not answer', { cause }));
+    });
+    asked.end(body);
   });
 }
 
-async function sendValues(response: IncomingMessage, stream: MessageStream): Promise<void> {
+/** So much may be said to a device at once. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+async function bodyOf({ incoming }: MessageStream): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of incoming) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new StatusError(413, 'RequestEntityTooLarge', 'the body is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function sendAnswer(response: IncomingMessage, stream: MessageStream): Promise<void> {
   stream.accept?.();
   // Whoever watches and goes away ends what it watched.
   stream.closed.then(

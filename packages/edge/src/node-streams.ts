@@ -5,7 +5,14 @@ import { type NodeDialer, type NodeStreamHandler, type NodeStreamRequest, stream
 import type { StreamHandler } from '@skerry/link/contract';
 
 /** A header is a small JSON object; what it names is checked by the handler. */
-const KINDS: ReadonlySet<string> = new Set<NodeStreamRequest['kind']>(['log', 'exec', 'attach', 'portforward', 'get']);
+const KINDS: ReadonlySet<string> = new Set<NodeStreamRequest['kind']>([
+  'log',
+  'exec',
+  'attach',
+  'portforward',
+  'get',
+  'post',
+]);
 
 /** Answers the cloud's streams. A refusal travels as a Status, so that kubectl shows the node's own words. */
 export function linkStreamHandler(handler: NodeStreamHandler): StreamHandler {

@@ -1,7 +1,7 @@
 /** The agent: ground, local API, pods and link, put together. Composition only; each part lives elsewhere. */
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort } from '@skerry/base/flags';
-import { DEVICE_VALUES, deviceValuesKind } from '@skerry/devices/telemetry';
+import { telemetryKinds } from '@skerry/devices/telemetry';
 import { createInProcessClient } from '@skerry/kube/client';
 import { virtualKind } from '@skerry/kube/server';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
@@ -69,7 +69,8 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const handle: typeof api.handle = (request) => api.handle(request);
   const client = createInProcessClient({ handle, user: agentUser(node), userAgent: 'skerry-edge' });
   serveMetrics(api.table, { client, usage: nodeUsage({ dialer, clock, log }) });
-  api.table.replace(DEVICE_VALUES.group, DEVICE_VALUES.resource, [virtualKind(deviceValuesKind({ client, dialer }))]);
+  for (const kind of telemetryKinds({ client, dialer }))
+    api.table.replace(kind.row.gvr.group, kind.row.gvr.resource, [virtualKind(kind)]);
   const isConnected = () => link?.status().connected === true;
   let source: Promise<ImageSource> | undefined;
   // One for all runtimes: the rate is the node's.

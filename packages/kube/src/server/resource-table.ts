@@ -21,6 +21,7 @@ export interface ServedKind {
   /** Makes the objects when they are asked for; the store has none of this kind. */
   readonly read?: VirtualKind['read'];
   readonly watch?: VirtualKind['watch'];
+  readonly create?: VirtualKind['create'];
 }
 
 export type TableListener = () => void;

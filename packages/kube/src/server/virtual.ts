@@ -1,21 +1,24 @@
-/** Kinds whose objects are made when somebody asks and stored nowhere: usage, telemetry. They are read, never written. */
+/** Kinds whose objects are made when somebody asks and stored nowhere: usage, telemetry, calls of commands. */
 import {
   formatApiVersion,
   type KubeObject,
   type ResourceRow,
   type Schema,
   StatusError,
+  type UserInfo,
   type WatchEvent,
 } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, groupResource, nameOf } from './engine.ts';
+import { readObject, settlePlace } from './incoming.ts';
 import { PARTIAL_METADATA_LIST, toPartialMetadata } from './metadata-form.ts';
 import type { ServedKind } from './resource-table.ts';
 import { respondJson } from './respond.ts';
 import { selectionOf } from './selection.ts';
-import { methodNotSupported, notFound } from './statuses.ts';
+import { badRequest, methodNotSupported, notFound } from './statuses.ts';
 import { renderTable } from './table-form.ts';
+import { parseWriteOptions } from './write-options.ts';
 
 /** Which objects somebody wants to see; the server has authorized it. */
 export interface VirtualRead {
@@ -35,6 +38,16 @@ export interface VirtualKind {
   readonly read: (read: VirtualRead) => Promise<readonly KubeObject[]>;
   /** For kinds with the verb `watch`: what there is as ADDED, then what happens. Begins anew each time, and knows no revisions. */
   readonly watch?: (read: VirtualRead) => AsyncIterable<WatchEvent>;
+  /** For kinds with the verb `create`, which ask for something to be done: the answer is the object with what came of it. */
+  readonly create?: (asked: VirtualCreate) => Promise<KubeObject>;
+}
+
+export interface VirtualCreate {
+  /** Of the structure that the schema says, in the namespace of the request. */
+  readonly object: KubeObject;
+  /** Who asks; the server has authorized it. */
+  readonly user: UserInfo;
+  readonly signal: AbortSignal;
 }
 
 /** To be put into a ResourceTable: discovery, OpenAPI, authorization and Tables follow from the row as for every kind. */
@@ -48,15 +61,33 @@ export async function readVirtual(
   read: NonNullable<ServedKind['read']>,
 ): Promise<ApiResponse> {
   const { kind, route } = call;
-  const isRead = route.subresource === undefined && READS.has(route.verb);
-  if (!isRead || !kind.row.verbs.some((verb) => verb === route.verb))
+  const isServed = route.subresource === undefined && (READS.has(route.verb) || isCreate(call));
+  if (!isServed || !kind.row.verbs.some((verb) => verb === route.verb))
     throw methodNotSupported(groupResource(kind), route.verb);
   if (route.verb === 'watch') return respondWatch(engine, call);
+  if (route.verb === 'create') return createVirtual(engine, call);
   const objects = await read(readOf(call));
   return route.verb === 'list' ? respondList(engine, call, objects) : respondOne(engine, call, objects[0]);
 }
 
 const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
+
+function isCreate({ route, kind }: Call): boolean {
+  return route.verb === 'create' && route.name === undefined && kind.create !== undefined;
+}
+
+async function createVirtual(engine: Engine, call: Call): Promise<ApiResponse> {
+  const { kind, request, user } = call;
+  const { create } = kind;
+  if (create === undefined) throw methodNotSupported(groupResource(kind), 'create');
+  const { fieldValidation, dryRun } = parseWriteOptions(request, 'CreateOptions');
+  // What is asked for is done elsewhere, where nobody only tries.
+  if (dryRun) throw badRequest('there is no dry run of this kind');
+  const object = readObject(engine, call, fieldValidation);
+  settlePlace(call, object);
+  const { signal } = request;
+  return respondJson(201, inForm(engine, call, await create({ object, user, signal })), call.wanted);
+}
 
 function readOf(call: Call): VirtualRead {
   const { namespace, name, matches = () => true } = selectionOf(call);

@@ -32,11 +32,13 @@ export type NodeStreamRequest =
     }
   | { readonly kind: 'portforward'; readonly namespace: string; readonly pod: string; readonly port: number }
   /** An HTTP GET of the agent's own endpoints: `/metrics`, `/stats/summary`, `/pods`. */
-  | { readonly kind: 'get'; readonly path: string };
+  | { readonly kind: 'get'; readonly path: string }
+  /** An HTTP POST to what runs on the node for the agent; the body comes first, up to its end. */
+  | { readonly kind: 'post'; readonly path: string };
 
 /**
  * Channels of exec and attach, as in Kubernetes' `v5.channel.k8s.io`: the first byte of each message.
- * `log`, `portforward` and `get` streams have no channels: their messages are the bytes themselves.
+ * `log`, `portforward`, `get` and `post` streams have no channels: their messages are the bytes themselves.
  */
 export const Channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 

@@ -53,6 +53,8 @@ export function createNodeStreamHandler(options: NodeStreamOptions): NodeStreamH
         else await sendText(stream, await answerGet(request.path, options, usage));
         stream.end();
         return;
+      case 'post':
+        throw new StatusError(404, 'NotFound', `this node takes nothing at ${request.path}`);
     }
   };
 }
