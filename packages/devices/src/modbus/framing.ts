@@ -14,9 +14,7 @@ export interface Frame {
 export interface FrameReader {
   /** Whole frames that the bytes complete. What is no frame is left out; where that cannot be, throws a FramingError. */
   push(bytes: Uint8Array): readonly Frame[];
-  /** Bytes came that have not become a frame. */
-  readonly hasRest: boolean;
-  /** Forgets them. */
+  /** Forgets what has not become a frame. */
   clear(): void;
 }
 
@@ -75,10 +73,6 @@ const tcpFraming: Framing = {
 class TcpReader implements FrameReader {
   #rest = NOTHING as Uint8Array;
 
-  get hasRest(): boolean {
-    return this.#rest.length > 0;
-  }
-
   clear(): void {
     this.#rest = NOTHING;
   }
@@ -133,10 +127,6 @@ class RtuReader implements FrameReader {
   constructor(lengthOf: (pdu: Uint8Array) => PduLength, isExpected = (_unit: number, _code: number) => true) {
     this.#lengthOf = lengthOf;
     this.#isExpected = isExpected;
-  }
-
-  get hasRest(): boolean {
-    return this.#rest.length > 0;
   }
 
   clear(): void {
@@ -204,10 +194,6 @@ class AsciiReader implements FrameReader {
 
   constructor(isExpected = (_unit: number, _code: number) => true) {
     this.#isExpected = isExpected;
-  }
-
-  get hasRest(): boolean {
-    return this.#rest.length > 0;
   }
 
   clear(): void {

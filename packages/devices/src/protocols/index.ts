@@ -1,8 +1,9 @@
 /** The protocols that come with Skerry. A driver of somebody else's has a name that is not here, and checks at its node. */
+import { modbusProtocol } from './modbus.ts';
 import type { Protocol } from './protocol.ts';
 import { simulatorProtocol } from './simulator.ts';
 
-const ALL: readonly Protocol[] = [simulatorProtocol];
+const ALL: readonly Protocol[] = [modbusProtocol, simulatorProtocol];
 
 const BY_NAME: ReadonlyMap<string, Protocol> = new Map(ALL.map((protocol) => [protocol.name, protocol]));
 

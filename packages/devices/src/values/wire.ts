@@ -84,7 +84,7 @@ function scalarFromWire(bytes: Uint8Array, raw: RawType, orders: Orders): RawVal
   }
 }
 
-function scalarToWire(value: RawValue, raw: RawType, orders: Orders): Uint8Array {
+export function scalarToWire(value: RawValue, raw: RawType, orders: Orders): Uint8Array {
   if (raw === 'bytes') {
     if (value instanceof Uint8Array) return value;
     throw new ValueError('must be bytes');

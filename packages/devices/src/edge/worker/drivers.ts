@@ -9,6 +9,7 @@ export type DriverLoader = (context: { readonly clock: Clock }) => Promise<Drive
 
 /** Every driver of ours is a line here, a line in `protocols/index.ts`, and a folder in `drivers/`. */
 export const BUILTIN_DRIVERS: Readonly<Record<string, DriverLoader>> = {
+  modbus: async ({ clock }) => (await import('../drivers/modbus/driver.ts')).createModbus({ clock }),
   simulator: async ({ clock }) => (await import('../drivers/simulator/driver.ts')).createSimulator(clock),
 };
 
