@@ -1,6 +1,17 @@
 /** The tables of what is done with deployments and with pods. `file` gives the path of a manifest. */
 import type { Step } from './scenario.ts';
 
+const SIZED = JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'sized' },
+  spec: {
+    containers: [
+      { name: 'main', image: 'host', command: ['sleep', '1000'], resources: { requests: { memory: '10Mi' } } },
+    ],
+  },
+});
+
 export function deploymentSteps(file: (name: string) => string): readonly Step[] {
   return [
     { line: `apply -f ${file('web.json')}`, out: /^deployment.apps\/web created$/m },
@@ -134,6 +145,24 @@ export function podSteps(file: (name: string) => string): readonly Step[] {
       err: /timed out waiting for the condition on pods\/fails-once/,
       code: 1,
     },
+    { line: "debug fails-once --image=host --profile=general -c look -- sh -c 'echo looked; sleep 1000'" },
+    {
+      line: 'wait --for=jsonpath={.status.ephemeralContainerStatuses[0].state.running.startedAt} pod/fails-once --timeout=30s',
+      out: /condition met$/m,
+    },
+    { line: 'logs fails-once -c look', out: /^looked\n$/ },
+    { line: "exec fails-once -c look -- echo 'still here'", out: /^still here\n$/ },
+    { line: 'create -f -', input: SIZED, out: /^pod\/sized created$/m },
+    { line: 'wait --for=condition=Ready pod/sized --timeout=30s' },
+    {
+      line: `patch pod sized --subresource resize -p '{"spec":{"containers":[{"name":"main","resources":{"requests":{"memory":"20Mi"}}}]}}'`,
+      out: /^pod\/sized patched$/m,
+    },
+    {
+      line: 'wait --for=jsonpath={.status.containerStatuses[0].allocatedResources.memory}=20Mi pod/sized --timeout=30s',
+      out: /condition met$/m,
+    },
+    { line: 'delete pod sized --grace-period=1', out: /deleted/ },
     { line: 'delete pod once fails-once --grace-period=1', out: /"once" deleted[\s\S]*"fails-once" deleted/ },
     { line: `create -f ${file('stubborn.json')}` },
     { line: 'wait --for=condition=Ready pod/stubborn --timeout=30s' },

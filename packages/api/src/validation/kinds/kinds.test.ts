@@ -164,6 +164,28 @@ test('scheduling terms are sound', () => {
   );
 });
 
+test('processor and memory of a running pod change by their own door, and its class does not', () => {
+  const sized = (resources: object) => podWith({ resources });
+  const before = sized({ requests: { cpu: '1', 'ephemeral-storage': '1Gi' }, limits: { cpu: '2' } });
+  const resize = (resources: object, faults: readonly (string | RegExp)[]) =>
+    check('/Pod', sized(resources), faults, before, 'resize');
+  resize({ requests: { cpu: '2', 'ephemeral-storage': '1Gi' }, limits: { cpu: '3' } }, []);
+  check('/Pod', sized({ requests: { cpu: '2' } }), [/^spec: Forbidden/], before);
+  resize({ requests: { cpu: '1', 'ephemeral-storage': '2Gi' }, limits: { cpu: '2' } }, [
+    'spec.containers[0].resources: Forbidden: only cpu and memory resources are mutable',
+  ]);
+  resize({ requests: { cpu: '1', 'ephemeral-storage': '1Gi' } }, [
+    'spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed',
+  ]);
+  check(
+    '/Pod',
+    sized({ requests: { cpu: '1' } }),
+    ['spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing'],
+    podWith({}),
+    'resize',
+  );
+});
+
 test('of a pod only little changes', () => {
   const before = podWith({});
   check('/Pod', podWith({ image: 'i:2' }), [], before);

@@ -1,6 +1,7 @@
 /** What of a pod may change after it was made: almost nothing, since a node may run it already. */
 import { isObject, type JsonObject, jsonEqual, objectAt, objectsAt } from '../../json.ts';
 import { forbidden, invalid } from '../../walker/field-errors.ts';
+import { qosClass } from '../strategy.ts';
 import type { Faults } from './checks.ts';
 import { checkDeadlineUpdate } from './pod.ts';
 
@@ -23,6 +24,39 @@ export function checkPodUpdate(faults: Faults, pod: JsonObject, old: JsonObject,
     faults.push(forbidden('spec', MUTABLE_FIELDS));
   }
   checkGates(faults, spec, before);
+  if (subresource === 'resize') checkResize(faults, spec, before);
+}
+
+/** What a node does for a pod in need goes by its class, which it has for life. */
+function checkResize(faults: Faults, spec: JsonObject, before: JsonObject): void {
+  const wanted = qosClass({ spec });
+  if (wanted !== qosClass({ spec: before })) {
+    faults.push(invalid('spec', wanted, 'Pod QOS Class may not change as a result of resizing'));
+  }
+  for (const list of ['containers', 'initContainers']) {
+    const old = objectsAt(before, list);
+    objectsAt(spec, list).forEach((container, index) => {
+      checkResized(faults, `spec.${list}[${index}].resources`, container, old[index] ?? {});
+    });
+  }
+}
+
+const RESIZABLE = new Set(['cpu', 'memory']);
+
+function checkResized(faults: Faults, path: string, container: JsonObject, old: JsonObject): void {
+  for (const kind of ['requests', 'limits']) {
+    const [wanted, known] = [
+      objectAt(objectAt(container, 'resources'), kind),
+      objectAt(objectAt(old, 'resources'), kind),
+    ];
+    for (const name of new Set([...Object.keys(wanted), ...Object.keys(known)])) {
+      if (!RESIZABLE.has(name) && !jsonEqual(wanted[name], known[name])) {
+        faults.push(forbidden(path, 'only cpu and memory resources are mutable'));
+      } else if (wanted[name] === undefined) {
+        faults.push(forbidden(`${path}.${kind}`, `resource ${kind} cannot be removed`));
+      }
+    }
+  }
 }
 
 function haveSameContainers(spec: JsonObject, before: JsonObject): boolean {
