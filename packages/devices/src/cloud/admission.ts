@@ -1,11 +1,13 @@
 /** What the cloud asks of writes to models and devices: the same checks that the node makes, before anything is stored. Pure. */
 import type { FieldError, KubeObject } from '@skerry/api';
+import { compileLoop, LoopError } from '../control/program.ts';
 import { forbidden } from '../models/field-errors.ts';
 import { brokenByChange, childrenOf } from '../models/model-change.ts';
 import { resolveModel } from '../models/resolve-model.ts';
 import { validateDevice } from '../models/validate-device.ts';
 import { validateModel } from '../models/validate-model.ts';
 import { protocolNamed } from '../protocols/index.ts';
+import type { ControlLoop } from '../resources/control-loop.ts';
 import type { Device } from '../resources/device.ts';
 import type { DeviceModel } from '../resources/device-model.ts';
 
@@ -33,6 +35,8 @@ export function checkDeviceWrite(write: DeviceWrite, lookups: DeviceLookups): re
       return checkModelWrite(write, lookups);
     case 'Device':
       return checkDevice(write, lookups);
+    case 'ControlLoop':
+      return checkLoop(write);
     default:
       return [];
   }
@@ -43,6 +47,17 @@ function checkDevice({ operation, object, old }: DeviceWrite, lookups: DeviceLoo
   const device = object as Device;
   const model = resolveModel(device.spec.model.name, lookups.model);
   return validateDevice(device, typeof model === 'string' ? undefined : model, protocolNamed(device.spec.protocol));
+}
+
+function checkLoop({ operation, object, old }: DeviceWrite): readonly FieldError[] {
+  if (operation === 'DELETE' || isSameSpec(object, old)) return [];
+  try {
+    compileLoop((object as ControlLoop).spec);
+    return [];
+  } catch (error) {
+    if (error instanceof LoopError) return [forbidden(error.path, error.message)];
+    throw error;
+  }
 }
 
 function checkModelWrite({ operation, object, old }: DeviceWrite, lookups: DeviceLookups): readonly FieldError[] {

@@ -24,6 +24,8 @@ export interface DeviceTwinContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly ledger: WriteLedger;
+  /** The interlock that holds a property. */
+  readonly heldBy: (property: string) => string | undefined;
   /** By property: what the status is to say of writes. */
   readonly onStatus: (writes: Readonly<Record<string, WriteStatus | null>>) => void;
 }
@@ -38,7 +40,6 @@ export class DeviceTwin {
   readonly #context: DeviceTwinContext;
   readonly #uid: string;
   readonly #records: Map<string, TwinRecord>;
-  readonly #holds = new Map<string, string>();
   /** Wishes whose writing goes on, by property; a later one of the same property waits for its end. */
   readonly #underway = new Map<string, string>();
   readonly #closing = new AbortController();
@@ -72,13 +73,6 @@ export class DeviceTwin {
   close(): void {
     this.#closing.abort();
     this.#timer?.cancel();
-  }
-
-  /** From now on only `by` writes to the property, until it is released. */
-  hold(property: string, by: string | undefined): void {
-    if (by === undefined) this.#holds.delete(property);
-    else this.#holds.set(property, by);
-    this.#lookAgain();
   }
 
   async writeLocal({ by, values, until = 'Confirmed' }: WriteRequest, signal: AbortSignal) {
@@ -143,7 +137,7 @@ export class DeviceTwin {
   #twinOf(property: string): PropertyTwin {
     const rule = this.#device.point(property)?.visitor.writeRule ?? 'cloud-wins';
     const desired = this.#wishes.get(property);
-    const heldBy = this.#holds.get(property);
+    const heldBy = this.#context.heldBy(property);
     return {
       ...this.#records.get(property),
       rule,

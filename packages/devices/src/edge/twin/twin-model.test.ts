@@ -52,6 +52,7 @@ class World implements LiveDevice {
   readonly written: { readonly value: number; readonly version: string | undefined; readonly wish: string }[] = [];
   device: Device;
   isConnected = true;
+  readonly lastGoodAt = undefined;
   value = -1;
   isMute = false;
   delayMs = 0;
@@ -88,7 +89,7 @@ class World implements LiveDevice {
     const onStatus = (writes: World['status']) => {
       this.status = writes;
     };
-    return new DeviceTwin(this, { clock, ledger, log: silentLogger, onStatus });
+    return new DeviceTwin(this, { clock, ledger, log: silentLogger, onStatus, heldBy: () => undefined });
   }
 
   readonly condition = { state: 'Connected', lastError: '', counters: {} } as const;

@@ -5,7 +5,7 @@ import { DriverError } from '../driver-error.ts';
 import type { DeviceController } from '../worker/device-controller.ts';
 import type { LiveDevice } from '../worker/live-device.ts';
 import { callCommand } from './commands.ts';
-import { DeviceTwin } from './device-twin.ts';
+import { DeviceTwin, type DeviceTwinContext } from './device-twin.ts';
 import type { DeviceDoor, WriteOutcome } from './door.ts';
 import type { WriteLedger } from './write-ledger.ts';
 
@@ -27,6 +27,8 @@ export interface TwinsOptions {
 
 export function startTwins({ devices, ...context }: TwinsOptions): Twins {
   const twins = new Map<string, DeviceTwin>();
+  // Apart from the twins: a device that is planned anew is held on.
+  const holds = new Map<string, string>();
   const look = (key: string): DeviceTwin | undefined => {
     const { namespace, name } = parseObjectKey(key);
     const device = devices.get(namespace, name);
@@ -35,7 +37,8 @@ export function startTwins({ devices, ...context }: TwinsOptions): Twins {
       twins.delete(key);
       return undefined;
     }
-    const twin = twins.get(key) ?? twinOf(device, devices, context);
+    const twin =
+      twins.get(key) ?? twinOf(device, devices, { ...context, heldBy: (property) => holds.get(`${key}.${property}`) });
     twins.set(key, twin);
     twin.look(device);
     return twin;
@@ -52,7 +55,11 @@ export function startTwins({ devices, ...context }: TwinsOptions): Twins {
       if (device === undefined) throw new DriverError('Unreachable', NOT_HERE);
       return callCommand(device, command, input, { clock: context.clock, signal });
     },
-    hold: ({ namespace, device, property }, by) => at(namespace, device)?.hold(property, by),
+    hold: ({ namespace, device, property }, by) => {
+      const place = `${formatObjectKey({ namespace, name: device })}.${property}`;
+      if (by === undefined) holds.delete(place);
+      else holds.set(place, by);
+    },
     close: () => {
       end();
       for (const twin of twins.values()) twin.close();
@@ -63,7 +70,11 @@ export function startTwins({ devices, ...context }: TwinsOptions): Twins {
 
 const NOT_HERE = 'the device is not driven on this node';
 
-function twinOf(device: LiveDevice, devices: DeviceController, context: Omit<TwinsOptions, 'devices'>): DeviceTwin {
+function twinOf(
+  device: LiveDevice,
+  devices: DeviceController,
+  context: Omit<DeviceTwinContext, 'onStatus'>,
+): DeviceTwin {
   const { namespace, name } = device;
   const log = context.log.child({ device: `${namespace}/${name}` });
   return new DeviceTwin(device, {

@@ -3,9 +3,11 @@ import type { Clock, Logger } from '@skerry/base';
 import { type Client, createRecorder } from '@skerry/kube/client';
 import { runController, startInformer } from '@skerry/kube/controller';
 import { type Bus, createBus, LastValues, SeriesTable } from '@skerry/streams/contract';
+import type { ControlLoop } from '../../resources/control-loop.ts';
 import type { Device } from '../../resources/device.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
-import { DEVICE_MODELS, DEVICES } from '../../resources/group.ts';
+import { CONTROL_LOOPS, DEVICE_MODELS, DEVICES } from '../../resources/group.ts';
+import { createControlLoops } from '../control/loops.ts';
 import type { DeviceDoor } from '../twin/door.ts';
 import { startTwins } from '../twin/twins.ts';
 import type { WriteLedger } from '../twin/write-ledger.ts';
@@ -61,7 +63,15 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     recorder: createRecorder({ client, clock, log, component: 'skerry-data-worker', host: options.node }),
   });
   const twins = startTwins({ clock, log, devices, ledger: options.ledger });
-  const running = runController(devices.spec, context);
+  const loops = createControlLoops({
+    ...options,
+    loops: startInformer<ControlLoop>(context, { gvr: CONTROL_LOOPS }),
+    devices,
+    last,
+    twins,
+  });
+  const running = [devices.spec, loops.spec].map((spec) => runController(spec, context));
+  running.push(loops.tell(stopping.signal));
   return {
     ...options,
     bus,
@@ -71,8 +81,9 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     door: twins,
     stop: async () => {
       stopping.abort();
+      await loops.close();
       twins.close();
-      await running;
+      await Promise.all(running);
       await devices.close();
       await drivers.close();
       bus.close();

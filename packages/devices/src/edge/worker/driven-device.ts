@@ -47,6 +47,10 @@ export class DrivenDevice implements LiveDevice {
     return this.runner.session !== undefined;
   }
 
+  get lastGoodAt(): number | undefined {
+    return this.runner.pipeline.lastGoodAt;
+  }
+
   point(property: string): PlannedPoint | undefined {
     return this.#points.get(property);
   }

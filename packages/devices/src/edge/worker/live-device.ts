@@ -16,6 +16,8 @@ export interface LiveDevice {
   readonly condition: DeviceCondition;
   /** What is written in this turn goes to a session that is there. */
   readonly isConnected: boolean;
+  /** When it last said something good; milliseconds since 1970. */
+  readonly lastGoodAt: number | undefined;
   /** Undefined for what was acknowledged. Never rejects; a device that is not connected fails every write as `Unreachable`. */
   write(values: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<ReadonlyMap<string, DriverError | undefined>>;
   /** Asks the device now; what it says also goes on the bus. */

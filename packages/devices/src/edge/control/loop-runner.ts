@@ -1,0 +1,207 @@
+/** Runs one control loop: a cycle on a grid, from the last values on the bus to writes through the door. */
+import type { Clock, Logger } from '@skerry/base';
+import { isBad, type LastValues } from '@skerry/streams/contract';
+import { afterFailure, FIRST_STATE, type LoopAction, type LoopState, runCycle } from '../../control/cycle.ts';
+import type { LoopProgram } from '../../control/program.ts';
+import type { ControlLoopStatus, PropertyRef } from '../../resources/control-loop.ts';
+import type { Operand } from '../../values/expression.ts';
+import { valueFromBus } from '../../values/value.ts';
+import { driverErrorOf } from '../driver-error.ts';
+import type { Twins } from '../twin/twins.ts';
+import type { LiveDevices } from '../worker/live-device.ts';
+import { JitterWindow } from './jitter.ts';
+
+export interface LoopContext {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly devices: LiveDevices;
+  readonly last: LastValues;
+  readonly twins: Twins;
+}
+
+/** What failed is tried again after so long. */
+const AGAIN_MS = 1000;
+/** So many writes and calls may be on their way; a device that is slower is not asked for more. */
+const MAX_UNDERWAY = 64;
+
+export class LoopRunner {
+  readonly #namespace: string;
+  readonly #name: string;
+  readonly #program: LoopProgram;
+  readonly #context: LoopContext;
+  readonly #stopping = new AbortController();
+  readonly #jitter: JitterWindow;
+  /** Places that are being written: a next value waits for the cycle after. */
+  readonly #underway = new Set<string>();
+  readonly #held = new Map<string, { readonly place: PropertyRef; readonly cause: string }>();
+  #state: LoopState = FIRST_STATE;
+  #running: Promise<void> | undefined;
+  #cycles = 0;
+  #overruns = 0;
+  #error = '';
+  #lastAction: { readonly text: string; readonly at: number } | undefined;
+  #stale = '';
+
+  constructor(at: { readonly namespace: string; readonly name: string }, program: LoopProgram, context: LoopContext) {
+    this.#namespace = at.namespace;
+    this.#name = at.name;
+    this.#program = program;
+    this.#context = context;
+    this.#jitter = new JitterWindow(program.cycleMs);
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const { place, cause } of this.#held.values()) this.#hold(place, cause, false);
+    await this.#running;
+  }
+
+  get status(): ControlLoopStatus {
+    const jitter = this.#jitter.summary;
+    return {
+      state: this.#state.mode,
+      lastError: this.#error || this.#stale,
+      cycles: this.#cycles,
+      overruns: this.#overruns,
+      interlocks: [...this.#state.interlocks],
+      ...(jitter === undefined ? {} : { jitter }),
+      ...(this.#lastAction === undefined
+        ? {}
+        : { lastAction: this.#lastAction.text, lastActionTime: new Date(this.#lastAction.at).toISOString() }),
+    };
+  }
+
+  /** Due times stand on a grid, so that a late cycle makes the next one no later. */
+  async #run(): Promise<void> {
+    const { clock } = this.#context;
+    const { cycleMs } = this.#program;
+    const { signal } = this.#stopping;
+    let due = clock.monotonic();
+    while (!signal.aborted) {
+      this.#cycle();
+      due += cycleMs;
+      const late = clock.monotonic() - due;
+      if (late > 0) {
+        const missed = Math.ceil(late / cycleMs);
+        this.#overruns += missed;
+        due += missed * cycleMs;
+      }
+      try {
+        await clock.sleep(Math.max(0, due - clock.monotonic()), signal);
+      } catch {
+        return;
+      }
+      this.#jitter.add(clock.monotonic() - due);
+    }
+  }
+
+  #cycle(): void {
+    this.#cycles++;
+    const { state, actions } = runCycle(this.#program, this.#state, this.#inputs(), this.#context.clock.monotonic());
+    this.#state = state;
+    for (const action of actions) this.#perform(action);
+  }
+
+  /** Undefined while one of them is not to be relied on. */
+  #inputs(): readonly Operand[] | undefined {
+    const operands: Operand[] = [];
+    for (const place of this.#program.inputs) {
+      const operand = this.#operandOf(place);
+      if (operand === undefined) {
+        this.#stale = `${place.device}.${place.property} has no fresh value`;
+        return undefined;
+      }
+      operands.push(operand);
+    }
+    this.#stale = '';
+    return operands;
+  }
+
+  #operandOf({ device: name, property }: PropertyRef): Operand | undefined {
+    const { clock, devices, last } = this.#context;
+    const device = devices.get(this.#namespace, name);
+    const point = device?.point(property);
+    const sample = point === undefined ? undefined : last.get(point.series);
+    if (device === undefined || point === undefined || sample === undefined || isBad(sample.quality)) return undefined;
+    // A value that does not change is not told again; that the device answers is what counts.
+    const seenAt = Math.max(device.lastGoodAt ?? 0, sample.time);
+    if (clock.now() - seenAt > this.#program.staleAfterMs) return undefined;
+    const value = valueFromBus(point.property.valueType, sample.value);
+    if (typeof value === 'bigint') return Number(value);
+    return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string' ? value : undefined;
+  }
+
+  #perform(action: LoopAction): void {
+    switch (action.do) {
+      case 'hold':
+      case 'release':
+        this.#hold(action, action.cause, action.do === 'hold');
+        return;
+      case 'write':
+        void this.#write(action);
+        return;
+      case 'call':
+        void this.#call(action);
+        return;
+    }
+  }
+
+  /** As whom it writes: an interlock holds a property against everybody else, its own loop's rules too. */
+  #by(cause: string): string {
+    return cause.startsWith('interlock ') ? `${cause} of loop ${this.#name}` : `loop ${this.#name}`;
+  }
+
+  #hold({ device, property }: PropertyRef, cause: string, isHeld: boolean): void {
+    const key = `${device}.${property}`;
+    if (isHeld) this.#held.set(key, { place: { device, property }, cause });
+    else this.#held.delete(key);
+    this.#context.twins.hold({ namespace: this.#namespace, device, property }, isHeld ? this.#by(cause) : undefined);
+  }
+
+  async #write({ cause, device, property, value }: Extract<LoopAction, { do: 'write' }>): Promise<void> {
+    const key = `${device}.${property}`;
+    if (this.#underway.has(key) || this.#underway.size >= MAX_UNDERWAY) {
+      this.#state = afterFailure(this.#state, cause);
+      return;
+    }
+    this.#underway.add(key);
+    try {
+      const request = { namespace: this.#namespace, device, by: this.#by(cause), values: { [property]: value } };
+      const { twins } = this.#context;
+      const outcomes = await twins.write({ ...request, until: 'Acknowledged' }, this.#stopping.signal);
+      const { result, reason = result } = outcomes[property] ?? { result: 'Rejected' };
+      if (result === 'Confirmed') this.#did(`${cause}: ${key} = ${JSON.stringify(value)}`);
+      else await this.#failed(cause, `${key} not written: ${reason}`);
+    } catch {
+      // The loop ends.
+    } finally {
+      this.#underway.delete(key);
+    }
+  }
+
+  /** Never tried again by itself: it may have been carried out. */
+  async #call({ cause, device, command, input }: Extract<LoopAction, { do: 'call' }>): Promise<void> {
+    try {
+      const request = { namespace: this.#namespace, device, by: this.#by(cause), command, input };
+      await this.#context.twins.call(request, this.#stopping.signal);
+      this.#did(`${cause}: ${device}.${command}()`);
+    } catch (error) {
+      this.#error = `${cause}: ${device}.${command}() failed: ${driverErrorOf(error).message}`;
+    }
+  }
+
+  #did(text: string): void {
+    this.#error = '';
+    this.#lastAction = { text, at: this.#context.clock.now() };
+  }
+
+  async #failed(cause: string, text: string): Promise<void> {
+    this.#error = `${cause}: ${text}`;
+    await this.#context.clock.sleep(AGAIN_MS, this.#stopping.signal);
+    this.#state = afterFailure(this.#state, cause);
+  }
+}
