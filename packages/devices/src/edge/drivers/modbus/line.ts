@@ -34,7 +34,6 @@ const MAX_WAITING = 4096;
 const BROADCAST = 0;
 /** What every device needs to carry out what was said to everybody. */
 const BROADCAST_PAUSE_MS = 100;
-const NO_ANSWER = new Uint8Array(0);
 
 export class ModbusLine {
   readonly ended: Promise<DriverError | undefined>;
@@ -66,7 +65,7 @@ export class ModbusLine {
     return this.#waiting.length + this.#flying.size;
   }
 
-  /** The answer, which may be an exception. To everybody on a serial line: nothing, once it is sent. Rejects with a DriverError. */
+  /** The answer, which may be an exception. Of what is said to everybody on a serial line: the request, once it is sent. Rejects with a DriverError. */
   exchange(ask: Ask): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end);
@@ -126,7 +125,7 @@ export class ModbusLine {
     stream.write(framing.encode({ unit, transaction, pdu }));
     if (unit === BROADCAST && !framing.hasTransactions) {
       this.#beQuiet(BROADCAST_PAUSE_MS);
-      exchange.resolve(NO_ANSWER);
+      exchange.resolve(pdu);
       return;
     }
     this.#flying.set(transaction, exchange);
