@@ -3,13 +3,14 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { Parser } from 'tar/parse';
 import type { ReadEntry } from 'tar/read-entry';
 import { Meter } from './bounds.ts';
 import { LayerProblem, quote } from './entry-name.ts';
 import type { LayerFile, UnpackJob } from './job.ts';
 import { type LayerEntry, TreeWriter } from './tree-writer.ts';
+import { decompressZstd, isZstd } from './zstd-frames.ts';
 
 /** A layer that must not be unpacked; what stands in the directory is to be removed. */
 export class RefusedLayer extends Error {
@@ -140,13 +141,12 @@ function entryOf(entry: ReadEntry): LayerEntry {
 type Compression = 'none' | 'gzip' | 'zstd';
 
 /** By its first bytes: what manifests say of it is often wrong. */
-function compressionOf(start: Uint8Array): Compression {
-  const [one, two, three, four] = start;
-  if (one === 0x1f && two === 0x8b) return 'gzip';
-  return one === 0x28 && two === 0xb5 && three === 0x2f && four === 0xfd ? 'zstd' : 'none';
+function compressionOf(start: Buffer): Compression {
+  if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip';
+  return isZstd(start) ? 'zstd' : 'none';
 }
 
-async function look(path: string): Promise<{ readonly size: number; readonly start: Uint8Array }> {
+async function look(path: string): Promise<{ readonly size: number; readonly start: Buffer }> {
   const file = await open(path, 'r');
   try {
     const start = Buffer.alloc(4);
@@ -157,12 +157,13 @@ async function look(path: string): Promise<{ readonly size: number; readonly sta
   }
 }
 
-function decompressed(path: string, start: Uint8Array): Readable {
+function decompressed(path: string, start: Buffer): Readable {
   const compression = compressionOf(start);
   const file = createReadStream(path, { highWaterMark: 256 * 1024 });
   if (compression === 'none') return file;
+  if (compression === 'zstd') return decompressZstd(file);
   // Whoever reads hears of a failure by the stream itself.
-  return pipeline(file, compression === 'gzip' ? createGunzip() : createZstdDecompress(), () => {});
+  return pipeline(file, createGunzip(), () => {});
 }
 
 /** All of the same size but the last. */

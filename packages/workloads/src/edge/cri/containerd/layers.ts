@@ -1,13 +1,14 @@
 /** Layers are looked through before the runtime unpacks them, which it does without any bound of its own. */
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { messageOf } from '@skerry/base';
 import { type BlobStore, type Descriptor, imageErrors } from '../../../images/index.ts';
 import { DEFAULT_BOUNDS, Meter } from '../../../images/unpack/bounds.ts';
+import { decompressZstd, isZstd } from '../../../images/unpack/zstd-frames.ts';
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
-const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+const MAGIC_BYTES = 4;
 
 export interface LayeredImage {
   readonly layers: readonly Descriptor[];
@@ -37,15 +38,10 @@ export async function checkLayers(blobs: BlobStore, { layers, diffIds }: Layered
 
 async function plainContent(blobs: BlobStore, { digest }: Descriptor): Promise<AsyncIterable<Buffer>> {
   const start: Buffer[] = [];
-  for await (const chunk of blobs.read(digest, { length: ZSTD.length })) start.push(Buffer.from(chunk));
+  for await (const chunk of blobs.read(digest, { length: MAGIC_BYTES })) start.push(Buffer.from(chunk));
   const magic = Buffer.concat(start);
   const content = Readable.from(blobs.read(digest));
-  const unpack = magic.subarray(0, GZIP.length).equals(GZIP)
-    ? createGunzip()
-    : magic.equals(ZSTD)
-      ? createZstdDecompress()
-      : undefined;
-  if (unpack === undefined) return content;
-  content.once('error', (error) => unpack.destroy(error));
-  return content.pipe(unpack);
+  if (isZstd(magic)) return decompressZstd(content);
+  if (!magic.subarray(0, GZIP.length).equals(GZIP)) return content;
+  return pipeline(content, createGunzip(), () => {});
 }
