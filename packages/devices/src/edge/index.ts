@@ -26,3 +26,4 @@ export {
   isDriverError,
   qualityOf,
 } from './driver-error.ts';
+export { createModbus, type ModbusDriverOptions } from './drivers/modbus/driver.ts';

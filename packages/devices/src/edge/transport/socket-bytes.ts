@@ -21,6 +21,11 @@ export function socketBytes(socket: Socket, name: string): ByteStream {
     closed: closed.promise,
     write: (bytes) => {
       if (socket.destroyed) return;
+      // What one turn writes goes out in one call of the system, which is what small frames cost.
+      if (socket.writableCorked === 0) {
+        socket.cork();
+        process.nextTick(() => socket.uncork());
+      }
       socket.write(bytes);
       if (socket.writableLength > MAX_WAITING_BYTES) lost('takes no more bytes');
     },

@@ -9,7 +9,11 @@ const register = (property: string, address: number, type = 'uint16', more: Read
   pointOf(property, type, { address, ...more });
 
 /** What a device that counts its registers from 0 says for the points. */
-async function check(points: readonly Point[], expected: readonly unknown[], options: object = {}): Promise<Plant> {
+async function check(
+  points: readonly Point[],
+  expected: readonly unknown[],
+  options: Readonly<Record<string, unknown>> = {},
+): Promise<Plant> {
   const made = plant({
     1: {
       size: 2000,
@@ -137,8 +141,8 @@ test('each kind of write is the function for it', async () => {
   const writes = points.map(([point, value, mask]) => ({ point, value, ...(mask === undefined ? {} : { mask }) }));
   assert.deepEqual(await made.write(session, ...writes), [undefined, undefined, undefined, undefined, undefined]);
   assert.deepEqual(codes, [6, 16, 5, 15, 22]);
-  assert.deepEqual([...made.unit(1).holdingRegisters.slice(2, 12)], [1, 2, 1, 2, 3, 4, 0, 0, 0xff, 0x1f]);
-  assert.deepEqual([...made.unit(1).coils.slice(3, 6)], [1, 0, 1]);
+  assert.deepEqual(Array.from(made.unit(1).holdingRegisters.slice(2, 12)), [1, 2, 1, 2, 3, 4, 0, 0, 0xff, 0x1f]);
+  assert.deepEqual(Array.from(made.unit(1).coils.slice(3, 6)), [1, 0, 1]);
 });
 
 test('devices without the functions for one register or for bits are written in other ways', async () => {
@@ -320,7 +324,7 @@ test('commands write, write and read at once, diagnose, and ask what is not fore
   const both = { action: 'ReadWrite', address: 8, readAddress: 5 };
   assert.deepEqual(await call(made, session, both, [1], ['uint16', 'int16']), { out0: 7, out1: 300 });
   await call(made, session, { action: 'WriteCoils', address: 2, values: [1, 0, 1] }, [], []);
-  assert.deepEqual([...made.unit(1).coils.slice(2, 5)], [1, 0, 1]);
+  assert.deepEqual(Array.from(made.unit(1).coils.slice(2, 5)), [1, 0, 1]);
   assert.deepEqual(await call(made, session, { action: 'Diagnostic' }, [0x1234], ['uint16']), { out0: 0x1234 });
   const raw = await call(made, session, { action: 'Request', function: 3, values: [5, 2] }, [], ['bytes']);
   assert.deepEqual(raw, { out0: Uint8Array.of(4, 0, 7, 1, 44) });
