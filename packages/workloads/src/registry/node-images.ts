@@ -116,7 +116,10 @@ class NodeSource implements ImageSource {
         return { source: keptSource(registry, imported), repository: imported };
       // What a pod's author names must not lead the cloud to its own machine.
       if (isLocal(image.registry) && !isNamed(image.registry)) {
-        throw refused(image, 'the cloud asks an address of a machine only where an ImageRegistry names it');
+        throw imageErrors.UNREACHABLE({
+          where: `registry ${image.registry}`,
+          problem: 'the cloud asks an address of a machine only where an ImageRegistry names it',
+        });
       }
       return { source: through, repository: keptName(image) };
     }

@@ -1,6 +1,7 @@
 /** Which way an image takes to a node: by way of the cloud, or straight from its registry. */
 import { type Clock, hasCode } from '@skerry/base';
 import type { ImageReference, ImageSource } from '../contract.ts';
+import { imageErrors } from '../errors.ts';
 import { begun } from './begun.ts';
 import { THE_CLOUD } from './image-request.ts';
 
@@ -61,12 +62,15 @@ class ChosenSource implements ImageSource {
     return result;
   }
 
-  /** When neither way leads there, it is told what the one said that got further. */
+  /** When neither way leads there, it is told what the one said that got further, or both. */
   async #directly<Result>(work: (source: ImageSource) => Promise<Result>, failure: unknown): Promise<Result> {
     try {
       return await work(this.#options.direct);
     } catch (error) {
-      throw hasCode(error, 'IMAGE_UNREACHABLE') ? failure : error;
+      if (!hasCode(error, 'IMAGE_UNREACHABLE')) throw error;
+      if (!hasCode(failure, 'IMAGE_UNREACHABLE')) throw failure;
+      const problem = `${error.facts['problem']}; ${failure.message}`;
+      throw imageErrors.UNREACHABLE({ ...error.facts, problem }, { cause: error });
     }
   }
 

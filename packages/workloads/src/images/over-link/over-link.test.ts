@@ -176,6 +176,21 @@ test('where neither way leads to it, the reason is that of the one that got furt
   const twice = (once: string) => `${once} ${once}`;
   await check({ cloud: missing, direct: unreachable }, twice('cloud direct IMAGE_NOT_FOUND'));
   await check({ cloud: unreachable, direct: missing }, twice('cloud direct IMAGE_NOT_FOUND'));
+  await check({ cloud: unreachable, direct: unreachable }, twice('cloud direct IMAGE_UNREACHABLE'));
+});
+test('where nobody is reached by either way, both reasons are told', async () => {
+  const beyond = imageErrors.UNREACHABLE({ where: 'registry r, by way of the cloud,', problem: 'it is not asked' });
+  const chosen = createChosenSource({
+    cloud: failing(beyond),
+    direct: failing(unreachable),
+    isConnected: () => true,
+    wayOf: () => 'Auto',
+    clock: fakeClock(),
+  });
+  await assert.rejects(chosen.resolve(IMAGE), {
+    code: 'IMAGE_UNREACHABLE',
+    message: 'registry r is not reached: no route; registry r, by way of the cloud, is not reached: it is not asked',
+  });
 });
 test('a registry that is to be asked through the cloud, or directly, is asked in no other way', async () => {
   await check({ way: 'ThroughCloud', isConnected: false }, 'cloud cloud');
