@@ -69,7 +69,6 @@ const CLASSES: readonly Requirement[] = [
       const pod = await lab.start({ spec: { runtimeClassName: name } });
       assert.deepEqual(pod.spec?.overhead, { cpu: '10m', memory: '1Mi' });
       assert.match(statusOf(pod)?.containerID ?? '', new RegExp(`^${lab.runtime.name}://`));
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -81,7 +80,6 @@ const CLASSES: readonly Requirement[] = [
       await lab.hasEvent(/^FailedCreatePodSandBox: .*no runtime for "no-such-handler" is configured/);
       assert.equal(isReady(await lab.get()), false);
       assert.equal((await lab.get()).status?.phase, 'Pending');
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -96,7 +94,6 @@ const CLASSES: readonly Requirement[] = [
       assert.equal(pod.spec?.nodeSelector?.['kubernetes.io/os'], 'linux');
       const contrary = { runtimeClassName: name, nodeSelector: { 'kubernetes.io/os': 'plan9' } };
       await assert.rejects(lab.create({ name: 'other', spec: contrary }), /conflict/);
-      await lab.delete('pod', 0);
     },
   },
 ];

@@ -211,7 +211,6 @@ const ENVIRONMENT: readonly Requirement[] = [
       const env = [{ name: 'X_1', valueFrom: { fileKeyRef: { volumeName: 'v', path: 'config.env', key: 'NO' } } }];
       await lab.create({ container: { env }, spec: { volumes: [{ name: 'v', emptyDir: {} }] } });
       await lab.until('it is refused', (pod) => waitingFor(pod) === 'CreateContainerConfigError');
-      await lab.delete('pod', 0);
     },
   },
 ];
@@ -331,7 +330,6 @@ const ENDS: readonly Requirement[] = [
       );
       assert.notEqual(statusOf(after)?.containerID, statusOf(before)?.containerID);
       assert.equal(statusOf(after)?.image, 'skerry.test/pause:1');
-      await lab.delete('pod', 0);
     },
   },
 ];
@@ -365,7 +363,6 @@ const OWN_POLICIES: readonly Requirement[] = [
     check: async (lab) => {
       await lab.create({ script: 'exit 1', container: { restartPolicy: 'Always' } });
       await lab.until('its restart', (pod) => (statusOf(pod)?.restartCount ?? 0) >= 1);
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -399,7 +396,6 @@ const OWN_POLICIES: readonly Requirement[] = [
           ['main', 'other', 'init'].every((name) => again(name, 1)(pod)) &&
           ['main', 'other'].every((name) => statusOf(pod, name)?.state?.running !== undefined),
       );
-      await lab.delete('pod', 0);
     },
   },
 ];

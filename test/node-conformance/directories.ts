@@ -46,7 +46,6 @@ const SUB_PATHS: readonly Requirement[] = [
       const plan = mounted({ emptyDir: {} }, {}, { subPath: 'out' });
       await lab.create({ ...plan, spec: { ...plan.spec, initContainers: [init] } });
       await lab.until('it is refused', (pod) => waitingFor(pod) === 'CreateContainerConfigError');
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -73,7 +72,6 @@ const SUB_PATHS: readonly Requirement[] = [
         const env = [{ name: 'NAME', value }];
         await lab.create(mounted({ emptyDir: {} }, { container: { env } }, { subPathExpr: '$(NAME)' }));
         await lab.until('it is refused', (pod) => waitingFor(pod) === 'CreateContainerConfigError');
-        await lab.delete('pod', 0);
       },
     }),
   ),
@@ -82,7 +80,6 @@ const SUB_PATHS: readonly Requirement[] = [
     check: async (lab) => {
       await lab.create(mounted({ emptyDir: {} }, {}, { subPathExpr: '$(NOBODY)' }));
       await lab.until('it is refused', (pod) => waitingFor(pod) === 'CreateContainerConfigError');
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -176,7 +173,6 @@ const HOST_PATHS: readonly Requirement[] = [
         await lab.create(mounted({ hostPath: { path, type } }));
         await lab.hasEvent(new RegExp(`FailedMount: .*hostPath type check failed: ${path} ${words}`));
         await eventually('it waits', async () => waitingFor(await lab.get()) === 'ContainerCreating');
-        await lab.delete('pod', 0);
       },
     }),
   ),

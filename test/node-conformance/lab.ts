@@ -226,6 +226,11 @@ export class Lab {
     return execOver(this.http, `/api/v1/namespaces/${this.namespace}/pods/${name}/exec?${query}`);
   }
 
+  /** Whatever runs on costs the others their time. */
+  clear(): Promise<void> {
+    return this.client.deleteCollection(PODS, { namespace: this.namespace, gracePeriodSeconds: 0 });
+  }
+
   /** `Reason: message` of each event about the pod. */
   async events(name = 'pod'): Promise<readonly string[]> {
     const { items } = await this.client.list<Event>(core('events'), {

@@ -56,7 +56,6 @@ const INIT: readonly Requirement[] = [
       assert.equal(waitingFor(pod, 'main'), 'PodInitializing');
       assert.equal(conditionOf(pod, 'Initialized')?.message, 'containers with incomplete status: [one two]');
       assert.equal(conditionOf(pod, 'Initialized')?.reason, 'ContainersNotInitialized');
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -109,7 +108,6 @@ const SIDECARS: readonly Requirement[] = [
       assert.equal(statusOf(held, 'side')?.lastState?.terminated?.exitCode, 3);
       await lab.exec('touch /v/ready');
       await lab.until('the pod is ready', isReady);
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -158,7 +156,6 @@ const EPHEMERAL: readonly Requirement[] = [
       assert.equal(statusOf(pod, 'again')?.state?.terminated?.exitCode, 4);
       assert.equal(statusOf(pod, 'again')?.restartCount, 0);
       assert.equal(pod.status?.phase, 'Running');
-      await lab.delete('pod', 0);
     },
   },
 ];
@@ -184,7 +181,6 @@ const HOOKS: readonly Requirement[] = [
       const lifecycle = { postStart: command('echo hello > /v/x') };
       await lab.start({ ...plan, container: { ...plan.container, lifecycle } });
       assert.equal((await lab.exec('cat /v/x')).stdout, 'hello\n');
-      await lab.delete('pod', 0);
     },
   },
   ...(['http', 'https'] as const).flatMap((scheme): Requirement[] => [
@@ -212,7 +208,6 @@ const HOOKS: readonly Requirement[] = [
       await lab.create({ container: { lifecycle }, spec: { restartPolicy: 'Always' } });
       await lab.until('its restart', (pod) => (statusOf(pod)?.restartCount ?? 0) >= 1);
       await lab.hasEvent(/^FailedPostStartHook: /);
-      await lab.delete('pod', 0);
     },
   },
   {

@@ -76,13 +76,22 @@ async function labFor(runtime: Runtime): Promise<Lab> {
   return new Lab({ namespace, node: NODE, runtime, client, http });
 }
 
+async function tryOut(check: Requirement['check'], runtime: Runtime): Promise<void> {
+  const lab = await labFor(runtime);
+  try {
+    await check(lab);
+  } finally {
+    await lab.clear();
+  }
+}
+
 // One queue for all, so that the slow ones of an area do not hold up the next.
 describe('a node of ours', { concurrency: AT_ONCE, skip }, () => {
   for (const [area, requirements] of Object.entries(AREAS)) {
     for (const runtime of [CONTAINERD, PROCESS]) {
       for (const { states, on, check } of requirements) {
         if (on !== undefined && on !== runtime.name) continue;
-        test(`${area}: ${states} (${runtime.name})`, async () => check(await labFor(runtime)));
+        test(`${area}: ${states} (${runtime.name})`, () => tryOut(check, runtime));
       }
     }
   }

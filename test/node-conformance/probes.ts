@@ -14,7 +14,6 @@ async function isRestarted(lab: Lab, container: object, words: RegExp): Promise<
   await lab.create({ container, spec: { restartPolicy: 'Always', terminationGracePeriodSeconds: 1 } });
   const pod = await lab.until('its restart', (one) => restarts(one) >= 1);
   await lab.hasEvent(words);
-  await lab.delete('pod', 0);
   return pod;
 }
 
@@ -23,7 +22,6 @@ async function isLeftAlone(lab: Lab, listener: Listener, container: object): Pro
   await lab.start({ container, spec: { restartPolicy: 'Always' } });
   await eventually('it is probed', () => listener.heard.length >= 3);
   assert.equal(restarts(await lab.get()), 0);
-  await lab.delete('pod', 0);
 }
 
 const READINESS: readonly Requirement[] = [
@@ -36,7 +34,6 @@ const READINESS: readonly Requirement[] = [
       const startedAt = Date.parse(statusOf(pod)?.state?.running?.startedAt ?? '');
       assert.ok(readyAt - startedAt >= 1000, `${readyAt - startedAt} ms`);
       assert.equal(restarts(pod), 0);
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -50,7 +47,6 @@ const READINESS: readonly Requirement[] = [
       assert.equal(conditionOf(pod, 'ContainersReady')?.reason, 'ContainersNotReady');
       assert.equal(conditionOf(pod, 'Ready')?.message, 'containers with unready status: [main]');
       assert.equal(restarts(pod), 0);
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -64,7 +60,6 @@ const READINESS: readonly Requirement[] = [
       listener.answer = () => ({ code: 200 });
       await lab.until('it is ready again', isReady);
       assert.match(listener.heard[0] ?? '', /^GET \/ready by kube-probe\/1\./);
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -73,7 +68,6 @@ const READINESS: readonly Requirement[] = [
       await lab.create({ container: { readinessProbe: { ...command('sleep 20'), ...often, timeoutSeconds: 1 } } });
       await lab.hasEvent(/^Unhealthy: Readiness probe failed: .*timed out/);
       assert.equal(statusOf(await lab.get())?.ready, false);
-      await lab.delete('pod', 0);
     },
   },
   {
@@ -86,7 +80,6 @@ const READINESS: readonly Requirement[] = [
       const livenessProbe = { tcpSocket: { port: 'web' }, periodSeconds: 1, initialDelaySeconds: 1 };
       const pod = await lab.start({ script, container: { ports, readinessProbe, livenessProbe } });
       assert.equal(restarts(pod), 0);
-      await lab.delete('pod', 0);
     },
   },
 ];
@@ -167,7 +160,6 @@ const LIVENESS: readonly Requirement[] = [
       });
       const pod = await lab.until('its restart', (one) => restarts(one) >= 1);
       assert.equal(statusOf(pod)?.lastState?.terminated?.exitCode, 137);
-      await lab.delete('pod', 0);
     },
   },
 ];
@@ -205,7 +197,6 @@ const STARTUP: readonly Requirement[] = [
       await eventually('the others are asked', () =>
         ['/ready', '/alive'].every((path) => listener.heard.some((line) => line.includes(path))),
       );
-      await lab.delete('pod', 0);
     },
   },
 ];

@@ -159,7 +159,6 @@ async function refused(lab: Lab, securityContext: SecurityContext): Promise<void
   await lab.create({ container: { securityContext } });
   const pod = await lab.until('its refusal', (one) => waitingFor(one) === 'CreateContainerConfigError');
   assert.match(statusOf(pod)?.state?.waiting?.message ?? '', /runAsNonRoot|non-root/);
-  await lab.delete('pod', 0);
 }
 
 const SYSCTLS: readonly Requirement[] = [

@@ -125,7 +125,6 @@ const NAMESPACES: readonly Requirement[] = [
       ];
       await lab.create({ spec: { containers, shareProcessNamespace: true } });
       await lab.hears('seen');
-      await lab.delete('pod', 0);
     },
   },
 ];
@@ -140,7 +139,6 @@ const PORTS: readonly Requirement[] = [
       const { status } = await lab.start({ name: 'server', script, container: { readinessProbe } });
       await lab.says({ script: `wget -q -O - http://${status?.podIP}:8080/index.html` }, ['hello']);
       assert.equal(await fetchText(status?.podIP ?? '', 8080), 'hello\n');
-      await lab.delete('server', 0);
     },
   },
   {

@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { type Clock, messageOf } from '@skerry/base';
 import { errors } from './errors.ts';
 import { openChildEnds, openOutputs, openStdin, type Streams } from './fifo.ts';
-import { identify } from './identity.ts';
+import { identify, sendSignal } from './identity.ts';
 import type { LaunchSpec, ProcessIdentity } from './protocol.ts';
 
 /** File descriptors that bubblewrap is told about. */
@@ -97,7 +97,13 @@ async function startSandboxed(spec: LaunchSpec, stdio: Stdio, context: LaunchCon
   const monitor = await identityOf(process, spec, context);
   const main = identify(await childPidOf(process, spec), context.bootId);
   if (main === undefined) throw errors.START_FAILED({ program: programOf(spec), reason: 'it ended at once' });
-  context.place(main.pid);
+  try {
+    context.place(main.pid);
+  } catch (error) {
+    // Its group has gone with the container it was for. At the gate it would wait for ever.
+    for (const { pid } of [main, monitor]) sendSignal(pid, 'SIGKILL');
+    throw error;
+  }
   gate.end('1');
   await untilMade(main, { bubblewrap, exited, context });
   return { main, monitor, exited };

@@ -53,6 +53,7 @@ export class ContainerRunner {
 
   /** Starts that are under way. */
   readonly #starts = new Set<Promise<void>>();
+  readonly #stops = new Set<Promise<void>>();
 
   constructor(scope: PodScope) {
     this.#scope = scope;
@@ -255,7 +256,19 @@ export class ContainerRunner {
     );
   }
 
-  async stop(entry: ContainerEntry, graceSeconds: number, message: string | undefined): Promise<void> {
+  stop(entry: ContainerEntry, graceSeconds: number, message: string | undefined): Promise<void> {
+    const stopped = this.#stop(entry, graceSeconds, message).finally(() => this.#stops.delete(stopped));
+    this.#stops.add(stopped);
+    return stopped;
+  }
+
+  /** Resolves when no end is under way; those that are get no more than this grace. */
+  async ended(entries: readonly ContainerEntry[], graceSeconds: number): Promise<void> {
+    for (const entry of entries) entry.hurry?.(graceSeconds);
+    await Promise.allSettled(this.#stops);
+  }
+
+  async #stop(entry: ContainerEntry, graceSeconds: number, message: string | undefined): Promise<void> {
     const { current, container } = entry;
     if (current === undefined || current.exit !== undefined || entry.busy !== undefined) return;
     entry.busy = 'stopping';

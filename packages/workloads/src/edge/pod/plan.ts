@@ -1,6 +1,7 @@
 /** What to do next for one pod. Pure: the worker performs the actions and asks again when something has changed. */
 import { needsResize } from './resize.ts';
 import { restartAt } from './restart-backoff.ts';
+import type { Pod } from './types.ts';
 import {
   type ContainerView,
   demandsRenewal,
@@ -32,6 +33,8 @@ export type Action =
 const FAILED_PULL = 'ErrImagePull';
 const FAILED_PULL_SHOWN_MS = 3000;
 const DEFAULT_GRACE_SECONDS = 30;
+
+const FORCED_GRACE_SECONDS = 2;
 
 export function plan(view: PodView): Action[] {
   if (view.deletion !== undefined) return planEnd(view, view.deletion.graceSeconds, { type: 'finish' });
@@ -130,6 +133,14 @@ function planRunning(container: ContainerView, view: PodView): Action[] {
   if (container.current?.labels.hash === container.hash) return [];
   const message = `Container ${name} definition changed, will be restarted`;
   return [{ type: 'stop', name, graceSeconds: graceOf(view), message }];
+}
+
+/** What is gone without having been asked to end was deleted by force: nobody waits for its own grace. */
+export function graceOfDeletion(pod: Pod): number {
+  const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
+  const own = graceOf({ pod });
+  if (deletionGracePeriodSeconds !== undefined) return deletionGracePeriodSeconds;
+  return deletionTimestamp === undefined ? Math.min(own, FORCED_GRACE_SECONDS) : own;
 }
 
 export function graceOf({ pod }: Pick<PodView, 'pod'>): number {

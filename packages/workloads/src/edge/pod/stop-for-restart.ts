@@ -14,6 +14,7 @@ export async function stopForRestart(
 ): Promise<void> {
   const running = (): readonly ContainerEntry[] => entries.filter((entry) => isRunning(entry.view()));
   const stopped = new Set(running().map(({ current }) => current?.id));
+  await runner.ended(entries, graceSeconds);
   for (const roles of [['init', 'main', 'ephemeral'], ['sidecar']]) {
     const next = running().filter(({ role }) => roles.includes(role));
     await Promise.all(next.map((entry) => runner.stop(entry, graceSeconds, undefined)));

@@ -11,7 +11,7 @@ import { type ContainerEntry, entriesOf } from './container-entry.ts';
 import { ContainerRunner } from './container-runner.ts';
 import { type FoundPod, type NodeContext, type PodContext, withRuntime } from './context.ts';
 import type { PodFacts } from './downward.ts';
-import { type Action, graceOf, plan } from './plan.ts';
+import { type Action, graceOf, graceOfDeletion, plan } from './plan.ts';
 import { PodResizer } from './pod-resizer.ts';
 import { chooseRuntime, guessRuntime } from './runtime-choice.ts';
 import { podLogDirectory } from './start-container.ts';
@@ -242,9 +242,8 @@ export class PodWorker {
   }
 
   #deletion(): PodView['deletion'] {
-    const { metadata } = this.#pod;
-    if (!this.#isGone && metadata.deletionTimestamp === undefined) return undefined;
-    return { graceSeconds: metadata.deletionGracePeriodSeconds ?? graceOf({ pod: this.#pod }) };
+    if (!this.#isGone && this.#pod.metadata.deletionTimestamp === undefined) return undefined;
+    return { graceSeconds: graceOfDeletion(this.#pod) };
   }
 
   #facts(): PodFacts {
