@@ -5,17 +5,25 @@ import { DEVICE_MODELS, DEVICES, DEVICES_GROUP, type Device, type DeviceModel } 
 import { checkDeviceWrite } from '@skerry/devices/cloud';
 import type { AdmissionStep } from '@skerry/kube/server';
 import { keyPrefix, type Store } from '@skerry/kube/store';
+import { nodeOf } from '@skerry/security/policy';
 import { readObject } from './store-reader.ts';
 
 /** What only a look at other objects can tell; a body whose structure is not in order is left to validation. */
 export const deviceStep: AdmissionStep = {
   name: 'SkerryDevices',
-  admit: ({ store }, { operation, kind, name, subresource, object, old }) => {
+  admit: ({ store }, { operation, kind, name, subresource, object, old, user }) => {
     const { gvr, gvk } = kind.row;
     if (gvr.group !== DEVICES_GROUP || subresource !== undefined) return;
     const { schema } = kind;
     if (operation !== 'DELETE' && schema !== undefined && validate(object, schema).length > 0) return;
-    const write = { operation, kind: gvk.kind, object, ...(old === undefined ? {} : { old }) };
+    const node = nodeOf(user);
+    const write = {
+      operation,
+      kind: gvk.kind,
+      object,
+      ...(old === undefined ? {} : { old }),
+      ...(node === undefined ? {} : { node }),
+    };
     const errors = checkDeviceWrite(write, {
       model: (wanted) =>
         readObject(store, { ...DEVICE_MODELS, namespace: '', name: wanted }) as DeviceModel | undefined,

@@ -3,6 +3,7 @@ import { type Gvr, StatusError } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import { deviceCrds } from '@skerry/devices';
+import { runDeviceControllers } from '@skerry/devices/cloud';
 import { telemetryKinds } from '@skerry/devices/telemetry';
 import { type Client, createInProcessClient, formatKubeconfig } from '@skerry/kube/client';
 import { type ApiServer, createApiServer, type Listener, listenHttps, virtualKind } from '@skerry/kube/server';
@@ -152,6 +153,7 @@ function startWork(
     nodeGraceMs: flags['node-monitor-grace-period'],
     apiEndpoint: { address: firstAddress(names), port: listener.port ?? flags.listen.port },
   });
+  const devices = runDeviceControllers({ client, clock, log, signal });
   const sweeping = sweepTokens({ client, clock, log, signal });
   const aggregating = runRoleAggregation({ client, clock, log, signal });
   // Each turn does all of it: an earlier one may have failed between the new certificates and their use.
@@ -165,7 +167,7 @@ function startWork(
   const renewing = renewCredentials({ clock, log, signal, renew });
   stack.defer(async () => {
     stopping.abort();
-    await Promise.all([controllers.ended, sweeping, aggregating, renewing]);
+    await Promise.all([controllers.ended, devices, sweeping, aggregating, renewing]);
   });
 }
 

@@ -10,6 +10,7 @@ import { protocolNamed } from '../protocols/index.ts';
 import type { ControlLoop } from '../resources/control-loop.ts';
 import type { Device } from '../resources/device.ts';
 import type { DeviceModel } from '../resources/device-model.ts';
+import type { DeviceProposal } from '../resources/discovery.ts';
 
 export interface DeviceWrite {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
@@ -17,6 +18,8 @@ export interface DeviceWrite {
   /** As it would be; for DELETE what goes. Its structure is in order. */
   readonly object: KubeObject;
   readonly old?: KubeObject;
+  /** The node that writes, where one does. */
+  readonly node?: string;
 }
 
 export interface DeviceLookups {
@@ -35,6 +38,8 @@ export function checkDeviceWrite(write: DeviceWrite, lookups: DeviceLookups): re
       return checkModelWrite(write, lookups);
     case 'Device':
       return checkDevice(write, lookups);
+    case 'DeviceProposal':
+      return checkProposal(write);
     case 'ControlLoop':
       return checkLoop(write);
     default:
@@ -47,6 +52,17 @@ function checkDevice({ operation, object, old }: DeviceWrite, lookups: DeviceLoo
   const device = object as Device;
   const model = resolveModel(device.spec.model.name, lookups.model);
   return validateDevice(device, typeof model === 'string' ? undefined : model, protocolNamed(device.spec.protocol));
+}
+
+/** A node proposes for itself, and says no yes to its own proposals. */
+function checkProposal({ operation, object, old, node }: DeviceWrite): readonly FieldError[] {
+  if (operation === 'DELETE' || node === undefined) return [];
+  const { spec } = object as DeviceProposal;
+  const decided = (old as DeviceProposal | undefined)?.spec.decision;
+  return [
+    ...(spec.node === node ? [] : [forbidden('spec.node', `node ${node} proposes for itself only`)]),
+    ...(spec.decision === decided ? [] : [forbidden('spec.decision', 'a node decides nothing about what it proposes')]),
+  ];
 }
 
 function checkLoop({ operation, object, old }: DeviceWrite): readonly FieldError[] {

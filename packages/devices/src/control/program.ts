@@ -93,8 +93,8 @@ function compileWrites(writes: readonly LoopWrite[], names: readonly string[], p
     if ((value === undefined) === (expression === undefined))
       throw new LoopError(`${path}[${at}]`, 'must have either value or expression');
     if (expression === undefined) return { device, property, value: () => value };
-    const { evaluate } = expressionAt(`${path}[${at}].expression`, expression, names);
-    return { device, property, value: evaluate };
+    const compiled = expressionAt(`${path}[${at}].expression`, expression, names);
+    return { device, property, value: (inputs) => compiled.evaluate(inputs) };
   });
 }
 
@@ -105,7 +105,7 @@ function compileCall({ device, command, input = {} }: LoopCall, names: readonly 
   return {
     device,
     command,
-    input: (inputs) => Object.fromEntries(parameters.map(([name, { evaluate }]) => [name, evaluate(inputs)])),
+    input: (inputs) => Object.fromEntries(parameters.map(([name, each]) => [name, each.evaluate(inputs)])),
   };
 }
 
@@ -118,8 +118,8 @@ function compilePid(pid: PidSpec, names: readonly string[]): CompiledPid {
 }
 
 function conditionAt(path: string, text: string, names: readonly string[]): (inputs: readonly Operand[]) => boolean {
-  const { evaluate } = expressionAt(path, text, names);
-  return (inputs) => Boolean(evaluate(inputs));
+  const condition = expressionAt(path, text, names);
+  return (inputs) => Boolean(condition.evaluate(inputs));
 }
 
 function expressionAt(path: string, text: string, names: readonly string[]): Expression {

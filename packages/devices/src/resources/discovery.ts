@@ -51,6 +51,8 @@ export interface DeviceDiscoveryStatus {
 /** Made by the node; a person's or a policy's yes makes a Device of it. */
 export interface DeviceProposal extends KubeObject {
   readonly spec: DeviceProposalSpec;
+  /** Written by the cloud. */
+  readonly status?: { readonly device?: string; readonly lastError?: string };
 }
 
 export interface DeviceProposalSpec {
@@ -65,7 +67,14 @@ export interface DeviceProposalSpec {
   readonly device: DeviceSpec;
   /** A model for it, where none fits. */
   readonly model?: Readonly<Record<string, unknown>>;
+  /** A name for the Device; that of the proposal without it. */
+  readonly deviceName?: string;
+  /** A person's, never the node's. */
+  readonly decision?: 'Accepted' | 'Rejected';
 }
+
+/** On a Device: the fingerprint of the proposal it was made of, so that it is not proposed again. */
+export const FINGERPRINT_ANNOTATION = 'devices.skerry.io/fingerprint';
 
 export const deviceDiscoveryDefinition: KubeObject = definition({
   kind: 'DeviceDiscovery',
@@ -121,13 +130,21 @@ export const deviceProposalDefinition: KubeObject = definition({
       foundAt: time('When it was found.'),
       device: open('The spec of the Device that is proposed.'),
       model: open('The spec of a DeviceModel for it, where none fits.'),
+      deviceName: nameOf('A name for the Device; that of the proposal without it.'),
+      decision: choice('A person’s yes or no. What is rejected is not proposed again.', ['Accepted', 'Rejected']),
     },
     ['discovery', 'node', 'protocol', 'fingerprint', 'device'],
   ),
+  status: object('What came of it.', {
+    device: nameOf('The Device that was made of it.'),
+    lastError: text('Why none could be made.', { maxLength: 4096 }),
+  }),
   columns: [
     { name: 'Discovery', path: '.spec.discovery' },
     { name: 'Protocol', path: '.spec.protocol' },
     { name: 'Node', path: '.spec.node' },
+    { name: 'Decision', path: '.spec.decision' },
+    { name: 'Device', path: '.status.device' },
     { name: 'Description', path: '.spec.description' },
   ],
   isMadeAtEdge: true,

@@ -64,7 +64,7 @@ class NodeLoops implements ControlLoops {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#entries.values()].map(({ runner }) => runner?.stop()));
+    await Promise.all([...this.#entries.values()].map(async ({ runner }) => runner?.stop()));
     this.#entries.clear();
   }
 

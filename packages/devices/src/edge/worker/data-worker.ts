@@ -6,8 +6,10 @@ import { type Bus, createBus, LastValues, SeriesTable } from '@skerry/streams/co
 import type { ControlLoop } from '../../resources/control-loop.ts';
 import type { Device } from '../../resources/device.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
-import { CONTROL_LOOPS, DEVICE_MODELS, DEVICES } from '../../resources/group.ts';
+import type { DeviceDiscovery } from '../../resources/discovery.ts';
+import { CONTROL_LOOPS, DEVICE_DISCOVERIES, DEVICE_MODELS, DEVICES } from '../../resources/group.ts';
 import { createControlLoops } from '../control/loops.ts';
+import { discoveryController } from '../discovery/discoveries.ts';
 import type { DeviceDoor } from '../twin/door.ts';
 import { startTwins } from '../twin/twins.ts';
 import type { WriteLedger } from '../twin/write-ledger.ts';
@@ -52,9 +54,10 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
   const last = new LastValues();
   const keeping = keepLast(bus, last);
   const drivers = createDrivers({ ...options.drivers, clock });
+  const shown = startInformer<Device>(context, { gvr: DEVICES });
   const devices = createDeviceController({
     ...options,
-    devices: startInformer<Device>(context, { gvr: DEVICES }),
+    devices: shown,
     models: startInformer<DeviceModel>(context, { gvr: DEVICE_MODELS }),
     series,
     last,
@@ -70,7 +73,13 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     last,
     twins,
   });
-  const running = [devices.spec, loops.spec].map((spec) => runController(spec, context));
+  const discovering = discoveryController({
+    ...options,
+    drivers,
+    devices: shown,
+    discoveries: startInformer<DeviceDiscovery>(context, { gvr: DEVICE_DISCOVERIES }),
+  });
+  const running = [devices.spec, loops.spec, discovering].map((spec) => runController(spec, context));
   running.push(loops.tell(stopping.signal));
   return {
     ...options,

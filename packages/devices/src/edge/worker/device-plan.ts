@@ -9,7 +9,7 @@ import {
 } from '../../models/resolve-model.ts';
 import { validateDevice } from '../../models/validate-device.ts';
 import { type Protocol, withDefaults } from '../../protocols/protocol.ts';
-import type { Device, ScanClass, Visitor } from '../../resources/device.ts';
+import type { Device, DeviceSpec, ScanClass, Visitor } from '../../resources/device.ts';
 import { type Codec, compileCodec } from '../../values/codec.ts';
 import { formatValueType } from '../../values/value-type.ts';
 import type { Point } from '../driver.ts';
@@ -116,7 +116,11 @@ function byScanClass(
   return Map.groupBy(polled, ({ visitor }) => visitor.scanClass ?? fallback);
 }
 
-function planConnection({ spec: { connection = {} } }: Device, protocol: Protocol | undefined): ConnectionPlan {
+/** Also of a DeviceDiscovery. */
+export function planConnection(
+  { spec: { connection = {} } }: { readonly spec: Pick<DeviceSpec, 'connection'> },
+  protocol: Protocol | undefined,
+): ConnectionPlan {
   const { endpoint = '', timeout, retries = 1, reconnect, options = {}, ...references } = connection;
   const { secretName, configMapName, trustList, broker } = references;
   return {
