@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { silentLogger, systemClock } from '@skerry/base';
 import { pointOf, settingsOf } from '@skerry/devices/conformance';
 import { createModbus, type Driver, type DriverContext, type Point } from '@skerry/devices/edge';
-import ModbusRtu from 'modbus-serial';
+import modbusSerial from 'modbus-serial';
 import { report, round } from './support/figures.ts';
 
 const CONNECTIONS = 16;
@@ -82,7 +82,7 @@ async function driven(
 async function bareLibrary(): Promise<number> {
   const clients = await Promise.all(
     ports.map(async (port) => {
-      const client = new ModbusRtu();
+      const client = new modbusSerial.default();
       await client.connectTCP('127.0.0.1', { port });
       client.setID(1);
       client.setTimeout(10_000);
