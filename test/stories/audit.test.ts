@@ -1,4 +1,4 @@
-/** The audit log shows whether it was tampered with: an edited line, a cut end, a forged head. */
+/** The audit log shows whether it was tampered with: an edited line, a cut end, a forged head. The cloud alone, without nodes and pods. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Story 4: the cloud is killed in the middle of 32 writers, again and again, and nothing acknowledged is lost. */
+/** Story 4: the cloud is killed in the middle of 32 writers, again and again, and nothing acknowledged is lost. It has no pods, and so no runtimes. */
 import assert from 'node:assert/strict';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

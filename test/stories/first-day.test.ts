@@ -8,42 +8,39 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { Pod } from '@skerry/api/types';
 import {
-  CONTAINERD,
   COUNTING,
   deployment,
   eventually,
+  GROUNDS,
+  type Ground,
+  type GroundKind,
   kubectlPath,
-  PROCESS,
   pod,
   type Runtime,
   skipWithout,
   TestCloud,
-  TestContainerd,
   TestEdge,
 } from '@skerry/testkit/processes';
 
-for (const runtime of [PROCESS, CONTAINERD]) {
-  suite(`with runtime ${runtime.name}`, { skip: skipWithout(...runtime.needs) }, () => tell(runtime));
-}
+for (const kind of GROUNDS) suite(`with ${kind.name}`, { skip: skipWithout(...kind.needs) }, () => tell(kind));
 
-function tell(runtime: Runtime): void {
+function tell(kind: GroundKind): void {
   let cloud: TestCloud;
   let edge: TestEdge;
-  let containerd: TestContainerd | undefined;
+  let ground: Ground;
+  let runtime: Runtime;
   const work = mkdtempSync(join(tmpdir(), 'skerry-story-'));
 
   before(async () => {
     cloud = await TestCloud.start();
-    containerd = runtime === CONTAINERD ? await TestContainerd.start() : undefined;
-    edge = await TestEdge.join(cloud, {
-      name: 'edge-1',
-      ...(containerd === undefined ? {} : { containerdSocket: containerd.socket }),
-    });
+    ground = await kind.open();
+    ({ runtime } = ground);
+    edge = await TestEdge.join(cloud, { name: 'edge-1', ...ground.edge });
     await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
   });
   after(async () => {
     await edge?.[Symbol.asyncDispose]();
-    await containerd?.[Symbol.asyncDispose]();
+    await ground?.[Symbol.asyncDispose]();
     await cloud?.[Symbol.asyncDispose]();
     rmSync(work, { recursive: true, force: true });
   });

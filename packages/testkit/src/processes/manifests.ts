@@ -26,6 +26,8 @@ export interface Runtime {
   readonly needs: readonly SystemNeed[];
   /** A script that answers HTTP on the pod's own loopback address with `text`. */
   serve(port: number, text: string): string;
+  /** Merged into each pod's spec: what leads to this runtime where a node has several. */
+  readonly spec?: object;
 }
 
 export const PROCESS: Runtime = {
@@ -46,8 +48,13 @@ export const CONTAINERD: Runtime = {
 
 /** Runtime `process` with an image out of this registry. */
 export function imageOn(registry: TestRegistry): Runtime {
-  const serve = (port: number, text: string) => CONTAINERD.serve(port, text);
-  return { name: 'process', image: `${registry.host}/busybox:1`, needs: ['bubblewrap', 'busybox-static'], serve };
+  return {
+    name: 'image',
+    image: `${registry.host}/busybox:1`,
+    needs: ['bubblewrap', 'busybox-static'],
+    serve: (port, text) => CONTAINERD.serve(port, text),
+    spec: { runtimeClassName: 'process' },
+  };
 }
 
 export function pod(runtime: Runtime, workload: Workload): object {
@@ -87,9 +94,9 @@ export function withHostPrograms(
   return { spec: { volumes }, container: { volumeMounts } };
 }
 
-function podSpec({ image }: Runtime, { script, spec = {}, container = {} }: Workload): object {
-  const main = { name: 'main', image, command: ['/bin/sh', '-c', script], ...container };
-  return { terminationGracePeriodSeconds: 2, containers: [main], ...spec };
+function podSpec(runtime: Runtime, { script, spec = {}, container = {} }: Workload): object {
+  const main = { name: 'main', image: runtime.image, command: ['/bin/sh', '-c', script], ...container };
+  return { terminationGracePeriodSeconds: 2, containers: [main], ...runtime.spec, ...spec };
 }
 
 /** Counts in its log, one line every 200 ms, and ends at once when it is told to. */

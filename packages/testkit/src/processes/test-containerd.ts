@@ -15,10 +15,12 @@ export class TestContainerd implements AsyncDisposable {
   readonly dir: string;
   readonly socket: string;
   readonly #bridge: string;
+  readonly #wrapper: readonly string[];
   #child: ChildProcess | undefined;
 
-  static async start(): Promise<TestContainerd> {
-    const containerd = new TestContainerd();
+  /** The words of `wrapper` come before its command. */
+  static async start(wrapper: readonly string[] = []): Promise<TestContainerd> {
+    const containerd = new TestContainerd(wrapper);
     await containerd.start();
     const work = join(containerd.dir, 'images');
     const archive = join(work, 'images.tar');
@@ -27,7 +29,8 @@ export class TestContainerd implements AsyncDisposable {
     return containerd;
   }
 
-  private constructor() {
+  private constructor(wrapper: readonly string[]) {
+    this.#wrapper = wrapper;
     this.dir = mkdtempSync(join(tmpdir(), 'skerry-ctr-'));
     this.socket = join(this.dir, 'containerd.sock');
     // Two tests at once must not meet on a network.
@@ -43,7 +46,8 @@ export class TestContainerd implements AsyncDisposable {
 
   async start(): Promise<void> {
     const log = openSync(join(this.dir, 'containerd.log'), 'a');
-    this.#child = spawn('containerd', ['--config', join(this.dir, 'config.toml')], { stdio: ['ignore', log, log] });
+    const [command = '', ...args] = [...this.#wrapper, 'containerd', '--config', join(this.dir, 'config.toml')];
+    this.#child = spawn(command, args, { stdio: ['ignore', log, log] });
     closeSync(log);
     await eventually('containerd answers', () => spawnSync('ctr', ['--address', this.socket, 'version']).status === 0);
   }
