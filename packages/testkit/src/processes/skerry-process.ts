@@ -21,7 +21,7 @@ export interface ProcessSpec {
 export const LIB: string = join(CHECKOUT, 'dist', 'lib');
 const READY_MS = 30_000;
 const EMULATED_READY_MS = 120_000;
-const END_MS = 30_000;
+const END_MS = 60_000;
 
 export class SkerryProcess {
   readonly #spec: ProcessSpec;
