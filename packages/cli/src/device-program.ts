@@ -4,12 +4,20 @@ import { parseDuration } from '@skerry/base/flags';
 import { Command, InvalidArgumentError } from 'commander';
 import { jsonOutput, withConnection } from './command-options.ts';
 import type { DeviceFlags } from './commands/device.ts';
+import type { AcceptFlags } from './commands/device-proposals.ts';
+import type { TrustFlags } from './commands/device-trust.ts';
 import type { SetFlags } from './commands/device-writes.ts';
 import type { CliContext } from './context.ts';
 
 export function deviceCommand(context: CliContext, stop: AbortSignal): Command {
   const device = new Command('device').description('devices and their values; also at a node, with its own kubeconfig');
-  for (const command of [...readCommands(context, stop), ...writeCommands(context)]) device.addCommand(command);
+  for (const command of [
+    ...readCommands(context, stop),
+    ...writeCommands(context),
+    ...proposalCommands(context),
+    trustCommand(context),
+  ])
+    device.addCommand(command);
   return device;
 }
 
@@ -67,6 +75,40 @@ function writeCommands(context: CliContext): readonly Command[] {
       (await load()).callDevice(context, name, command, parameters, flags),
     );
   return [set, call];
+}
+
+function proposalCommands(context: CliContext): readonly Command[] {
+  const load = () => import('./commands/device-proposals.ts');
+  const list = inNamespace(new Command('proposals'))
+    .option('-A, --all-namespaces', 'those of every namespace')
+    .description('what discoveries have found')
+    .action(async (flags: DeviceFlags) => (await load()).listProposals(context, flags));
+  const accept = inNamespace(new Command('accept'))
+    .argument('<proposal>', 'the proposal')
+    .option('--as <name>', 'name of the device')
+    .option('--model <name>', 'a DeviceModel of yours')
+    .description('make a device of a proposal')
+    .action(async (name: string, flags: AcceptFlags) => (await load()).acceptProposal(context, name, flags));
+  const reject = inNamespace(new Command('reject'))
+    .argument('<proposal>', 'the proposal')
+    .description('no device is made of it, and it is not proposed again')
+    .action(async (name: string, flags: DeviceFlags) => (await load()).rejectProposal(context, name, flags));
+  return [list, accept, reject];
+}
+
+function trustCommand(context: CliContext): Command {
+  const load = () => import('./commands/device-trust.ts');
+  const list = inNamespace(new Command('list').alias('ls'))
+    .description('certificates that devices, servers and brokers have refused lately')
+    .action(async (flags: DeviceFlags) => (await load()).listRejected(context, flags));
+  const accept = inNamespace(new Command('accept'))
+    .argument('<thumbprint>', 'its first digits')
+    .option('--list <name>', 'the TrustList; by default that of whoever has refused it')
+    .description('put a refused certificate into the TrustList')
+    .action(async (thumbprint: string, flags: TrustFlags) =>
+      (await load()).acceptCertificate(context, thumbprint, flags),
+    );
+  return new Command('trust').description('certificates of the other side').addCommand(list).addCommand(accept);
 }
 
 function milliseconds(text: string): number {

@@ -21,6 +21,7 @@ import { DrivenDevice } from './driven-device.ts';
 import type { Drivers } from './drivers.ts';
 import type { DeviceCondition, DeviceEvent, LiveDevice, LiveDevices } from './live-device.ts';
 import type { Publisher } from './publisher.ts';
+import { RejectedCertificates } from './rejected-certificates.ts';
 import { createStatusWriter, type StatusView, type StatusWriter } from './status-writer.ts';
 
 export interface DeviceControllerOptions {
@@ -149,10 +150,15 @@ class NodeDevices implements DeviceController {
     this.#idle.delete(key);
     this.#madeOf.set(key, madeOf);
     const { namespace, name } = plan;
+    const rejected = new RejectedCertificates();
     const runner = new DeviceRunner(plan, {
       ...this.#options,
       onChange: () => this.#changed(key, namespace, name),
       onEvent: (event) => this.#onEvent(key, event),
+      onRejectedCertificate: (certificate, reason) => {
+        rejected.add(certificate, reason, this.#options.clock.now());
+        this.setSection(namespace, name, 'rejectedCertificates', rejected.list);
+      },
     });
     this.#driven.set(key, new DrivenDevice(runner, device));
     runner.start();

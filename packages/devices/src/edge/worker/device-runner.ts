@@ -2,7 +2,7 @@
 import { backoffDelay, type Clock, type Logger } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import type { DeviceState } from '../../resources/device.ts';
-import type { Session } from '../driver.ts';
+import type { DeviceSettings, Session } from '../driver.ts';
 import { DriverError, driverErrorOf } from '../driver-error.ts';
 import { eventPoints, eventSink } from './device-events.ts';
 import type { DevicePlan, PlannedPoint } from './device-plan.ts';
@@ -24,12 +24,15 @@ export interface RunnerContext {
   /** The condition may have changed. */
   readonly onChange: () => void;
   readonly onEvent: (event: DeviceEvent) => void;
+  readonly onRejectedCertificate: (certificate: Uint8Array, reason: string) => void;
 }
 
 /** To connect may take longer than one request: a handshake is several. */
 const CONNECT_TIMES = 5;
 /** So many readings in a row that brought nothing end a session: some devices recover only when they are connected anew. */
 const MAX_EMPTY_READINGS = 5;
+/** How often it is looked whether a Secret, a ConfigMap or a TrustList has changed. */
+const FOLLOW_MS = 5000;
 /** How often it is looked for what has grown stale. */
 const SWEEP_MS = 500;
 
@@ -45,6 +48,8 @@ export class DeviceRunner {
   #errorAt: number | undefined;
   #connectedAt: number | undefined;
   #session: Session | undefined;
+  /** What the connection names, as it was when the session began. */
+  #named = '';
   #running: Promise<void> | undefined;
 
   constructor(plan: DevicePlan, context: RunnerContext) {
@@ -131,7 +136,7 @@ export class DeviceRunner {
   }
 
   async #connect(signal: AbortSignal): Promise<Session> {
-    const { clock, client, drivers } = this.#context;
+    const { clock, client, drivers, onRejectedCertificate } = this.#context;
     const { timeoutMs } = this.plan.connection;
     const limit = new AbortController();
     const timer = clock.after(timeoutMs * CONNECT_TIMES, () => limit.abort());
@@ -139,7 +144,8 @@ export class DeviceRunner {
     try {
       const driver = await drivers.open(this.plan.protocol);
       const settings = await resolveSettings(client, this.plan, either);
-      return await driver.connect(settings, { clock, log: this.#log, signal: either });
+      this.#named = namedBy(settings);
+      return await driver.connect(settings, { clock, log: this.#log, signal: either, onRejectedCertificate });
     } catch (cause) {
       if (!limit.signal.aborted) throw cause;
       throw new DriverError('TimedOut', `not connected within ${timeoutMs * CONNECT_TIMES} ms`, { cause });
@@ -161,8 +167,9 @@ export class DeviceRunner {
     );
     const subscribing = subscribed.length === 0 ? [] : [this.#subscribe(session, subscribed, signal)];
     const listening = this.plan.events.size === 0 ? [] : [this.#listen(session, signal)];
+    const following = hasNames(this.plan.connection) ? [this.#follow(signal)] : [];
     return new Promise((resolve, reject) => {
-      for (const each of [...polling, ...subscribing, ...listening]) {
+      for (const each of [...polling, ...subscribing, ...listening, ...following]) {
         each.then((error) => error !== undefined && resolve(error), reject);
       }
       sweeping.catch(reject);
@@ -242,6 +249,19 @@ export class DeviceRunner {
     }
   }
 
+  /** Resolves when something that the connection names is no longer what the session began with. */
+  async #follow(signal: AbortSignal): Promise<DriverError | undefined> {
+    const { clock, client } = this.#context;
+    while (!signal.aborted) {
+      await clock.sleep(FOLLOW_MS, signal).catch(() => {});
+      const settings = await resolveSettings(client, this.plan, signal).catch(() => undefined);
+      // What is not there, or cannot be asked for, is no reason to end what works.
+      if (settings !== undefined && namedBy(settings) !== this.#named)
+        return new DriverError('Closed', 'what the connection names has changed');
+    }
+    return undefined;
+  }
+
   #grid(intervalMs: number, signal: AbortSignal) {
     const { namespace, name } = this.plan;
     return {
@@ -282,6 +302,16 @@ export class DeviceRunner {
       this.#log.warn({ error: driverErrorOf(error).message }, 'session not closed in order');
     }
   }
+}
+
+function hasNames({ secretName, configMapName, trustList }: DevicePlan['connection']): boolean {
+  return secretName !== undefined || configMapName !== undefined || trustList !== undefined;
+}
+
+function namedBy({ secret, files, trust }: DeviceSettings): string {
+  const text = (bytes: Readonly<Record<string, Uint8Array>>) =>
+    Object.entries(bytes).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
+  return JSON.stringify([text(secret), text(files), trust]);
 }
 
 function worded(problem: ReturnType<Pipeline['problem']>): string {
