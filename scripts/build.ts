@@ -17,6 +17,9 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'data-worker': 'packages/devices/src/edge/worker/bin.ts',
 };
 
+/** All of them: a release holds each. */
+export const BUNDLES: readonly string[] = Object.keys(ENTRIES);
+
 // Optional native companions of `ws`: pure JavaScript serves us, and a bundle cannot carry binaries.
 const EXTERNAL = ['bufferutil', 'utf-8-validate', '@lydell/node-pty'];
 

@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -17,14 +18,13 @@ import {
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeBinary } from '@skerry/testkit/processes';
-import { buildBundles, LIB, version } from './build.ts';
+import { BUNDLES, buildBundles, LIB, version } from './build.ts';
 import { capture, ROOT, say } from './tasks.ts';
 
 const ARCHES = ['x64', 'arm64'] as const;
 type Arch = (typeof ARCHES)[number];
 
 const DIST = join(ROOT, 'dist');
-const BUNDLES = ['skerry', 'cloud', 'edge', 'supervisor', 'unpack', 'data-worker'];
 /** Reproducible: the same sources give the same bytes. */
 const TAR_FLAGS = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
 
@@ -64,8 +64,14 @@ function copyLicenses(to: string): void {
   const bundled = [...ledgers.matchAll(/^npm: (\S+)$/gm)].map((match) => match[1] ?? '');
   const node = ARCHES.map((arch) => `node-linux-${arch}`).find((name) => existsSync(join(ROOT, 'node_modules', name)));
   for (const name of new Set([...bundled, node ?? ''].filter((each) => each !== ''))) {
-    copyFileSync(join(ROOT, 'node_modules', name, 'LICENSE'), join(to, `${name.replace('/', '-')}.txt`));
+    copyFileSync(licenseOf(join(ROOT, 'node_modules', name)), join(to, `${name.replace('/', '-')}.txt`));
   }
+}
+
+/** Some packages only name their licence, in their package.json. */
+function licenseOf(folder: string): string {
+  const file = readdirSync(folder).find((name) => /^licen[cs]e(\.(md|txt))?$/i.test(name));
+  return join(folder, file ?? 'package.json');
 }
 
 async function must(command: string, args: readonly string[]): Promise<void> {
