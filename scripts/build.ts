@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 import { ROOT, say } from './tasks.ts';
 
 export const LIB = join(ROOT, 'dist', 'lib');
@@ -15,13 +15,17 @@ const ENTRIES: Readonly<Record<string, string>> = {
   supervisor: 'packages/workloads/src/supervisor/main.ts',
   unpack: 'packages/workloads/src/images/unpack/bin.ts',
   'data-worker': 'packages/devices/src/edge/worker/bin.ts',
+  'node-opcua-client': 'node-opcua-client',
 };
 
 /** All of them: a release holds each. */
 export const BUNDLES: readonly string[] = Object.keys(ENTRIES);
 
-// Optional native companions of `ws`: pure JavaScript serves us, and a bundle cannot carry binaries.
-const EXTERNAL = ['bufferutil', 'utf-8-validate', '@lydell/node-pty'];
+/** Large packages that one thread alone needs: bundles of their own, so that nobody else reads and keeps their text. */
+const APART: readonly string[] = ['node-opcua-client'];
+
+// Optional companions: pure JavaScript serves us, and a bundle cannot carry binaries. The last one is for lock files that nobody here makes.
+const EXTERNAL = ['bufferutil', 'utf-8-validate', '@lydell/node-pty', 'proper-lockfile'];
 
 /** Builds all bundles unless they are newer than every source file. */
 export async function buildBundles(force = false): Promise<void> {
@@ -44,6 +48,7 @@ async function bundle(name: string, entry: string): Promise<void> {
     format: 'cjs',
     conditions: ['source'],
     external: EXTERNAL,
+    plugins: [leaveApart(entry)],
     define: { __SKERRY_VERSION__: JSON.stringify(version()) },
     metafile: true,
     legalComments: 'none',
@@ -51,6 +56,18 @@ async function bundle(name: string, entry: string): Promise<void> {
   });
   replaceFile(join(LIB, `${name}.ledger.txt`), ledgerOf(result.metafile));
   for (const { path, contents } of result.outputFiles) replaceFile(path, contents);
+}
+
+/** Whoever imports such a package requires the bundle beside its own. */
+function leaveApart(entry: string): Plugin {
+  const names = APART.filter((name) => name !== entry);
+  return {
+    name: 'leave apart',
+    setup: ({ onResolve }) => {
+      for (const name of names)
+        onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: `./${name}.cjs`, external: true }));
+    },
+  };
 }
 
 /** At once, because other processes may be starting from the file. */

@@ -52,6 +52,13 @@ export interface DriverContext {
   onRejectedCertificate?(certificate: Uint8Array, reason: string): void;
 }
 
+/** Where a driver that must remember something between its starts may keep it. */
+export interface DriverHome {
+  readonly node: string;
+  /** Its own; made by whoever first writes. */
+  readonly folder: string;
+}
+
 /** One property of one device, as the protocol finds it. */
 export interface Point {
   readonly property: string;

@@ -1,5 +1,6 @@
 /** Drivers in threads of their own: what one of them does to itself, it does to no other. */
 import { type MessagePort, Worker } from 'node:worker_threads';
+import type { DriverHome } from '../driver.ts';
 import type { FromDriver, Port, ToDriver } from './messages.ts';
 import { type RemoteDriver, remoteDriver } from './remote-driver.ts';
 
@@ -7,16 +8,17 @@ export interface ThreadOptions {
   /** What the thread runs: it serves the driver that `workerData.driver` names. */
   readonly program: string | URL;
   readonly execArgv?: readonly string[];
+  readonly home?: DriverHome;
 }
 
 /** What a driver may take before only it dies. */
 const MAX_HEAP_MB = 1024;
 
 /** Starts a thread for the driver; its end is the end of the port. */
-export function driverInThread(protocol: string, { program, execArgv }: ThreadOptions): RemoteDriver {
+export function driverInThread(protocol: string, { program, execArgv, home }: ThreadOptions): RemoteDriver {
   const thread = new Worker(program, {
     name: `driver-${protocol}`,
-    workerData: { driver: protocol },
+    workerData: { driver: protocol, ...(home === undefined ? {} : { home }) },
     resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
     ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
   });

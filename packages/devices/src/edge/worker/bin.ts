@@ -1,4 +1,5 @@
 /** The process of the data worker: started by the agent, which says by message what it needs to know, and ends with the agent. */
+import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
 import { createHttpClient } from '@skerry/kube/client';
@@ -19,8 +20,9 @@ async function start(): Promise<Service> {
   const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-data-worker' });
   const others = await openSocketDrivers({ path, taken: new Set(Object.keys(BUILTIN_DRIVERS)), clock, log });
   const program = process.argv[1] ?? '';
+  const homeOf = (protocol: string) => ({ node, folder: join(dirname(path), 'drivers', protocol) });
   const drivers = {
-    isolate: (protocol: string) => driverInThread(protocol, { program }),
+    isolate: (protocol: string) => driverInThread(protocol, { program, home: homeOf(protocol) }),
     others: (protocol: string) => others.find(protocol),
   };
   const ledger = openWriteLedger(file);

@@ -1,16 +1,24 @@
 /** Where drivers come from: ours when the first device asks for one, those of others when they come. */
 import type { Clock } from '@skerry/base';
-import type { Driver } from '../driver.ts';
+import type { Driver, DriverHome } from '../driver.ts';
 import { DriverError } from '../driver-error.ts';
 import type { RemoteDriver } from '../remote/remote-driver.ts';
 
 /** Loads a driver; called once, when a device first needs it. */
-export type DriverLoader = (context: { readonly clock: Clock }) => Promise<Driver>;
+export type DriverLoader = (context: LoaderContext) => Promise<Driver>;
+
+export interface LoaderContext {
+  readonly clock: Clock;
+  readonly home?: DriverHome;
+}
 
 /** Every driver of ours is a line here, a line in `protocols/index.ts`, and a folder in `drivers/`. */
 export const BUILTIN_DRIVERS: Readonly<Record<string, DriverLoader>> = {
   modbus: async ({ clock }) => (await import('../drivers/modbus/driver.ts')).createModbus({ clock }),
+  opcua: async ({ home }) =>
+    (await import('../drivers/opcua/driver.ts')).createOpcuaDriver(home === undefined ? {} : { home }),
   simulator: async ({ clock }) => (await import('../drivers/simulator/driver.ts')).createSimulator(clock),
+  'text-lines': async ({ clock }) => (await import('../drivers/text-lines/driver.ts')).createTextLines({ clock }),
 };
 
 export interface DriversOptions {

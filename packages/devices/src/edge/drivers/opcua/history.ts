@@ -1,0 +1,71 @@
+/** Values of the past, as the server has kept them. */
+import {
+  type DataValue,
+  type HistoryData,
+  HistoryReadRequest,
+  type NodeId,
+  ReadRawModifiedDetails,
+  TimestampsToReturn,
+} from 'node-opcua-client';
+import type { HistoryRequest, SampleSink } from '../../driver.ts';
+import { DriverError } from '../../driver-error.ts';
+import type { Link } from './link.ts';
+import type { Namespaces } from './namespaces.ts';
+import { itemOf, tell } from './reading.ts';
+import { errorOf, errorOfStatus, isBadStatus } from './status.ts';
+
+/** So many values of one variable in one answer. */
+const VALUES_AT_ONCE = 1000;
+
+export interface HistoryContext {
+  readonly link: Link;
+  readonly namespaces: Namespaces;
+  readonly signal: AbortSignal;
+}
+
+/** A point without a history fails alone. */
+export async function readHistory(request: HistoryRequest, sink: SampleSink, context: HistoryContext): Promise<void> {
+  for (const [index, point] of request.points.entries()) {
+    try {
+      const { nodeId } = itemOf(point, context.namespaces);
+      for await (const value of valuesOf(nodeId, request, context)) tell(sink, index, value);
+    } catch (error) {
+      if (context.signal.aborted) throw error;
+      sink.fail(index, errorOf(error));
+    }
+  }
+}
+
+async function* valuesOf(
+  nodeId: NodeId,
+  { from, to, limit }: HistoryRequest,
+  { link, signal }: HistoryContext,
+): AsyncGenerator<DataValue> {
+  let left = limit;
+  let continuationPoint: Buffer | undefined;
+  do {
+    const page = await link.ask(signal, (session) =>
+      session.historyRead(
+        new HistoryReadRequest({
+          nodesToRead: [{ nodeId, ...(continuationPoint === undefined ? {} : { continuationPoint }) }],
+          timestampsToReturn: TimestampsToReturn.Source,
+          releaseContinuationPoints: false,
+          historyReadDetails: new ReadRawModifiedDetails({
+            isReadModified: false,
+            returnBounds: false,
+            startTime: new Date(from),
+            endTime: new Date(to),
+            numValuesPerNode: Math.min(left, VALUES_AT_ONCE),
+          }),
+        }),
+      ),
+    );
+    const [result] = page.results ?? [];
+    if (result === undefined) throw new DriverError('Malformed', 'the server has answered less than it was asked');
+    if (isBadStatus(result.statusCode)) throw errorOfStatus('the history', result.statusCode);
+    const values = (result.historyData as HistoryData | null)?.dataValues ?? [];
+    for (const value of values) yield value;
+    left -= values.length;
+    continuationPoint = values.length > 0 && result.continuationPoint?.length ? result.continuationPoint : undefined;
+  } while (left > 0 && continuationPoint !== undefined);
+}
