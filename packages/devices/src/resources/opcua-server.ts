@@ -54,6 +54,8 @@ export interface OpcUaServerSpec {
     readonly users?: readonly OpcUaUser[];
     /** Certificates of users that the trust list accepts. */
     readonly certificates?: boolean;
+    /** Of users that come with one. */
+    readonly certificateRole?: OpcUaRole;
   };
   readonly limits?: OpcUaLimits;
 }
@@ -73,6 +75,7 @@ export interface OpcUaLimits {
   readonly monitoredItemsPerSubscription?: number;
   readonly queueSize?: number;
   readonly minSamplingIntervalMs?: number;
+  readonly messageBytes?: number;
 }
 
 export interface OpcUaServerStatus {
@@ -93,16 +96,18 @@ export interface OpcUaServerStatus {
   readonly processes?: number;
 }
 
+const role = choice(
+  'Observer reads, Operator writes too, Engineer also calls.',
+  ['Observer', 'Operator', 'Engineer'],
+  'Observer',
+);
+
 const user = object(
   'One user.',
   {
     name: text('User name.', { maxLength: 253, minLength: 1 }),
-    password: secretKey('Where the password is.'),
-    role: choice(
-      'Observer reads, Operator writes too, Engineer also calls.',
-      ['Observer', 'Operator', 'Engineer'],
-      'Observer',
-    ),
+    password: secretKey('Where the password is, as it is or as mosquitto_passwd writes it: $7$….'),
+    role,
   },
   ['name', 'password'],
 );
@@ -151,12 +156,18 @@ export const opcUaServerDefinition: KubeObject = definition({
       anonymous: flag('Anybody may read.', { default: false }),
       users: listBy('name', 'Users with passwords.', user, 256),
       certificates: flag('Users with certificates that the trust list accepts.', { default: false }),
+      certificateRole: role,
     }),
     limits: object('What it does not go beyond.', {
       sessions: limit('Sessions.', 50, 1000),
       subscriptionsPerSession: limit('Subscriptions of a session.', 50, 1000),
       monitoredItemsPerSubscription: limit('Items of a subscription.', 20_000, 100_000),
       queueSize: limit('Values that wait for one item.', 1000, 100_000),
+      messageBytes: integer('Bytes of one message.', {
+        minimum: 65_536,
+        maximum: 256 * 1024 * 1024,
+        default: 16 * 1024 * 1024,
+      }),
       minSamplingIntervalMs: limit('Clients get no shorter sampling interval.', 10, 60_000),
     }),
   }),

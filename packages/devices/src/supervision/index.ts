@@ -1,3 +1,3 @@
 /** What the agent must know to run the data worker; nothing heavy is behind this door. */
-export { DEVICES_GROUP } from '../resources/group.ts';
-export type { WorkerStart } from './worker-start.ts';
+export { DEVICES_GROUP, OPCUA_SERVERS } from '../resources/group.ts';
+export type { GatewayStart, WorkerStart } from './worker-start.ts';

@@ -12,3 +12,9 @@ export interface WorkerStart {
   /** Where it remembers what was sent to devices. */
   readonly ledger: string;
 }
+
+/** What the agent tells the OPC UA gateway. */
+export interface GatewayStart extends Pick<WorkerStart, 'node' | 'socket' | 'token' | 'values'> {
+  /** Where it keeps the keys that it makes. */
+  readonly folder: string;
+}

@@ -11,6 +11,7 @@ import type { DataPlane } from './data-worker.ts';
 import type { PlannedPoint } from './device-plan.ts';
 import { liveValue } from './device-status.ts';
 import type { LiveDevice } from './live-device.ts';
+import { streamSamples } from './sample-stream.ts';
 
 export interface ValuesServer {
   close(): Promise<void>;
@@ -63,6 +64,11 @@ function refuse(response: ServerResponse, status: number, message: string): void
 /** `/values?namespace=NS&name=DEVICE&watch=true`, each of them optional. */
 function answer(plane: DataPlane, request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url ?? '/', 'http://data');
+  if (url.pathname === '/samples') {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    streamSamples(plane, url.searchParams.get('namespace'), response);
+    return;
+  }
   if (url.pathname !== '/values') {
     refuse(response, 404, `there is no ${url.pathname}`);
     return;

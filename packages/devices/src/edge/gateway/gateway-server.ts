@@ -1,0 +1,240 @@
+/** One OPC UA server: its endpoints, who may come, what they may, and its address space. */
+import type { Clock, Logger } from '@skerry/base';
+import { MessageSecurityMode, resolveNodeId, SecurityPolicy, StatusCodes, WellKnownRoles } from 'node-opcua-client';
+import { OPCUAServer, type OPCUAServerOptions } from 'node-opcua-server';
+import type { OpcUaRole, SecurityPolicy as PolicyName, SecurityMode } from '../../resources/opcua-server.ts';
+import { noPassword, type PasswordCheck } from '../broker/password.ts';
+import type { DeviceDoor } from '../twin/door.ts';
+import { CertificateCheck } from './certificate-check.ts';
+import { HeldKeyPair, IN_MEMORY, type KeyPair } from './own-certificate.ts';
+import type { RefusalLog } from './refusal-log.ts';
+import { Space } from './space.ts';
+import type { TrustAnchors } from './trust.ts';
+
+export interface GatewayServerOptions {
+  readonly name: string;
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly door: DeviceDoor;
+  readonly endpoint: EndpointSettings;
+  readonly keyPair: KeyPair;
+  readonly limits: ServerLimits;
+  /** As it is whenever somebody comes. */
+  readonly access: () => Access;
+  readonly refusals: RefusalLog;
+  /** The standard's own nodes, as XML. */
+  readonly nodeset: string;
+}
+
+export interface EndpointSettings {
+  readonly address: string;
+  readonly port: number;
+  readonly hostnames: readonly string[];
+  readonly applicationUri: string;
+  readonly namespaceUri: string;
+  readonly policies: readonly PolicyName[];
+  readonly modes: readonly SecurityMode[];
+  readonly anonymous: boolean;
+}
+
+export interface ServerLimits {
+  readonly sessions: number;
+  readonly subscriptionsPerSession: number;
+  readonly monitoredItemsPerSubscription: number;
+  readonly queueSize: number;
+  readonly minSamplingIntervalMs: number;
+  readonly messageBytes: number;
+}
+
+export interface Access {
+  /** Undefined: no certificate is accepted. */
+  readonly anchors: TrustAnchors | undefined;
+  readonly users: ReadonlyMap<string, User>;
+  /** Of users with certificates; undefined: none are accepted. */
+  readonly certificateRole: OpcUaRole | undefined;
+}
+
+export interface User {
+  readonly isPassword: PasswordCheck;
+  readonly role: OpcUaRole;
+}
+
+export interface ServerFigures {
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly monitoredItems: number;
+  readonly overflows: number;
+}
+
+export interface GatewayServer {
+  readonly space: Space;
+  readonly endpointUrl: string;
+  figures(): ServerFigures;
+  close(): Promise<void>;
+}
+
+/** Rejects when it cannot listen. */
+export async function openGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
+  const closing = new AbortController();
+  const overflows = { count: 0 };
+  const server = new OPCUAServer(libraryOptions(options, overflows));
+  try {
+    await server.initialize();
+    const { addressSpace } = server.engine;
+    if (addressSpace === null) throw new TypeError('the server has no address space');
+    const space = new Space({
+      addressSpace,
+      namespace: options.namespace,
+      namespaceUri: options.endpoint.namespaceUri,
+      door: options.door,
+      signal: closing.signal,
+    });
+    await server.start();
+    return {
+      space,
+      endpointUrl: server.getEndpointUrl(),
+      figures: () => figuresOf(server, overflows.count),
+      close: async () => {
+        closing.abort();
+        await server.shutdown(0);
+      },
+    };
+  } catch (error) {
+    await server.shutdown(0).catch(() => {});
+    throw error;
+  }
+}
+
+/** A client says who it is within this time. */
+const CHANNEL_TIMEOUT_MS = 15_000;
+const TOKEN_LIFETIME_MS = 10 * 60_000;
+const MAX_OPERATIONS = 10_000;
+const MAX_CHUNK_BYTES = 65_536;
+
+function libraryOptions(options: GatewayServerOptions, overflows: { count: number }): OPCUAServerOptions {
+  const { name, namespace, endpoint, limits, keyPair } = options;
+  const [hostname = endpoint.address, ...others] = endpoint.hostnames;
+  const applications = new CertificateCheck({ ...options, anchors: () => options.access().anchors });
+  return {
+    host: endpoint.address,
+    port: endpoint.port,
+    hostname,
+    alternateHostname: others,
+    ...securityOf(endpoint),
+    allowAnonymous: endpoint.anonymous,
+    serverInfo: {
+      applicationUri: endpoint.applicationUri,
+      productUri: 'urn:skerry:gateway',
+      applicationName: { text: `Skerry ${namespace}/${name}` },
+    },
+    buildInfo: { productName: 'Skerry OPC UA gateway', manufacturerName: 'Skerry' },
+    certificateFile: IN_MEMORY,
+    privateKeyFile: IN_MEMORY,
+    ...{ certificateKeyPairProvider: new HeldKeyPair(keyPair) },
+    serverCertificateManager: applications as never,
+    userCertificateManager: userCertificates(options) as never,
+    userManager: userManager(options),
+    nodesets: [options.nodeset],
+    disableDiscovery: false,
+    defaultSecureTokenLifetime: TOKEN_LIFETIME_MS,
+    timeout: CHANNEL_TIMEOUT_MS,
+    // One more than there are sessions could never come to say that it is one too many.
+    maxConnectionsPerEndpoint: limits.sessions + 10,
+    serverCapabilities: {
+      maxSessions: limits.sessions,
+      maxSubscriptionsPerSession: limits.subscriptionsPerSession,
+      maxMonitoredItemsPerSubscription: limits.monitoredItemsPerSubscription,
+      maxMonitoredItemsQueueSize: limits.queueSize,
+      minSupportedSampleRate: limits.minSamplingIntervalMs,
+      operationLimits: {
+        maxNodesPerRead: MAX_OPERATIONS,
+        maxNodesPerWrite: MAX_OPERATIONS,
+        maxNodesPerBrowse: MAX_OPERATIONS,
+        maxMonitoredItemsPerCall: MAX_OPERATIONS,
+        maxNodesPerMethodCall: 100,
+      },
+    },
+    transportSettings: {
+      adjustTransportLimits: (asked) => ({
+        ...asked,
+        maxMessageSize: limited(asked.maxMessageSize, limits.messageBytes),
+        maxChunkCount: limited(asked.maxChunkCount, Math.ceil(limits.messageBytes / 8192)),
+        receiveBufferSize: limited(asked.receiveBufferSize, MAX_CHUNK_BYTES),
+        sendBufferSize: limited(asked.sendBufferSize, MAX_CHUNK_BYTES),
+      }),
+    },
+    onCreateMonitoredItem: async (_subscription, item) => {
+      countOverflows(item, overflows);
+      return StatusCodes.Good;
+    },
+  };
+}
+
+/** Zero means: as much as you like. */
+function limited(asked: number, limit: number): number {
+  return asked === 0 ? limit : Math.min(asked, limit);
+}
+
+/** What is not secured is offered only where the policy None is named. */
+function securityOf({ policies, modes }: EndpointSettings) {
+  const secured = policies.filter((policy) => policy !== 'None');
+  const isOpen = policies.includes('None');
+  return {
+    securityPolicies: policies.map((policy) => SecurityPolicy[policy]),
+    securityModes: [
+      ...(isOpen ? [MessageSecurityMode.None] : []),
+      ...(secured.length === 0 ? [] : modes.flatMap((mode) => (mode === 'None' ? [] : [MessageSecurityMode[mode]]))),
+    ],
+  };
+}
+
+function userCertificates(options: GatewayServerOptions): CertificateCheck {
+  const anchors = () => (options.access().certificateRole === undefined ? undefined : options.access().anchors);
+  // A user with a certificate is known by its common name, which must not make it one of those with passwords.
+  return new CertificateCheck({ ...options, anchors, isTaken: (name) => options.access().users.has(name) });
+}
+
+function userManager({ access }: GatewayServerOptions): NonNullable<OPCUAServerOptions['userManager']> {
+  return {
+    isValidUserAsync: (name: string, password: string, callback: (error: Error | null, isValid?: boolean) => void) => {
+      const user = access().users.get(name);
+      (user?.isPassword ?? noPassword)(Buffer.from(password)).then(
+        (isValid) => callback(null, isValid && user !== undefined),
+        () => callback(null, false),
+      );
+    },
+    getUserRoles(this: unknown, name: string) {
+      const { users, certificateRole } = access();
+      const role = users.get(name)?.role ?? certificateRole;
+      return role === undefined ? [] : [resolveNodeId(WellKnownRoles[role])];
+    },
+  };
+}
+
+/** What the library keeps of an item inside. */
+interface ItemQueue {
+  readonly queue: readonly unknown[];
+  readonly queueSize: number;
+  _enqueue_notification(notification: unknown): void;
+}
+
+/** The library tells the client that something was lost, and nobody else. A queue of one has the newest value by its nature. */
+function countOverflows(item: object, overflows: { count: number }): void {
+  const inside = item as ItemQueue;
+  const enqueue = inside._enqueue_notification.bind(inside);
+  inside._enqueue_notification = (notification) => {
+    if (inside.queueSize > 1 && inside.queue.length >= inside.queueSize) overflows.count++;
+    enqueue(notification);
+  };
+}
+
+function figuresOf({ engine }: OPCUAServer, overflows: number): ServerFigures {
+  const subscriptions = engine.getSessions().flatMap(({ publishEngine }) => publishEngine.subscriptions);
+  return {
+    sessions: engine.currentSessionCount,
+    subscriptions: engine.currentSubscriptionCount,
+    monitoredItems: subscriptions.reduce((sum, { monitoredItemCount }) => sum + monitoredItemCount, 0),
+    overflows,
+  };
+}

@@ -1,0 +1,240 @@
+/** The OPC UA servers of this node: each runs as its object says, and shows the devices that are driven here. */
+import { type Clock, type Logger, messageOf } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
+import {
+  type ControllerSpec,
+  type Informer,
+  keyOf,
+  runController,
+  startInformer,
+  watching,
+} from '@skerry/kube/controller';
+import { resolveModel } from '../../models/resolve-model.ts';
+import type { Device } from '../../resources/device.ts';
+import type { DeviceModel } from '../../resources/device-model.ts';
+import { DEVICE_MODELS, DEVICES, OPCUA_SERVERS, TRUST_LISTS } from '../../resources/group.ts';
+import type { OpcUaServer, OpcUaServerStatus } from '../../resources/opcua-server.ts';
+import type { TrustList } from '../../resources/trust-list.ts';
+import { isDriverError } from '../driver-error.ts';
+import { doorOver } from '../twin/door-client.ts';
+import { resolveSettings } from '../worker/settings.ts';
+import { thumbprintOf } from './own-certificate.ts';
+import { createRefusalLog, type RefusalLog } from './refusal-log.ts';
+import { type Named, resolveServer, type ServerSettings } from './server-settings.ts';
+import { closeQuietly, type Shown, ShownServer } from './shown-server.ts';
+import { shownDevice } from './space-plan.ts';
+
+export interface GatewayOptions {
+  readonly node: string;
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Where the data worker serves. */
+  readonly values: { readonly socketPath: string; readonly token: string };
+  /** Where key pairs are kept. */
+  readonly folder: string;
+  /** The standard's own nodes, as XML. */
+  readonly nodeset: string;
+}
+
+export interface Gateway {
+  stop(): Promise<void>;
+}
+
+interface Entry {
+  readonly refusals: RefusalLog;
+  /** Of the server that runs: what cannot change while it does. */
+  madeOf: string;
+  server: ShownServer | undefined;
+  settings: ServerSettings | undefined;
+  told: string;
+  countedAt: number;
+}
+
+/** Figures get into the status this often; Secrets are read again. */
+const LOOK_MS = 10_000;
+
+export function startGateway(options: GatewayOptions): Gateway {
+  const stopping = new AbortController();
+  const context = { ...options, signal: stopping.signal };
+  const gateway = new NodeGateway(options, {
+    servers: startInformer<OpcUaServer>(context, { gvr: OPCUA_SERVERS }),
+    devices: startInformer<Device>(context, { gvr: DEVICES }),
+    models: startInformer<DeviceModel>(context, { gvr: DEVICE_MODELS }),
+    trust: startInformer<TrustList>(context, { gvr: TRUST_LISTS }),
+  });
+  const running = runController(gateway.spec, context);
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+      await gateway.close();
+    },
+  };
+}
+
+interface Caches {
+  readonly servers: Informer<OpcUaServer>;
+  readonly devices: Informer<Device>;
+  readonly models: Informer<DeviceModel>;
+  readonly trust: Informer<TrustList>;
+}
+
+class NodeGateway {
+  readonly spec: ControllerSpec;
+  readonly #options: GatewayOptions;
+  readonly #caches: Caches;
+  readonly #entries = new Map<string, Entry>();
+  #wake: (key: string) => void = () => {};
+
+  constructor(options: GatewayOptions, caches: Caches) {
+    this.#options = options;
+    this.#caches = caches;
+    const { servers, devices, models, trust } = caches;
+    const keysIn = (namespace = '') =>
+      servers.cache.list().flatMap((server) => (server.metadata.namespace === namespace ? [keyOf(server)] : []));
+    this.spec = {
+      name: 'opcua-servers',
+      watches: [
+        watching(servers, ({ object }) => [keyOf(object)]),
+        watching(devices, ({ object }) => keysIn(object.metadata.namespace)),
+        watching(models, () => servers.cache.list().map(keyOf)),
+        watching(trust, ({ object }) => keysIn(object.metadata.namespace)),
+      ],
+      source: (enqueue) => {
+        this.#wake = enqueue;
+        return () => {};
+      },
+      reconcile: (key, signal) => this.#reconcile(key, signal),
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#entries.values()].map(({ server }) => closeQuietly(server, this.#options.log)));
+    this.#entries.clear();
+  }
+
+  async #reconcile(key: string, signal: AbortSignal): Promise<{ readonly afterMs: number } | undefined> {
+    const server = this.#caches.servers.cache.get(key);
+    const entry = this.#entries.get(key);
+    if (server === undefined || server.status?.nodes?.includes(this.#options.node) !== true) {
+      this.#entries.delete(key);
+      await closeQuietly(entry?.server, this.#options.log);
+      return undefined;
+    }
+    const kept = entry ?? this.#newEntry(key);
+    this.#entries.set(key, kept);
+    const failure = await this.#run(server, kept, signal);
+    await this.#tell(server, kept, failure);
+    return { afterMs: LOOK_MS };
+  }
+
+  #newEntry(key: string): Entry {
+    const refusals = createRefusalLog(() => this.#wake(key));
+    const countedAt = this.#options.clock.monotonic();
+    return { refusals, madeOf: '', server: undefined, settings: undefined, told: '', countedAt };
+  }
+
+  /** Why it does not run; what can be read of the object and what it names decides alone. */
+  async #run(server: OpcUaServer, entry: Entry, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      const settings = await this.#resolve(server, signal);
+      const { access: _access, ...fixed } = settings;
+      const madeOf = JSON.stringify({ ...fixed, keyPair: thumbprintOf(settings.keyPair) });
+      entry.settings = settings;
+      if (entry.server === undefined || entry.madeOf !== madeOf) await this.#open(server, entry, madeOf);
+      entry.server?.show(this.#shownBy(server));
+      return undefined;
+    } catch (error) {
+      // Nobody is served by what is no longer said.
+      if (isDriverError(error, 'Misconfigured')) await this.#close(entry);
+      return messageOf(error);
+    }
+  }
+
+  #resolve(server: OpcUaServer, signal: AbortSignal): Promise<ServerSettings> {
+    const { client, clock, folder } = this.#options;
+    const { namespace = '', name = '' } = server.metadata;
+    const fetch = (named: Named) => {
+      const connection = { endpoint: '', timeoutMs: 0, retries: 0, reconnect: { baseMs: 0, capMs: 0 }, options: {} };
+      return resolveSettings(client, { namespace, name, connection: { ...connection, ...named } }, signal);
+    };
+    return resolveServer(server, { fetch, folder, now: clock.now() });
+  }
+
+  async #open({ metadata }: OpcUaServer, entry: Entry, madeOf: string): Promise<void> {
+    const { settings } = entry;
+    await this.#close(entry);
+    if (settings === undefined) return;
+    const { values, log } = this.#options;
+    const { namespace = '', name = '' } = metadata;
+    entry.server = await ShownServer.open({
+      ...this.#options,
+      ...settings,
+      namespace,
+      name,
+      log: log.child({ server: `${namespace}/${name}` }),
+      door: doorOver(values),
+      access: () => entry.settings?.access ?? settings.access,
+      refusals: entry.refusals,
+    });
+    entry.madeOf = madeOf;
+  }
+
+  async #close(entry: Entry): Promise<void> {
+    const { server } = entry;
+    entry.server = undefined;
+    await closeQuietly(server, this.#options.log);
+  }
+
+  #shownBy({ metadata, spec }: OpcUaServer): Shown {
+    const { devices, models } = this.#caches;
+    const lookUp = (name: string) => {
+      const model = resolveModel(name, (each) => models.cache.get(each));
+      return typeof model === 'string' ? undefined : model;
+    };
+    const wanted = Object.entries(spec.devices?.matchLabels ?? {});
+    const shown = devices.cache.list().flatMap((device) => {
+      const { namespace, labels = {} } = device.metadata;
+      const isShown =
+        namespace === metadata.namespace &&
+        device.status?.nodes?.[0] === this.#options.node &&
+        wanted.every(([label, value]) => labels[label] === value);
+      const model = isShown ? lookUp(device.spec.model.name) : undefined;
+      return model === undefined ? [] : [shownDevice(device, model)];
+    });
+    return { devices: shown, models: lookUp };
+  }
+
+  async #tell(server: OpcUaServer, entry: Entry, failure: string | undefined): Promise<void> {
+    const { client } = this.#options;
+    const { namespace = '', name = '' } = server.metadata;
+    const status = this.#statusOf(server, entry, failure);
+    const told = JSON.stringify(status);
+    if (told === entry.told) return;
+    await client.patch({ gvr: OPCUA_SERVERS, namespace, name }, { status }, { type: 'merge', subresource: 'status' });
+    entry.told = told;
+  }
+
+  #statusOf({ metadata }: OpcUaServer, entry: Entry, failure: string | undefined): Omit<OpcUaServerStatus, 'nodes'> {
+    const { clock } = this.#options;
+    const elapsedMs = Math.max(1, clock.monotonic() - entry.countedAt);
+    const isCounted = elapsedMs >= LOOK_MS;
+    if (isCounted) entry.countedAt = clock.monotonic();
+    const changes = isCounted ? { changesPerSecond: rate(entry.server?.takeChanges() ?? 0, elapsedMs) } : {};
+    const running = entry.server;
+    return {
+      observedGeneration: metadata.generation ?? 0,
+      state: failure === undefined ? 'Serving' : 'Failed',
+      lastError: failure ?? '',
+      ...(running === undefined ? {} : { endpoint: running.endpointUrl, processes: 1, ...running.figures() }),
+      ...(entry.settings === undefined ? {} : { certificateThumbprint: thumbprintOf(entry.settings.keyPair) }),
+      ...changes,
+      rejectedCertificates: entry.refusals.list(),
+    };
+  }
+}
+
+function rate(count: number, elapsedMs: number): number {
+  return Math.round((count * 10_000) / elapsedMs) / 10;
+}

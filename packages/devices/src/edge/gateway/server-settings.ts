@@ -1,0 +1,123 @@
+/** An OpcUaServer with everything that it names fetched from the node's API. */
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { messageOf } from '@skerry/base';
+import type { OpcUaServer, OpcUaServerSpec } from '../../resources/opcua-server.ts';
+import { passwordCheck } from '../broker/password.ts';
+import type { DeviceSettings } from '../driver.ts';
+import { DriverError } from '../driver-error.ts';
+import type { Access, EndpointSettings, ServerLimits, User } from './gateway-server.ts';
+import { type KeyPair, keyPairOf, ownKeyPair } from './own-certificate.ts';
+import { readAnchors } from './trust.ts';
+
+export interface ServerSettings {
+  readonly endpoint: EndpointSettings;
+  readonly limits: ServerLimits;
+  readonly keyPair: KeyPair;
+  readonly access: Access;
+}
+
+export interface Named {
+  readonly secretName?: string;
+  readonly trustList?: string;
+}
+
+export interface SettingsContext {
+  /** What a connection of a device names is fetched the same way. */
+  readonly fetch: (named: Named) => Promise<Pick<DeviceSettings, 'secret' | 'trust'>>;
+  /** Where key pairs are kept that are made here. */
+  readonly folder: string;
+  readonly now: number;
+}
+
+/** Rejects with a DriverError that says what is missing or wrong. */
+export async function resolveServer(server: OpcUaServer, context: SettingsContext): Promise<ServerSettings> {
+  const endpoint = endpointOf(server);
+  const keyPair = await keyPairFor(server, endpoint, context);
+  return { endpoint, keyPair, limits: limitsOf(server.spec), access: await accessOf(server.spec, context) };
+}
+
+const POLICIES = ['Basic256Sha256', 'Aes128_Sha256_RsaOaep', 'Aes256_Sha256_RsaPss'] as const;
+
+function endpointOf({ metadata, spec }: OpcUaServer): EndpointSettings {
+  const { namespace = '', name = '' } = metadata;
+  const { listen = {}, security = {}, authentication = {} } = spec;
+  return {
+    address: listen.address ?? '127.0.0.1',
+    port: listen.port ?? 4840,
+    hostnames: spec.hostnames ?? [],
+    applicationUri: spec.applicationUri ?? `urn:skerry:${namespace}:${name}`,
+    namespaceUri: spec.namespaceUri ?? `urn:skerry:devices:${namespace}`,
+    policies: security.policies ?? POLICIES,
+    modes: security.modes ?? ['SignAndEncrypt'],
+    anonymous: authentication.anonymous ?? false,
+  };
+}
+
+function limitsOf({ limits = {} }: OpcUaServerSpec): ServerLimits {
+  return {
+    sessions: limits.sessions ?? 50,
+    subscriptionsPerSession: limits.subscriptionsPerSession ?? 50,
+    monitoredItemsPerSubscription: limits.monitoredItemsPerSubscription ?? 20_000,
+    queueSize: limits.queueSize ?? 1000,
+    minSamplingIntervalMs: limits.minSamplingIntervalMs ?? 10,
+    messageBytes: limits.messageBytes ?? 16 * 1024 * 1024,
+  };
+}
+
+async function keyPairFor(
+  { metadata, spec }: OpcUaServer,
+  { address, hostnames, applicationUri }: EndpointSettings,
+  { fetch, folder, now }: SettingsContext,
+): Promise<KeyPair> {
+  const { namespace = '', name = '' } = metadata;
+  const secretName = spec.security?.certificateSecretName;
+  if (secretName === undefined) {
+    // Wherever it listens, a client on this machine reaches it by these.
+    const addresses = isIP(address) === 0 || address === '0.0.0.0' || address === '::' ? [] : [address];
+    const hosts = [...new Set([...addresses, 'localhost', '127.0.0.1', ...hostnames])];
+    return ownKeyPair(join(folder, `${namespace}.${name}.pem`), { commonName: name, applicationUri, hosts }, now);
+  }
+  const { secret } = await fetch({ secretName });
+  try {
+    return keyPairOf(`${textOf(secret['tls.key'])}\n${textOf(secret['tls.crt'])}`);
+  } catch (cause) {
+    throw new DriverError('Misconfigured', `the certificate in Secret ${secretName} ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function accessOf({ security = {}, authentication = {} }: OpcUaServerSpec, context: SettingsContext) {
+  const { trustList } = security;
+  const { certificates = false, certificateRole = 'Observer' } = authentication;
+  const access: Access = {
+    anchors: trustList === undefined ? undefined : await anchorsOf(trustList, context),
+    users: await usersOf(authentication.users ?? [], context),
+    certificateRole: certificates ? certificateRole : undefined,
+  };
+  return access;
+}
+
+async function anchorsOf(trustList: string, { fetch }: SettingsContext) {
+  const { trust } = await fetch({ trustList });
+  try {
+    return trust === undefined ? undefined : readAnchors(trust);
+  } catch (cause) {
+    throw new DriverError('Misconfigured', `TrustList ${trustList} has something that cannot be read`, { cause });
+  }
+}
+
+type Users = NonNullable<NonNullable<OpcUaServerSpec['authentication']>['users']>;
+
+async function usersOf(users: Users, { fetch }: SettingsContext): Promise<ReadonlyMap<string, User>> {
+  const entries = users.map(async ({ name, password, role = 'Observer' }) => {
+    const { secret } = await fetch({ secretName: password.name });
+    const kept = textOf(secret[password.key]).trim();
+    if (kept === '') throw new DriverError('Misconfigured', `Secret ${password.name} has no ${password.key}`);
+    return [name, { isPassword: passwordCheck(kept), role }] as const;
+  });
+  return new Map(await Promise.all(entries));
+}
+
+function textOf(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? '' : new TextDecoder().decode(bytes);
+}

@@ -1,0 +1,230 @@
+/** How each kind of planned node is made, and what happens when a client writes it or calls it. */
+import type {
+  AddressSpace,
+  ISessionContext,
+  Namespace,
+  UAMethod,
+  UAObject,
+  UAObjectType,
+  UAVariable,
+} from 'node-opcua-address-space';
+import {
+  AttributeIds,
+  type CallMethodResultOptions,
+  DataType,
+  type StatusCode,
+  StatusCodes,
+  type Variant,
+  type WriteValueOptions,
+} from 'node-opcua-client';
+import { ValueError } from '../../values/value.ts';
+import { isDriverError } from '../driver-error.ts';
+import type { DeviceDoor } from '../twin/door.ts';
+import type { MethodPlan, ParameterPlan, TypePlan, VariablePlan } from './space-plan.ts';
+import { engineeringUnit, UNECE_NAMESPACE } from './unece.ts';
+import { dataTypeOf, emptyVariant, jsonOf, valueRankOf, variantOf } from './variants.ts';
+import { statusOfError, statusOfWrite } from './write-status.ts';
+
+export interface SpaceContext {
+  readonly addressSpace: AddressSpace;
+  readonly own: Namespace;
+  /** Of the devices. */
+  readonly namespace: string;
+  readonly door: DeviceDoor;
+  readonly signal: AbortSignal;
+}
+
+export function addType({ own }: SpaceContext, { id, name, base, description }: TypePlan): UAObjectType {
+  return own.addObjectType({
+    browseName: name,
+    nodeId: `s=${id}`,
+    subtypeOf: base === undefined ? 'BaseObjectType' : `ns=${own.index};s=${base}`,
+    ...(description === undefined ? {} : { description }),
+  });
+}
+
+export function addVariable(context: SpaceContext, plan: VariablePlan, parent: Parent): UAVariable {
+  const { own } = context;
+  const access = [plan.isReadable ? 'CurrentRead' : '', plan.isWritable ? 'CurrentWrite' : ''].filter((each) => each);
+  const variable = own.addVariable({
+    browseName: plan.name,
+    nodeId: `s=${plan.id}`,
+    componentOf: parent,
+    typeDefinition: typeDefinitionOf(plan),
+    dataType: DataType[dataTypeOf(plan.type)],
+    valueRank: valueRankOf(plan.type),
+    ...(plan.type.kind === 'list' ? { arrayDimensions: [plan.type.length ?? 0] } : {}),
+    accessLevel: access.join(' | '),
+    userAccessLevel: access.join(' | '),
+    // Changes are told as they come; nothing here is sampled.
+    minimumSamplingInterval: 0,
+    ...(plan.isOfType ? { modellingRule: 'Optional' as const } : {}),
+    ...(plan.description === undefined ? {} : { description: plan.description }),
+  });
+  variable.setValueFromSource(emptyVariant(plan.type), StatusCodes.BadWaitingForInitialData);
+  addProperties(context, plan, variable);
+  if (plan.isWritable) writeThroughDoor(context, plan, variable);
+  return variable;
+}
+
+type Parent = UAObject | UAObjectType | UAVariable | UAMethod;
+
+function typeDefinitionOf({ unit, range, enum: members }: VariablePlan): string {
+  if (members !== undefined) return 'MultiStateValueDiscreteType';
+  if (unit !== undefined) return range === undefined ? 'AnalogUnitType' : 'AnalogUnitRangeType';
+  return range === undefined ? 'BaseDataVariableType' : 'AnalogItemType';
+}
+
+function addProperties(context: SpaceContext, plan: VariablePlan, variable: UAVariable): void {
+  const { unit, range, enum: members } = plan;
+  const add = (name: string, dataType: string, value: object, valueRank = -1) =>
+    context.own.addVariable({
+      browseName: { name, namespaceIndex: 0 },
+      nodeId: `s=${plan.id}#${name}`,
+      propertyOf: variable,
+      typeDefinition: 'PropertyType',
+      dataType,
+      valueRank,
+      accessLevel: 'CurrentRead',
+      userAccessLevel: 'CurrentRead',
+      ...(plan.isOfType ? { modellingRule: 'Optional' as const } : {}),
+      value,
+    });
+  const extension = (name: string, fields: object) => {
+    const type = context.addressSpace.findDataType(name);
+    if (type === null) throw new RangeError(`the standard knows no ${name}`);
+    return context.addressSpace.constructExtensionObject(type, { ...fields });
+  };
+  if (range !== undefined)
+    add('EURange', 'Range', { dataType: DataType.ExtensionObject, value: extension('Range', range) });
+  if (unit !== undefined) {
+    const { unitId, displayName } = engineeringUnit(unit);
+    const value = extension('EUInformation', {
+      namespaceUri: UNECE_NAMESPACE,
+      unitId,
+      displayName: { text: displayName },
+      description: { text: unit },
+    });
+    add('EngineeringUnits', 'EUInformation', { dataType: DataType.ExtensionObject, value });
+  }
+  if (members === undefined) return;
+  const value = members.map((member) =>
+    extension('EnumValueType', {
+      value: [member.value < 0 ? 0xffffffff : 0, member.value >>> 0],
+      displayName: { text: member.name },
+    }),
+  );
+  add('EnumValues', 'EnumValueType', { dataType: DataType.ExtensionObject, arrayType: 1, value }, 1);
+  add('ValueAsText', 'LocalizedText', { dataType: DataType.LocalizedText, value: { text: '' } });
+  const text = variable.getPropertyByName('ValueAsText') as UAVariable | null;
+  const names = new Map(members.map((member) => [member.value, member.name]));
+  variable.on('value_changed', ({ value: changed }) => {
+    text?.setValueFromSource({
+      dataType: DataType.LocalizedText,
+      value: { text: names.get(Number(changed.value)) ?? String(changed.value) },
+    });
+  });
+}
+
+/**
+ * The value of the node stays what samples say it is: the library would show what was written, also when it was refused,
+ * and a write would not know who wants it.
+ */
+function writeThroughDoor(context: SpaceContext, plan: VariablePlan, variable: UAVariable): void {
+  const others = variable.writeAttribute.bind(variable);
+  const replacement = (session: ISessionContext | null, request: WriteValueOptions, callback: StatusCallback) => {
+    if (request.attributeId !== AttributeIds.Value) return others(session, request, callback);
+    if (session !== null && !variable.isUserWritable(session)) return callback(null, StatusCodes.BadUserAccessDenied);
+    // A part of a list is no value of the property.
+    if (isPart(request.indexRange)) return callback(null, StatusCodes.BadWriteNotSupported);
+    const value = request.value?.value as Variant | undefined;
+    if (value === undefined) return callback(null, StatusCodes.BadTypeMismatch);
+    write(context, { plan, value, by: whoIn(session) }).then(
+      (status) => callback(null, status),
+      () => callback(null, StatusCodes.BadInternalError),
+    );
+  };
+  // The form without a callback is not used by servers.
+  variable.writeAttribute = replacement as UAVariable['writeAttribute'];
+}
+
+function isPart(range: WriteValueOptions['indexRange']): boolean {
+  return typeof range === 'object' && range !== null ? !range.isEmpty() : range !== undefined && range !== null;
+}
+
+type StatusCallback = (error: Error | null, status?: StatusCode) => void;
+
+interface Written {
+  readonly plan: VariablePlan;
+  readonly value: Variant;
+  readonly by: string;
+}
+
+async function write({ door, namespace, signal }: SpaceContext, { plan, value, by }: Written): Promise<StatusCode> {
+  try {
+    const values = { [plan.name]: jsonOf(plan.type, value) };
+    const outcomes = await door.write({ namespace, device: plan.parent, by, values }, signal);
+    return statusOfWrite(outcomes[plan.name]);
+  } catch (error) {
+    if (error instanceof ValueError) return StatusCodes.BadTypeMismatch;
+    return isDriverError(error) ? statusOfError(error) : StatusCodes.BadNoCommunication;
+  }
+}
+
+/** For people who look at the device later. */
+function whoIn(session: ISessionContext | null): string {
+  const { getUserName } = (session ?? {}) as { getUserName?(): string };
+  return getUserName === undefined ? 'opcua' : `opcua/${getUserName.call(session)}`;
+}
+
+export function addMethod(context: SpaceContext, plan: MethodPlan, parent: UAObject): UAMethod {
+  const method = context.own.addMethod(parent, {
+    browseName: plan.name,
+    nodeId: `s=${plan.id}`,
+    inputArguments: plan.input.map(argumentOf),
+    outputArguments: plan.output.map(argumentOf),
+    ...(plan.description === undefined ? {} : { description: plan.description }),
+  });
+  method.bindMethod((input: Variant[], session: ISessionContext, callback) => {
+    call(context, plan, input, whoIn(session)).then(
+      (result) => callback(null, result),
+      () => callback(null, { statusCode: StatusCodes.BadInternalError }),
+    );
+  });
+  return method;
+}
+
+function argumentOf({ name, type, description = '' }: ParameterPlan) {
+  return {
+    name,
+    dataType: dataTypeOf(type),
+    valueRank: valueRankOf(type),
+    description: { text: description },
+    ...(type.kind === 'list' ? { arrayDimensions: [type.length ?? 0] } : {}),
+  };
+}
+
+async function call(
+  { door, namespace, signal }: SpaceContext,
+  plan: MethodPlan,
+  given: readonly Variant[],
+  by: string,
+): Promise<CallMethodResultOptions> {
+  try {
+    const input = Object.fromEntries(
+      plan.input.map(({ name, type }, at) => {
+        const variant = given[at];
+        if (variant === undefined) throw new ValueError(`lacks ${name}`);
+        return [name, jsonOf(type, variant)];
+      }),
+    );
+    const output = await door.call({ namespace, device: plan.parent, by, command: plan.name, input }, signal);
+    const outputArguments = plan.output.map(({ name, type }) =>
+      output[name] === undefined ? emptyVariant(type) : variantOf(type, output[name]),
+    );
+    return { statusCode: StatusCodes.Good, outputArguments };
+  } catch (error) {
+    if (error instanceof ValueError) return { statusCode: StatusCodes.BadInvalidArgument };
+    return { statusCode: isDriverError(error) ? statusOfError(error) : StatusCodes.BadNoCommunication };
+  }
+}
