@@ -39,6 +39,8 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'gcc', program: 'gcc', purpose: 'a Modbus server of libmodbus' },
   { name: 'libc6-dev', program: '/usr/include/stdio.h', purpose: 'a Modbus server of libmodbus' },
   { name: 'libmodbus-dev', program: '/usr/include/modbus/modbus.h', purpose: 'a Modbus server of libmodbus' },
+  { name: 'mosquitto', program: 'mosquitto', purpose: 'another MQTT broker, beside ours and to drive devices by' },
+  { name: 'mosquitto-clients', program: 'mosquitto_pub', purpose: 'clients of the MQTT broker' },
 ];
 
 export function missingPackages(): readonly SystemPackage[] {

@@ -29,6 +29,8 @@ const PROGRAMS = {
   gcc: 'gcc',
   'libc6-dev': '/usr/include/stdio.h',
   'libmodbus-dev': '/usr/include/modbus/modbus.h',
+  mosquitto: 'mosquitto',
+  'mosquitto-clients': 'mosquitto_pub',
 } as const;
 
 export type SystemNeed = keyof typeof PROGRAMS | 'root';

@@ -29,6 +29,8 @@ export interface Journal {
   write(entries: readonly Entry[]): Promise<void>;
   /** Resolves once everything that was written before is on disk; undefined when it is already. */
   settled(): Promise<void> | undefined;
+  /** Resolves once the disk has refused something. */
+  readonly failed: Promise<Error>;
   close(): void;
 }
 
@@ -54,11 +56,16 @@ class SqliteJournal implements Journal {
   readonly #apply: (entry: Entry) => void;
   #pending: Entry[] = [];
   #turn: PromiseWithResolvers<void> | undefined;
+  readonly #failed = Promise.withResolvers<Error>();
   #failure: Error | undefined;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
     this.#apply = statements(db);
+  }
+
+  get failed(): Promise<Error> {
+    return this.#failed.promise;
   }
 
   recover(): Recovered {
@@ -131,6 +138,7 @@ class SqliteJournal implements Journal {
       // Memory is ahead of the disk now: only a new start brings them together.
       this.#failure = new Error('messages are not kept: the disk refuses them', { cause });
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#failed.resolve(this.#failure);
       turn.reject(this.#failure);
     }
   }

@@ -3,13 +3,15 @@ import { Readable } from 'node:stream';
 import { TopicTrie } from '../../mqtt/topics.ts';
 import type { Entry, Journal } from './journal.ts';
 import { type Budget, RetainedMessages } from './retained.ts';
-import { nameOf, type StoredPacket, sizeOf, storedCopy, UNNAMED } from './stored-packet.ts';
+import { isTaken, nameOf, type StoredPacket, sentAs, sizeOf, storedCopy, UNNAMED } from './stored-packet.ts';
 
 export interface PersistenceOptions {
   readonly journal: Journal;
   /** Of queued and retained messages. */
   readonly maxBytes: number;
   readonly maxQueuedPerClient: number;
+  /** Whether a client's subscription is to last. */
+  readonly mayKeep?: (client: string, filter: string) => boolean;
   /** A message is not kept because a bound was met. */
   readonly onDropped?: () => void;
 }
@@ -87,7 +89,10 @@ export class BrokerPersistence {
   async setup(broker: { readonly id: string; counter: number }): Promise<void> {
     this.#broker = broker;
     const { retained, subscriptions, queued, received, wills } = this.#journal.recover();
-    for (const { topic, packet } of retained) this.#retained.restore(topic, packet);
+    for (const { topic, packet } of retained) {
+      this.#next = Math.max(this.#next, (packet.properties?.kept ?? 0) + 1);
+      this.#retained.restore(topic, packet);
+    }
     for (const { client, topic, subscription } of subscriptions)
       this.#subscribe(client, { ...(subscription as Subscription), topic });
     for (const { client, at, packet } of queued) {
@@ -107,15 +112,16 @@ export class BrokerPersistence {
    * Takes a message in as whole as it will be: retained, and queued for every client that comes back. What the broker asks
    * for later finds it done. Undefined when nothing of it has to last.
    */
-  accept(packet: StoredPacket & { brokerId?: string; brokerCounter?: number }): Promise<void> | undefined {
+  accept(packet: StoredPacket): Promise<void> | undefined {
     const entries = this.#take(packet);
     return entries.length === 0 ? undefined : this.#journal.write(entries);
   }
 
   // ——— retained messages ———
 
-  storeRetained(packet: StoredPacket): Promise<void> {
-    return this.#journal.write(this.#retained.keep(packet));
+  async storeRetained(packet: StoredPacket): Promise<void> {
+    if (isTaken(packet)) return;
+    await this.#journal.write(this.#retained.keep(packet));
   }
 
   createRetainedStream(pattern: string): Readable {
@@ -134,7 +140,9 @@ export class BrokerPersistence {
   // ——— subscriptions ———
 
   async addSubscriptions(client: Identified, subscriptions: readonly Subscription[]): Promise<Identified> {
-    const entries = subscriptions.map((each): Entry => {
+    const { mayKeep = () => true } = this.#options;
+    const kept = subscriptions.filter(({ topic }) => mayKeep(client.id, topic));
+    const entries = kept.map((each): Entry => {
       const record = this.#subscribe(client.id, each);
       return { do: 'subscribe', client: client.id, topic: each.topic, subscription: record };
     });
@@ -196,11 +204,12 @@ export class BrokerPersistence {
     return this.outgoingEnqueueCombi([{ clientId }], packet);
   }
 
-  outgoingEnqueueCombi(
+  async outgoingEnqueueCombi(
     clients: readonly { readonly clientId: string; readonly qos?: number }[],
     packet: StoredPacket,
   ): Promise<void> {
-    return this.#journal.write(clients.flatMap(({ clientId, qos = 2 }) => this.#enqueue(clientId, packet, qos)));
+    if (isTaken(packet)) return;
+    await this.#journal.write(clients.flatMap(({ clientId, qos = 2 }) => this.#enqueue(clientId, packet, qos)));
   }
 
   /** Its number on the wire, or that the client has received it and waits for the release. */
@@ -212,7 +221,7 @@ export class BrokerPersistence {
     const found = kept?.queue.get(kept.queue.has(key) || bySent === undefined ? key : bySent);
     // What was not kept because the queue was full goes out all the same, once.
     if (kept === undefined || found === undefined) return;
-    found.packet = kept.queue.has(key) ? { ...found.packet, messageId: id } : { ...packet };
+    found.packet = kept.queue.has(key) ? sentAs(found.packet, id) : { ...packet };
     if (id !== undefined) kept.sent.set(id, kept.queue.has(key) ? key : (bySent ?? key));
     await this.#journal.write([{ do: 'enqueue', client: client.id, at: found.at, packet: found.packet }]);
   }
@@ -229,6 +238,12 @@ export class BrokerPersistence {
     this.#forgetIfEmpty(client.id);
     await this.#journal.write([{ do: 'dequeue', client: client.id, at: found.at }]);
     return found.packet;
+  }
+
+  /** It waits for the client, and has not been on its way to it. */
+  isUnsent(client: Identified, packet: StoredPacket): boolean {
+    const found = this.#clients.get(client.id)?.queue.get(nameOf(packet));
+    return found !== undefined && found.packet.messageId === undefined;
   }
 
   outgoingStream(client: Identified): Readable {
@@ -305,15 +320,13 @@ export class BrokerPersistence {
 
   // ——— what all of them do ———
 
-  #take(packet: StoredPacket & { brokerId?: string; brokerCounter?: number }): readonly Entry[] {
-    const broker = this.#broker;
-    const { topic = '', qos = 0 } = packet;
+  #take(packet: StoredPacket): readonly Entry[] {
+    const { topic = '', qos = 0, retain = false } = packet;
     const clients = qos > 0 ? this.#trie.match(topic) : [];
-    if (broker === undefined || (packet.retain !== true && clients.length === 0)) return [];
-    // Named now, so that it is known again when the broker comes to the same steps.
-    packet.brokerId ??= broker.id;
-    packet.brokerCounter ??= ++broker.counter;
-    const retained = packet.retain === true ? this.#retained.keep(packet) : [];
+    if (!retain && clients.length === 0) return [];
+    // Numbered now, so that it is known again when the broker comes to the same steps.
+    packet.properties = { kept: this.#next++ };
+    const retained = retain ? this.#retained.keep(packet) : [];
     return [...retained, ...clients.flatMap(({ clientId, qos: granted }) => this.#enqueue(clientId, packet, granted))];
   }
 

@@ -1,7 +1,7 @@
 /** The last message of each topic that asked to be kept. */
 import { TopicTrie } from '../../mqtt/topics.ts';
 import type { Entry } from './journal.ts';
-import { nameOf, type StoredPacket, sizeOf } from './stored-packet.ts';
+import { nameOf, type StoredPacket, sizeOf, UNNAMED } from './stored-packet.ts';
 
 /** What the broker keeps may take so much together. */
 export interface Budget {
@@ -52,5 +52,5 @@ export class RetainedMessages {
 }
 
 function isSame(one: StoredPacket, other: StoredPacket): boolean {
-  return one.brokerCounter !== undefined && nameOf(one) === nameOf(other);
+  return nameOf(one) !== UNNAMED && nameOf(one) === nameOf(other);
 }

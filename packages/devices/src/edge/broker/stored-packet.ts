@@ -13,6 +13,11 @@ export interface StoredPacket {
   readonly clientId?: string;
   readonly nl?: boolean;
   readonly messageId?: number | undefined;
+  /**
+   * The broker carries it from copy to copy, and MQTT 3.1.1 does not send it: its number, when it is kept. `brokerCounter`
+   * would not do: that one must rise in the order of delivery, and what waits for the disk is delivered late.
+   */
+  properties?: { readonly kept?: number; readonly isSent?: boolean };
 }
 
 /** A packet of its own, without what belongs to the connection that it came by. */
@@ -29,6 +34,7 @@ export function storedCopy(packet: StoredPacket): StoredPacket {
     dup,
     ...(packet.clientId === undefined ? {} : { clientId: packet.clientId }),
     ...(packet.nl === undefined ? {} : { nl: packet.nl }),
+    ...(packet.properties === undefined ? {} : { properties: packet.properties }),
     ...(qos > 0 || cmd !== 'publish' ? { messageId: undefined } : {}),
   };
 }
@@ -40,9 +46,21 @@ export function sizeOf({ topic = '', payload = '' }: StoredPacket): number {
 
 const OVERHEAD_BYTES = 128;
 
-export const UNNAMED = '/';
+export const UNNAMED = '';
 
 /** The same for every copy of a message that was taken in once. */
-export function nameOf({ brokerId = '', brokerCounter }: StoredPacket): string {
-  return brokerCounter === undefined ? `${brokerId}/` : `${brokerId}/${brokerCounter}`;
+export function nameOf({ brokerId = '', brokerCounter = 0, properties }: StoredPacket): string {
+  if (properties?.kept !== undefined) return `kept ${properties.kept}`;
+  return brokerCounter === 0 ? UNNAMED : `${brokerId}/${brokerCounter}`;
+}
+
+/** The message as a whole has been taken in: nothing of it is left to be kept. */
+export function isTaken({ properties }: StoredPacket): boolean {
+  return properties?.kept !== undefined;
+}
+
+/** Sent again, it is a duplicate. What only the broker's authors number has no number of ours. */
+export function sentAs(packet: StoredPacket, messageId: number | undefined): StoredPacket {
+  const { properties } = packet;
+  return { ...packet, messageId, ...(properties === undefined ? {} : { properties: { ...properties, isSent: true } }) };
 }

@@ -1,0 +1,63 @@
+/** For tests: Debian's mosquitto on a port of its own. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, freePort } from '@skerry/testkit/processes';
+
+export interface Mosquitto extends AsyncDisposable {
+  readonly port: number;
+  /** Stops it as a pulled plug would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port. */
+  start(): Promise<void>;
+  /** It keeps its connections and says nothing, until `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+export async function openMosquitto(settings: readonly string[] = []): Promise<Mosquitto> {
+  const folder = await mkdtemp(join(tmpdir(), 'skerry-mosquitto-'));
+  const port = await freePort();
+  const file = join(folder, 'mosquitto.conf');
+  const lines = [`listener ${port} 127.0.0.1`, 'allow_anonymous true', 'persistence false', ...settings];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  let child = launch(file);
+  const end = async () => {
+    child.kill('SIGCONT');
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  };
+  const start = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) child = launch(file);
+    await eventually(`mosquitto on port ${port}`, () => isOpen(port));
+  };
+  await start();
+  return {
+    port,
+    start,
+    kill: end,
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
+    [Symbol.asyncDispose]: async () => {
+      await end();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** Debian keeps it where only root's path looks. */
+function launch(file: string) {
+  const path = `${process.env['PATH'] ?? ''}:/usr/sbin`;
+  return spawn('mosquitto', ['-c', file], { stdio: 'ignore', env: { ...process.env, PATH: path } });
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
