@@ -23,16 +23,20 @@ import {
   COUNTING,
   type CommandResult,
   deployment,
+  edgeOf,
   eventually,
-  PROCESS,
+  GROUNDS,
+  type Ground,
+  openGrounds,
   pod,
+  type Runtime,
   requireSystem,
   runToEnd,
+  skipWithout,
   TestCloud,
   TestEdge,
 } from '@skerry/testkit/processes';
 
-const RUNTIME = PROCESS;
 const CONFIG_MAPS: Gvr = { group: '', version: 'v1', resource: 'configmaps' };
 const WRITERS = 32;
 /** Written before the backup is asked for. */
@@ -43,6 +47,8 @@ const file = join(work, 'cloud.backup');
 const elsewhere = join(work, 'elsewhere');
 let cloud: TestCloud;
 let edge: TestEdge;
+/** The node has pods of each runtime. */
+let grounds: readonly Ground[] = [];
 /** What was acknowledged before the backup began. */
 let acknowledged: readonly string[] = [];
 let podsBefore: readonly string[] = [];
@@ -50,11 +56,13 @@ let podsBefore: readonly string[] = [];
 before(async () => {
   writeFileSync(passphraseFile, 'a rock and a hard place\n');
   cloud = await TestCloud.start();
-  edge = await TestEdge.join(cloud, { name: 'edge-1' });
+  grounds = await openGrounds();
+  edge = await TestEdge.join(cloud, { name: 'edge-1', ...edgeOf(grounds) });
   await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
 });
 after(async () => {
   await edge?.[Symbol.asyncDispose]();
+  await Promise.all(grounds.map((ground) => ground[Symbol.asyncDispose]()));
   await cloud?.[Symbol.asyncDispose]();
   rmSync(work, { recursive: true, force: true });
 });
@@ -106,7 +114,7 @@ async function write(client: HttpClient, writer: number, done: string[], signal:
 }
 
 async function containers(): Promise<readonly string[]> {
-  const { items } = await cloud.get<{ items: Pod[] }>(['pods', '-l', 'app=web']);
+  const { items } = await cloud.get<{ items: Pod[] }>(['pods', '-l', 'story=backup']);
   return items
     .map(({ metadata, status }) => {
       const [main] = status?.containerStatuses ?? [];
@@ -115,12 +123,33 @@ async function containers(): Promise<readonly string[]> {
     .toSorted();
 }
 
+for (const { name, needs } of GROUNDS) {
+  test(`pods run with ${name}`, { skip: skipWithout(...needs) }, async () => {
+    const runtime = grounds.find((ground) => ground.runtime.name === name)?.runtime;
+    assert.ok(runtime !== undefined);
+    const labels = { story: 'backup' };
+    await cloud.apply(deployment(runtime, { name: `web-${name}`, replicas: 2, script: COUNTING, labels }));
+    await cloud.kubectl(['rollout', 'status', `deployment/web-${name}`, '--timeout=60s']);
+  });
+}
+
+/** One pod of each runtime. */
+async function runEach(prefix: string): Promise<void> {
+  const manifest = (runtime: Runtime) =>
+    pod(runtime, {
+      name: `${prefix}-${runtime.name}`,
+      script: COUNTING,
+      spec: { nodeName: 'edge-1' },
+      labels: { prefix },
+    });
+  for (const { runtime } of grounds) await cloud.apply(manifest(runtime));
+  await cloud.kubectl(['wait', '--for=condition=Ready', 'pod', '-l', `prefix=${prefix}`, '--timeout=60s']);
+}
+
 test('a backup is made while 32 clients write', async (t) => {
   if (!requireSystem(t, 'bubblewrap')) return;
   await cloud.kubectl(['create', 'namespace', 'load']);
   await cloud.kubectl(['create', 'secret', 'generic', 'harbour', '--from-literal=key=beneath the third stone']);
-  await cloud.apply(deployment(RUNTIME, { name: 'web', replicas: 2, script: COUNTING }));
-  await cloud.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
   using client = await clientOf(cloud);
   const stop = new AbortController();
   const done: string[] = [];
@@ -211,20 +240,22 @@ test('it comes back elsewhere, and nothing that is there is written over', async
 
 test('the restored cloud takes over at the same address: nodes reconnect, and no pod was restarted', async (t) => {
   if (!requireSystem(t, 'bubblewrap')) return;
-  await cloud.apply(pod(RUNTIME, { name: 'later', script: COUNTING, spec: { nodeName: 'edge-1' } }));
-  await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/later', '--timeout=30s']);
+  await runEach('later');
   podsBefore = await containers();
+  assert.equal(podsBefore.length, 2 * grounds.length);
   const ports = [cloud.server, cloud.linkAddress].map((address) => Number(address.split(':').at(-1)));
   await cloud[Symbol.asyncDispose]();
   cloud = await TestCloud.startAt({ dir: elsewhere }, [ports[0] ?? 0, ports[1] ?? 0]);
-  await eventually('the cloud reaches the pods', () => cloud.kubectl(['logs', 'deployment/web', '--tail=1']));
+  for (const { runtime } of grounds)
+    await eventually('the cloud reaches the pods', () =>
+      cloud.kubectl(['logs', `deployment/web-${runtime.name}`, '--tail=1']),
+    );
   await eventually('its picture is that of the node', async () => {
     assert.deepEqual(await containers(), podsBefore);
     return true;
   });
   await eventually('what came after the backup is gone at the node too', async () => {
-    const { code } = await edge.tryKubectl(['get', 'pod', 'later']);
-    return code !== 0;
+    return (await edge.kubectl(['get', 'pods', '-l', 'prefix=later', '-o', 'name'])) === '';
   });
 });
 
@@ -252,8 +283,7 @@ test('everything that was acknowledged is there, of each writer without a gap, a
 
 test('work goes on: new pods run, and old resource versions are told to list anew', async (t) => {
   if (!requireSystem(t, 'bubblewrap')) return;
-  await cloud.apply(pod(RUNTIME, { name: 'newer', script: COUNTING }));
-  await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/newer', '--timeout=30s']);
+  await runEach('newer');
   const { stdout, stderr } = await cloud.tryKubectl([
     'get',
     '--raw',

@@ -7,12 +7,13 @@ import { after, before, suite, test } from 'node:test';
 import type { Pod } from '@skerry/api/types';
 import { newUid } from '@skerry/base';
 import {
-  CONTAINERD,
   COUNTING,
   deployment,
   eventually,
+  GROUNDS,
+  type Ground,
+  type GroundKind,
   ownBootId,
-  PROCESS,
   pod,
   powerOffPods,
   type Runtime,
@@ -20,21 +21,19 @@ import {
   skipWithout,
   TcpProxy,
   TestCloud,
-  TestContainerd,
   TestEdge,
 } from '@skerry/testkit/processes';
 
-for (const runtime of [PROCESS, CONTAINERD]) {
-  suite(`with runtime ${runtime.name}`, { skip: skipWithout(...runtime.needs) }, () => tell(runtime));
-}
+for (const kind of GROUNDS) suite(`with ${kind.name}`, { skip: skipWithout(...kind.needs) }, () => tell(kind));
 
-function tell(runtime: Runtime): void {
+function tell(kind: GroundKind): void {
   const work = mkdtempSync(join(tmpdir(), 'skerry-story-'));
   const bootId = join(work, 'boot-id');
   let cloud: TestCloud;
   let edge: TestEdge;
   let cable: TcpProxy;
-  let containerd: TestContainerd | undefined;
+  let ground: Ground;
+  let runtime: Runtime;
 
   const isRoot = process.getuid?.() === 0;
 
@@ -42,11 +41,12 @@ function tell(runtime: Runtime): void {
     writeFileSync(bootId, `${newUid()}\n`);
     cloud = await TestCloud.start();
     cable = await TcpProxy.start(cloud.linkAddress);
-    containerd = runtime === CONTAINERD ? await TestContainerd.start() : undefined;
+    ground = await kind.open();
+    ({ runtime } = ground);
     edge = await TestEdge.join(cloud, {
       name: 'edge-1',
       args: ['--join', cable.address],
-      ...(containerd === undefined ? {} : { containerdSocket: containerd.socket }),
+      ...ground.edge,
       ...(isRoot ? { wrapper: ownBootId(bootId) } : {}),
     });
     await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
@@ -55,7 +55,7 @@ function tell(runtime: Runtime): void {
   });
   after(async () => {
     await edge?.[Symbol.asyncDispose]();
-    await containerd?.[Symbol.asyncDispose]();
+    await ground?.[Symbol.asyncDispose]();
     await cable?.[Symbol.asyncDispose]();
     await cloud?.[Symbol.asyncDispose]();
     rmSync(work, { recursive: true, force: true });
@@ -120,10 +120,10 @@ function tell(runtime: Runtime): void {
     await cloud.process.kill9();
     await edge.process.kill9();
     powerOffPods(join(edge.dir, 'edge', 'edge-1'));
-    await containerd?.powerOff();
+    await ground.containerd?.powerOff();
     writeFileSync(bootId, `${newUid()}\n`);
     // The container runtime comes up beside the agent, and may be the later one.
-    await Promise.all([edge.process.start(), containerd?.start()]);
+    await Promise.all([edge.process.start(), ground.containerd?.start()]);
     const after = await eventually('all pods run again', async () => {
       const now = await running(edge);
       return (

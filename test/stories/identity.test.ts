@@ -10,32 +10,39 @@ import type { Pod } from '@skerry/api/types';
 import {
   CHECKOUT,
   COUNTING,
+  edgeOf,
   eventually,
-  PROCESS,
+  GROUNDS,
+  type Ground,
+  openGrounds,
   pod,
   requireSystem,
   runToEnd,
+  skipWithout,
   TestCloud,
   TestEdge,
 } from '@skerry/testkit/processes';
 
-const RUNTIME = PROCESS;
 const DAY_MS = 86_400_000;
 /** Shorter than the 15 s of silence after which a session ends by itself, and much longer than a busy machine takes. */
 const PROMPT_MS = 10_000;
 let cloud: TestCloud;
 let edge: TestEdge;
+/** The node has pods of each runtime. */
+let grounds: readonly Ground[] = [];
 /** The cloud's ports stay, also when it is started in another time. */
 let ports: readonly [number, number];
 
 before(async () => {
   cloud = await TestCloud.start();
   ports = [portOf(cloud.server), portOf(cloud.linkAddress)];
-  edge = await TestEdge.join(cloud, { name: 'edge-1' });
+  grounds = await openGrounds();
+  edge = await TestEdge.join(cloud, { name: 'edge-1', ...edgeOf(grounds) });
   await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
 });
 after(async () => {
   await edge?.[Symbol.asyncDispose]();
+  await Promise.all(grounds.map((ground) => ground[Symbol.asyncDispose]()));
   await cloud?.[Symbol.asyncDispose]();
 });
 
@@ -59,8 +66,8 @@ const cloudLog = () => join(cloud.dir, 'cloud.log');
 const edgeLog = (of = edge) => join(of.dir, 'edge.log');
 
 /** The cloud reaches into the node. */
-async function isLinked(name = 'steady'): Promise<boolean> {
-  const { code } = await cloud.tryKubectl(['logs', name, '--tail=1']);
+async function isLinked(): Promise<boolean> {
+  const { code } = await cloud.tryKubectl(['logs', 'steady-process', '--tail=1']);
   return code === 0;
 }
 
@@ -75,9 +82,10 @@ async function identityOf(node: string): Promise<IdentityStatus> {
   return status ?? {};
 }
 
-async function containerOf(name: string): Promise<string | undefined> {
-  const { status } = await cloud.get<Pod>(['pod', name]);
-  return status?.containerStatuses?.[0]?.containerID;
+/** The containers of the steady pods, one of each runtime. */
+async function containers(): Promise<readonly string[]> {
+  const { items } = await cloud.get<{ items: Pod[] }>(['pods']);
+  return items.map(({ status }) => status?.containerStatuses?.[0]?.containerID ?? '').toSorted();
 }
 
 /** Joins as an operator does, in an own directory, and expects a refusal: one sentence, nothing else, and a failure. */
@@ -110,18 +118,27 @@ test('a token that is used, expired, another node’s or another cloud’s is re
   await cloud.kubectl(['delete', 'node', 'edge-9', '--wait=false']);
 });
 
+for (const { name, needs } of GROUNDS) {
+  test(`a pod runs with ${name}`, { skip: skipWithout(...needs) }, async () => {
+    const runtime = grounds.find((ground) => ground.runtime.name === name)?.runtime;
+    assert.ok(runtime !== undefined);
+    const steady = `steady-${name}`;
+    await cloud.apply(pod(runtime, { name: steady, script: COUNTING, spec: { nodeName: 'edge-1' } }));
+    await cloud.kubectl(['wait', '--for=condition=Ready', `pod/${steady}`, '--timeout=60s']);
+  });
+}
+
 test('the true node is let in at once after it was killed', async (t) => {
   if (!requireSystem(t, 'bubblewrap')) return;
-  await cloud.apply(pod(RUNTIME, { name: 'steady', script: COUNTING, spec: { nodeName: 'edge-1' } }));
-  await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/steady', '--timeout=30s']);
-  const container = await containerOf('steady');
+  const before = await containers();
+  assert.equal(before.length, grounds.length);
   await edge.process.kill9();
   await edge.process.start();
   const started = Date.parse(logged(edgeLog(), 'serving').at(-1)?.time ?? '');
   await eventually('the cloud reaches it', () => isLinked());
   const linked = Date.parse(logged(edgeLog(), 'linked to the cloud').at(-1)?.time ?? '');
   assert.ok(linked - started < PROMPT_MS, `linked ${linked - started} ms after its start`);
-  assert.equal(await containerOf('steady'), container);
+  assert.deepEqual(await containers(), before);
 });
 
 test('a copy of a node is refused and flagged, and the true one goes on', async () => {
@@ -186,7 +203,7 @@ async function copyOf(node: TestEdge): Promise<TestEdge> {
 
 test('a revoked node is out at once, is refused after, and comes back with a new token', async (t) => {
   if (!requireSystem(t, 'bubblewrap')) return;
-  const container = await containerOf('steady');
+  const running = await containers();
   const before = logged(cloudLog(), 'session ended').length;
   const watching = watchAsNode();
   await eventually('the node watches itself in the API', () => watching.output().includes('edge-1'));
@@ -198,32 +215,37 @@ test('a revoked node is out at once, is refused after, and comes back with a new
   assert.ok((await watching.ended) - asked < PROMPT_MS, 'its watch has ended too');
   const refused = await eventually('the node hears why', () => logged(edgeLog(), 'link refused').at(-1));
   assert.equal(refused['refusal'], 'revoked');
-  const { stderr: reason } = await cloud.tryKubectl(['logs', 'steady', '--tail=1']);
+  const { stderr: reason } = await cloud.tryKubectl(['logs', 'steady-process', '--tail=1']);
   assert.match(reason, /not connected/);
   await edge.process.stop();
   await edge.process.start();
   await eventually('it is refused at its next start too', () => logged(edgeLog(), 'link refused').length > 1);
-  assert.match(await edge.kubectl(['get', 'pod', 'steady']), /Running/);
+  const phases = await edge.kubectl(['get', 'pods', '-o', 'jsonpath={.items[*].status.phase}']);
+  assert.deepEqual(
+    phases.split(' '),
+    grounds.map(() => 'Running'),
+  );
 
   await edge.process.stop();
   const token = await cloud.createToken('edge-1');
   await edge.process.start({ SKERRY_TOKEN: token });
   await eventually('it is back', () => isLinked());
-  assert.equal(await containerOf('steady'), container, 'the pod was never restarted');
+  assert.deepEqual(await containers(), running, 'no pod was ever restarted');
 });
 
 test('a node that was away for thirty days, with its clock a year wrong, renews and is back by itself', async (t) => {
   if (!requireSystem(t, 'bubblewrap', 'faketime')) return;
-  const container = await containerOf('steady');
+  const running = await containers();
   const { expirationTimestamp: old = '' } = await identityOf('edge-1');
   await edge.process.stop();
   await cloud.process.stop();
   cloud = await inTime('+30d', (env) => TestCloud.startAt({ dir: cloud.dir, ownsDir: true, env }, ports));
-  edge = await inTime('-365d', (env) => TestEdge.start({ name: 'edge-1', dir: edge.dir, ownsDir: true, env }));
+  const there = { name: 'edge-1', dir: edge.dir, ownsDir: true, ...edgeOf(grounds) };
+  edge = await inTime('-365d', (env) => TestEdge.start({ ...there, env }));
   await eventually('the cloud reaches it', () => isLinked());
   const { expirationTimestamp: renewed = '' } = await identityOf('edge-1');
   assert.ok(Date.parse(renewed) - Date.parse(old) > 29 * DAY_MS, `${old} became ${renewed}`);
-  assert.equal(await containerOf('steady'), container, 'the pod was never restarted');
+  assert.deepEqual(await containers(), running, 'no pod was ever restarted');
 });
 
 test('a certificate that ends while the node believes it good is renewed as soon as the cloud refuses it', async (t) => {
