@@ -1,18 +1,20 @@
-/** `npm run generate:docs`: the reference pages that the program itself can tell; `--check` fails when one has drifted. */
+/** `npm run generate:docs`: the reference pages that the program itself can tell, and its definitions in deploy/crds; `--check` fails when one has drifted. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ResourceRow } from '@skerry/api';
+import type { KubeObject, ResourceRow } from '@skerry/api';
 import { formatApiVersion } from '@skerry/api';
 import { deviceCrds } from '@skerry/devices';
 import { builtinKinds } from '@skerry/kube/server';
 import { securityCrds } from '@skerry/security/identity';
 import { imageCrds } from '@skerry/workloads/cloud';
+import { stringify } from 'yaml';
 import { buildBundles } from './build.ts';
 import { devicesPage } from './reference/devices-page.ts';
 import { ROOT, say } from './tasks.ts';
 
 const PAGES: Readonly<Record<string, () => string>> = {
+  ...Object.fromEntries(ownDefinitions().map((each) => [`deploy/crds/${each.metadata.name}.yaml`, () => yamlOf(each)])),
   'docs/reference/cli.md': commandsPage,
   'docs/reference/kubernetes.md': kindsPage,
   'docs/reference/devices.md': () => devicesPage(GENERATED),
@@ -96,7 +98,7 @@ Kinds of Skerry's own, installed as CustomResourceDefinitions when a cloud start
 
 | apiVersion | kind | resource | namespaced | what it is |
 |---|---|---|---|---|
-${[...securityCrds(), ...imageCrds(), ...deviceCrds()].map(ownLine).join('\n')}
+${ownDefinitions().map(ownLine).join('\n')}
 
 Custom kinds of yours: structural schemas with defaults, pruning and validation (CEL rules are accepted and not evaluated),
 \`status\` and \`scale\`, printer columns, selectable fields, several versions without conversion.
@@ -117,6 +119,16 @@ function line({ gvr, gvk, namespaced, verbs, subresources, shortNames }: Resourc
     ACTED_ON.has(gvk.kind) ? 'yes' : '',
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+/** What the cloud installs, for `kubectl apply -f deploy/crds` on a real cluster. */
+function ownDefinitions(): readonly KubeObject[] {
+  return [...securityCrds(), ...imageCrds(), ...deviceCrds()];
+}
+
+function yamlOf(definition: KubeObject): string {
+  const lines = stringify(definition, { aliasDuplicateObjects: false, lineWidth: 0 });
+  return `# Written by scripts/generate-docs.ts.\n${lines}`;
 }
 
 interface Definition {

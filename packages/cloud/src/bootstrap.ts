@@ -1,7 +1,8 @@
-/** What every cloud has from its first second: namespaces, policy, classes. Made where missing, never changed where there. */
+/** What every cloud has from its first second: namespaces, policy, classes. Made where missing; only our definitions are brought up to date. */
 import { type Gvr, isStatus, type KubeObject, parseApiVersion } from '@skerry/api';
 import type { Client } from '@skerry/kube/client';
 import { bootstrapPolicy } from '@skerry/security/policy';
+import { updatedDefinition } from './definition-update.ts';
 
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
@@ -10,16 +11,16 @@ const PRIORITY_CLASSES = { 'system-cluster-critical': 2_000_000_000, 'system-nod
 
 export interface BootstrapOptions {
   readonly client: Client;
-  /** True when the object is there already; asked of the store, so that a restart costs no request. */
-  readonly exists: (gvr: Gvr, namespace: string, name: string) => boolean;
+  /** The object when it is there already; asked of the store, so that a restart costs no request. */
+  readonly read: (gvr: Gvr, namespace: string, name: string) => KubeObject | undefined;
   readonly definitions: readonly KubeObject[];
 }
 
 /** Creates in three waves: each may need what the one before it made. */
-export async function bootstrap({ client, exists, definitions }: BootstrapOptions): Promise<void> {
+export async function bootstrap({ client, read, definitions }: BootstrapOptions): Promise<void> {
   const namespaces = NAMESPACES.map((name) => object('v1', 'Namespace', name));
   for (const wave of [namespaces, [...definitions, ...bootstrapPolicy()], classes()]) {
-    await Promise.all(wave.map((each) => createMissing(client, exists, each)));
+    await Promise.all(wave.map((each) => make(client, read, each)));
   }
 }
 
@@ -53,9 +54,16 @@ const RESOURCES: Readonly<Record<string, string>> = {
   CustomResourceDefinition: 'customresourcedefinitions',
 };
 
-async function createMissing(client: Client, exists: BootstrapOptions['exists'], wanted: KubeObject): Promise<void> {
+async function make(client: Client, read: BootstrapOptions['read'], wanted: KubeObject): Promise<void> {
   const gvr: Gvr = { ...parseApiVersion(wanted.apiVersion), resource: RESOURCES[wanted.kind] ?? '' };
-  if (exists(gvr, wanted.metadata.namespace ?? '', wanted.metadata.name ?? '')) return;
+  const there = read(gvr, wanted.metadata.namespace ?? '', wanted.metadata.name ?? '');
+  if (there === undefined) return create(client, gvr, wanted);
+  if (wanted.kind !== 'CustomResourceDefinition') return;
+  const updated = updatedDefinition(there, wanted);
+  if (updated !== undefined) await client.update(gvr, updated, { fieldManager: 'skerry' });
+}
+
+async function create(client: Client, gvr: Gvr, wanted: KubeObject): Promise<void> {
   try {
     await client.create(gvr, wanted, { fieldManager: 'skerry' });
   } catch (error) {

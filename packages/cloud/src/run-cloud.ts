@@ -1,5 +1,5 @@
 /** The cloud: store, API server, controllers, hub and listeners, put together. Composition only; each part lives elsewhere. */
-import { type Gvr, StatusError } from '@skerry/api';
+import { StatusError } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import { deviceCrds } from '@skerry/devices';
@@ -7,7 +7,6 @@ import { runDeviceControllers } from '@skerry/devices/cloud';
 import { telemetryKinds } from '@skerry/devices/telemetry';
 import { type Client, createInProcessClient, formatKubeconfig } from '@skerry/kube/client';
 import { type ApiServer, createApiServer, type Listener, listenHttps, virtualKind } from '@skerry/kube/server';
-import { formatKey, type Store } from '@skerry/kube/store';
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
@@ -27,6 +26,7 @@ import { linkDialer } from './node-dialer.ts';
 import { lateImages } from './node-images.ts';
 import { type RegistryParts, type RunningRegistry, startRegistry } from './registry.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
+import { readObject } from './store-reader.ts';
 import { sweepTokens } from './token-sweeper.ts';
 import { parseYamlBody } from './yaml-body.ts';
 
@@ -56,7 +56,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   await bootstrap({
     client,
     definitions: [...securityCrds(), ...imageCrds(), ...deviceCrds()],
-    exists: existsIn(ground.store),
+    read: (gvr, namespace, name) => readObject(ground.store, { ...gvr, namespace, name }),
   });
   const images = lateImages(ground.log);
   const hub = stack.adopt(openHub({ ...ground, api, client, blobs: images.door }), (opened) => opened.stop());
@@ -89,11 +89,6 @@ function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer
     admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep],
     extraPaths: [...tokenKeyPaths(ground.pki, apiAddress), backupPath(ground)],
   });
-}
-
-function existsIn(store: Store): (gvr: Gvr, namespace: string, name: string) => boolean {
-  return ({ group, resource }, namespace, name) =>
-    store.get(formatKey({ group, resource, namespace, name })) !== undefined;
 }
 
 /** Gives back the address, after it was published for tokens. */
