@@ -18,6 +18,8 @@ export class ModbusServer {
   fault: ModbusFault = 'None';
   /** Sees each request before it is answered; what it gives back is answered in its place, nothing when that is empty. */
   intercept: ((unit: number, pdu: Uint8Array) => Uint8Array | undefined) | undefined;
+  /** When each answer goes out; at once without it. */
+  delay: ((send: () => void) => void) | undefined;
   readonly #streams = new Set<ByteStream>();
 
   constructor(units: ReadonlyMap<number, ModbusUnit>) {
@@ -35,7 +37,9 @@ export class ModbusServer {
         for (const { unit, transaction, pdu } of reader.push(bytes)) {
           const answer = this.#answer(unit, pdu, name);
           if (answer === undefined) continue;
-          stream.write(this.fault === 'Garbage' ? GARBAGE : framing.encode({ unit, transaction, pdu: answer }));
+          const bytes = this.fault === 'Garbage' ? GARBAGE : framing.encode({ unit, transaction, pdu: answer });
+          if (this.delay === undefined) stream.write(bytes);
+          else this.delay(() => stream.write(bytes));
         }
       } catch (error) {
         if (!(error instanceof FramingError)) throw error;
