@@ -113,6 +113,29 @@ test('a list of two thousand registers is one property', async () => {
   assert.deepEqual([value.length, value.at(-1)], [2000, 0x1234]);
 });
 
+test('ten thousand properties of one device are read, all of them, in eighty requests', async () => {
+  await using bench = await meter();
+  const names = Array.from({ length: 10_000 }, (_, at) => `p${at}`);
+  await bench.scratch.model('large', { properties: names.map((name) => ({ name, type: 'uint16' })) });
+  bench.unit.holdingRegisters.set([0x12, 0x34], 19_998);
+  const { worker, device } = bench.scratch;
+  let asked = 0;
+  bench.server.intercept = () => void asked++;
+  await device('meter', {
+    model: { name: 'large' },
+    protocol: 'modbus',
+    connection: { endpoint: 'tcp://meter:502' },
+    visitors: names.map((property, address) => ({ property, address: { address } })),
+    sampling: { scanClass: '60s' },
+  });
+  const last = await bench.scratch.until('the last value', async () => {
+    const id = worker.series.find({ namespace: 'default', object: 'meter', property: 'p9999' });
+    return id === undefined ? undefined : worker.last.get(id);
+  });
+  assert.equal(last.value, 0x1234);
+  assert.equal(asked, 80);
+});
+
 // ——— threads ———
 
 const context: DriverContext = { clock: systemClock, log: silentLogger, signal: new AbortController().signal };
