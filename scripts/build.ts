@@ -15,11 +15,17 @@ const ENTRIES: Readonly<Record<string, string>> = {
   supervisor: 'packages/workloads/src/supervisor/main.ts',
   unpack: 'packages/workloads/src/images/unpack/bin.ts',
   'data-worker': 'packages/devices/src/edge/worker/bin.ts',
+  'opcua-gateway': 'packages/devices/src/edge/gateway/bin.ts',
   'node-opcua-client': 'node-opcua-client',
 };
 
 /** All of them: a release holds each. */
 export const BUNDLES: readonly string[] = Object.keys(ENTRIES);
+
+/** What a bundle reads from beside itself. */
+export const FILES: Readonly<Record<string, string>> = {
+  'Opc.Ua.NodeSet2.xml': 'node_modules/node-opcua-nodesets/nodesets/Opc.Ua.NodeSet2.xml',
+};
 
 /** Large packages that one thread alone needs: bundles of their own, so that nobody else reads and keeps their text. */
 const APART: readonly string[] = ['node-opcua-client'];
@@ -31,6 +37,7 @@ const EXTERNAL = ['bufferutil', 'utf-8-validate', '@lydell/node-pty', 'proper-lo
 export async function buildBundles(force = false): Promise<void> {
   if (!force && isFresh()) return;
   mkdirSync(LIB, { recursive: true });
+  for (const [name, from] of Object.entries(FILES)) replaceFile(join(LIB, name), readFileSync(join(ROOT, from)));
   await Promise.all(Object.entries(ENTRIES).map(([name, entry]) => bundle(name, entry)));
 }
 
@@ -48,8 +55,8 @@ async function bundle(name: string, entry: string): Promise<void> {
     format: 'cjs',
     conditions: ['source'],
     external: EXTERNAL,
-    plugins: [leaveApart(entry)],
-    define: { __SKERRY_VERSION__: JSON.stringify(version()) },
+    plugins: [leaveApart(entry), knowVersion],
+    define: { __SKERRY_VERSION__: JSON.stringify(version()), 'import.meta.dirname': '__dirname' },
     metafile: true,
     legalComments: 'none',
     logLevel: 'warning',
@@ -58,9 +65,12 @@ async function bundle(name: string, entry: string): Promise<void> {
   for (const { path, contents } of result.outputFiles) replaceFile(path, contents);
 }
 
+/** Is made of the same parts as the server that it holds: two copies would not know each other's types. */
+const WHOLE = ENTRIES['opcua-gateway'];
+
 /** Whoever imports such a package requires the bundle beside its own. */
 function leaveApart(entry: string): Plugin {
-  const names = APART.filter((name) => name !== entry);
+  const names = entry === WHOLE ? [] : APART.filter((name) => name !== entry);
   return {
     name: 'leave apart',
     setup: ({ onResolve }) => {
@@ -68,6 +78,27 @@ function leaveApart(entry: string): Plugin {
         onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: `./${name}.cjs`, external: true }));
     },
   };
+}
+
+/** The OPC UA server reads its own version from its package.json, which is not beside a bundle. */
+const knowVersion: Plugin = {
+  name: 'know version',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /node-opcua-server\/dist\/opcua_server\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      const { version } = JSON.parse(readFileSync(join(dirname(path), '..', 'package.json'), 'utf8')) as Versioned;
+      const contents = source.replace(
+        /const packageVersion = JSON\.parse\([\s\S]*?;/,
+        `const packageVersion = ${JSON.stringify(version)};`,
+      );
+      if (contents === source) throw new Error(`${path} no longer reads its version as it did`);
+      return { contents };
+    });
+  },
+};
+
+interface Versioned {
+  readonly version: string;
 }
 
 /** At once, because other processes may be starting from the file. */
@@ -91,7 +122,7 @@ function ledgerOf(metafile: Metafile): string {
 }
 
 export function version(): string {
-  return (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
+  return (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Versioned).version;
 }
 
 function isFresh(): boolean {

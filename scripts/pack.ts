@@ -18,7 +18,7 @@ import {
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { nodeBinary } from '@skerry/testkit/processes';
-import { BUNDLES, buildBundles, LIB, version } from './build.ts';
+import { BUNDLES, buildBundles, FILES, LIB, version } from './build.ts';
 import { capture, ROOT, say } from './tasks.ts';
 
 const ARCHES = ['x64', 'arm64'] as const;
@@ -44,6 +44,7 @@ async function pack({ arch, out, level }: PackOptions): Promise<string> {
   copyFileSync(join(ROOT, 'bin', 'skerry'), join(stage, 'skerry'));
   copyFileSync(nodeBinary(arch), join(stage, 'bin', 'node'));
   for (const file of ['skerry', 'bin/node']) chmodSync(join(stage, file), 0o755);
+  for (const file of Object.keys(FILES)) copyFileSync(join(LIB, file), join(stage, 'lib', file));
   for (const bundle of BUNDLES) copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
   cpSync(join(ROOT, 'deploy', 'systemd'), join(stage, 'systemd'), { recursive: true });
   for (const file of ['LICENSE', 'NOTICE', 'README.md', 'CHANGELOG.md'])

@@ -40,6 +40,7 @@ async function serve(args: readonly string[]): Promise<void> {
       supervisor: join(lib, 'supervisor.cjs'),
       unpack: join(lib, 'unpack.cjs'),
       dataWorker: join(lib, 'data-worker.cjs'),
+      opcUaGateway: join(lib, 'opcua-gateway.cjs'),
       version: __SKERRY_VERSION__,
       clock: systemClock,
       log,

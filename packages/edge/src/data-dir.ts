@@ -18,6 +18,8 @@ export interface EdgePaths {
   readonly drivers: string;
   /** What the data worker has sent to devices. */
   readonly writeLedger: string;
+  /** Keys of OPC UA servers that are made here. */
+  readonly opcUaKeys: string;
   readonly supervisor: string;
   readonly pods: string;
   readonly logs: string;
@@ -40,6 +42,8 @@ export function edgePaths(dataDir: string, node: string): EdgePaths {
     values: at('values.sock'),
     drivers: at('drivers.sock'),
     writeLedger: at('writes.db'),
+    // Beside the node's other keys, where no container sees them.
+    opcUaKeys: join(home, 'pki', 'opcua'),
     supervisor: at('supervisor'),
     pods: at('pods'),
     logs: at('logs'),

@@ -1,10 +1,11 @@
 /** The node's data worker: runs while something that needs it is placed here, and its live values are read through the agent. */
 import type { IncomingMessage } from 'node:http';
-import { type KubeObject, StatusError } from '@skerry/api';
+import { StatusError } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
 import { DEVICES_GROUP, type WorkerStart } from '@skerry/devices/supervision';
-import type { Change, Store } from '@skerry/kube/store';
+import type { Store } from '@skerry/kube/store';
 import { MAX_STREAM_MESSAGE_BYTES, type MessageStream, type NodeStreamHandler } from '@skerry/kube/streaming';
+import { followPlaced } from './placed.ts';
 import { createWorkerProcess, type WorkerProcess } from './worker-process.ts';
 
 export interface DataWorkerOptions extends WorkerStart {
@@ -20,13 +21,11 @@ export interface DataWorker {
   close(): Promise<void>;
 }
 
-const PREFIX = `${DEVICES_GROUP}/`;
-
 export function openDataWorker(options: DataWorkerOptions): DataWorker {
   const { node, socket, token, values, drivers, ledger, clock, log, bundle, store } = options;
   const start: WorkerStart = { node, socket, token, values, drivers, ledger };
   const worker = createWorkerProcess({ name: 'data', bundle, start, clock, log, random: Math.random });
-  const end = followPlaced(store, node, (isAny) => worker.want(isAny));
+  const end = followPlaced({ store, node, prefix: `${DEVICES_GROUP}/` }, (isAny) => worker.want(isAny));
   return {
     streams: (next) => async (request, stream, signal) => {
       const { kind } = request;
@@ -42,27 +41,6 @@ export function openDataWorker(options: DataWorkerOptions): DataWorker {
       await worker.close();
     },
   };
-}
-
-/** Calls back with whether any object of the worker's kinds is placed on the node, now and whenever that changes. */
-function followPlaced(store: Store, node: string, onChange: (isAny: boolean) => void): () => void {
-  const placed = new Set<string>();
-  const read = (key: string, json: string) => {
-    const { status } = JSON.parse(json) as KubeObject & { readonly status?: { readonly nodes?: readonly string[] } };
-    if (status?.nodes?.includes(node) === true) placed.add(key);
-    else placed.delete(key);
-  };
-  const { items, revision } = store.list(PREFIX);
-  for (const { key, json } of items) read(key, json);
-  onChange(placed.size > 0);
-  const subscription = store.subscribe(PREFIX, revision, (changes: readonly Change[]) => {
-    for (const change of changes) {
-      if (change.type === 'put') read(change.object.key, change.object.json);
-      else placed.delete(change.key);
-    }
-    onChange(placed.size > 0);
-  });
-  return () => subscription[Symbol.dispose]();
 }
 
 /** A worker that has just been started takes a moment to listen. */

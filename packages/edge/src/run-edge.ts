@@ -20,6 +20,7 @@ import { watchLink } from './link-watch.ts';
 import { createLocalApi, listenLocally } from './local-api.ts';
 import { openNodePods } from './node-pods.ts';
 import { linkStreamHandler, localDialer } from './node-streams.ts';
+import { openOpcUaGateway } from './opcua-gateway.ts';
 
 export interface EdgeOptions {
   readonly flags: FlagValues<ReturnType<typeof edgeFlags>>;
@@ -29,6 +30,7 @@ export interface EdgeOptions {
   /** The bundles of the processes that it starts. */
   readonly supervisor: string;
   readonly dataWorker: string;
+  readonly opcUaGateway: string;
   readonly unpack: string;
   readonly version: string;
   readonly clock: Clock;
@@ -80,6 +82,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const pods = stack.adopt(await opening, (opened) => opened.close());
   const data = stack.adopt(openOwnDataWorker(ground), (opened) => opened.close());
   late.use(data.streams(pods.streams));
+  stack.adopt(openOwnGateway(ground), (opened) => opened.close());
 
   const { identity } = ground;
   const onRenewed = () => link?.retryNow();
@@ -110,6 +113,11 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
 function openOwnDataWorker({ node, paths, workerToken: token, dataWorker: bundle, replica, clock, log }: Ground) {
   const { socket, values, drivers, writeLedger: ledger } = paths;
   return openDataWorker({ node, socket, token, values, drivers, ledger, bundle, store: replica.store, clock, log });
+}
+
+function openOwnGateway({ node, paths, workerToken: token, opcUaGateway: bundle, replica, clock, log }: Ground) {
+  const { socket, values, opcUaKeys: folder } = paths;
+  return openOpcUaGateway({ node, socket, token, values, folder, bundle, store: replica.store, clock, log });
 }
 
 function openLink({ node, replica, clock, log }: Ground, keeper: IdentityKeeper, streams: NodeStreamHandler): EdgeLink {

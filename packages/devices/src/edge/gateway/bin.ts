@@ -1,5 +1,5 @@
 /** The process of the OPC UA gateway: started by the agent, which says by message what it needs to know, and ends with the agent. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
 import { createHttpClient } from '@skerry/kube/client';
 import type { GatewayStart } from '../../supervision/worker-start.ts';
@@ -21,7 +21,7 @@ async function start(): Promise<Service> {
     log,
     values: { socketPath: values, token },
     folder,
-    nodeset: join(import.meta.dirname, 'Opc.Ua.NodeSet2.xml'),
+    nodeset: join(dirname(process.argv[1] ?? ''), 'Opc.Ua.NodeSet2.xml'),
   });
   log.info({ node }, 'gateway started');
   return {
