@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newUid } from '@skerry/base';
 import { runs } from '@skerry/testkit';
-import { eventually, requireSystem } from '@skerry/testkit/processes';
+import { eventually, GROUNDS, requireSystem } from '@skerry/testkit/processes';
 import { census } from './chaos/census.ts';
 import { dice } from './chaos/dice.ts';
 import { checkDatabases, checkWorld, footprints, identityOf } from './chaos/invariants.ts';
@@ -20,12 +20,15 @@ const MOST_FILES = 400;
 const MOST_MIB = 300;
 
 test('after any history of outages and changes, all is as it was last wanted', async (t) => {
-  if (!requireSystem(t, 'bubblewrap')) return;
   const seed = Number(process.env['SKERRY_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-  t.diagnostic(`SKERRY_CHAOS_SEED=${seed}`);
+  const { name, needs, open } = dice(seed).pick(GROUNDS);
+  t.diagnostic(`SKERRY_CHAOS_SEED=${seed}, with ${name}`);
+  if (!requireSystem(t, ...needs)) return;
   const run = newUid();
+  await using here = await open();
+  await using there = await open();
   try {
-    await using world = await World.open(run);
+    await using world = await World.open(run, [here, there]);
     try {
       await live(world, seed);
     } catch (error) {

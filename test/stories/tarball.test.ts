@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -9,10 +10,12 @@ import {
   CHECKOUT,
   COUNTING,
   eventually,
-  PROCESS,
+  GROUNDS,
+  type Ground,
+  type GroundKind,
   pod,
-  requireSystem,
   runToEnd,
+  skipWithout,
   TestCloud,
 } from '@skerry/testkit/processes';
 
@@ -22,6 +25,11 @@ const CLOUD_ADDRESS = SUBNET.replace(/\d+$/, (last) => `${Number(last) + 1}`);
 const EDGE_ADDRESS = SUBNET.replace(/\d+$/, (last) => `${Number(last) + 2}`);
 const NAMESPACE = `skerry-${process.pid}`;
 const CABLE = `sk${process.pid}`;
+const NODE = 'far-1';
+/** Nobody answers what is dropped. */
+const UNREACHED_MS = 1000;
+/** Runs what follows in the node's network; all else is the machine's. */
+const IN_NETWORK = ['nsenter', `--net=/run/netns/${NAMESPACE}`, '--'];
 
 const work = mkdtempSync(join(tmpdir(), 'skerry-tarball-'));
 const home = join(work, 'home');
@@ -78,13 +86,15 @@ async function layCable(): Promise<AsyncDisposable> {
   };
 }
 
-function startEdge(args: readonly string[]): ChildProcess {
-  const log = openSync(join(work, 'edge.log'), 'a');
+function startEdge(name: string, args: readonly string[]): ChildProcess {
+  const log = openSync(edgeLog(name), 'a');
   // The channel over which it is told to end with its pods is the fourth of its files.
   const agent = bare(['NODE_CHANNEL_FD=3', join(release, 'skerry'), 'edge', ...args]);
-  const command = ['netns', 'exec', NAMESPACE, ...agent];
-  return spawn('ip', command, { stdio: ['ignore', log, log, 'ipc'] });
+  const [command = '', ...rest] = [...IN_NETWORK, ...agent];
+  return spawn(command, rest, { stdio: ['ignore', log, log, 'ipc'] });
 }
+
+const edgeLog = (name: string) => join(work, `edge-${name}.log`);
 
 async function stopWithPods(edge: ChildProcess): Promise<void> {
   if (edge.exitCode !== null) return;
@@ -102,33 +112,72 @@ test('the release needs no Node of the machine', async () => {
   assert.ok(release.includes(`skerry-${version}-linux-`));
 });
 
-test('a node behind its own network joins from the tarball; logs and exec reach it through its link', async (t) => {
-  if (!requireSystem(t, 'root', 'iproute2', 'bubblewrap')) return;
+for (const kind of GROUNDS) {
+  const skip = skipWithout('root', 'iproute2', ...kind.needs);
+  test(`a node behind its own network joins from the tarball and runs a pod with ${kind.name}`, { skip }, () =>
+    joinFromTarball(kind),
+  );
+}
+
+/** Logs and exec reach it through its link. */
+async function joinFromTarball({ name, open }: GroundKind): Promise<void> {
   await using _cable = await layCable();
   await using cloud = await TestCloud.start({ host: CLOUD_ADDRESS });
-  const token = await cloud.createToken('far-1');
-  const edge = startEdge(['--token', token, '--data-dir', join(work, 'data')]);
+  await using ground = await open({ wrapper: IN_NETWORK });
+  const socket = ground.edge.containerdSocket ?? join(work, 'no-containerd');
+  const token = await cloud.createToken(NODE);
+  const data = join(work, `data-${name}`);
+  const edge = startEdge(name, ['--token', token, '--data-dir', data, '--containerd-socket', socket]);
   try {
     await eventually('the node joins', async () => {
-      assert.equal(edge.exitCode, null, readFileSync(join(work, 'edge.log'), 'utf8'));
-      return cloud.kubectl(['wait', '--for=condition=Ready', 'node/far-1', '--timeout=10s']);
+      assert.equal(edge.exitCode, null, readFileSync(edgeLog(name), 'utf8'));
+      return cloud.kubectl(['wait', '--for=condition=Ready', `node/${NODE}`, '--timeout=10s']);
     });
-    await cloud.apply(pod(PROCESS, { name: 'far', script: COUNTING, spec: { nodeName: 'far-1' } }));
-    await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/far', '--timeout=30s']);
-    assert.match(await cloud.kubectl(['logs', 'far']), /^line 1$/m);
-    assert.match(await cloud.kubectl(['exec', 'far', '--', 'ip', 'addr']), new RegExp(`inet ${EDGE_ADDRESS}/30`));
-    assert.equal(
-      await cloud.kubectl(['exec', '-i', 'far', '--', 'cat'], { input: 'over the cable' }),
-      'over the cable',
-    );
-    const open = await must('ip', ['netns', 'exec', NAMESPACE, 'ss', '-Hltn']);
-    for (const line of open.trim().split('\n'))
-      assert.match(line, / (?:127\.0\.0\.1|\[::1\]):/, 'only loopback listens');
+    await runFar(cloud, ground);
+    await checkListeners();
     await cloud.kubectl(['delete', 'pod', 'far', '--timeout=30s']);
   } finally {
     await stopWithPods(edge);
   }
-});
+}
+
+/** Only loopback listens, and the address at which the node serves its own pods names and the API: nobody else gets there. */
+async function checkListeners(): Promise<void> {
+  const open = await must('ip', ['netns', 'exec', NAMESPACE, 'ss', '-Hltn']);
+  for (const line of open.trim().split('\n')) {
+    if (/ (?:127\.0\.0\.1|\[::1\]):/.test(line)) continue;
+    const [, address, port] = / (169\.254\.\d+\.\d+):(\d+) /.exec(line) ?? [];
+    assert.ok(address !== undefined, line);
+    await must('ip', ['route', 'replace', `${address}/32`, 'via', EDGE_ADDRESS, 'dev', CABLE]);
+    assert.ok(!(await isReached(address, Number(port))), `${address}:${port} is reached over the cable`);
+  }
+}
+
+function isReached(host: string, port: number): Promise<boolean> {
+  const socket = connect({ host, port, timeout: UNREACHED_MS });
+  const reached = new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true));
+    for (const end of ['timeout', 'error']) socket.once(end, () => resolve(false));
+  });
+  return reached.finally(() => socket.destroy());
+}
+
+async function runFar(cloud: TestCloud, { runtime, registry }: Ground): Promise<void> {
+  // The node has no way to any registry: its image comes through its link as well.
+  if (registry !== undefined) await cloud.apply(throughCloud(registry.host));
+  const spec = { nodeName: NODE, hostNetwork: true };
+  await cloud.apply(pod(runtime, { name: 'far', script: COUNTING, spec }));
+  await cloud.kubectl(['wait', '--for=condition=Ready', 'pod/far', '--timeout=60s']);
+  assert.match(await cloud.kubectl(['logs', 'far']), /^line 1$/m);
+  assert.match(await cloud.kubectl(['exec', 'far', '--', 'ip', 'addr']), new RegExp(`inet ${EDGE_ADDRESS}/30`));
+  const echoed = await cloud.kubectl(['exec', '-i', 'far', '--', 'cat'], { input: 'over the cable' });
+  assert.equal(echoed, 'over the cable');
+}
+
+function throughCloud(host: string): object {
+  const spec = { host, pull: 'ThroughCloud' };
+  return { apiVersion: 'apps.skerry.io/v1alpha1', kind: 'ImageRegistry', metadata: { name: 'far' }, spec };
+}
 
 for (const [service, args] of [
   ['cloud', ['--listen', '0.0.0.0:6443']],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Gvr, isStatus, type KubeObject } from '@skerry/api';
 import type { Pod } from '@skerry/api/types';
 import { createHttpClient, type HttpClient, loadKubeconfig } from '@skerry/kube/client';
-import { deployment, PROCESS, TcpProxy, TestCloud, TestEdge } from '@skerry/testkit/processes';
+import { deployment, type Ground, type Runtime, TcpProxy, TestCloud, TestEdge } from '@skerry/testkit/processes';
 import { isAlive, marks } from './census.ts';
 
 export const CONFIG_MAPS: Gvr = { group: '', version: 'v1', resource: 'configmaps' };
@@ -33,6 +33,7 @@ export class World implements AsyncDisposable {
   readonly run: string;
   readonly cloud: TestCloud;
   readonly sites: readonly Site[];
+  readonly runtime: Runtime;
   readonly journal: string[] = [];
   /** Deployments by name: what the cloud has acknowledged; undefined once a deletion was. */
   readonly deployments = new Map<string, Wanted | undefined>();
@@ -43,16 +44,18 @@ export class World implements AsyncDisposable {
   #client: HttpClient | undefined;
   readonly #start = performance.now();
 
-  static async open(run: string): Promise<World> {
+  /** Each node stands on a ground of its own, of the same runtime. */
+  static async open(run: string, grounds: readonly [Ground, Ground]): Promise<World> {
     const cloud = await TestCloud.start();
-    const sites = [await joinSite(cloud, 'edge-1'), await joinSite(cloud, 'edge-2')];
-    return new World(run, cloud, sites);
+    const sites = [await joinSite(cloud, 'edge-1', grounds[0]), await joinSite(cloud, 'edge-2', grounds[1])];
+    return new World(run, cloud, sites, grounds[0].runtime);
   }
 
-  constructor(run: string, cloud: TestCloud, sites: readonly Site[]) {
+  constructor(run: string, cloud: TestCloud, sites: readonly Site[], runtime: Runtime) {
     this.run = run;
     this.cloud = cloud;
     this.sites = sites;
+    this.runtime = runtime;
   }
 
   note(what: string): void {
@@ -82,7 +85,7 @@ export class World implements AsyncDisposable {
       volumes: [{ name: 'settings', configMap: { name: 'settings', optional: true } }],
     };
     const container = { env, volumeMounts: [{ name: 'settings', mountPath: '/settings' }], ...more };
-    return deployment(PROCESS, { name, replicas, script: SCRIPT, spec, container }) as KubeObject;
+    return deployment(this.runtime, { name, replicas, script: SCRIPT, spec, container }) as KubeObject;
   }
 
   async pods(): Promise<readonly Pod[]> {
@@ -116,9 +119,9 @@ export class World implements AsyncDisposable {
   }
 }
 
-async function joinSite(cloud: TestCloud, name: string): Promise<Site> {
+async function joinSite(cloud: TestCloud, name: string, ground: Ground): Promise<Site> {
   const cable = await TcpProxy.start(cloud.linkAddress);
-  const edge = await TestEdge.join(cloud, { name, args: ['--join', cable.address] });
+  const edge = await TestEdge.join(cloud, { name, args: ['--join', cable.address], ...ground.edge });
   return { name, edge, cable, isCut: false };
 }
 
