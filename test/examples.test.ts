@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { listenModbus, ModbusServer, ModbusUnit } from '@skerry/devices/simulators';
 import { CHECKOUT, eventually, requireSystem, TestCloud, TestEdge } from '@skerry/testkit/processes';
 
 let cloud: TestCloud;
@@ -128,6 +130,50 @@ test('simulated-tank.yaml: its level moves, and both its values are live', async
     return levels.size > 2 && live.find(({ property }) => property === 'limit')?.value === 8;
   });
 });
+
+test('modbus-meter.yaml: a meter is read in its own orders and scales, written, and told to do something', async () => {
+  const unit = powerMeter();
+  await using listening = await listenModbus(new ModbusServer(new Map([[1, unit]])));
+  await apply('modbus-meter.yaml');
+  const endpoint = { spec: { connection: { endpoint: `tcp://127.0.0.1:${listening.port}` } } };
+  await cloud.kubectl(['patch', 'device', 'meter-1', '--type=merge', '-p', JSON.stringify(endpoint)]);
+  const expected = {
+    voltage: 230.5,
+    power: -1500,
+    energy: 12_345.67,
+    isOverloaded: true,
+    label: 'hall north',
+    relay: false,
+    limit: 400,
+  };
+  await eventually('its values', async () => {
+    const { code, stdout } = await cloud.skerry(['device', 'get', 'meter-1', '-o', 'json']);
+    if (code !== 0) return false;
+    const live = JSON.parse(stdout) as { property: string; value: unknown }[];
+    return isDeepStrictEqual(Object.fromEntries(live.map(({ property, value }) => [property, value])), expected);
+  });
+  const set = await cloud.skerry(['device', 'set', 'meter-1', 'relay=true', 'limit=900']);
+  assert.equal(set.code, 0, set.stderr);
+  await eventually('the meter has it', () => unit.coils[0] === 1 && unit.holdingRegisters[21] === 900 % 256);
+  const called = await cloud.skerry(['device', 'call', 'meter-1', 'resetEnergy']);
+  assert.equal(called.code, 0, called.stderr);
+  assert.equal(unit.holdingRegisters[101], 1);
+});
+
+/** Holds what the example's visitors look for. */
+function powerMeter(): ModbusUnit {
+  const unit = new ModbusUnit({ size: 200 });
+  const input = new DataView(unit.inputRegisters.buffer);
+  input.setFloat32(0, 230.5);
+  // -1500, the low word first.
+  input.setUint16(4, 0x8000);
+  input.setUint16(6, 0xc4bb);
+  input.setUint32(8, 1_234_567);
+  input.setUint16(12, 0x0004);
+  unit.holdingRegisters.set([400 >> 8, 400 & 0xff], 20);
+  unit.holdingRegisters.set(Buffer.from('hall north'), 200);
+  return unit;
+}
 
 test('no example is left untried', (t) => {
   if (!requireSystem(t, 'bubblewrap', 'curl')) return;
