@@ -1,7 +1,9 @@
 /** The hub and its door: enrolment, links, the state that goes down and the writes that come up. */
+
 import { StatusError } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import type { HostPort } from '@skerry/base/flags';
+import { edgeWinsDesired } from '@skerry/devices/cloud';
 import { type Client, createInProcessClient, createRecorder } from '@skerry/kube/client';
 import {
   answerForwarded,
@@ -41,6 +43,7 @@ export function openHub(parts: HubParts): RunningHub {
   const hub = createHub({
     feed: createStateFeed({ store, concerns, included, sealer }),
     sink: createOutboxSink({
+      edgeWins: edgeWinsDesired,
       clientFor: (node) => nodeClient(parts, node),
       rows,
       included,

@@ -393,5 +393,5 @@ export const deviceDefinition: KubeObject = definition({
     { name: 'Error', path: '.status.lastError', priority: 1 },
   ],
   relations: [{ to: DEVICE_MODELS, namePaths: ['spec.model.name'] }, ...connectionRelations],
-  edgeWritable: ['spec.desired'],
+  edgeWritable: ['spec.desired.*'],
 });

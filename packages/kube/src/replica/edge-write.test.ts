@@ -94,6 +94,24 @@ test('spec fields that the row lets an edge write go up, each with what it was',
   ]);
 });
 
+test('the entries of a map whose pattern ends with a star go up whole, also the first of them', () => {
+  const row = { edgeWritable: ['spec.desired.*'] };
+  const fieldsOf = (before: object, after: object) => {
+    const write = { node: NODE, row: { ...rowOf(KEY), ...row }, key: KEY, before: { ...POD, spec: before } };
+    const [planned] = planEdgeWrite({ ...write, after: { ...POD, spec: after } }).writes;
+    return planned?.op === 'fields' ? planned.fields : undefined;
+  };
+  const path = ['spec', 'desired', 'speed'];
+  const slow = { value: 1, at: 'noon' };
+  assert.deepEqual(fieldsOf({ desired: { speed: slow } }, { desired: { speed: { value: 2 } } }), [
+    { path, bases: [{ value: slow }], value: { value: 2 } },
+  ]);
+  assert.deepEqual(fieldsOf({}, { desired: { speed: slow } }), [{ path, bases: [{}], value: slow }]);
+  assert.deepEqual(fieldsOf({ desired: { speed: slow } }, {}), [{ path, bases: [{ value: slow }] }]);
+  const after = { ...POD, spec: { desired: {}, a: 2 } };
+  check({ row, before: { ...POD, spec: { desired: {}, a: 1 } }, after }, 'refused');
+});
+
 test('field writes that follow each other become one, with every base', () =>
   assert.deepEqual(
     mergeFields(

@@ -150,14 +150,45 @@ function difference(write: LocalWrite, before: KubeObject, after: KubeObject): D
   const changed = changedFields(before, after).filter(
     ([top, name = '']) => !(top === 'metadata' && LOCAL_METADATA.has(name)),
   );
-  const isWritable = (path: readonly string[]) => writable.some((prefix) => isUnder(path.join('.'), prefix));
+  const found = changed.map((path) => ({ path, fields: writableFields(path, writable, before, after) }));
+  const paths = found.flatMap(({ fields = [] }) => fields);
   return {
     status: changed.find(([top]) => top === 'status'),
-    fields: changed
-      .filter(isWritable)
-      .map((path) => ({ path, bases: [optional(at(before, path))], ...optional(at(after, path)) })),
-    foreign: changed.find((path) => path[0] !== 'status' && !isWritable(path)),
+    fields: distinct(paths).map((path) => ({
+      path,
+      bases: [optional(at(before, path))],
+      ...optional(at(after, path)),
+    })),
+    foreign: found.find(({ path, fields }) => path[0] !== 'status' && fields === undefined)?.path,
   };
+}
+
+/**
+ * What of a change is sent as fields of its own; undefined when the edge may not write it. A pattern `spec.desired.*` makes
+ * each child of `spec.desired` one field, which is never sent in parts.
+ */
+function writableFields(
+  path: readonly string[],
+  patterns: readonly string[],
+  before: KubeObject,
+  after: KubeObject,
+): readonly (readonly string[])[] | undefined {
+  for (const pattern of patterns) {
+    if (!pattern.endsWith('.*')) {
+      if (isUnder(path.join('.'), pattern)) return [path];
+      continue;
+    }
+    const parent = pattern.slice(0, -2).split('.');
+    if (!parent.every((name, index) => path[index] === name)) continue;
+    if (path.length > parent.length) return [path.slice(0, parent.length + 1)];
+    const names = new Set([before, after].flatMap((object) => Object.keys(at(object, parent) ?? {})));
+    return [...names].map((name) => [...parent, name]);
+  }
+  return undefined;
+}
+
+function distinct(paths: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  return [...new Map(paths.map((path) => [path.join('\0'), path])).values()];
 }
 
 function isUnder(path: string, prefix: string): boolean {

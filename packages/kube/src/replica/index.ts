@@ -12,6 +12,6 @@ export { answerForwarded, type ForwardedOptions, forwardRequest, type OpenStream
 export { type IncludedEntries, trackIncluded } from './included.ts';
 export { isAtNode } from './links.ts';
 export { openReplica, type Replica, type ReplicaOptions } from './open-replica.ts';
-export { createOutboxSink, type DroppedEntry, type OutboxSinkOptions } from './outbox-sink.ts';
+export { createOutboxSink, type DroppedEntry, type FieldConflict, type OutboxSinkOptions } from './outbox-sink.ts';
 export { createStateFeed, type StateFeedOptions } from './state-feed.ts';
 export { edgeWritePolicy } from './write-policy.ts';

@@ -7,7 +7,7 @@ import { builtinKinds } from '../server/builtin-kinds.ts';
 import type { OutboxEntry, OutboxSink } from './contract.ts';
 import { encodeEdgeWrite } from './edge-write.ts';
 import { trackIncluded } from './included.ts';
-import { createOutboxSink } from './outbox-sink.ts';
+import { createOutboxSink, type FieldConflict } from './outbox-sink.ts';
 import { configMap } from './testing/objects.ts';
 
 interface World {
@@ -117,4 +117,31 @@ test('a mirror that is there already gets the status alone, and another pod of i
   };
   assert.deepEqual(await updatesTo(mirror('mine', {})), [{ status: { phase: 'Running' }, subresource: 'status' }]);
   assert.deepEqual(await updatesTo(mirror('another', {})), []);
+});
+
+test('where both shores have changed a field, the one who is asked decides, and else the cloud wins', async () => {
+  const settled = async (edgeWins?: (conflict: FieldConflict) => boolean): Promise<unknown> => {
+    let stored: KubeObject = { ...configMap('a', '1'), data: { of: 'the cloud' } };
+    const client = {
+      get: async () => stored,
+      update: async (_gvr: unknown, next: KubeObject) => {
+        stored = next;
+      },
+    };
+    const sink = createOutboxSink({
+      clientFor: () => client as unknown as Client,
+      rows: () => builtinKinds().map(({ row }) => row),
+      included: trackIncluded(),
+      log: silentLogger,
+      ...(edgeWins === undefined ? {} : { edgeWins }),
+    });
+    const fields = [{ path: ['data', 'of'], bases: [{ value: 'nobody' }], value: 'the edge' }];
+    const write = { key: '/configmaps/default/a', version: 'v1', op: 'fields', uid: undefined, fields } as const;
+    await sink('edge-1', [{ seq: 1, bytes: encodeEdgeWrite(write) }]);
+    return stored['data'];
+  };
+  assert.deepEqual(await settled(), { of: 'the cloud' });
+  assert.deepEqual(await settled(({ current, value }) => current === 'the cloud' && value === 'the edge'), {
+    of: 'the edge',
+  });
 });

@@ -23,8 +23,20 @@ export interface OutboxSinkOptions {
   /** Shared with the state feed. */
   readonly included: IncludedEntries;
   readonly log: Logger;
+  /** Asked where cloud and edge have both changed a field; without it the cloud wins. */
+  readonly edgeWins?: (conflict: FieldConflict) => boolean;
   /** Hears of each entry that was dropped, for the audit log. */
   readonly onDropped?: (dropped: DroppedEntry) => void;
+}
+
+export interface FieldConflict {
+  /** As the cloud has it. */
+  readonly object: KubeObject;
+  readonly path: readonly string[];
+  /** The cloud's; undefined when it has none. */
+  readonly current: unknown;
+  /** The edge's; undefined when it has removed it. */
+  readonly value: unknown;
 }
 
 export interface DroppedEntry {
@@ -150,11 +162,14 @@ class NodeSink {
     );
   }
 
-  /** The cloud wins where it has changed a field since: the edge learns its value with the next state. */
+  /** Where the cloud has changed a field since and wins, the edge learns its value with the next state. */
   #setFields(ref: Ref, uid: string | undefined, fields: readonly FieldWrite[]): Promise<void> {
     return this.#change(ref, uid, undefined, (object) => {
       const next = structuredClone(object);
-      const changed = fields.filter((field) => setField(next, field));
+      const { edgeWins = () => false } = this.#options;
+      const changed = fields.filter((field) =>
+        setField(next, field, (current) => edgeWins({ object, path: field.path, current, value: field.value })),
+      );
       return changed.length === 0 ? undefined : next;
     });
   }
@@ -280,8 +295,12 @@ function withOwnMetadata(there: KubeObject, { metadata }: KubeObject): KubeObjec
   return isSame(next, there) ? undefined : next;
 }
 
-/** Sets the field when the cloud still has what the edge had; false when nothing is to be done. */
-function setField(object: KubeObject, { path, bases, value }: FieldWrite): boolean {
+/** Sets the field when the cloud still has what the edge had, or the edge wins; false when nothing is to be done. */
+function setField(
+  object: KubeObject,
+  { path, bases, value }: FieldWrite,
+  wins: (current: unknown) => boolean,
+): boolean {
   const last = path.at(-1);
   if (last === undefined) return false;
   let parent: Record<string, unknown> = object;
@@ -292,7 +311,8 @@ function setField(object: KubeObject, { path, bases, value }: FieldWrite): boole
     parent = child as Record<string, unknown>;
   }
   const current = Object.hasOwn(parent, last) ? parent[last] : undefined;
-  if (isSame(current, value) || !bases.some((base) => isSame(base.value, current))) return false;
+  if (isSame(current, value)) return false;
+  if (!bases.some((base) => isSame(base.value, current)) && !wins(current)) return false;
   if (value === undefined) delete parent[last];
   else define(parent, last, value);
   return true;
