@@ -4,6 +4,7 @@ import { jsonLogger, runService, type Service, systemClock } from '@skerry/base'
 import { createHttpClient } from '@skerry/kube/client';
 import type { GatewayStart } from '../../supervision/worker-start.ts';
 import { startGateway } from './gateway.ts';
+import { logOfLibrary } from './library-log.ts';
 
 const log = jsonLogger({
   write: (line) => void process.stderr.write(line),
@@ -12,6 +13,7 @@ const log = jsonLogger({
 });
 
 async function start(): Promise<Service> {
+  logOfLibrary(log);
   const { node, socket, token, values, folder } = await told();
   const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-opcua-gateway' });
   const gateway = startGateway({

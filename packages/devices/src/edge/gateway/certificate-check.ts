@@ -60,7 +60,7 @@ export class CertificateCheck extends InMemoryCertificateStore {
 
   #nameRefusal(der: Buffer | undefined): Refusal | undefined {
     const { isTaken = () => false } = this.#options;
-    const { subject = '' } = new X509Certificate(der ?? Buffer.alloc(0));
+    const { subject } = new X509Certificate(der ?? Buffer.alloc(0));
     const [, name = ''] = /^CN=(.*)$/m.exec(subject) ?? [];
     return isTaken(name)
       ? { code: 'BadCertificateUntrusted', reason: `has the name ${name}, which is that of a user with a password` }

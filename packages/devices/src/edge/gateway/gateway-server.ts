@@ -1,4 +1,5 @@
 /** One OPC UA server: its endpoints, who may come, what they may, and its address space. */
+import { callbackify } from 'node:util';
 import type { Clock, Logger } from '@skerry/base';
 import { MessageSecurityMode, resolveNodeId, SecurityPolicy, StatusCodes, WellKnownRoles } from 'node-opcua-client';
 import { OPCUAServer, type OPCUAServerOptions } from 'node-opcua-server';
@@ -112,7 +113,7 @@ const TOKEN_LIFETIME_MS = 10 * 60_000;
 const MAX_OPERATIONS = 10_000;
 const MAX_CHUNK_BYTES = 65_536;
 
-function libraryOptions(options: GatewayServerOptions, overflows: { count: number }): OPCUAServerOptions {
+function libraryOptions(options: GatewayServerOptions, overflows: { count: number }): OPCUAServerOptions & WithKeyPair {
   const { name, namespace, endpoint, limits, keyPair } = options;
   const [hostname = endpoint.address, ...others] = endpoint.hostnames;
   const applications = new CertificateCheck({ ...options, anchors: () => options.access().anchors });
@@ -131,7 +132,7 @@ function libraryOptions(options: GatewayServerOptions, overflows: { count: numbe
     buildInfo: { productName: 'Skerry OPC UA gateway', manufacturerName: 'Skerry' },
     certificateFile: IN_MEMORY,
     privateKeyFile: IN_MEMORY,
-    ...{ certificateKeyPairProvider: new HeldKeyPair(keyPair) },
+    certificateKeyPairProvider: new HeldKeyPair(keyPair),
     serverCertificateManager: applications as never,
     userCertificateManager: userCertificates(options) as never,
     userManager: userManager(options),
@@ -171,6 +172,11 @@ function libraryOptions(options: GatewayServerOptions, overflows: { count: numbe
   };
 }
 
+/** Its types forget it. */
+interface WithKeyPair {
+  readonly certificateKeyPairProvider: HeldKeyPair;
+}
+
 /** Zero means: as much as you like. */
 function limited(asked: number, limit: number): number {
   return asked === 0 ? limit : Math.min(asked, limit);
@@ -197,13 +203,11 @@ function userCertificates(options: GatewayServerOptions): CertificateCheck {
 
 function userManager({ access }: GatewayServerOptions): NonNullable<OPCUAServerOptions['userManager']> {
   return {
-    isValidUserAsync: (name: string, password: string, callback: (error: Error | null, isValid?: boolean) => void) => {
+    isValidUserAsync: callbackify(async (name: string, password: string) => {
       const user = access().users.get(name);
-      (user?.isPassword ?? noPassword)(Buffer.from(password)).then(
-        (isValid) => callback(null, isValid && user !== undefined),
-        () => callback(null, false),
-      );
-    },
+      const isValid = await (user?.isPassword ?? noPassword)(Buffer.from(password));
+      return isValid && user !== undefined;
+    }),
     getUserRoles(this: unknown, name: string) {
       const { users, certificateRole } = access();
       const role = users.get(name)?.role ?? certificateRole;

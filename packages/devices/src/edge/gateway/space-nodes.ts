@@ -1,12 +1,14 @@
 /** How each kind of planned node is made, and what happens when a client writes it or calls it. */
-import type {
-  AddressSpace,
-  ISessionContext,
-  Namespace,
-  UAMethod,
-  UAObject,
-  UAObjectType,
-  UAVariable,
+import { callbackify } from 'node:util';
+import {
+  type AddressSpace,
+  type ISessionContext,
+  type Namespace,
+  SessionContext,
+  type UAMethod,
+  type UAObject,
+  type UAObjectType,
+  type UAVariable,
 } from 'node-opcua-address-space';
 import {
   AttributeIds,
@@ -139,10 +141,7 @@ function writeThroughDoor(context: SpaceContext, plan: VariablePlan, variable: U
     if (isPart(request.indexRange)) return callback(null, StatusCodes.BadWriteNotSupported);
     const value = request.value?.value as Variant | undefined;
     if (value === undefined) return callback(null, StatusCodes.BadTypeMismatch);
-    write(context, { plan, value, by: whoIn(session) }).then(
-      (status) => callback(null, status),
-      () => callback(null, StatusCodes.BadInternalError),
-    );
+    callbackify(write)(context, { plan, value, by: whoIn(session) }, callback);
   };
   // The form without a callback is not used by servers.
   variable.writeAttribute = replacement as UAVariable['writeAttribute'];
@@ -160,9 +159,14 @@ interface Written {
   readonly by: string;
 }
 
+const UNLIMITED = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
+
 async function write({ door, namespace, signal }: SpaceContext, { plan, value, by }: Written): Promise<StatusCode> {
   try {
-    const values = { [plan.name]: jsonOf(plan.type, value) };
+    const json = jsonOf(plan.type, value);
+    const { low, high } = plan.range ?? UNLIMITED;
+    if (typeof json === 'number' && (json < low || json > high)) return StatusCodes.BadOutOfRange;
+    const values = { [plan.name]: json };
     const outcomes = await door.write({ namespace, device: plan.parent, by, values }, signal);
     return statusOfWrite(outcomes[plan.name]);
   } catch (error) {
@@ -173,8 +177,7 @@ async function write({ door, namespace, signal }: SpaceContext, { plan, value, b
 
 /** For people who look at the device later. */
 function whoIn(session: ISessionContext | null): string {
-  const { getUserName } = (session ?? {}) as { getUserName?(): string };
-  return getUserName === undefined ? 'opcua' : `opcua/${getUserName.call(session)}`;
+  return session instanceof SessionContext ? `opcua/${session.getUserName()}` : 'opcua';
 }
 
 export function addMethod(context: SpaceContext, plan: MethodPlan, parent: UAObject): UAMethod {
@@ -185,12 +188,8 @@ export function addMethod(context: SpaceContext, plan: MethodPlan, parent: UAObj
     outputArguments: plan.output.map(argumentOf),
     ...(plan.description === undefined ? {} : { description: plan.description }),
   });
-  method.bindMethod((input: Variant[], session: ISessionContext, callback) => {
-    call(context, plan, input, whoIn(session)).then(
-      (result) => callback(null, result),
-      () => callback(null, { statusCode: StatusCodes.BadInternalError }),
-    );
-  });
+  // With a third parameter it would be one that calls back.
+  method.bindMethod(async (input: Variant[], session: ISessionContext) => call(context, plan, input, whoIn(session)));
   return method;
 }
 

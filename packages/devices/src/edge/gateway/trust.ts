@@ -45,7 +45,7 @@ export function readAnchors({ trusted, issuers, revocationLists }: Trust): Trust
 }
 
 function readRevocationList(der: Buffer): RevocationList {
-  const { revokedCertificates = [] } = exploreCertificateRevocationList(der).tbsCertList;
+  const { revokedCertificates } = exploreCertificateRevocationList(der).tbsCertList;
   return { der, serials: new Set(revokedCertificates.map(({ userCertificate }) => serialOf(userCertificate))) };
 }
 

@@ -209,7 +209,7 @@ export function engineeringUnit(ucum: string): EngineeringUnit {
 
 /** The characters of the code, each a byte. */
 function numberOf(code: string): number {
-  return [...code].reduce((number, letter) => number * 256 + letter.charCodeAt(0), 0);
+  return Buffer.from(code).reduce((number, byte) => number * 256 + byte, 0);
 }
 
 function readable(ucum: string): string {

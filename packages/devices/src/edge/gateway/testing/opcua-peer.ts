@@ -1,6 +1,7 @@
 /** For tests: what a client of OPC UA does, and certificates for it. */
 
 import {
+  AttributeIds,
   type ClientSession,
   MessageSecurityMode,
   OPCUAClient,
@@ -70,4 +71,44 @@ export async function visit<T>(
   } finally {
     await client.disconnect();
   }
+}
+
+/** For stories outside of this package, which do not speak the library. */
+export interface Reading {
+  readonly value: unknown;
+  readonly status: string;
+  readonly sourceTime: number;
+}
+
+export interface Person {
+  readonly name: string;
+  readonly password: string;
+}
+
+export async function readOpcUa(visitor: Visit & { readonly person: Person }, id: string): Promise<Reading> {
+  return visit({ ...visitor, user: userOf(visitor.person) }, async (session) => {
+    const { value, statusCode, sourceTimestamp } = await session.read({ nodeId: id, attributeId: AttributeIds.Value });
+    return { value: value.value as unknown, status: statusCode.name, sourceTime: sourceTimestamp?.getTime() ?? 0 };
+  });
+}
+
+/** The status of the write. */
+export async function writeOpcUa(
+  visitor: Visit & { readonly person: Person },
+  id: string,
+  value: number,
+): Promise<string> {
+  return visit({ ...visitor, user: userOf(visitor.person) }, async (session) => {
+    const { value: before } = await session.read({ nodeId: id, attributeId: AttributeIds.Value });
+    const request = {
+      nodeId: id,
+      attributeId: AttributeIds.Value,
+      value: { value: { dataType: before.dataType, arrayType: before.arrayType, value } },
+    };
+    return (await session.write(request)).name;
+  });
+}
+
+function userOf({ name, password }: Person): UserIdentityInfo {
+  return { type: UserTokenType.UserName, userName: name, password };
 }
