@@ -1,11 +1,18 @@
 /** The protocols that come with Skerry. A driver of somebody else's has a name that is not here, and checks at its node. */
+import { framesProtocol } from './frames.ts';
 import { modbusProtocol } from './modbus.ts';
 import { opcuaProtocol } from './opcua.ts';
 import type { Protocol } from './protocol.ts';
 import { simulatorProtocol } from './simulator.ts';
 import { textLinesProtocol } from './text-lines.ts';
 
-const ALL: readonly Protocol[] = [modbusProtocol, opcuaProtocol, simulatorProtocol, textLinesProtocol];
+const ALL: readonly Protocol[] = [
+  framesProtocol,
+  modbusProtocol,
+  opcuaProtocol,
+  simulatorProtocol,
+  textLinesProtocol,
+];
 
 const BY_NAME: ReadonlyMap<string, Protocol> = new Map(ALL.map((protocol) => [protocol.name, protocol]));
 

@@ -32,15 +32,16 @@ export function serialSettings(given: unknown): SerialSettings {
 }
 
 export type Endpoint =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'tcp' | 'udp'; readonly host: string; readonly port: number }
   | { readonly kind: 'serial'; readonly path: string };
 
-/** `tcp://HOST:PORT` or `serial:///dev/NAME`; undefined when it is neither. The only place that reads them. */
+/** `tcp://HOST:PORT`, `udp://HOST:PORT` or `serial:///dev/NAME`; undefined when it is none. The only place that reads them. */
 export function parseEndpoint(text: string, defaultPort?: number): Endpoint | undefined {
   const serial = /^serial:\/\/(\/dev\/[\w./@:+-]+)$/.exec(text)?.[1];
   if (serial !== undefined) return serial.includes('..') ? undefined : { kind: 'serial', path: serial };
-  const [, bracketed, plain, digits] = /^tcp:\/\/(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const [, kind, bracketed, plain, digits] =
+    /^(tcp|udp):\/\/(?:\[([0-9a-fA-F:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const [host, port] = [bracketed ?? plain, digits === undefined ? defaultPort : Number(digits)];
   if (host === undefined || port === undefined || port < 1 || port > 65_535) return undefined;
-  return { kind: 'tcp', host, port };
+  return { kind: kind === 'udp' ? 'udp' : 'tcp', host, port };
 }

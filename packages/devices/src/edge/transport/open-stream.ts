@@ -16,13 +16,18 @@ export type OpenStream = (options: StreamOptions) => Promise<ByteStream>;
 
 /** Rejects with a DriverError. */
 export const openStream: OpenStream = async (options) => {
-  if (options.endpoint.kind === 'tcp') return (await import('./tcp-stream.ts')).openTcp(options.endpoint, options);
-  return (await import('./serial-stream.ts')).openSerial(options.endpoint.path, options.serial);
+  const { endpoint, serial, signal } = options;
+  if (endpoint.kind === 'serial') return (await import('./serial-stream.ts')).openSerial(endpoint.path, serial);
+  if (endpoint.kind === 'udp') return (await import('./udp-stream.ts')).openUdp(endpoint, signal);
+  return (await import('./tcp-stream.ts')).openTcp(endpoint, options);
 };
 
 /** Throws `Misconfigured`. */
 export function endpointOf(text: string, defaultPort?: number): Endpoint {
   const endpoint = parseEndpoint(text, defaultPort);
   if (endpoint !== undefined) return endpoint;
-  throw new DriverError('Misconfigured', `the endpoint "${text}" is neither tcp://HOST:PORT nor serial:///dev/NAME`);
+  throw new DriverError(
+    'Misconfigured',
+    `the endpoint "${text}" is none of tcp://HOST:PORT, udp://HOST:PORT and serial:///dev/NAME`,
+  );
 }

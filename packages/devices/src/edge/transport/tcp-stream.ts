@@ -10,7 +10,7 @@ import { socketBytes } from './socket-bytes.ts';
 const KEEP_ALIVE_MS = 15_000;
 
 export async function openTcp(
-  { host, port }: Extract<Endpoint, { kind: 'tcp' }>,
+  { host, port }: Extract<Endpoint, { host: string }>,
   { clock, timeoutMs, signal }: StreamOptions,
 ): Promise<ByteStream> {
   const name = `${host}:${port}`;

@@ -14,6 +14,7 @@ export interface LoaderContext {
 
 /** Every driver of ours is a line here, a line in `protocols/index.ts`, and a folder in `drivers/`. */
 export const BUILTIN_DRIVERS: Readonly<Record<string, DriverLoader>> = {
+  frames: async ({ clock }) => (await import('../drivers/frames/driver.ts')).createFrames({ clock }),
   modbus: async ({ clock }) => (await import('../drivers/modbus/driver.ts')).createModbus({ clock }),
   opcua: async ({ home }) =>
     (await import('../drivers/opcua/driver.ts')).createOpcuaDriver(home === undefined ? {} : { home }),

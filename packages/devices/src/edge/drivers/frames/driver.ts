@@ -1,0 +1,93 @@
+/** The driver of private protocols: what frames are is said by the Device, and tried against captures before it is used. */
+import type { Clock } from '@skerry/base';
+import { failedCaptures } from '../../../frames/captures.ts';
+import { compileFrames, FramesError, type FramesOptions, type Scalars } from '../../../frames/description.ts';
+import { framesProtocol } from '../../../protocols/frames.ts';
+import { checkOpen } from '../../../protocols/protocol.ts';
+import type { DeviceSettings, Driver } from '../../driver.ts';
+import { DriverError } from '../../driver-error.ts';
+import { serialSettings } from '../../transport/byte-stream.ts';
+import { endpointOf, type OpenStream, openStream } from '../../transport/open-stream.ts';
+import { FrameChannel } from './channel.ts';
+import { FramesSession } from './session.ts';
+
+export interface FramesDriverOptions {
+  readonly clock: Clock;
+  readonly openStream?: OpenStream;
+}
+
+/** Beside the description itself. */
+export interface DeviceOptions extends FramesOptions {
+  readonly values?: Scalars;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly keep?: readonly string[];
+  readonly start?: readonly string[];
+  readonly interval?: string;
+}
+
+/** To connect may take longer than an answer. */
+const CONNECT_TIMES = 4;
+
+export function createFrames({ clock, openStream: open = openStream }: FramesDriverOptions): Driver {
+  return {
+    protocol: 'frames',
+    connect: async (settings, { signal }) => {
+      const options = await describe(settings);
+      const frames = compiled(options);
+      const { endpoint, timeoutMs } = settings;
+      const stream = await open({
+        endpoint: endpointOf(endpoint),
+        serial: serialSettings(settings.options['serial']),
+        timeoutMs: timeoutMs * CONNECT_TIMES,
+        clock,
+        signal,
+      });
+      const channel = new FrameChannel({ stream, clock, frames, timeoutMs });
+      const session = new FramesSession({ channel, frames, options, settings, clock });
+      try {
+        await session.start(signal);
+        return session;
+      } catch (error) {
+        await session.close();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Throws `Misconfigured`. */
+function compiled(options: DeviceOptions): ReturnType<typeof compileFrames> {
+  try {
+    const frames = compileFrames(options);
+    const failed = failedCaptures(frames, options);
+    if (failed.length > 0) throw new FramesError(failed.join('; '));
+    return frames;
+  } catch (cause) {
+    if (!(cause instanceof FramesError)) throw cause;
+    throw new DriverError('Misconfigured', cause.message, { cause });
+  }
+}
+
+/** What stands in the ConfigMap, and before it what stands in the Device. */
+async function describe({ options, files }: DeviceSettings): Promise<DeviceOptions> {
+  const { file } = options;
+  if (typeof file !== 'string') return options;
+  const bytes = files[file];
+  if (bytes === undefined) throw new DriverError('Misconfigured', `the ConfigMap has no key ${file}`);
+  const described = await parse(file, new TextDecoder().decode(bytes));
+  const wrong = checkOpen([file], described, framesProtocol.options);
+  if (wrong.length > 0) throw new DriverError('Misconfigured', wrong.map(({ message }) => message).join('; '));
+  return { ...described, ...options };
+}
+
+async function parse(file: string, text: string): Promise<Readonly<Record<string, unknown>>> {
+  const { parse: parseYaml } = await import('yaml');
+  try {
+    const parsed: unknown = parseYaml(text, { maxAliasCount: 100 });
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+      return parsed as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    throw new DriverError('Misconfigured', `${file} is no YAML`, { cause });
+  }
+  throw new DriverError('Misconfigured', `${file} is no description: it has no fields`);
+}
