@@ -1,7 +1,7 @@
 /** A cloud and one edge node as real processes, with a client of the cloud's API. */
 import type { Gvr, KubeObject } from '@skerry/api';
 import { createHttpClient, type HttpClient, loadKubeconfig } from '@skerry/kube/client';
-import { deployment, eventually, PROCESS, type Runtime, TestCloud, TestEdge } from '@skerry/testkit/processes';
+import { deployment, eventually, PROCESS, pod, type Runtime, TestCloud, TestEdge } from '@skerry/testkit/processes';
 
 export const DEPLOYMENTS: Gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
 export const PODS: Gvr = { group: '', version: 'v1', resource: 'pods' };
@@ -48,12 +48,18 @@ export function idleDeployment(name: string, replicas: number, runtime: Runtime 
   return { ...object, metadata: { ...object.metadata, namespace: 'default' } };
 }
 
+export function idlePod(name: string, runtime: Runtime, container: object): KubeObject {
+  const object = pod(runtime, { name, script: IDLE_SCRIPT, container }) as KubeObject;
+  return { ...object, metadata: { ...object.metadata, namespace: 'default' } };
+}
+
 function nodeRef(name: string) {
   return { gvr: NODES, name };
 }
 
-function isReady(node: KubeObject): boolean {
-  const { conditions = [] } = (node['status'] ?? {}) as { conditions?: readonly { type: string; status: string }[] };
+/** A node or a pod. */
+export function isReady(object: KubeObject): boolean {
+  const { conditions = [] } = (object['status'] ?? {}) as { conditions?: readonly { type: string; status: string }[] };
   return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
 }
 

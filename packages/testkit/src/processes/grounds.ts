@@ -34,6 +34,13 @@ export const GROUNDS: readonly GroundKind[] = [
   { name: 'image', needs: ['bubblewrap', 'busybox-static'], open: openImages },
 ];
 
+export function openGround(name: string): Promise<Ground> {
+  const kind = GROUNDS.find((each) => each.name === name);
+  if (kind === undefined)
+    throw new Error(`no runtime ${name}; there are ${GROUNDS.map((each) => each.name).join(', ')}`);
+  return kind.open();
+}
+
 /** For one node with pods of every runtime that this machine can try. */
 export async function openGrounds(): Promise<readonly Ground[]> {
   const kinds = GROUNDS.filter(({ needs }) => skipWithout(...needs) === false);

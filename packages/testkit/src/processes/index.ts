@@ -1,6 +1,6 @@
 export { CHECKOUT } from './checkout.ts';
 export { EVENTUALLY_MS, type EventuallyOptions, eventually } from './eventually.ts';
-export { edgeOf, GROUNDS, type Ground, type GroundKind, openGrounds } from './grounds.ts';
+export { edgeOf, GROUNDS, type Ground, type GroundKind, openGround, openGrounds } from './grounds.ts';
 export {
   type CommandResult,
   fetchAllKubectls,

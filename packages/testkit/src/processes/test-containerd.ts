@@ -46,7 +46,7 @@ export class TestContainerd implements AsyncDisposable {
 
   async start(): Promise<void> {
     const log = openSync(join(this.dir, 'containerd.log'), 'a');
-    const [command = '', ...args] = [...this.#wrapper, 'containerd', '--config', join(this.dir, 'config.toml')];
+    const [command, ...args] = [...this.#wrapper, 'containerd', '--config', join(this.dir, 'config.toml')];
     this.#child = spawn(command, args, { stdio: ['ignore', log, log] });
     closeSync(log);
     await eventually('containerd answers', () => spawnSync('ctr', ['--address', this.socket, 'version']).status === 0);
