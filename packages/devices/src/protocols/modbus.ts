@@ -2,7 +2,7 @@
 import type { FieldError } from '@skerry/api';
 import { invalid } from '../models/field-errors.ts';
 import type { DeviceSpec } from '../resources/device.ts';
-import { choice, duration, flag, integer, list, object, text } from '../resources/schema.ts';
+import { choice, duration, flag, integer, list, object } from '../resources/schema.ts';
 import type { Protocol } from './protocol.ts';
 import { serialSchema } from './serial-line.ts';
 
@@ -101,7 +101,6 @@ export const modbusProtocol: Protocol = {
   scan: object('Which unit ids are asked.', {
     firstUnit: integer('The first.', { ...UNIT, default: 1 }),
     lastUnit: integer('The last.', { ...UNIT, default: 247 }),
-    model: text('Name of the DeviceModel that is proposed.', { maxLength: 253 }),
   }),
   check: checkModbus,
 };
