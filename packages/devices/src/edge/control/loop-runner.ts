@@ -6,6 +6,7 @@ import type { LoopProgram } from '../../control/program.ts';
 import type { ControlLoopStatus, PropertyRef } from '../../resources/control-loop.ts';
 import type { Operand } from '../../values/expression.ts';
 import { valueFromBus } from '../../values/value.ts';
+import { integerRange } from '../../values/value-type.ts';
 import { driverErrorOf } from '../driver-error.ts';
 import type { Twins } from '../twin/twins.ts';
 import type { LiveDevices } from '../worker/live-device.ts';
@@ -170,7 +171,12 @@ export class LoopRunner {
     }
     this.#underway.add(key);
     try {
-      const request = { namespace: this.#namespace, device, by: this.#by(cause), values: { [property]: value } };
+      const request = {
+        namespace: this.#namespace,
+        device,
+        by: this.#by(cause),
+        values: { [property]: this.#fitted(device, property, value) },
+      };
       const { twins } = this.#context;
       const outcomes = await twins.write({ ...request, until: 'Acknowledged' }, this.#stopping.signal);
       const { result, reason = result } = outcomes[property] ?? { result: 'Rejected' };
@@ -181,6 +187,13 @@ export class LoopRunner {
     } finally {
       this.#underway.delete(key);
     }
+  }
+
+  /** Arithmetic gives fractions; what takes whole numbers gets the nearest one. */
+  #fitted(device: string, property: string, value: unknown): unknown {
+    const type = this.#context.devices.get(this.#namespace, device)?.point(property)?.property.valueType;
+    const isWhole = type?.kind === 'scalar' && integerRange(type.scalar) !== undefined;
+    return isWhole && typeof value === 'number' && Number.isFinite(value) ? Math.round(value) : value;
   }
 
   /** Never tried again by itself: it may have been carried out. */

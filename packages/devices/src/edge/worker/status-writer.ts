@@ -62,7 +62,7 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
 const FIRST_MS = 500;
 
 /** What somebody waits for is written at most so often. */
-const SOON_MS = 200;
+const SOON_MS = 20;
 
 /** After a failed write: whoever could not be reached is not asked all the time. */
 const RETRY_MS = 5000;
