@@ -32,11 +32,12 @@ export class Buses {
   /** Rejects with a DriverError. */
   async acquire(options: ModbusOptions, timeoutMs: number): Promise<Bus> {
     const key = JSON.stringify([options.endpoint, options.framing.name]);
-    const known = this.#open.get(key);
+    const found = this.#open.get(key);
+    const known = found?.isOver === false ? found : undefined;
     const bus = known ?? new SharedBus(options, this.#context, timeoutMs);
     if (known === undefined) {
       this.#open.set(key, bus);
-      void bus.ended.then(() => this.#open.delete(key));
+      void bus.ended.then(() => this.#open.get(key) === bus && this.#open.delete(key));
     } else if (known.terms !== termsOf(options)) {
       throw new DriverError('Misconfigured', 'another Device has the same endpoint with other settings of the line');
     }
@@ -60,6 +61,7 @@ class SharedBus {
   readonly #ending = Promise.withResolvers<DriverError | undefined>();
   readonly #giveUp = new AbortController();
   #members = 0;
+  #isOver = false;
 
   constructor(options: ModbusOptions, context: BusContext, timeoutMs: number) {
     this.terms = termsOf(options);
@@ -67,6 +69,11 @@ class SharedBus {
     this.#opening = this.#openLines(options, context, timeoutMs);
     // Whoever joins hears of it.
     this.#opening.catch(() => {});
+  }
+
+  /** Nobody can join any more. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   async join(): Promise<Bus> {
@@ -95,7 +102,7 @@ class SharedBus {
 
   close(): void {
     this.#giveUp.abort();
-    this.#ending.resolve(undefined);
+    this.#end(undefined);
     this.#opening.then(closeAll, () => {});
   }
 
@@ -114,7 +121,7 @@ class SharedBus {
     const failed = outcomes.find((each) => each.status === 'rejected');
     if (failed !== undefined || signal.aborted) {
       closeAll(lines);
-      this.#ending.resolve(undefined);
+      this.#end(undefined);
       throw failed?.reason ?? new DriverError('Closed', 'the attempt to connect was given up');
     }
     for (const line of lines) void line.ended.then((error) => this.#onLineEnd(lines, error));
@@ -123,8 +130,13 @@ class SharedBus {
 
   /** All for one: a device that lost one connection has lost them all, or soon will. */
   #onLineEnd(lines: readonly ModbusLine[], error: DriverError | undefined): void {
-    this.#ending.resolve(error);
+    this.#end(error);
     closeAll(lines);
+  }
+
+  #end(error: DriverError | undefined): void {
+    this.#isOver = true;
+    this.#ending.resolve(error);
   }
 }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runs } from '@skerry/testkit';
+import fc from 'fast-check';
 import { pointOf } from '../../conformance/index.ts';
 import type { FoundDevice, Point, Session } from '../../driver.ts';
 import { isDriverError } from '../../driver-error.ts';
@@ -200,6 +202,56 @@ test('an answer that comes too late is nobody else’s', async () => {
   made.unit(1).holdingRegisters.set([0, 42], 4);
   assert.deepEqual(await made.read(session, [register('b', 2)]), [42]);
   assert.equal(late.length, 1);
+});
+
+test('on a line, where answers do not say whose they are, a late one is waited for and left', async () => {
+  const made = plant({ 1: {} }, 'RTU');
+  made.unit(1).holdingRegisters.set([0, 1, 0, 2, 0, 3]);
+  const session = await made.connect();
+  made.server.delay = (send) => void made.clock.after(1200, send);
+  await assert.rejects(made.settle(made.read(session, [register('a', 0)])), { kind: 'TimedOut' });
+  const next = made.read(session, [register('b', 1)]);
+  await made.clock.advance(300);
+  made.server.delay = undefined;
+  assert.deepEqual(await next, [2]);
+});
+
+test('a device that is left and taken again in the same moment is connected anew', async () => {
+  const made = plant();
+  const session = await made.connect();
+  const closing = session.close();
+  const again = await made.connect();
+  await closing;
+  assert.deepEqual(await made.read(again, [register('a', 1)]), [0]);
+});
+
+test('whatever a device answers, it is a value or an error in words, and the next answer counts again', async () => {
+  const made = plant();
+  const points = [
+    register('a', 1),
+    pointOf('b', 'bool', { table: 'Coil', address: 9 }),
+    pointOf('c', 'uint16[]', { table: 'FifoQueue', address: 9 }),
+    pointOf('d', 'string', { table: 'DeviceIdentification' }),
+    pointOf('e', 'uint16', { table: 'FileRecord', file: 1 }),
+  ];
+  const property = fc.asyncProperty(
+    fc.array(fc.uint8Array({ minLength: 1, maxLength: 60 }), { minLength: 1 }),
+    async (answers) => {
+      const session = await made.connect();
+      let turn = 0;
+      // Its own function, so that it is looked at; what follows is anything.
+      made.server.intercept = (_unit, pdu) => Uint8Array.of(pdu[0] ?? 0, ...(answers[turn++ % answers.length] ?? []));
+      for (const point of points) {
+        const [seen] = await made.read(session, [point]).catch((error: unknown) => [error]);
+        assert.notEqual(seen, undefined);
+        assert.ok(!(seen instanceof Error) || isDriverError(seen), String(seen));
+      }
+      made.server.intercept = undefined;
+      assert.deepEqual(await made.read(session, [register('a', 1)]), [0]);
+      await session.close();
+    },
+  );
+  await fc.assert(property, { numRuns: runs(60) });
 });
 
 test('a silent device costs one timeout and not one a request', async () => {

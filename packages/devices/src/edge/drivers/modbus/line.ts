@@ -34,6 +34,8 @@ const MAX_WAITING = 4096;
 const BROADCAST = 0;
 /** What every device needs to carry out what was said to everybody. */
 const BROADCAST_PAUSE_MS = 100;
+/** An answer that is late by less than this part of the timeout must not be taken for that to the next request. */
+const LATE_PART = 0.5;
 
 export class ModbusLine {
   readonly ended: Promise<DriverError | undefined>;
@@ -91,9 +93,9 @@ export class ModbusLine {
   }
 
   #pump(): void {
-    const { pipeline, pauseMs } = this.#options;
+    const { pipeline } = this.#options;
     while (this.#flying.size < pipeline && this.#waiting.length > 0) {
-      if (pauseMs > 0 && !this.#isQuietEnough()) return;
+      if (this.#quietUntil > 0 && !this.#isQuietEnough()) return;
       const next = this.#waiting.shift();
       if (next !== undefined) this.#send(next);
     }
@@ -113,7 +115,7 @@ export class ModbusLine {
   }
 
   #beQuiet(ms: number): void {
-    if (this.#options.pauseMs > 0) this.#quietUntil = this.#options.clock.monotonic() + ms;
+    if (ms > 0) this.#quietUntil = this.#options.clock.monotonic() + ms;
   }
 
   #send(exchange: Exchange): void {
@@ -166,9 +168,10 @@ export class ModbusLine {
 
   #onLate(transaction: number, exchange: Exchange): void {
     const { unit, timeoutMs } = exchange;
-    const { framing } = this.#options;
+    const { framing, pauseMs } = this.#options;
     const isGarbled = !framing.hasTransactions && this.#hasHeard;
     this.#land(transaction, exchange);
+    if (!framing.hasTransactions) this.#beQuiet(Math.max(pauseMs, timeoutMs * LATE_PART));
     exchange.reject(
       isGarbled
         ? new DriverError(
