@@ -168,7 +168,10 @@ export const opcUaServerDefinition: KubeObject = definition({
         maximum: 256 * 1024 * 1024,
         default: 16 * 1024 * 1024,
       }),
-      minSamplingIntervalMs: limit('Clients get no shorter sampling interval.', 10, 60_000),
+      minSamplingIntervalMs: integer(
+        'Clients get no shorter sampling interval; with 0, whoever asks for 0 is told of every change.',
+        { minimum: 0, maximum: 60_000, default: 0 },
+      ),
     }),
   }),
   status: object('How it is.', {

@@ -111,7 +111,7 @@ suite('an OPC UA server of the gateway', () => {
         subscriptionsPerSession: 5,
         monitoredItemsPerSubscription: 100,
         queueSize: 100,
-        minSamplingIntervalMs: 10,
+        minSamplingIntervalMs: 0,
         messageBytes: 1024 * 1024,
       },
       access: () => access,

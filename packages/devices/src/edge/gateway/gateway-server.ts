@@ -1,7 +1,15 @@
 /** One OPC UA server: its endpoints, who may come, what they may, and its address space. */
 import { callbackify } from 'node:util';
 import type { Clock, Logger } from '@skerry/base';
-import { MessageSecurityMode, resolveNodeId, SecurityPolicy, StatusCodes, WellKnownRoles } from 'node-opcua-client';
+import {
+  type DataValue,
+  MessageSecurityMode,
+  resolveNodeId,
+  SecurityPolicy,
+  StatusCode,
+  StatusCodes,
+  WellKnownRoles,
+} from 'node-opcua-client';
 import { OPCUAServer, type OPCUAServerOptions } from 'node-opcua-server';
 import type { OpcUaRole, SecurityPolicy as PolicyName, SecurityMode } from '../../resources/opcua-server.ts';
 import { noPassword, type PasswordCheck } from '../broker/password.ts';
@@ -216,20 +224,20 @@ function userManager({ access }: GatewayServerOptions): NonNullable<OPCUAServerO
   };
 }
 
-/** What the library keeps of an item inside. */
+/** What the library does inside an item when a value is lost. */
 interface ItemQueue {
-  readonly queue: readonly unknown[];
-  readonly queueSize: number;
-  _enqueue_notification(notification: unknown): void;
+  _setOverflowBit(notification: { readonly value?: DataValue }): void;
 }
 
-/** The library tells the client that something was lost, and nobody else. A queue of one has the newest value by its nature. */
+/** The library tells the client that something was lost, and nobody else; and it takes for granted that every value is good. */
 function countOverflows(item: object, overflows: { count: number }): void {
   const inside = item as ItemQueue;
-  const enqueue = inside._enqueue_notification.bind(inside);
-  inside._enqueue_notification = (notification) => {
-    if (inside.queueSize > 1 && inside.queue.length >= inside.queueSize) overflows.count++;
-    enqueue(notification);
+  const mark = inside._setOverflowBit.bind(inside);
+  inside._setOverflowBit = (notification) => {
+    overflows.count++;
+    const { value } = notification;
+    if (value === undefined || value.statusCode.equals(StatusCodes.Good)) mark(notification);
+    else value.statusCode = StatusCode.makeStatusCode(value.statusCode, 'Overflow | InfoTypeDataValue');
   };
 }
 

@@ -60,7 +60,7 @@ function limitsOf({ limits = {} }: OpcUaServerSpec): ServerLimits {
     subscriptionsPerSession: limits.subscriptionsPerSession ?? 50,
     monitoredItemsPerSubscription: limits.monitoredItemsPerSubscription ?? 20_000,
     queueSize: limits.queueSize ?? 1000,
-    minSamplingIntervalMs: limits.minSamplingIntervalMs ?? 10,
+    minSamplingIntervalMs: limits.minSamplingIntervalMs ?? 0,
     messageBytes: limits.messageBytes ?? 16 * 1024 * 1024,
   };
 }
