@@ -1,39 +1,17 @@
-import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { silentLogger, systemClock } from '@skerry/base';
-import { eventually, TcpProxy } from '@skerry/testkit/processes';
-import { opcuaProtocol } from '../../../protocols/opcua.ts';
-import { withDefaults } from '../../../protocols/protocol.ts';
+import { TcpProxy } from '@skerry/testkit/processes';
 import type { RawValue } from '../../../values/encoding.ts';
-import { type ConformanceBench, conformanceTests, pointOf, settingsOf } from '../../conformance/index.ts';
-import type { DeviceSettings, DriverContext, Point, SampleSink, Session } from '../../driver.ts';
-import { type DriverError, isDriverError } from '../../driver-error.ts';
-import { createOpcuaDriver } from './driver.ts';
+import { type ConformanceBench, conformanceTests } from '../../conformance/index.ts';
+import type { Session } from '../../driver.ts';
+import { driver, pointFor, settingsFor } from './testing/bench.ts';
 import { Peer, type WireValue } from './testing/peer.ts';
 
 let peer: Peer;
 before(async () => {
-  peer = await Peer.start({ nodes: 10_000 });
+  peer = await Peer.start();
 });
 after(() => peer[Symbol.asyncDispose]());
-
-const driver = createOpcuaDriver({});
-const NEVER = new AbortController().signal;
-
-/** Through a cable that can be pulled, where one is given. */
-function settings(options: object = {}, more: Partial<DeviceSettings> = {}): DeviceSettings {
-  return settingsOf({
-    endpoint: peer.endpoint,
-    timeoutMs: 5000,
-    trust: { trusted: [peer.certificate], issuers: [], revocationLists: [] },
-    options: withDefaults({ securityMode: 'None', publishingInterval: '50ms', ...options }, opcuaProtocol.options),
-    ...more,
-  });
-}
-
-function pointFor(name: string, type: string, more: object = {}): Point {
-  return pointOf(name, type, withDefaults({ nodeId: `nsu=urn:skerry:peer;s=${name}`, ...more }, opcuaProtocol.address));
-}
 
 const HELD: readonly (readonly [name: string, type: string, first: WireValue, other: WireValue, RawValue, RawValue])[] =
   [
@@ -58,7 +36,7 @@ conformanceTests(test, 'OPC UA', ['writes', 'subscribes', 'lacks'], async (): Pr
     },
     clock: systemClock,
     log: silentLogger,
-    settings: settings({ resume: '200ms' }, { endpoint: `opc.tcp://${proxy.address}`, timeoutMs: 1500 }),
+    settings: settingsFor(peer, { resume: '200ms' }, { endpoint: `opc.tcp://${proxy.address}`, timeoutMs: 1500 }),
     points: HELD.map(([name, type]) => pointFor(name, type)),
     values: HELD.map(([, , , , value]) => value as never),
     others: HELD.map(([, , , , , value]) => value as never),
@@ -92,4 +70,3 @@ function fromWire(value: WireValue): RawValue {
   const [high = 0, low = 0] = value.words;
   return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
 }
-

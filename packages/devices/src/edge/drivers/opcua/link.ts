@@ -89,8 +89,8 @@ export class Link {
   }
 
   /** One request: sent only while there is a connection, and waited for so long as the settings say. */
-  async ask<T>(signal: AbortSignal, send: (session: ClientSession) => Promise<T>): Promise<T> {
-    const { timeoutMs } = this.#terms;
+  async ask<T>(signal: AbortSignal, send: (session: ClientSession) => Promise<T>, patience = 1): Promise<T> {
+    const timeoutMs = this.#terms.timeoutMs * patience;
     const late = new DriverError('TimedOut', `no answer within ${timeoutMs} ms`);
     const limit = Promise.withResolvers<never>();
     const timer = this.#clock.after(timeoutMs, () => limit.reject(late));
@@ -112,6 +112,16 @@ export class Link {
     }
   }
 
+  /** Before the first structure is read or written, once: what the server's own types look like takes many requests. */
+  async learnTypes(signal: AbortSignal): Promise<void> {
+    this.#types ??= this.session.extractNamespaceDataType();
+    this.#types.catch(() => {
+      this.#types = undefined;
+    });
+    const learnt = this.#types;
+    await this.ask(signal, () => learnt, LEARNING_PATIENCE);
+  }
+
   end(error: DriverError | undefined): void {
     if (this.#ending.signal.aborted) return;
     this.#end = error;
@@ -125,6 +135,7 @@ export class Link {
     await this.#leave();
   }
 
+  #types: Promise<unknown> | undefined;
   #leaving: Promise<void> | undefined;
 
   #leave(): Promise<void> {
@@ -168,3 +179,5 @@ export class Link {
 }
 
 const LEAVE_MS = 1000;
+/** Times the time that one request may take. */
+const LEARNING_PATIENCE = 20;

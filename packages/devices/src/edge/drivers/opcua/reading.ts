@@ -31,11 +31,15 @@ export function readGroup(points: readonly Point[], { link, namespaces, maxNodes
       failed.set(index, errorOf(error));
     }
   }
+  const hasStructures = points.some(
+    ({ type }) => type.kind === 'struct' || (type.kind === 'list' && type.items.kind === 'struct'),
+  );
   const batches = Array.from({ length: Math.ceil(asked.length / maxNodes) }, (_, at) =>
     asked.slice(at * maxNodes, (at + 1) * maxNodes),
   );
   return {
     read: async (sink, signal) => {
+      if (hasStructures) await link.learnTypes(signal);
       for (const [index, error] of failed) sink.fail(index, error);
       let next = 0;
       const reader = async () => {

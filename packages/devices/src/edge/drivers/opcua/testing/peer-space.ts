@@ -156,7 +156,10 @@ function addMethod(own: ReturnType<AddressSpace['getOwnNamespace']>, press: Retu
     const sum = fromWords(left as Words) + BigInt(right as number);
     if (sum === 0n) return callback(null, { statusCode: StatusCodes.BadOutOfRange });
     const value = toWords(sum);
-    callback(null, { statusCode: StatusCodes.Good, outputArguments: [{ dataType: DataType.Int64, value }] });
+    callback(null, {
+      statusCode: StatusCodes.Good,
+      outputArguments: [{ dataType: DataType.Int64, arrayType: VariantArrayType.Scalar, value }],
+    });
   });
 }
 
