@@ -9,7 +9,7 @@ import type { ModbusUnit } from './unit.ts';
 /** `Silent` answers nothing, `Garbage` with bytes that are no Modbus. */
 export type ModbusFault = 'None' | 'Silent' | 'Garbage';
 
-/** What waits for a master that does not read: more ends the connection. */
+/** More masters are not let in. */
 const MAX_CONNECTIONS = 1024;
 const BROADCAST = 0;
 

@@ -118,10 +118,10 @@ test('ten thousand properties of one device are read, all of them, in eighty req
   const names = Array.from({ length: 10_000 }, (_, at) => `p${at}`);
   await bench.scratch.model('large', { properties: names.map((name) => ({ name, type: 'uint16' })) });
   bench.unit.holdingRegisters.set([0x12, 0x34], 19_998);
-  const { worker, device } = bench.scratch;
+  const { worker } = bench.scratch;
   let asked = 0;
   bench.server.intercept = () => void asked++;
-  await device('meter', {
+  await bench.scratch.device('meter', {
     model: { name: 'large' },
     protocol: 'modbus',
     connection: { endpoint: 'tcp://meter:502' },
