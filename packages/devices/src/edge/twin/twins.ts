@@ -50,9 +50,10 @@ export function startTwins({ devices, ...context }: TwinsOptions): Twins {
       const twin = at(request.namespace, request.device);
       return twin === undefined ? nobody(request.values, context.clock) : twin.writeLocal(request, signal);
     },
-    call: async ({ namespace, device: name, command, input }, signal) => {
+    call: async ({ namespace, device: name, by, command, input }, signal) => {
       const device = devices.get(namespace, name);
       if (device === undefined) throw new DriverError('Unreachable', NOT_HERE);
+      context.log.info({ device: `${namespace}/${name}`, command, by }, 'command of a device called');
       return callCommand(device, command, input, { clock: context.clock, signal });
     },
     hold: ({ namespace, device, property }, by) => {
