@@ -6,17 +6,17 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import {
   CHECKOUT,
-  CONTAINERD,
   COUNTING,
   eventually,
-  PROCESS,
+  GROUNDS,
+  type Ground,
+  type GroundKind,
   pod,
   type Runtime,
   requireSystem,
   skipWithout,
   TcpProxy,
   TestCloud,
-  TestContainerd,
   TestEdge,
   tryKubectl,
   withHostPrograms,
@@ -83,35 +83,37 @@ interface Question {
   readonly host?: string;
 }
 
-for (const runtime of [PROCESS, CONTAINERD]) accessFrom(runtime);
+for (const kind of GROUNDS) accessFrom(kind);
 
-function accessFrom(runtime: Runtime): void {
-  suite(`The API in a pod of ${runtime.name}`, {
-    skip: skipWithout(...runtime.needs, ...(runtime === CONTAINERD ? (['nftables'] as const) : [])),
+function accessFrom(kind: GroundKind): void {
+  suite(`The API in a pod of ${kind.name}`, {
+    skip: skipWithout(...kind.needs, ...(kind.name === 'containerd' ? (['nftables'] as const) : [])),
     concurrency: 1,
   }, () => {
     let cloud: TestCloud;
     let edge: TestEdge;
     let cable: TcpProxy;
-    let containerd: TestContainerd | undefined;
+    let ground: Ground;
+    let runtime: Runtime;
     const work = mkdtempSync(join(tmpdir(), 'skerry-in-pod-'));
 
     before(async () => {
       writeFileSync(join(work, 'ask.js'), PROGRAM);
       cloud = await TestCloud.start();
       cable = await TcpProxy.start(cloud.linkAddress);
-      containerd = runtime === CONTAINERD ? await TestContainerd.start() : undefined;
+      ground = await kind.open();
+      ({ runtime } = ground);
       edge = await TestEdge.join(cloud, {
         name: 'edge-1',
         args: ['--join', cable.address],
-        ...(containerd === undefined ? {} : { containerdSocket: containerd.socket }),
+        ...ground.edge,
       });
       for (const manifest of RBAC) await cloud.apply(manifest);
       await start('asker', { serviceAccountName: 'reader' });
     });
     after(async () => {
       await edge?.[Symbol.asyncDispose]();
-      await containerd?.[Symbol.asyncDispose]();
+      await ground?.[Symbol.asyncDispose]();
       await cable?.[Symbol.asyncDispose]();
       await cloud?.[Symbol.asyncDispose]();
       rmSync(work, { recursive: true, force: true });

@@ -1,17 +1,17 @@
-/** `kubectl top` behind NAT, with both runtimes on one node, from the cloud and at the edge. */
+/** `kubectl top` behind NAT, with every runtime, from the cloud and at the edge. */
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import {
-  CONTAINERD,
   COUNTING,
   eventually,
-  PROCESS,
+  GROUNDS,
+  type Ground,
+  type GroundKind,
   pod,
   type Runtime,
   skipWithout,
   TcpProxy,
   TestCloud,
-  TestContainerd,
   TestEdge,
 } from '@skerry/testkit/processes';
 
@@ -19,25 +19,25 @@ import {
 const BUSY = 'trap "exit 0" TERM; while :; do :; done';
 const MIB = 1024 * 1024;
 
-for (const runtime of [PROCESS, CONTAINERD]) {
-  suite(`kubectl top with runtime ${runtime.name}`, { skip: skipWithout(...runtime.needs) }, () => tell(runtime));
-}
+for (const kind of GROUNDS) suite(`with ${kind.name}`, { skip: skipWithout(...kind.needs) }, () => tell(kind));
 
-function tell(runtime: Runtime): void {
+function tell(kind: GroundKind): void {
   let cloud: TestCloud;
   let edge: TestEdge;
   let cable: TcpProxy;
-  let containerd: TestContainerd | undefined;
+  let ground: Ground;
+  let runtime: Runtime;
 
   before(async () => {
     cloud = await TestCloud.start();
     // Nothing reaches the node but the link that it has dialled itself.
     cable = await TcpProxy.start(cloud.linkAddress);
-    containerd = runtime === CONTAINERD ? await TestContainerd.start() : undefined;
+    ground = await kind.open();
+    ({ runtime } = ground);
     edge = await TestEdge.join(cloud, {
       name: 'edge-1',
       args: ['--join', cable.address],
-      ...(containerd === undefined ? {} : { containerdSocket: containerd.socket }),
+      ...ground.edge,
     });
     await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
     await cloud.apply(pod(runtime, { name: 'busy', script: BUSY, container: { name: 'spin' } }));
@@ -46,7 +46,7 @@ function tell(runtime: Runtime): void {
   });
   after(async () => {
     await edge?.[Symbol.asyncDispose]();
-    await containerd?.[Symbol.asyncDispose]();
+    await ground?.[Symbol.asyncDispose]();
     await cable?.[Symbol.asyncDispose]();
     await cloud?.[Symbol.asyncDispose]();
   });

@@ -1,4 +1,4 @@
-/** Volumes with both runtimes: what pods are given to read, what they keep, and what becomes of it when nobody wants it. */
+/** Volumes with every runtime: what pods are given to read, what they keep, and what becomes of it when nobody wants it. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,27 +6,25 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { PersistentVolume, PersistentVolumeClaim } from '@skerry/api/types';
 import {
-  CONTAINERD,
   COUNTING,
   eventually,
-  PROCESS,
+  GROUNDS,
+  type Ground,
+  type GroundKind,
   pod,
   type Runtime,
   requireSystem,
   skipWithout,
   TcpProxy,
   TestCloud,
-  TestContainerd,
   TestEdge,
 } from '@skerry/testkit/processes';
 
 const USER = { runAsUser: 10_001, runAsGroup: 10_001 };
 
-for (const runtime of [PROCESS, CONTAINERD]) {
-  suite(`volumes with runtime ${runtime.name}`, { skip: skipWithout(...runtime.needs) }, () => tell(runtime));
-}
+for (const kind of GROUNDS) suite(`with ${kind.name}`, { skip: skipWithout(...kind.needs) }, () => tell(kind));
 
-function tell(runtime: Runtime): void {
+function tell(kind: GroundKind): void {
   const work = mkdtempSync(join(tmpdir(), 'skerry-story-'));
   // Pods of an agent that is root have users of their own.
   chmodSync(work, 0o755);
@@ -36,16 +34,18 @@ function tell(runtime: Runtime): void {
   let cloud: TestCloud;
   let edge: TestEdge;
   let cable: TcpProxy;
-  let containerd: TestContainerd | undefined;
+  let ground: Ground;
+  let runtime: Runtime;
 
   before(async () => {
     cloud = await TestCloud.start();
     cable = await TcpProxy.start(cloud.linkAddress);
-    containerd = runtime === CONTAINERD ? await TestContainerd.start() : undefined;
+    ground = await kind.open();
+    ({ runtime } = ground);
     edge = await TestEdge.join(cloud, {
       name: 'edge-1',
       args: ['--join', cable.address],
-      ...(containerd === undefined ? {} : { containerdSocket: containerd.socket }),
+      ...ground.edge,
     });
     await cloud.kubectl(['wait', '--for=condition=Ready', 'node/edge-1', '--timeout=30s']);
     await cloud.apply({
@@ -70,7 +70,7 @@ function tell(runtime: Runtime): void {
   });
   after(async () => {
     await edge?.[Symbol.asyncDispose]();
-    await containerd?.[Symbol.asyncDispose]();
+    await ground?.[Symbol.asyncDispose]();
     await cable?.[Symbol.asyncDispose]();
     await cloud?.[Symbol.asyncDispose]();
     rmSync(work, { recursive: true, force: true });
