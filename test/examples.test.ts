@@ -131,6 +131,20 @@ test('simulated-tank.yaml: its level moves, and both its values are live', async
   });
 });
 
+test('opcua-gateway.yaml: a server that shows the boiler', async () => {
+  await apply('opcua-gateway.yaml');
+  // Whatever else this machine runs at 4840.
+  await cloud.kubectl(['patch', 'opcuaserver', 'hall', '--type=merge', '-p', '{"spec":{"listen":{"port":0}}}']);
+  await eventually('a server that serves', async () => {
+    const { status } = await cloud.get<{ status?: { state?: string; endpoint?: string; variables?: number } }>([
+      'opcuaserver',
+      'hall',
+    ]);
+    const { state, endpoint = '', variables } = status ?? {};
+    return state === 'Serving' && variables === 2 && /^opc\.tcp:\/\/127\.0\.0\.1:\d+/.test(endpoint);
+  });
+});
+
 test('modbus-meter.yaml: a meter is read in its own orders and scales, written, and told to do something', async () => {
   const unit = powerMeter();
   await using listening = await listenModbus(new ModbusServer(new Map([[1, unit]])));
