@@ -79,7 +79,10 @@ class FeedSession {
     await this.#begin(held);
     let isCurrent = false;
     while (!signal.aborted) {
-      const { changes, position } = this.#takeBatch();
+      const included = this.#source.included.of(this.#node);
+      // What those writes met may not be published yet: the deletion that made one void, for example.
+      await this.#source.store.durable?.();
+      const { changes, position } = this.#takeBatch(included);
       // A read may see a write that is not on disk yet; the node must never hold a version that a crash takes back.
       await this.#source.store.durable?.();
       if (signal.aborted) return;
@@ -135,7 +138,7 @@ class FeedSession {
     return versions;
   }
 
-  #takeBatch(): { readonly changes: StateChange[]; readonly position: Uint8Array } {
+  #takeBatch(included: number | undefined): { readonly changes: StateChange[]; readonly position: Uint8Array } {
     const changes: StateChange[] = [];
     let bytes = 0;
     for (const key of this.#touched) {
@@ -146,8 +149,8 @@ class FeedSession {
       changes.push(change);
       bytes += 'bytes' in change ? change.bytes.length : key.length;
     }
-    // Whatever was written before this batch drained the set is in what the node holds now.
-    if (this.#touched.size === 0) this.#included = this.#source.included.of(this.#node);
+    // Whatever was published before this batch drained the set is in what the node holds now.
+    if (this.#touched.size === 0) this.#included = included;
     return { changes, position: this.#position() };
   }
 
