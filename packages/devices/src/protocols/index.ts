@@ -1,6 +1,7 @@
 /** The protocols that come with Skerry. A driver of somebody else's has a name that is not here, and checks at its node. */
 import { framesProtocol } from './frames.ts';
 import { modbusProtocol } from './modbus.ts';
+import { mqttProtocol } from './mqtt.ts';
 import { opcuaProtocol } from './opcua.ts';
 import type { Protocol } from './protocol.ts';
 import { simulatorProtocol } from './simulator.ts';
@@ -9,6 +10,7 @@ import { textLinesProtocol } from './text-lines.ts';
 const ALL: readonly Protocol[] = [
   framesProtocol,
   modbusProtocol,
+  mqttProtocol,
   opcuaProtocol,
   simulatorProtocol,
   textLinesProtocol,

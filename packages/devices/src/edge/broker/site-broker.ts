@@ -81,6 +81,7 @@ class EmbeddedBroker implements SiteBroker {
   readonly #rejected = new Map<string, RejectedPeer>();
   readonly #ended = Promise.withResolvers<Error | undefined>();
   #access: Access;
+  #closing: Promise<void> | undefined;
   #messages = 0;
   #dropped = 0;
   #refused = 0;
@@ -178,7 +179,12 @@ class EmbeddedBroker implements SiteBroker {
       .map(({ topic = '', payload = '' }) => ({ topic, payload: Buffer.from(payload as Uint8Array) }));
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
     await this.#persistence.settled();

@@ -1,0 +1,111 @@
+/** What a payload holds, and how a value becomes one. Pure. */
+import * as cbor from 'cborg';
+import type { Encoding, RawType, RawValue } from '../../../values/encoding.ts';
+import type { ValueType } from '../../../values/value-type.ts';
+import { bytesToWire } from '../../../values/wire.ts';
+import { DriverError } from '../../driver-error.ts';
+
+export type Format = 'Json' | 'Cbor' | 'Text' | 'Raw';
+
+/** Throws a DriverError. */
+export function parsePayload(payload: Uint8Array, format: Format): unknown {
+  try {
+    switch (format) {
+      case 'Json':
+        return JSON.parse(textOf(payload));
+      case 'Cbor':
+        return cbor.decode(payload);
+      case 'Text':
+        return textOf(payload);
+      case 'Raw':
+        return payload;
+    }
+  } catch (cause) {
+    throw new DriverError('Malformed', `the payload is no ${NAMES[format]}`, { cause });
+  }
+}
+
+const NAMES: Readonly<Record<Format, string>> = { Json: 'JSON', Cbor: 'CBOR', Text: 'text in UTF-8', Raw: 'bytes' };
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+function textOf(payload: Uint8Array): string {
+  return UTF8.decode(payload);
+}
+
+/** Throws a DriverError when there is no such field. */
+export function fieldAt(parsed: unknown, path: string | undefined): RawValue {
+  let value = parsed;
+  for (const step of path === undefined ? [] : path.split('.')) {
+    const isThere = typeof value === 'object' && value !== null && Object.hasOwn(value, step);
+    if (!isThere) throw new DriverError('Malformed', `the payload has no ${path}`);
+    value = (value as Readonly<Record<string, unknown>>)[step];
+  }
+  if (value === null || value === undefined) throw new DriverError('Malformed', `${path ?? 'the payload'} is null`);
+  return value as RawValue;
+}
+
+/** Milliseconds since 1970; undefined when it is no time. */
+export function timeAt(parsed: unknown, path: string): number | undefined {
+  try {
+    const field = fieldAt(parsed, path);
+    const time = typeof field === 'string' ? Date.parse(field) : Number(field);
+    return Number.isFinite(time) ? time : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export interface Written {
+  readonly value: RawValue;
+  readonly format: Format;
+  readonly path: string | undefined;
+  readonly type: ValueType;
+  readonly encoding: Encoding;
+}
+
+/** Throws a DriverError when the format cannot hold it. */
+export function makePayload({ value, format, path, type, encoding }: Written): Uint8Array {
+  try {
+    switch (format) {
+      case 'Json':
+        return new TextEncoder().encode(jsonOf(nested(path, value)));
+      case 'Cbor':
+        return cbor.encode(nested(path, value));
+      case 'Text':
+        return value instanceof Uint8Array ? value : new TextEncoder().encode(plainText(value));
+      case 'Raw':
+        return value instanceof Uint8Array
+          ? value
+          : bytesToWire(value, type, encoding.type ?? rawTypeOf(type), encoding);
+    }
+  } catch (cause) {
+    throw new DriverError('Rejected', `the value cannot be written as ${NAMES[format]}`, { cause });
+  }
+}
+
+function nested(path: string | undefined, value: RawValue): unknown {
+  if (path === undefined) return value;
+  return path.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value);
+}
+
+/** Of this engine, and not yet of the types. */
+const { rawJSON: rawJson } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };
+
+/** Integers beyond 2^53 keep every digit. */
+function jsonOf(value: unknown): string {
+  const replaced = JSON.stringify(value, (_, each: unknown) => {
+    if (typeof each === 'bigint') return rawJson(each.toString());
+    return each instanceof Uint8Array ? Buffer.from(each).toString('base64') : each;
+  });
+  return replaced;
+}
+
+function plainText(value: RawValue): string {
+  return typeof value === 'object' ? jsonOf(value) : String(value);
+}
+
+function rawTypeOf(type: ValueType): RawType {
+  if (type.kind === 'list') return rawTypeOf(type.items);
+  if (type.kind === 'struct') return 'bytes';
+  return type.scalar === 'datetime' ? 'int64' : type.scalar;
+}
