@@ -55,7 +55,7 @@ export class LoopError extends Error {
   }
 }
 
-export const LEAST_CYCLE_MS = 10;
+const LEAST_CYCLE_MS = 10;
 const DEFAULT_CYCLE_MS = 100;
 const DEFAULT_STALE_MS = 10_000;
 

@@ -69,7 +69,7 @@ export function nextStep(twin: PropertyTwin, around: Surroundings): Step {
   return waitOrExpire(desired, known ?? { version, state: 'Pending', time: now }, around);
 }
 
-export function isFinal({ state }: Taken): boolean {
+function isFinal({ state }: Taken): boolean {
   return state !== 'Sending' && state !== 'Pending';
 }
 
