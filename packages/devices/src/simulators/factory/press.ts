@@ -1,9 +1,9 @@
 /** A press that speaks OPC UA by itself: a force that rises and falls, strokes that are counted, a speed that is set. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OPCUACertificateManager } from 'node-opcua-certificate-manager';
-import { DataType } from 'node-opcua-client';
+import { DataType, Variant } from 'node-opcua-client';
 import { nodesets } from 'node-opcua-nodesets';
 import { OPCUAServer } from 'node-opcua-server';
 import type { ListeningServer } from '../modbus/server.ts';
@@ -38,7 +38,7 @@ async function openServer(port: number, folder: string): Promise<OPCUAServer> {
   await certificates.createSelfSignedCertificate({
     applicationUri: URI,
     subject: '/CN=Press',
-    dns: ['localhost'],
+    dns: ['localhost', hostname()],
     ip: ['127.0.0.1'],
     startDate: new Date(),
     validity: CERTIFICATE_DAYS,
@@ -75,7 +75,7 @@ function addPress(server: OPCUAServer): void {
     nodeId: 's=Press.Force',
     dataType: 'Double',
     minimumSamplingInterval: 100,
-    value: { get: () => ({ dataType: DataType.Double, value: machine.force() }) as never },
+    value: { get: () => new Variant({ dataType: DataType.Double, value: machine.force() }) },
   });
   own.addVariable({
     componentOf: press,
@@ -83,7 +83,7 @@ function addPress(server: OPCUAServer): void {
     nodeId: 's=Press.Strokes',
     dataType: 'UInt32',
     minimumSamplingInterval: 100,
-    value: { get: () => ({ dataType: DataType.UInt32, value: Math.floor(machine.turns()) }) as never },
+    value: { get: () => new Variant({ dataType: DataType.UInt32, value: Math.floor(machine.turns()) }) },
   });
   const speed = own.addVariable({
     componentOf: press,

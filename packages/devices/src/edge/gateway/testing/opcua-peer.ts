@@ -85,8 +85,9 @@ export interface Person {
   readonly password: string;
 }
 
-export async function readOpcUa(visitor: Visit & { readonly person: Person }, id: string): Promise<Reading> {
-  return visit({ ...visitor, user: userOf(visitor.person) }, async (session) => {
+export async function readOpcUa(visitor: Visit & { readonly person?: Person }, id: string): Promise<Reading> {
+  const user = visitor.person === undefined ? {} : { user: userOf(visitor.person) };
+  return visit({ ...visitor, ...user }, async (session) => {
     const { value, statusCode, sourceTimestamp } = await session.read({ nodeId: id, attributeId: AttributeIds.Value });
     return { value: value.value as unknown, status: statusCode.name, sourceTime: sourceTimestamp?.getTime() ?? 0 };
   });

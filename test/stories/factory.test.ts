@@ -1,0 +1,99 @@
+/** `npm start -- --demo factory`: the devices of examples/factory, as a person meets them, and all of them again as OPC UA. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { makePair, readOpcUa } from '@skerry/devices/opcua-client';
+import { CHECKOUT, eventually, freePort, kubectl, runToEnd } from '@skerry/testkit/processes';
+
+suite('the factory', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'skerry-factory-'));
+  const env = { ...process.env, SKERRY_DATA_DIR: dir, SKERRY_KEY_DIR: `${dir}-keys` };
+  let child: ChildProcess;
+  let said = '';
+
+  before(async () => {
+    const [api, link] = [await freePort(), await freePort()];
+    const script = join(CHECKOUT, 'scripts', 'start.ts');
+    const flags = ['--listen', `127.0.0.1:${api}`, '--link-listen', `127.0.0.1:${link}`, '--registry-listen', 'none'];
+    child = spawn(process.execPath, ['--conditions=source', script, '--demo', 'factory', ...flags], {
+      cwd: CHECKOUT,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (said += String(text)));
+    await eventually('what to try', () => {
+      assert.equal(child.exitCode, null, said);
+      return said.includes('skerry device watch');
+    });
+  });
+  after(async () => {
+    if (child?.exitCode === null) {
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exit;
+    }
+    for (const folder of [dir, `${dir}-keys`]) rmSync(folder, { recursive: true, force: true });
+  });
+
+  const skerry = (args: readonly string[]) => runToEnd(join(CHECKOUT, 'bin', 'skerry'), args, { env });
+
+  /** Of a device, those of its properties that are good. */
+  async function values(device: string): Promise<Readonly<Record<string, unknown>>> {
+    const { code, stdout } = await skerry(['device', 'get', device, '-o', 'json']);
+    if (code !== 0) return {};
+    const live = JSON.parse(stdout) as { property: string; value: unknown; quality: string }[];
+    return Object.fromEntries(
+      live.filter(({ quality }) => quality === 'Good').map(({ property, value }) => [property, value]),
+    );
+  }
+
+  const number = (device: string, property: string) =>
+    eventually(`${property} of ${device}`, async () => {
+      const value = (await values(device))[property];
+      return typeof value === 'number' && { value };
+    });
+
+  test('each device says what it measures', async () => {
+    const { value: voltage } = await number('meter-1', 'voltage');
+    assert.ok(voltage > 227 && voltage < 233, String(voltage));
+    const { value: force } = await number('press-1', 'force');
+    assert.ok(force >= 0 && force <= 250, String(force));
+    const { value: net } = await number('scale-1', 'net');
+    assert.ok(net >= 0 && net <= 24, String(net));
+  });
+
+  test('the scale is written in its own protocol, and what it refuses is told', async () => {
+    assert.equal((await skerry(['device', 'set', 'scale-1', 'tare=1.5'])).code, 0);
+    await eventually('the tare', async () => (await values('scale-1'))['tare'] === 1.5);
+    await skerry(['device', 'set', 'scale-1', 'tare=25']);
+    await eventually('the refusal', async () => {
+      const { stdout } = await skerry(['device', 'show', 'scale-1', '-o', 'json']);
+      const { status = {} } = JSON.parse(stdout) as { status?: { writes?: Record<string, { reason?: string }> } };
+      return status.writes?.['tare']?.reason?.includes('the device refused tare: reason 2');
+    });
+    assert.equal((await skerry(['device', 'call', 'scale-1', 'zero'])).code, 0);
+  });
+
+  test('all of it is read by a client of OPC UA', async () => {
+    const pair = await makePair('reader');
+    const endpoint = await eventually('the server', async () => {
+      const text = await kubectl(join(dir, 'kubeconfig'), ['get', 'opcuaserver', 'factory', '-o', 'json']);
+      const { status = {} } = JSON.parse(text) as { status?: { endpoint?: string; devices?: number } };
+      return status.devices === 3 && status.endpoint;
+    });
+    for (const node of ['meter-1/voltage', 'press-1/force', 'scale-1/net'])
+      await eventually(node, async () => {
+        const { status, value } = await readOpcUa(
+          { endpoint, pair, policy: NONE as never, mode: 1, name: 'reader' },
+          `ns=2;s=${node}`,
+        );
+        return status === 'Good' && typeof value === 'number';
+      });
+  });
+});
+
+const NONE = 'http://opcfoundation.org/UA/SecurityPolicy#None';
