@@ -216,7 +216,7 @@ function readable(ucum: string): string {
   return ucum
     .replaceAll(/[[\]{}]/g, '')
     .replaceAll('.', '·')
-    .replaceAll(/u(?=[A-Za-z])/g, 'µ')
+    .replaceAll(/(?<![A-Za-z])u(?=[A-Za-z])/g, 'µ')
     .replaceAll(/(?<=[A-Za-z])2/g, '²')
     .replaceAll(/(?<=[A-Za-z])3/g, '³');
 }
