@@ -4,7 +4,7 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readHostUsage } from '../node/host-usage.ts';
 import type { PodWorker } from '../pod/worker.ts';
-import type { ContainerUsage } from '../runtime.ts';
+import type { ContainerUsage, PodRuntime } from '../runtime.ts';
 import type { RuntimeSet } from '../runtime-set.ts';
 import { memoryDirectory } from '../volumes/pod-volumes.ts';
 import { diskUsageOf } from './disk-usage.ts';
@@ -25,8 +25,7 @@ export interface MeasuredNode {
 
 export async function observeNode({ directory, root, runtimes }: MeasuredNode): Promise<Observations> {
   const host = readHostUsage(directory, root);
-  const images = await Promise.all(runtimes.serving.map(async (runtime) => runtime.imageDirectory?.()));
-  const imageDisks = await Promise.all(images.filter((one) => one !== undefined).map(observeDisk));
+  const imageDisks = (await Promise.all(runtimes.serving.map(observeImages))).filter((one) => one !== undefined);
   const observed: [Signal, Observation | undefined][] = [
     ['memory.available', { available: host.memoryAvailable, capacity: host.memoryTotal }],
     ['nodefs.available', { available: host.diskAvailable, capacity: host.diskTotal }],
@@ -38,7 +37,22 @@ export async function observeNode({ directory, root, runtimes }: MeasuredNode): 
   return new Map(observed.filter((one): one is [Signal, Observation] => one[1] !== undefined));
 }
 
-async function observeDisk(path: string): Promise<{ readonly bytes: Observation; readonly inodes: Observation }> {
+/** A runtime that does not answer at the moment must not hide what else the node runs short of. */
+async function observeImages(runtime: PodRuntime): Promise<ObservedDisk | undefined> {
+  try {
+    const directory = await runtime.imageDirectory?.();
+    return directory === undefined ? undefined : await observeDisk(directory);
+  } catch {
+    return undefined;
+  }
+}
+
+interface ObservedDisk {
+  readonly bytes: Observation;
+  readonly inodes: Observation;
+}
+
+async function observeDisk(path: string): Promise<ObservedDisk> {
   const { blocks, bavail, bsize, files, ffree } = await statfs(path);
   return {
     bytes: { available: bavail * bsize, capacity: blocks * bsize },
@@ -62,7 +76,7 @@ export async function measurePods(
   workers: readonly PodWorker[],
   { withDisk, withProcesses }: MeasureOptions,
 ): Promise<readonly PodUsage[]> {
-  const lists = await Promise.all(node.runtimes.serving.map((runtime) => runtime.usage()));
+  const lists = await Promise.all(node.runtimes.serving.map((runtime) => runtime.usage().catch(() => [])));
   const byId = new Map(lists.flat().map((one) => [one.id, one]));
   const processes = withProcesses ? countProcesses(node.root ?? '/', new Set(byId.keys())) : undefined;
   const measured: PodUsage[] = [];

@@ -22,6 +22,8 @@ export class StatusWriter {
   /** The last patch, until the API shows what it asked for; sent again it would change nothing either. */
   #lastPatch: string | undefined;
   #writing: Promise<void> | undefined;
+  /** The uid of a pod that the API does not have, until it shows it. */
+  #missing: string | undefined;
 
   constructor({ client, clock, log }: { client: Client; clock: Clock; log: Logger }, ref: Ref, pod: Pod) {
     this.#client = client;
@@ -36,6 +38,7 @@ export class StatusWriter {
   /** What the API shows now. Older than what a write has answered is ignored. */
   observe(pod: Pod): void {
     this.#note(pod);
+    this.#missing = undefined;
     this.#start();
   }
 
@@ -65,11 +68,14 @@ export class StatusWriter {
       .catch(() => {})
       .finally(() => {
         this.#writing = undefined;
+        // Another mirror may have come while the last write failed.
+        this.#start();
       });
   }
 
   #nextPatch(): object | undefined {
     if (this.#wanted === undefined || this.#known === undefined) return undefined;
+    if (this.#missing !== undefined && this.#missing === this.#known.metadata.uid) return undefined;
     const patch = statusPatch(this.#known.status, this.#wanted, this.#uid ?? this.#known.metadata.uid ?? '');
     if (patch === undefined) this.#lastPatch = undefined;
     return patch !== undefined && JSON.stringify(patch) !== this.#lastPatch ? patch : undefined;
@@ -82,14 +88,18 @@ export class StatusWriter {
       patch !== undefined && !this.#stopped.signal.aborted;
       patch = this.#nextPatch()
     ) {
+      const about = this.#known?.metadata.uid;
       try {
         const answer = await this.#client.patch<Pod>(this.#ref, patch, { type: 'strategic', subresource: 'status' });
         this.#lastPatch = JSON.stringify(patch);
-        this.#note(answer);
+        if (this.#known?.metadata.uid === about) this.#note(answer);
         attempt = 0;
       } catch (error) {
         // The pod is gone, or another one has its name: nobody waits for this status any more.
-        if (isStatus(error, 'NotFound', 'Conflict')) return;
+        if (isStatus(error, 'NotFound', 'Conflict')) {
+          this.#missing = about;
+          return;
+        }
         this.#log.debug({ attempt, error: messageOf(error) }, 'pod status not written');
         await this.#clock.sleep(backoffDelay(RETRY, attempt++) + RETRY.baseMs, this.#stopped.signal);
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod, PodSpec } from '../pod/types.ts';
-import { mirrorOf, planMirror, staticPodOf } from './manifest.ts';
+import { mirrorOf, nextMirror, planMirror, staticPodOf } from './manifest.ts';
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 const PLACE = { node: 'edge-1', file: '/etc/pods/web.yaml' };
@@ -94,4 +94,16 @@ test('a mirror is made where it is missing, and replaced when it is of another p
     planMirror(undefined, undefined),
   ];
   assert.deepEqual(plans, ['create', 'none', 'delete', 'delete', 'delete', 'none', 'none']);
+});
+
+test('a mirror that does not stay is made ten times a minute', () => {
+  let made: readonly number[] = [];
+  const isMade = (now: number) => {
+    const next = nextMirror(made, now);
+    made = next ?? made;
+    return next !== undefined;
+  };
+  const at = Array.from({ length: 12 }, (_, second) => second * 1000);
+  assert.deepEqual(at.map(isMade), [...Array(10).fill(true), false, false]);
+  assert.ok(!isMade(59_999) && isMade(60_000) && !isMade(60_500) && isMade(61_000));
 });

@@ -101,3 +101,13 @@ export function planMirror(pod: Pod | undefined, shown: Pod | undefined): Mirror
   const isCurrent = shown.metadata.annotations?.[ConfigAnnotation.mirror] === pod?.metadata.uid;
   return isCurrent && shown.metadata.deletionTimestamp === undefined ? 'none' : 'delete';
 }
+
+/** A mirror that does not stay, since the cloud refuses it, is not made over and over. */
+const MIRRORS_PER_MINUTE = 10;
+const MINUTE_MS = 60_000;
+
+/** The times at which it was made of late, with this one; undefined when it has to wait. */
+export function nextMirror(made: readonly number[], now: number): readonly number[] | undefined {
+  const late = made.filter((at) => now - at < MINUTE_MS);
+  return late.length < MIRRORS_PER_MINUTE ? [...late, now] : undefined;
+}

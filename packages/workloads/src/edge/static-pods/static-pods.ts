@@ -7,7 +7,7 @@ import { isMirrorPod } from '../pod/static-pod.ts';
 import type { Pod } from '../pod/types.ts';
 import type { PodWorker } from '../pod/worker.ts';
 import { readManifests, watchFolder } from './folder.ts';
-import { mirrorOf, planMirror, staticPodOf } from './manifest.ts';
+import { mirrorOf, nextMirror, planMirror, staticPodOf } from './manifest.ts';
 
 const PODS = { group: '', version: 'v1', resource: 'pods' } as const;
 const NODES = { group: '', version: 'v1', resource: 'nodes' } as const;
@@ -56,6 +56,8 @@ class Folder implements StaticPods {
   #wanted: ReadonlyMap<string, Pod> = new Map();
   readonly #running = new Map<string, PodWorker>();
   readonly #problems = new Map<string, string>();
+  /** When mirrors were made, by the pod's namespace and name. */
+  readonly #made = new Map<string, readonly number[]>();
   #host: StaticPodHost | undefined;
   #wake = new AbortController();
 
@@ -110,6 +112,7 @@ class Folder implements StaticPods {
       }
     }
     this.#wanted = wanted;
+    for (const key of this.#made.keys()) if (!wanted.has(key)) this.#made.delete(key);
   }
 
   /** One that runs on keeps when it was first seen. */
@@ -161,10 +164,13 @@ class Folder implements StaticPods {
   }
 
   async #keepMirror(pod: Pod | undefined, mirror: Pod | undefined): Promise<void> {
-    const { client } = this.#options;
+    const { client, clock } = this.#options;
     const plan = planMirror(pod, mirror);
     if (plan === 'delete' && mirror !== undefined) await this.#delete(mirror);
     if (pod === undefined || plan === 'none') return;
+    const made = nextMirror(this.#made.get(keyOf(pod)) ?? [], clock.now());
+    if (made === undefined) return;
+    this.#made.set(keyOf(pod), made);
     try {
       const created = await client.create<Pod>(PODS, mirrorOf(pod, await this.#nodeUid()));
       this.#running.get(keyOf(pod))?.observeMirror(created);
