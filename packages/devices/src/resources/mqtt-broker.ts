@@ -41,7 +41,7 @@ export interface MqttListener {
   readonly port?: number;
   /** Plain must be named. */
   readonly security?: 'Tls' | 'Plain';
-  /** tls.crt and tls.key; from the site's identity without it. */
+  /** tls.crt and tls.key; a listener with Tls needs it. */
   readonly certificateSecretName?: string;
   /** Client certificates are demanded, and this list decides about them; the subject's CN is the user name. */
   readonly trustList?: string;
@@ -61,6 +61,9 @@ export interface MqttLimits {
   readonly messageBytes?: number;
   readonly queuedMessagesPerClient?: number;
   readonly messagesPerSecondPerClient?: number;
+  readonly subscriptionsPerClient?: number;
+  readonly inflightPerClient?: number;
+  readonly keepaliveSeconds?: number;
 }
 
 export interface MqttBrokerStatus {
@@ -85,7 +88,7 @@ const listener = object(
     address: text('IP address; only this machine by default.', { default: '127.0.0.1', maxLength: 64 }),
     port: integer('TCP port.', { minimum: 0, maximum: 65_535, default: 8883 }),
     security: choice('Plain must be asked for.', ['Tls', 'Plain'], 'Tls'),
-    certificateSecretName: nameOf('Secret with tls.crt and tls.key; from the site’s identity without it.'),
+    certificateSecretName: nameOf('Secret with tls.crt and tls.key; a listener with Tls needs it.'),
     trustList: nameOf('TrustList that decides about client certificates, which are then demanded.'),
   },
   ['name'],
@@ -95,7 +98,9 @@ const user = object(
   'One user: a device or a program.',
   {
     name: text('User name, or the CN of its certificate.', { maxLength: 253, minLength: 1 }),
-    password: secretKey('Where the password is; absent for users with certificates.'),
+    password: secretKey(
+      'Where the password is, as it is or as mosquitto_passwd writes it; absent for users with certificates.',
+    ),
     publish: filters('Topics it may publish to; %u is the user name, %c the client id.'),
     subscribe: filters('Topics it may subscribe to.'),
   },
@@ -113,7 +118,10 @@ export const mqttBrokerDefinition: KubeObject = definition({
     users: listBy('name', 'Who may come, and what they may do.', user, 10_000),
     persistence: object('What is kept for clients that are away.', {
       enabled: flag('Sessions, queued and retained messages are on disk.', { default: true }),
-      maxBytes: integer('The oldest queued messages go beyond it.', { minimum: 1_048_576, default: 268_435_456 }),
+      maxBytes: integer('Of queued and retained messages; beyond it no more are kept.', {
+        minimum: 1_048_576,
+        default: 268_435_456,
+      }),
     }),
     limits: object('What it does not go beyond.', {
       clients: integer('Connections.', { minimum: 1, maximum: 100_000, default: 10_000 }),
@@ -122,6 +130,16 @@ export const mqttBrokerDefinition: KubeObject = definition({
         minimum: 1,
         maximum: 1_000_000,
         default: 10_000,
+      }),
+      subscriptionsPerClient: integer('Topic filters of one client.', { minimum: 1, maximum: 100_000, default: 1000 }),
+      inflightPerClient: integer('Messages of quality 2 that one client has begun and not ended.', {
+        minimum: 1,
+        maximum: 65_535,
+        default: 1000,
+      }),
+      keepaliveSeconds: integer('The longest silence that a client may ask for; any without it.', {
+        minimum: 1,
+        maximum: 65_535,
       }),
       messagesPerSecondPerClient: integer('Messages of one client; it is slowed down beyond it.', { minimum: 1 }),
     }),

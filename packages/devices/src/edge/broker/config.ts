@@ -9,8 +9,8 @@ export interface BrokerConfig {
   readonly isAnonymousAllowed: boolean;
   readonly users: readonly BrokerUser[];
   readonly limits: BrokerLimits;
-  /** Undefined: everything is forgotten with the process. */
-  readonly file?: string;
+  /** Sessions, queued and retained messages outlive the process. */
+  readonly isKept: boolean;
 }
 
 export interface BrokerListener {

@@ -18,5 +18,5 @@ function ask(name: string, skip: string | false, open: () => Promise<Opened>): v
   });
 }
 
-ask('the site’s broker', false, scratchBroker);
-ask('mosquitto', skipWithout('mosquitto'), openMosquitto);
+ask('the site’s broker', false, () => scratchBroker());
+ask('mosquitto', skipWithout('mosquitto'), () => openMosquitto());

@@ -13,6 +13,8 @@ import type { StoredPacket } from './stored-packet.ts';
 
 export interface SiteBrokerOptions {
   readonly config: BrokerConfig;
+  /** Where it keeps what it keeps; without it everything is forgotten with the process. */
+  readonly file?: string;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -88,9 +90,9 @@ class EmbeddedBroker implements SiteBroker {
 
   constructor(options: SiteBrokerOptions) {
     this.#options = options;
-    const { users, isAnonymousAllowed, limits, file } = options.config;
+    const { users, isAnonymousAllowed, limits } = options.config;
     this.#access = createAccess(users, isAnonymousAllowed);
-    const journal = openJournal(file ?? ':memory:');
+    const journal = openJournal(options.file ?? ':memory:');
     void journal.failed.then((error) => this.#ended.resolve(error));
     this.#persistence = new BrokerPersistence({
       journal,

@@ -7,7 +7,9 @@ import type { ControlLoop } from '../../resources/control-loop.ts';
 import type { Device } from '../../resources/device.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
 import type { DeviceDiscovery } from '../../resources/discovery.ts';
-import { CONTROL_LOOPS, DEVICE_DISCOVERIES, DEVICE_MODELS, DEVICES } from '../../resources/group.ts';
+import { CONTROL_LOOPS, DEVICE_DISCOVERIES, DEVICE_MODELS, DEVICES, MQTT_BROKERS } from '../../resources/group.ts';
+import type { MqttBroker } from '../../resources/mqtt-broker.ts';
+import { brokerController } from '../broker/broker-controller.ts';
 import { createControlLoops } from '../control/loops.ts';
 import { discoveryController } from '../discovery/discoveries.ts';
 import type { DeviceDoor } from '../twin/door.ts';
@@ -79,7 +81,12 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     devices: shown,
     discoveries: startInformer<DeviceDiscovery>(context, { gvr: DEVICE_DISCOVERIES }),
   });
-  const running = [devices.spec, loops.spec, discovering].map((spec) => runController(spec, context));
+  const brokers = brokerController({
+    ...options,
+    drivers,
+    brokers: startInformer<MqttBroker>(context, { gvr: MQTT_BROKERS }),
+  });
+  const running = [devices.spec, loops.spec, discovering, brokers.spec].map((spec) => runController(spec, context));
   running.push(loops.tell(stopping.signal));
   return {
     ...options,
@@ -94,6 +101,7 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
       twins.close();
       await Promise.all(running);
       await devices.close();
+      await brokers.close();
       await drivers.close();
       bus.close();
       await keeping;

@@ -16,7 +16,7 @@ export interface LoaderContext {
 export const BUILTIN_DRIVERS: Readonly<Record<string, DriverLoader>> = {
   frames: async ({ clock }) => (await import('../drivers/frames/driver.ts')).createFrames({ clock }),
   modbus: async ({ clock }) => (await import('../drivers/modbus/driver.ts')).createModbus({ clock }),
-  mqtt: async () => (await import('../drivers/mqtt/driver.ts')).createMqtt(),
+  mqtt: async ({ home }) => (await import('../drivers/mqtt/driver.ts')).createMqtt(home?.folder),
   opcua: async ({ home }) =>
     (await import('../drivers/opcua/driver.ts')).createOpcuaDriver(home === undefined ? {} : { home }),
   simulator: async ({ clock }) => (await import('../drivers/simulator/driver.ts')).createSimulator(clock),

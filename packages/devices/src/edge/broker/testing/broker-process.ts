@@ -5,7 +5,8 @@ import { openSiteBroker } from '../site-broker.ts';
 import { brokerConfig, portOf } from './scratch-broker.ts';
 
 const broker = await openSiteBroker({
-  config: brokerConfig({ file: process.argv[2] ?? '' }),
+  config: brokerConfig(),
+  file: process.argv[2] ?? '',
   clock: systemClock,
   log: silentLogger,
 });

@@ -8,8 +8,9 @@ export interface ScratchBroker extends AsyncDisposable {
   readonly port: number;
 }
 
-export async function scratchBroker(given: Partial<BrokerConfig> = {}): Promise<ScratchBroker> {
-  const broker = await openSiteBroker({ config: brokerConfig(given), clock: systemClock, log: silentLogger });
+export async function scratchBroker(given: Partial<BrokerConfig> = {}, file?: string): Promise<ScratchBroker> {
+  const kept = file === undefined ? {} : { file };
+  const broker = await openSiteBroker({ config: brokerConfig(given), ...kept, clock: systemClock, log: silentLogger });
   return { broker, port: portOf(broker), [Symbol.asyncDispose]: () => broker.close() };
 }
 
@@ -20,6 +21,7 @@ export function brokerConfig(given: Partial<BrokerConfig> = {}): BrokerConfig {
     listeners: [{ name: 'plain', address: '127.0.0.1', port: 0 }],
     isAnonymousAllowed: true,
     users: [],
+    isKept: false,
     ...given,
     limits: {
       clients: 100,

@@ -1,4 +1,6 @@
 /** A broker as a session of the driver: it runs in the thread of the driver, so that devices reach it without a socket. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { RawValue } from '../../../values/encoding.ts';
 import type { BrokerConfig } from '../../broker/config.ts';
 import { openSiteBroker, type SiteBroker } from '../../broker/site-broker.ts';
@@ -13,12 +15,22 @@ export interface BrokerSession extends Session {
 }
 
 /** Rejects with a DriverError: an address that is taken, a certificate that is none. */
-export async function openBrokerSession(config: BrokerConfig, { clock, log }: DriverContext): Promise<BrokerSession> {
+export async function openBrokerSession(
+  config: BrokerConfig,
+  { clock, log }: DriverContext,
+  folder: string | undefined,
+): Promise<BrokerSession> {
   try {
-    return new ServedBroker(await openSiteBroker({ config, clock, log }));
+    const kept = folder !== undefined && config.isKept ? { file: await fileIn(folder, config) } : {};
+    return new ServedBroker(await openSiteBroker({ config, ...kept, clock, log }));
   } catch (cause) {
     throw new DriverError('Misconfigured', (cause as Error).message, { cause });
   }
+}
+
+async function fileIn(folder: string, { namespace, name }: BrokerConfig): Promise<string> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return join(folder, `${namespace}_${name}.db`);
 }
 
 class ServedBroker implements BrokerSession {

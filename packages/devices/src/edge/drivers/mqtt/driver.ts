@@ -3,28 +3,33 @@ import type { BrokerConfig } from '../../broker/config.ts';
 import type { SiteBroker } from '../../broker/site-broker.ts';
 import type { DeviceSettings, Driver, DriverContext, Session } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
-import { openBrokerSession, SERVE } from './broker-session.ts';
+import { type BrokerSession, openBrokerSession, SERVE } from './broker-session.ts';
 import { clientLink } from './client-link.ts';
 import { discoverTopics } from './discover.ts';
 import { embeddedLink } from './embedded-link.ts';
 import { type OpenLink, openMqttSession } from './session.ts';
 
-export function createMqtt(): Driver {
+/** `folder`: where brokers keep what they keep. */
+export function createMqtt(folder?: string): Driver {
   const brokers = new Map<string, SiteBroker>();
   return {
     protocol: 'mqtt',
     connect: (settings, context) => {
       const served = settings.options[SERVE] as BrokerConfig | undefined;
-      if (served !== undefined) return serve(brokers, served, context);
+      if (served !== undefined) return serve(brokers, openBrokerSession(served, context, folder), served);
       return openMqttSession(settings, context, openerOf(brokers, settings, context));
     },
     discover: (request, context) => discoverTopics(request, context, openerOf(brokers, request.settings, context)),
   };
 }
 
-async function serve(brokers: Map<string, SiteBroker>, config: BrokerConfig, context: DriverContext): Promise<Session> {
-  const key = `${config.namespace}/${config.name}`;
-  const session = await openBrokerSession(config, context);
+async function serve(
+  brokers: Map<string, SiteBroker>,
+  opening: Promise<BrokerSession>,
+  { namespace, name }: BrokerConfig,
+): Promise<Session> {
+  const key = `${namespace}/${name}`;
+  const session = await opening;
   brokers.set(key, session.broker);
   void session.ended.then(() => {
     if (brokers.get(key) === session.broker) brokers.delete(key);
