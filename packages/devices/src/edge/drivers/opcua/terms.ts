@@ -88,7 +88,7 @@ export function milliseconds(duration: unknown, fallback: number): number {
   return (typeof duration === 'string' ? parseDuration(duration) : undefined) ?? fallback;
 }
 
-export function hostOf(endpoint: string): string {
+function hostOf(endpoint: string): string {
   const [, bracketed, plain] = /^opc\.tcp:\/\/(?:\[([^\]]+)\]|([^:/]+))/.exec(endpoint) ?? [];
   return bracketed ?? plain ?? '';
 }

@@ -60,7 +60,7 @@ function bigintOf([high, low]: Words): bigint {
   return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
 
-export function wordsOf(value: bigint): Words {
+function wordsOf(value: bigint): Words {
   const unsigned = BigInt.asUintN(64, value);
   return [Number(unsigned >> 32n), Number(unsigned & 0xffff_ffffn)];
 }
