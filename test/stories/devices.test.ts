@@ -154,6 +154,8 @@ suite('a simulated device', () => {
     const { code, stdout } = await cloud.skerry(['device', 'set', 'tank-1', 'limit=42', '--wait']);
     assert.equal(code, 0, stdout);
     assert.match(stdout, /limit +42 +Confirmed/);
+    const shown = await cloud.skerry(['device', 'show', 'tank-1']);
+    assert.match(shown.stdout, /limit +42 +\S+ +Confirmed/);
     const refused = await cloud.skerry(['device', 'set', 'tank-1', 'limit=101', '--wait']);
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /must be between 0 and 100/);

@@ -72,6 +72,16 @@ export async function showDevice(context: CliContext, name: string, flags: Devic
     ago(time, now),
   ]);
   if (rows.length > 0) context.print(`\n${formatTable(['PROPERTY', 'REPORTED', 'QUALITY', 'AGE'], rows)}`);
+  context.print(wishesText(device));
+}
+
+/** What is wanted of the device beside what it has, and what became of each wish. */
+function wishesText({ spec, status = {} }: Device): string {
+  const rows = Object.entries(spec.desired ?? {}).map(([property, { value }]) => {
+    const { result = 'Pending', reason = '' } = status.writes?.[property] ?? {};
+    return [property, valueText(value), valueText(status.reported?.[property]?.value), result, reason];
+  });
+  return rows.length === 0 ? '' : `\n${formatTable(['PROPERTY', 'DESIRED', 'REPORTED', 'RESULT', 'REASON'], rows)}`;
 }
 
 function droppedText(dropped: Readonly<Record<string, number>> = {}): string {
