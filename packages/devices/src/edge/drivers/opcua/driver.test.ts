@@ -36,7 +36,7 @@ conformanceTests(test, 'OPC UA', ['writes', 'subscribes', 'lacks'], async (): Pr
     },
     clock: systemClock,
     log: silentLogger,
-    settings: settingsFor(peer, { resume: '200ms' }, { endpoint: `opc.tcp://${proxy.address}`, timeoutMs: 1500 }),
+    settings: settingsFor(peer, { resume: '200ms' }, { endpoint: `opc.tcp://${proxy.address}`, timeoutMs: 5000 }),
     points: HELD.map(([name, type]) => pointFor(name, type)),
     values: HELD.map(([, , , , value]) => value as never),
     others: HELD.map(([, , , , , value]) => value as never),
