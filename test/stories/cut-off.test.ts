@@ -24,6 +24,9 @@ import {
   TestEdge,
 } from '@skerry/testkit/processes';
 
+/** A machine that is busy with other things takes its time to start everything anew. */
+const BACK_MS = 120_000;
+
 for (const kind of GROUNDS) suite(`with ${kind.name}`, { skip: skipWithout(...kind.needs) }, () => tell(kind));
 
 function tell(kind: GroundKind): void {
@@ -107,7 +110,7 @@ function tell(kind: GroundKind): void {
     const log = await eventually(
       'the cloud reaches the pods',
       () => cloud.kubectl(['logs', 'deployment/web', '--tail=1']),
-      { everyMs: 50 },
+      { everyMs: 50, timeoutMs: BACK_MS },
     );
     assert.match(log, /line \d+/);
     assert.deepEqual(await running(cloud), before);
@@ -124,12 +127,12 @@ function tell(kind: GroundKind): void {
     writeFileSync(bootId, `${newUid()}\n`);
     // The container runtime comes up beside the agent, and may be the later one.
     await Promise.all([edge.process.start(), ground.containerd?.start()]);
-    const after = await eventually('all pods run again', async () => {
+    const isNew = ({ container }: Sight) => !before.some((old) => old.container === container);
+    const allNew = async () => {
       const now = await running(edge);
-      return (
-        now.length === 3 && now.every(({ container }) => !before.some((old) => old.container === container)) && now
-      );
-    });
+      return now.length === 3 && now.every(isNew) && now;
+    };
+    const after = await eventually('all pods run again', allNew, { timeoutMs: BACK_MS });
     assert.deepEqual(
       after.map(({ uid }) => uid),
       before.map(({ uid }) => uid),
