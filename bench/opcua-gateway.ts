@@ -5,15 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  AttributeIds,
-  ClientMonitoredItemGroup,
-  type DataValue,
-  MessageSecurityMode,
-  OPCUAClient,
-  SecurityPolicy,
-  TimestampsToReturn,
-} from 'node-opcua-client';
+import { subscribeTo } from '../packages/devices/src/edge/gateway/testing/subscriber.ts';
 import type { Device } from '../packages/devices/src/resources/device.ts';
 import type { DeviceModel } from '../packages/devices/src/resources/device-model.ts';
 import { report, round } from './support/figures.ts';
@@ -60,39 +52,16 @@ const order: GatewayOrder = { socketPath, devices, model };
 gateway.send(order);
 const [{ endpoint }] = (await once(gateway, 'message')) as [{ endpoint: string }];
 
-const client = OPCUAClient.create({
-  securityMode: MessageSecurityMode.None,
-  securityPolicy: SecurityPolicy.None,
-  endpointMustExist: false,
-  connectionStrategy: { maxRetry: 0 },
-});
-await client.connect(endpoint);
-const session = await client.createSession();
-const subscription = await session.createSubscription2({
-  requestedPublishingInterval: 100,
-  requestedLifetimeCount: 1000,
-  requestedMaxKeepAliveCount: 10,
-  maxNotificationsPerPublish: 0,
-  publishingEnabled: true,
-  priority: 1,
-});
-const group = ClientMonitoredItemGroup.create(
-  subscription,
-  nodes.map(({ device, property }) => ({ nodeId: `ns=2;s=${device}/${property}`, attributeId: AttributeIds.Value })),
-  { samplingInterval: 0, discardOldest: true, queueSize: 1000 },
-  TimestampsToReturn.Source,
-);
 let received = 0;
 let gaps = 0;
 const last = new Float64Array(ITEMS).fill(-1);
-group.on('changed', (_item, { value, statusCode }: DataValue, index: number) => {
-  if (!statusCode.isGood()) return;
-  const count = value.value as number;
-  if (count !== (last[index] ?? 0) + 1) gaps++;
-  last[index] = count;
+const ids = nodes.map(({ device, property }) => `ns=2;s=${device}/${property}`);
+const leave = await subscribeTo(endpoint, ids, (at, value) => {
+  const count = Number(value);
+  if (count !== (last[at] ?? 0) + 1) gaps++;
+  last[at] = count;
   received++;
 });
-await once(group, 'initialized');
 
 const response = await asked.promise;
 response.writeHead(200);
@@ -117,8 +86,7 @@ report({
 });
 report({ name: 'memory of the gateway', value: round(after.rss / 2 ** 20, 0), unit: 'MiB' });
 
-await session.close();
-await client.disconnect();
+await leave();
 gateway.disconnect();
 worker.close();
 worker.closeAllConnections();

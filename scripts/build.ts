@@ -73,9 +73,9 @@ function leaveApart(entry: string): Plugin {
   const names = entry === WHOLE ? [] : APART.filter((name) => name !== entry);
   return {
     name: 'leave apart',
-    setup: ({ onResolve }) => {
+    setup: (building) => {
       for (const name of names)
-        onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: `./${name}.cjs`, external: true }));
+        building.onResolve({ filter: new RegExp(`^${name}$`) }, () => ({ path: `./${name}.cjs`, external: true }));
     },
   };
 }
@@ -83,8 +83,8 @@ function leaveApart(entry: string): Plugin {
 /** The OPC UA server reads its own version from its package.json, which is not beside a bundle. */
 const knowVersion: Plugin = {
   name: 'know version',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /node-opcua-server\/dist\/opcua_server\.js$/ }, ({ path }) => {
+  setup: (building) => {
+    building.onLoad({ filter: /node-opcua-server\/dist\/opcua_server\.js$/ }, ({ path }) => {
       const source = readFileSync(path, 'utf8');
       const { version } = JSON.parse(readFileSync(join(dirname(path), '..', 'package.json'), 'utf8')) as Versioned;
       const contents = source.replace(

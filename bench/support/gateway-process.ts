@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { silentLogger, systemClock } from '@skerry/base';
-import { nodesets } from 'node-opcua-nodesets';
 import { ownKeyPair } from '../../packages/devices/src/edge/gateway/own-certificate.ts';
 import { createRefusalLog } from '../../packages/devices/src/edge/gateway/refusal-log.ts';
 import { ShownServer } from '../../packages/devices/src/edge/gateway/shown-server.ts';
@@ -59,7 +59,9 @@ async function serve({ socketPath, devices, model }: GatewayOrder): Promise<void
     },
     access: () => ({ anchors: undefined, users: new Map(), certificateRole: undefined }),
     refusals: createRefusalLog(() => {}),
-    nodeset: nodesets.standard,
+    nodeset: fileURLToPath(
+      new URL('../../node_modules/node-opcua-nodesets/nodesets/Opc.Ua.NodeSet2.xml', import.meta.url),
+    ),
     values: { socketPath, token: 'bench' },
   });
   server.show({ devices: devices.map((device) => shownDevice(device, resolved)), models: () => resolved });
