@@ -1,5 +1,5 @@
 /** A server's own key pair: from a Secret, or made here once and kept, so that clients who trust it go on doing so. */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname } from 'node:path';
@@ -41,6 +41,7 @@ export function keyPairOf(pem: string): KeyPair {
     .map((block) => new X509Certificate(block));
   if (keyPem === undefined || chain[0] === undefined) throw new TypeError('needs a private key and a certificate');
   if (chain[0].publicKey.asymmetricKeyType !== 'rsa') throw new TypeError('must be of RSA, as OPC UA wants it');
+  if (!chain[0].checkPrivateKey(createPrivateKey(keyPem))) throw new TypeError('is not that of the key');
   return { keyPem, chain };
 }
 

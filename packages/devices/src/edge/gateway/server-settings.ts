@@ -79,6 +79,14 @@ async function keyPairFor(
     return ownKeyPair(join(folder, `${namespace}.${name}.pem`), { commonName: name, applicationUri, hosts }, now);
   }
   const { secret } = await fetch({ secretName });
+  const pair = pairIn(secret, secretName);
+  const end = pair.chain[0]?.validToDate;
+  if (end !== undefined && end.getTime() < now)
+    throw new DriverError('Misconfigured', `the certificate in Secret ${secretName} expired at ${end.toISOString()}`);
+  return pair;
+}
+
+function pairIn(secret: DeviceSettings['secret'], secretName: string): KeyPair {
   try {
     return keyPairOf(`${textOf(secret['tls.key'])}\n${textOf(secret['tls.crt'])}`);
   } catch (cause) {
