@@ -1,9 +1,10 @@
 /** Every manifest in examples/ does what its comment says, applied as a user applies it. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { listenModbus, ModbusServer, ModbusUnit } from '@skerry/devices/simulators';
 import { CHECKOUT, eventually, requireSystem, TestCloud, TestEdge } from '@skerry/testkit/processes';
 
@@ -20,6 +21,7 @@ after(async () => {
   await cloud?.[Symbol.asyncDispose]();
 });
 
+const run = promisify(execFile);
 const tried = new Set<string>();
 
 function apply(file: string): Promise<string> {
@@ -142,6 +144,27 @@ test('opcua-gateway.yaml: a server that shows the boiler', async () => {
     ]);
     const { state, endpoint = '', variables } = status ?? {};
     return state === 'Serving' && variables === 2 && /^opc\.tcp:\/\/127\.0\.0\.1:\d+/.test(endpoint);
+  });
+});
+
+test('mqtt-press.yaml: what a press publishes to the site’s broker is its values', async (t) => {
+  await apply('mqtt-press.yaml');
+  if (!requireSystem(t, 'mosquitto-clients')) return;
+  // Whatever else this machine runs at 1883.
+  const listeners = [{ name: 'here', port: 0, security: 'Plain' }];
+  await cloud.kubectl(['patch', 'mqttbroker', 'site', '--type=merge', '-p', JSON.stringify({ spec: { listeners } })]);
+  const endpoint = await eventually('a broker that serves', async () => {
+    const { status } = await cloud.get<{ status?: { endpoints?: readonly string[] } }>(['mqttbroker', 'site']);
+    return status?.endpoints?.find((each) => !each.endsWith(':1883')) ?? false;
+  });
+  const login = ['-h', '127.0.0.1', '-p', new URL(endpoint).port, '-u', 'press-1', '-P', 'change-me', '-q', '1'];
+  await eventually('its values', async () => {
+    await run('mosquitto_pub', [...login, '-t', 'plant/press-1/state', '-m', '{"speed": 12.5, "on": true}']);
+    const { code, stdout } = await cloud.skerry(['device', 'get', 'press-1', '-o', 'json']);
+    if (code !== 0) return false;
+    const live = JSON.parse(stdout) as { property: string; value: unknown }[];
+    const valueOf = (name: string) => live.find(({ property }) => property === name)?.value;
+    return valueOf('speed') === 12.5 && valueOf('running') === true;
   });
 });
 

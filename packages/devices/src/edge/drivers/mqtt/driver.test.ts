@@ -300,16 +300,7 @@ test('topics that are seen are proposed as devices with what their payloads hold
   const found: FoundDevice[] = [];
   for await (const each of bench.driver.discover(request, CONTEXT)) found.push(each);
   assert.deepEqual(
-    found.map(({ name, variables = [] }) => [name, variables.map((each) => [each.name, each.type]).sort()]),
-    [
-      [
-        'line/press',
-        [
-          ['on', 'bool'],
-          ['state_name', 'string'],
-          ['state_speed', 'float64'],
-        ],
-      ],
-    ],
+    found.map(({ name, variables = [] }) => [name, variables.map((each) => `${each.name} ${each.type}`).sort()]),
+    [['line/press', ['on bool', 'state_name string', 'state_speed float64']]],
   );
 });
