@@ -157,14 +157,14 @@ test('mqtt-press.yaml: what a press publishes to the site’s broker is its valu
     const { status } = await cloud.get<{ status?: { endpoints?: readonly string[] } }>(['mqttbroker', 'site']);
     return status?.endpoints?.find((each) => !each.endsWith(':1883')) ?? false;
   });
-  const login = ['-h', '127.0.0.1', '-p', new URL(endpoint).port, '-u', 'press-1', '-P', 'change-me', '-q', '1'];
+  const login = ['-h', '127.0.0.1', '-p', new URL(endpoint).port, '-u', 'stamp-1', '-P', 'change-me', '-q', '1'];
   await eventually('its values', async () => {
-    await run('mosquitto_pub', [...login, '-t', 'plant/press-1/state', '-m', '{"speed": 12.5, "on": true}']);
-    const { code, stdout } = await cloud.skerry(['device', 'get', 'press-1', '-o', 'json']);
+    await run('mosquitto_pub', [...login, '-t', 'plant/stamp-1/state', '-m', '{"speed": 12.5, "on": true}']);
+    const { code, stdout } = await cloud.skerry(['device', 'get', 'stamp-1', '-o', 'json']);
     if (code !== 0) return false;
     const live = JSON.parse(stdout) as { property: string; value: unknown }[];
-    const valueOf = (name: string) => live.find(({ property }) => property === name)?.value;
-    return valueOf('speed') === 12.5 && valueOf('running') === true;
+    const of = (name: string) => live.find(({ property }) => property === name)?.value;
+    return of('speed') === 12.5 && of('running') === true;
   });
 });
 
