@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { silentLogger, systemClock } from '@skerry/base';
 import { ownKeyPair } from '../../packages/devices/src/edge/gateway/own-certificate.ts';
 import { createRefusalLog } from '../../packages/devices/src/edge/gateway/refusal-log.ts';
 import { ShownServer } from '../../packages/devices/src/edge/gateway/shown-server.ts';
 import { shownDevice } from '../../packages/devices/src/edge/gateway/space-plan.ts';
+import { STANDARD_NODES } from '../../packages/devices/src/edge/gateway/testing/nodeset.ts';
 import { resolveModel } from '../../packages/devices/src/models/resolve-model.ts';
 import type { Device } from '../../packages/devices/src/resources/device.ts';
 import type { DeviceModel } from '../../packages/devices/src/resources/device-model.ts';
@@ -59,9 +59,7 @@ async function serve({ socketPath, devices, model }: GatewayOrder): Promise<void
     },
     access: () => ({ anchors: undefined, users: new Map(), certificateRole: undefined }),
     refusals: createRefusalLog(() => {}),
-    nodeset: fileURLToPath(
-      new URL('../../node_modules/node-opcua-nodesets/nodesets/Opc.Ua.NodeSet2.xml', import.meta.url),
-    ),
+    nodeset: STANDARD_NODES,
     values: { socketPath, token: 'bench' },
   });
   server.show({ devices: devices.map((device) => shownDevice(device, resolved)), models: () => resolved });

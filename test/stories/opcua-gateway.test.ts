@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { makePair, type Pair, readOpcUa, writeOpcUa } from '@skerry/devices/opcua-client';
+import { makePair, type Pair, readOpcUa, visit, writeOpcUa } from '@skerry/devices/opcua-client';
 import { type ListeningServer, listenModbus, ModbusServer, ModbusUnit } from '@skerry/devices/simulators';
 import { eventually, TestCloud, TestEdge } from '@skerry/testkit/processes';
 
@@ -143,6 +143,12 @@ suite('devices as OPC UA', () => {
     assert.match(refused.reason ?? '', /not in the trust list/);
     await cloud.apply(inNamespace('TrustList', 'clients', { trusted: [{ name: 'scada', pem: refused.pem }] }));
     await eventually('a reading', async () => (await read('power').catch(() => undefined))?.status === 'Good');
+  });
+
+  test('nobody comes without a name, or with another policy than is offered', async () => {
+    const { person: _person, policy: _policy, ...anonymous } = olga();
+    await assert.rejects(visit({ ...anonymous, policy: POLICY }, async () => {}));
+    await assert.rejects(readOpcUa({ ...anonymous, person: olga().person }, 'ns=2;s=meter-1/power'));
   });
 
   test('the meter is read, encrypted, as it changes', async () => {

@@ -14,7 +14,6 @@ import {
   UserTokenType,
   VariantArrayType,
 } from 'node-opcua-client';
-import { nodesets } from 'node-opcua-nodesets';
 import { resolveModel } from '../../models/resolve-model.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
 import { passwordCheck } from '../broker/password.ts';
@@ -23,6 +22,7 @@ import { type Access, type GatewayServer, openGatewayServer } from './gateway-se
 import { ownKeyPair } from './own-certificate.ts';
 import { createRefusalLog } from './refusal-log.ts';
 import { planSpace, type ShownDevice } from './space-plan.ts';
+import { STANDARD_NODES } from './testing/nodeset.ts';
 import { makePair, type Pair, type Visit, visit } from './testing/opcua-peer.ts';
 import { readAnchors } from './trust.ts';
 
@@ -116,7 +116,7 @@ suite('an OPC UA server of the gateway', () => {
       },
       access: () => access,
       refusals,
-      nodeset: nodesets.standard,
+      nodeset: STANDARD_NODES,
     });
     server.space.apply(planSpace([METER], () => model));
     server.space.set({ device: 'meter-1', property: 'power', value: 1.5, time: 1_700_000_000_123, quality: 192 });
