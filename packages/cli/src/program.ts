@@ -5,6 +5,7 @@ import type { AuditFlags } from './commands/audit.ts';
 import type { BackupFlags } from './commands/backup.ts';
 import type { ExportFlags } from './commands/image-export.ts';
 import type { ImportFlags } from './commands/image-import.ts';
+import type { KubeEdgeFlags } from './commands/import-kubeedge.ts';
 import type { InstallFlags, Service } from './commands/install.ts';
 import type { NodeFlags } from './commands/node.ts';
 import type { CollectFlags, RegistryFlags } from './commands/registry.ts';
@@ -30,6 +31,7 @@ export function createProgram(context: CliContext, stop: AbortSignal): Command {
   program.addCommand(deviceCommand(context, stop));
   program.addCommand(registryCommand(context));
   program.addCommand(imageCommand(context, stop));
+  program.addCommand(importCommand(context));
   program.addCommand(backupCommand(context));
   program.addCommand(processCommand('restore', 'bring a backup back into an empty data directory'));
   program.addCommand(auditCommand(context));
@@ -166,6 +168,17 @@ function imageCommand(context: CliContext, stop: AbortSignal): Command {
       (await import('./commands/image-import.ts')).importImages(context, file, flags, stop),
     );
   return new Command('image').description('sets of images for where no network is').addCommand(write).addCommand(read);
+}
+
+function importCommand(context: CliContext): Command {
+  const kubeedge = withConnection(new Command('kubeedge'))
+    .argument('<files...>', 'manifests of devices.kubeedge.io/v1beta1, or folders of them')
+    .description('print the Devices and DeviceModels of KubeEdge as those of Skerry, and say what is left out')
+    .option('--apply', 'apply them in the place of printing them')
+    .action(async (files: readonly string[], flags: KubeEdgeFlags) =>
+      (await import('./commands/import-kubeedge.ts')).importKubeEdge(context, files, flags),
+    );
+  return new Command('import').description('what other systems have described').addCommand(kubeedge);
 }
 
 function backupCommand(context: CliContext): Command {
