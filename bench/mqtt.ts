@@ -1,11 +1,11 @@
 /** MQTT into one worker: messages of 113 bytes from raw publishers of another process through the site's broker onto the data bus, beside bare aedes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { silentLogger, systemClock } from '@skerry/base';
 import { createBus, SeriesTable } from '@skerry/streams/contract';
+import { Aedes } from '../packages/devices/src/edge/broker/testing/bare-broker.ts';
 import { createMqtt } from '../packages/devices/src/edge/drivers/mqtt/driver.ts';
 import { planDevice } from '../packages/devices/src/edge/worker/device-plan.ts';
 import { Pipeline } from '../packages/devices/src/edge/worker/pipeline.ts';
@@ -14,11 +14,6 @@ import { mqttProtocol } from '../packages/devices/src/protocols/mqtt.ts';
 import type { Device } from '../packages/devices/src/resources/device.ts';
 import type { DeviceModel } from '../packages/devices/src/resources/device-model.ts';
 import { report, round } from './support/figures.ts';
-
-type Broker = Awaited<ReturnType<typeof import('aedes')['Aedes']['createBroker']>>;
-const { Aedes } = createRequire(new URL('../packages/devices/package.json', import.meta.url))(
-  'aedes',
-) as typeof import('aedes');
 
 const API = 'devices.skerry.io/v1alpha1';
 const PUBLISHER = fileURLToPath(new URL('./support/mqtt-publisher.ts', import.meta.url));
@@ -51,7 +46,7 @@ for (const { qos, messages, atLeast } of RUNS) {
 }
 
 async function bareAedes(qos: number, messages: number): Promise<Measured> {
-  const broker: Broker = await Aedes.createBroker();
+  const broker = await Aedes.createBroker();
   let count = 0;
   broker.subscribe(
     'bench/#',

@@ -1,5 +1,5 @@
 /** Where clients of a broker come in: TLS or plain, with a bound on how many. */
-import { createPublicKey, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { BrokerListener, BrokerTls, RejectedPeer } from './config.ts';
@@ -120,17 +120,4 @@ function shown(certificate: X509Certificate): Omit<RejectedPeer, 'seenAt' | 'rea
     thumbprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
     subject: certificate.subject,
   };
-}
-
-/** Why the two are no pair, before anybody is served with them. */
-export function problemOfPair({ certificate, key }: BrokerTls): string | undefined {
-  try {
-    const own = new X509Certificate(certificate);
-    const isPair =
-      own.publicKey.export({ type: 'spki', format: 'pem' }) ===
-      createPublicKey(key).export({ type: 'spki', format: 'pem' });
-    return isPair ? undefined : 'the key does not belong to the certificate';
-  } catch {
-    return 'the certificate or its key cannot be read';
-  }
 }

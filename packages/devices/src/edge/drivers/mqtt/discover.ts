@@ -27,7 +27,7 @@ export async function* discoverTopics(
 }
 
 /** Pure. */
-export function devicesIn(
+function devicesIn(
   topics: ReadonlyMap<string, Uint8Array>,
   endpoint: string,
   options: Readonly<Record<string, unknown>>,

@@ -1,0 +1,2 @@
+/** For the bench: aedes as it is. */
+export { Aedes } from 'aedes';
