@@ -1,5 +1,6 @@
 /** The protocols that come with Skerry. A driver of somebody else's has a name that is not here, and checks at its node. */
 import { framesProtocol } from './frames.ts';
+import { httpProtocol } from './http.ts';
 import { modbusProtocol } from './modbus.ts';
 import { mqttProtocol } from './mqtt.ts';
 import { opcuaProtocol } from './opcua.ts';
@@ -9,6 +10,7 @@ import { textLinesProtocol } from './text-lines.ts';
 
 const ALL: readonly Protocol[] = [
   framesProtocol,
+  httpProtocol,
   modbusProtocol,
   mqttProtocol,
   opcuaProtocol,

@@ -15,6 +15,7 @@ export interface LoaderContext {
 /** Every driver of ours is a line here, a line in `protocols/index.ts`, and a folder in `drivers/`. */
 export const BUILTIN_DRIVERS: Readonly<Record<string, DriverLoader>> = {
   frames: async ({ clock }) => (await import('../drivers/frames/driver.ts')).createFrames({ clock }),
+  http: async ({ clock }) => (await import('../drivers/http/driver.ts')).createHttp({ clock }),
   modbus: async ({ clock }) => (await import('../drivers/modbus/driver.ts')).createModbus({ clock }),
   mqtt: async ({ home }) => (await import('../drivers/mqtt/driver.ts')).createMqtt(home?.folder),
   opcua: async ({ home }) =>
