@@ -191,7 +191,7 @@ function sized(options: FieldOptions, path: string): Field {
   return field;
 }
 
-export function compileField(options: FieldOptions, path: string): Field {
+function compileField(options: FieldOptions, path: string): Field {
   const { name, bytes, type = 'uint8', byteOrder = 'big', length, value } = options;
   const constant = bytes === undefined ? undefined : hexBytes(bytes);
   if (bytes !== undefined && (constant === undefined || constant.length === 0))

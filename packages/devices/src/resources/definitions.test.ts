@@ -99,7 +99,7 @@ test('where a model is, what a device needs comes with it', () => {
   const rows = deviceCrds().flatMap((object) => customResources(asDefinition(object)).map(({ row }) => row));
   const device = rows.find(({ gvk }) => gvk.kind === 'Device');
   assert.equal(device?.nodePath, 'status.nodes[]');
-  assert.deepEqual(device?.edgeWritable, ['spec.desired']);
+  assert.deepEqual(device?.edgeWritable, ['spec.desired.*']);
   assert.deepEqual(
     device?.relations.map(({ to }) => to.resource),
     ['devicemodels', 'secrets', 'configmaps', 'trustlists', 'mqttbrokers'],

@@ -137,8 +137,9 @@ conformanceTests(test, 'frames', ['writes', 'subscribes', 'lacks', 'garbles'], a
     absent: reading(9, 'int32'),
     settle: async (promise) => {
       let isDone = false;
-      const done = () => (isDone = true);
-      promise.then(done, done);
+      void Promise.allSettled([promise]).then(() => {
+        isDone = true;
+      });
       await clock.settle();
       for (let turn = 0; !isDone && turn < 1000; turn++) await clock.advance(100);
       return promise;
