@@ -166,7 +166,13 @@ const NODE: readonly Requirement[] = [
       assert.equal(metadata.labels?.['kubernetes.io/arch'], status?.nodeInfo?.architecture);
       assert.equal(metadata.labels?.['kubernetes.io/hostname'], lab.node);
       assert.match(status?.nodeInfo?.containerRuntimeVersion ?? '', /^containerd:\/\//);
-      assert.match(status?.nodeInfo?.kubeletVersion ?? '', /^v\d+\.\d+\.\d+/);
+      const served = await lab.http.ask({ method: 'GET', path: '/version' });
+      const { gitVersion }: { gitVersion: string } = JSON.parse(served.text);
+      assert.equal(
+        status?.nodeInfo?.kubeletVersion.startsWith(`${gitVersion}-`),
+        true,
+        status?.nodeInfo?.kubeletVersion,
+      );
       for (const resource of ['cpu', 'memory', 'pods', 'ephemeral-storage']) {
         assert.ok(status?.capacity?.[resource], resource);
         assert.ok(status?.allocatable?.[resource], resource);

@@ -2,6 +2,7 @@
 import type { KubeObject } from '@skerry/api';
 import type { HostPort } from '@skerry/base/flags';
 import { type Client, createRecorder } from '@skerry/kube/client';
+import { kubeletVersion } from '@skerry/kube/server';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import {
   type Amount,
@@ -83,7 +84,7 @@ export async function openNodePods({
   const reporter = createNodeReporter({
     ...shared,
     directory: paths.home,
-    version: `v${version}`,
+    version: kubeletVersion(version),
     leaseMs,
     services,
     recorder,

@@ -18,4 +18,5 @@ export type { ExtraPath, HealthCheck } from './paths.ts';
 export { RateLimiter } from './rate-limiter.ts';
 export type { PlannedWrite, ReplicaHooks } from './replica-writes.ts';
 export { ResourceTable, type ServedKind } from './resource-table.ts';
+export { kubeletVersion } from './version.ts';
 export { type VirtualKind, type VirtualRead, virtualKind } from './virtual.ts';

@@ -23,3 +23,8 @@ export const SERVER_VERSION: ServerVersion = {
   compiler: 'v8',
   platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
 };
+
+/** What a node's agent calls itself in `nodeInfo`: tools compare it with the server's version. */
+export function kubeletVersion(agent: string): string {
+  return `${SERVER_VERSION.gitVersion}-${agent}`;
+}
