@@ -14,6 +14,7 @@ import { TestClient } from '../security/client.ts';
 import { ADMISSION } from './admission.ts';
 import { CONTAINERS } from './containers.ts';
 import { DIRECTORIES } from './directories.ts';
+import { GRPC_PROBES } from './grpc-probes.ts';
 import { Lab, type Requirement } from './lab.ts';
 import { LIFECYCLE } from './lifecycle.ts';
 import { OBJECT_VOLUMES } from './object-volumes.ts';
@@ -28,7 +29,7 @@ const NODE = 'edge-1';
 const AREAS: Readonly<Record<string, readonly Requirement[]>> = {
   pods: PODS,
   containers: CONTAINERS,
-  probes: PROBES,
+  probes: [...PROBES, ...GRPC_PROBES],
   lifecycle: LIFECYCLE,
   security: SECURITY,
   surroundings: SURROUNDINGS,

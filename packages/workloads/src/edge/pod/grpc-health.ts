@@ -1,8 +1,11 @@
 /** grpc.health.v1.Health/Check by hand: one request of one string, one answer of one number. Loaded when first asked for. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { connect, constants } from 'node:http2';
 import type { HandlerResult } from './handler-run.ts';
 
-const SERVING = 1;
+/** By their numbers on the wire. */
+const STATUSES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
+const SERVING = STATUSES.indexOf('SERVING');
 const MAX_ANSWER_BYTES = 1024;
 
 export function checkHealth(address: string, service: string, timeoutMs: number): Promise<HandlerResult> {
@@ -27,16 +30,22 @@ export function checkHealth(address: string, service: string, timeoutMs: number)
       if (answer.length > MAX_ANSWER_BYTES) fail('answer too large');
     });
     stream.once('error', (error) => fail(error.message));
-    stream.once('trailers', (trailers) => {
-      const status = trailers['grpc-status'];
-      if (status !== undefined && String(status) !== '0') fail(`rpc error: code = ${String(status)}`);
-    });
+    const onStatus = ({ 'grpc-status': status, 'grpc-message': words = '' }: IncomingHttpHeaders) => {
+      if (status === undefined || String(status) === '0') return;
+      end({ ok: false, message: `error: health rpc probe failed: rpc error: code = ${status} desc = ${words}` });
+    };
+    // A refusal has no body, and its status comes with the first headers.
+    stream.once('response', onStatus);
+    stream.once('trailers', onStatus);
     stream.once('end', () => {
       const value = statusOf(answer);
       end(
         value === SERVING
           ? { ok: true, message: '' }
-          : { ok: false, message: `service unhealthy (responded with ${value})` },
+          : {
+              ok: false,
+              message: `service unhealthy (responded with ${JSON.stringify(STATUSES[value] ?? String(value))})`,
+            },
       );
     });
     stream.end(requestFrame(service));
