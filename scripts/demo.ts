@@ -17,6 +17,8 @@ export interface Demo extends AsyncDisposable {
 
 export const DEMOS: readonly string[] = ['factory'];
 
+/** As in the manifest. */
+const BROKER_PORT = 15_083;
 const AGAIN_MS = 500;
 const MAX_ATTEMPTS = 60;
 
@@ -25,8 +27,9 @@ export async function startDemo(node: string): Promise<Demo> {
   const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
   const { startFactory } = await import('@skerry/devices/factory');
   const wanted = Object.fromEntries(objects.flatMap((each) => portOf(each) ?? []));
-  const factory = await startFactory(wanted);
-  const placed = await Promise.all(objects.map((each) => adapt(each, factory, node)));
+  const broker = await freePort(BROKER_PORT);
+  const factory = await startFactory(wanted, broker);
+  const placed = await Promise.all(objects.map((each) => adapt(each, { ports: factory.ports, broker, node })));
   return {
     apply: async (kubeconfig, signal) => {
       const { connection } = await loadKubeconfig(kubeconfig, { parseYaml: (yaml) => parse(yaml) as unknown });
@@ -59,6 +62,7 @@ interface Spec {
   readonly placement?: object;
   readonly connection?: { readonly endpoint?: string };
   readonly listen?: { readonly port?: number };
+  readonly listeners?: readonly object[];
 }
 
 function portOf({ kind, metadata, spec }: KubeObject): [[string, number]] | undefined {
@@ -66,11 +70,16 @@ function portOf({ kind, metadata, spec }: KubeObject): [[string, number]] | unde
   return kind === 'Device' && port !== undefined ? [[metadata.name ?? '', Number(port)]] : undefined;
 }
 
+interface Surroundings extends Pick<Factory, 'ports'> {
+  readonly broker: number;
+  readonly node: string;
+}
+
 /** As the manifest says, but at the node that is started, and at the ports that were free. */
-async function adapt(object: KubeObject, { ports }: Factory, node: string): Promise<KubeObject> {
+async function adapt(object: KubeObject, { ports, broker, node }: Surroundings): Promise<KubeObject> {
   const spec = object['spec'] as Spec | undefined;
   if (spec?.placement === undefined) return object;
-  const { connection, listen } = spec;
+  const { connection, listen, listeners } = spec;
   const port = ports[object.metadata.name ?? ''];
   const endpoint = connection?.endpoint?.replace(/:\d+$/, `:${port}`);
   return {
@@ -79,23 +88,29 @@ async function adapt(object: KubeObject, { ports }: Factory, node: string): Prom
       ...spec,
       placement: { nodeName: node },
       ...(port === undefined ? {} : { connection: { ...connection, endpoint } }),
-      ...(listen === undefined ? {} : { listen: { port: (await isFree(listen.port ?? 0)) ? listen.port : 0 } }),
+      ...(listen === undefined ? {} : { listen: { port: await freePort(listen.port ?? 0) } }),
+      ...(listeners === undefined ? {} : { listeners: listeners.map((each) => ({ ...each, port: broker })) }),
     },
   } as KubeObject;
 }
 
-function isFree(port: number): Promise<boolean> {
+/** This one, or any that is free where it is taken. */
+function freePort(wanted: number): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.once('error', () => resolve(freePort(0)));
+    server.listen(wanted, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : wanted));
+    });
   });
 }
 
 function advice(kubeconfig: string): string {
   return [
     '',
-    'The factory is there: meter-1 (Modbus), press-1 (OPC UA), scale-1 (a protocol of its own). Try, in another terminal',
+    'The factory is there: meter-1 (Modbus), press-1 (OPC UA), scale-1 (a protocol of its own), hall-1 (MQTT).',
+    'Try, in another terminal',
     `  export KUBECONFIG=${kubeconfig}`,
     '  npx skerry device list',
     '  npx skerry device watch',

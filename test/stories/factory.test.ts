@@ -64,6 +64,8 @@ suite('the factory', () => {
     assert.ok(force >= 0 && force <= 250, String(force));
     const { value: net } = await number('scale-1', 'net');
     assert.ok(net >= 0 && net <= 24, String(net));
+    const { value: temperature } = await number('hall-1', 'temperature');
+    assert.ok(temperature >= 19 && temperature <= 23, String(temperature));
   });
 
   test('the scale is written in its own protocol, and what it refuses is told', async () => {
@@ -83,9 +85,9 @@ suite('the factory', () => {
     const endpoint = await eventually('the server', async () => {
       const text = await kubectl(join(dir, 'kubeconfig'), ['get', 'opcuaserver', 'factory', '-o', 'json']);
       const { status = {} } = JSON.parse(text) as { status?: { endpoint?: string; devices?: number } };
-      return status.devices === 3 && status.endpoint;
+      return status.devices === 4 && status.endpoint;
     });
-    for (const node of ['meter-1/voltage', 'press-1/force', 'scale-1/net'])
+    for (const node of ['meter-1/voltage', 'press-1/force', 'scale-1/net', 'hall-1/temperature'])
       await eventually(node, async () => {
         const { status, value } = await readOpcUa(
           { endpoint, pair, policy: NONE as never, mode: 1, name: 'reader' },

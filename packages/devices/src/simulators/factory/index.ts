@@ -1,6 +1,7 @@
-/** The devices of examples/factory: a meter, a press and a scale, as servers on this machine. */
+/** The devices of examples/factory: a meter, a press and a scale as servers on this machine, and sensors that publish. */
 import { type ListeningServer, listenModbus, ModbusServer } from '../modbus/server.ts';
 import { ModbusUnit } from '../modbus/unit.ts';
+import { publishClimate } from './climate.ts';
 import { listenPress } from './press.ts';
 import { listenScale } from './scale.ts';
 
@@ -15,8 +16,8 @@ const LISTENERS: Readonly<Record<string, (port: number) => Promise<ListeningServ
   'scale-1': listenScale,
 };
 
-/** At the ports that the manifest says, or at others where these are taken. */
-export async function startFactory(wanted: Readonly<Record<string, number>>): Promise<Factory> {
+/** At the ports that the manifest says, or at others where these are taken; the sensors go to the broker's. */
+export async function startFactory(wanted: Readonly<Record<string, number>>, brokerPort: number): Promise<Factory> {
   const devices = new AsyncDisposableStack();
   const ports: Record<string, number> = {};
   try {
@@ -28,6 +29,7 @@ export async function startFactory(wanted: Readonly<Record<string, number>>): Pr
     await devices.disposeAsync();
     throw error;
   }
+  devices.use(publishClimate(brokerPort));
   return { ports, [Symbol.asyncDispose]: () => devices.disposeAsync() };
 }
 

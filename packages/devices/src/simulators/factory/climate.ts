@@ -1,0 +1,35 @@
+/** Sensors of a hall that publish by MQTT what they measure, as soon as there is a broker. */
+import { connectAsync, type MqttClient } from 'mqtt';
+
+const INTERVAL_MS = 1000;
+const PERIOD_MS = 60_000;
+const TOPIC = 'hall/hall-1/climate';
+
+export function publishClimate(brokerPort: number): AsyncDisposable {
+  let client: MqttClient | undefined;
+  let isConnecting = false;
+  const publish = async () => {
+    if (isConnecting) return;
+    isConnecting = true;
+    try {
+      client ??= await connectAsync(`mqtt://127.0.0.1:${brokerPort}`, { reconnectPeriod: INTERVAL_MS }, false);
+      if (client.connected) await client.publishAsync(TOPIC, JSON.stringify(measured()));
+    } catch {
+      // The broker is on its way, or away: the next turn tries again.
+    } finally {
+      isConnecting = false;
+    }
+  };
+  const timer = setInterval(() => void publish(), INTERVAL_MS);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      await client?.endAsync(true);
+    },
+  };
+}
+
+function measured(): object {
+  const swing = Math.sin((Date.now() / PERIOD_MS) * 2 * Math.PI);
+  return { temperature: 21 + 2 * swing, humidity: 45 - 5 * swing, at: Date.now() };
+}
