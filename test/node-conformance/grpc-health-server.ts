@@ -13,14 +13,16 @@ const [port = '', ...services] = process.argv.slice(2);
 const states = new Map(services.map((word) => (word.startsWith('!') ? [word.slice(1), NOT_SERVING] : [word, SERVING])));
 
 const server = createServer();
-server.on('stream', async (stream, headers) => {
+server.on('stream', (stream, headers) => {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  const service = Buffer.concat(chunks)
-    .subarray(FRAME_HEAD_BYTES + NAME_HEAD_BYTES)
-    .toString();
-  console.log(`${headers[http2.HTTP2_HEADER_PATH]} of "${service}"`);
-  answer(stream, states.get(service));
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  stream.once('end', () => {
+    const service = Buffer.concat(chunks)
+      .subarray(FRAME_HEAD_BYTES + NAME_HEAD_BYTES)
+      .toString();
+    console.log(`${headers[http2.HTTP2_HEADER_PATH]} of "${service}"`);
+    answer(stream, states.get(service));
+  });
 });
 server.listen(Number(port));
 process.on('SIGTERM', () => process.exit(0));

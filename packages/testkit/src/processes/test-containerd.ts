@@ -18,9 +18,9 @@ export class TestContainerd implements AsyncDisposable {
   readonly #wrapper: readonly string[];
   #child: ChildProcess | undefined;
 
-  /** The words of `wrapper` come before its command. */
-  static async start(wrapper: readonly string[] = []): Promise<TestContainerd> {
-    const containerd = new TestContainerd(wrapper);
+  /** The words of `wrapper` come before its command. With `hostPorts` its network has them, by rules in the kernel of this machine. */
+  static async start(wrapper: readonly string[] = [], { hostPorts = false } = {}): Promise<TestContainerd> {
+    const containerd = new TestContainerd(wrapper, hostPorts);
     await containerd.start();
     const work = join(containerd.dir, 'images');
     const archive = join(work, 'images.tar');
@@ -29,7 +29,7 @@ export class TestContainerd implements AsyncDisposable {
     return containerd;
   }
 
-  private constructor(wrapper: readonly string[]) {
+  private constructor(wrapper: readonly string[], hostPorts: boolean) {
     this.#wrapper = wrapper;
     this.dir = mkdtempSync(join(tmpdir(), 'skerry-ctr-'));
     this.socket = join(this.dir, 'containerd.sock');
@@ -40,7 +40,7 @@ export class TestContainerd implements AsyncDisposable {
     writeFileSync(join(this.dir, 'config.toml'), configOf(this.dir, this.socket));
     writeFileSync(
       join(this.dir, 'cni', '10-test.conflist'),
-      networkOf(this.dir, this.#bridge, `10.${second}.${third}.0/24`),
+      networkOf(this.dir, { bridge: this.#bridge, subnet: `10.${second}.${third}.0/24`, hostPorts }),
     );
   }
 
@@ -126,14 +126,21 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 `;
 }
 
-function networkOf(dir: string, bridge: string, subnet: string): string {
+interface Network {
+  readonly bridge: string;
+  readonly subnet: string;
+  readonly hostPorts: boolean;
+}
+
+function networkOf(dir: string, { bridge, subnet, hostPorts }: Network): string {
   const ipam = {
     type: 'host-local',
     dataDir: join(dir, 'ipam'),
     ranges: [[{ subnet }]],
     routes: [{ dst: '0.0.0.0/0' }],
   };
-  const plugins = [{ type: 'bridge', bridge, isGateway: true, hairpinMode: true, ipam }];
+  const ports = hostPorts ? [{ type: 'portmap', capabilities: { portMappings: true } }] : [];
+  const plugins = [{ type: 'bridge', bridge, isGateway: true, hairpinMode: true, ipam }, ...ports];
   return JSON.stringify({ cniVersion: '1.0.0', name: bridge, plugins });
 }
 
