@@ -1,7 +1,7 @@
 /** What this cloud asks of writes beyond what every API server does. */
 
-import { type Gvr, isStatus, type KubeObject, StatusError } from '@skerry/api';
-import { planEdgeWrite } from '@skerry/kube/replica';
+import { type Gvr, type KubeObject, StatusError } from '@skerry/api';
+import { foreignField } from '@skerry/kube/replica';
 import type { AdmissionStep } from '@skerry/kube/server';
 import { formatKey } from '@skerry/kube/store';
 import { NODE_IDENTITY_KIND, SECURITY_GROUP } from '@skerry/security/identity';
@@ -48,12 +48,8 @@ export const edgeFieldsStep: AdmissionStep = {
     if (row.edgeWritable.length === 0 || row.origin === 'edge') return;
     const { group, resource } = row.gvr;
     const key = formatKey({ group, resource, namespace: row.namespaced ? namespace : '', name });
-    try {
-      planEdgeWrite({ node, row, key, before: old, after: object });
-    } catch (error) {
-      if (!isStatus(error, 'ServiceUnavailable')) throw error;
-      throw forbidden(row.gvr, name, `node "${node}" may only write ${row.edgeWritable.join(', ')}`);
-    }
+    if (foreignField({ node, row, key, before: old, after: object }) === undefined) return;
+    throw forbidden(row.gvr, name, `node "${node}" may only write ${row.edgeWritable.join(', ')}`);
   },
 };
 

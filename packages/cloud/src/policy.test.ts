@@ -171,6 +171,22 @@ test('a node says how a placed object is, not where it is placed', () =>
     assert.deepEqual(pump['status'], { nodes: ['edge-1'], pressure: 3 });
   }));
 
+test('a status in the same write takes no other field along, where a kind has no subresource for it', () =>
+  check(async ({ admin, node }) => {
+    await admin.create(DEFINITIONS, VALVES);
+    const gvr: Gvr = { group: 'plant.skerry.io', version: 'v1', resource: 'valves' };
+    await admin.create(gvr, {
+      apiVersion: 'plant.skerry.io/v1',
+      kind: 'Valve',
+      metadata: { name: 'one' },
+      spec: { open: 1, owner: 'harbour' },
+    });
+    const write = (patch: object) => node.patch({ gvr, name: 'one' }, patch, { type: 'merge' });
+    await assert.rejects(write({ spec: { owner: 'me' }, status: { seen: 1 } }), /may only write spec\.open/);
+    const valve = await write({ spec: { open: 2 }, status: { seen: 2 } });
+    assert.deepEqual([valve['spec'], valve['status']], [{ open: 2, owner: 'harbour' }, { seen: 2 }]);
+  }));
+
 const PUMPS: KubeObject = {
   apiVersion: 'apiextensions.k8s.io/v1',
   kind: 'CustomResourceDefinition',
@@ -185,6 +201,25 @@ const PUMPS: KubeObject = {
         served: true,
         storage: true,
         subresources: { status: {} },
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
+const VALVES: KubeObject = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'valves.plant.skerry.io', annotations: { 'skerry.io/edge-writable': 'spec.open' } },
+  spec: {
+    group: 'plant.skerry.io',
+    scope: 'Cluster',
+    names: { plural: 'valves', kind: 'Valve' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
         schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
       },
     ],

@@ -137,6 +137,12 @@ const OWN_NODE_FIELDS = ['metadata.labels', 'metadata.annotations', 'spec.podCID
 /** Written by every server for itself. */
 const LOCAL_METADATA = new Set(['resourceVersion', 'generation', 'managedFields']);
 
+/** The first field beside the status that is not the edge's to write in an object of the cloud's. */
+export function foreignField(write: LocalWrite): readonly string[] | undefined {
+  const { before, after } = write;
+  return before === undefined || after === undefined ? undefined : difference(write, before, after).foreign;
+}
+
 interface Difference {
   /** The path, when it differs. */
   readonly status: readonly string[] | undefined;

@@ -3,9 +3,9 @@ export {
   decodeEdgeWrite,
   type EdgePlan,
   type EdgeWrite,
+  foreignField,
   isMadeAtEdge,
   type LocalWrite,
-  planEdgeWrite,
 } from './edge-write.ts';
 export { collectStrings, parseFieldPath } from './field-path.ts';
 export { answerForwarded, type ForwardedOptions, forwardRequest, type OpenStream } from './forward.ts';
