@@ -87,11 +87,16 @@ async function openNodeImages(
   stack: AsyncDisposableStack,
 ): Promise<NodeImages> {
   const { createNodeImages } = await import('@skerry/workloads/registry');
-  const { createRegistrySource, rulesOf } = await import('@skerry/workloads/images');
+  const { canonicalRegistry, closedTo, createRegistrySource, rulesOf } = await import('@skerry/workloads/images');
   const rules = stack.use(followRegistries(store, rulesOf));
   const upstream = flags['registry-upstream'];
-  const behind = upstream === undefined ? {} : settingsBehind(upstream, addresses);
-  const source = createRegistrySource({ clock, settings: () => ({ ...rules.current().settings, ...behind }) });
+  const closed = upstream === undefined ? () => false : closedTo(upstream);
+  const source = createRegistrySource({ clock, settings: () => rules.current().settings, closed });
+  const ours = addresses.map((address) => canonicalRegistry(address) ?? address);
+  const behind =
+    upstream === undefined
+      ? {}
+      : { behind: createRegistrySource({ clock, settings: () => settingsBehind(upstream, ours) }) };
   const stopping = new AbortController();
   stack.defer(() => stopping.abort());
   return createNodeImages({
@@ -102,8 +107,8 @@ async function openNodeImages(
     log,
     isNamed: (registry) => Object.hasOwn(rules.current().settings, registry),
     namedAt: (node) => namedAt(store, concerns.keysOf(node), node),
-    addresses: new Set(addresses),
-    keepsOwn: upstream === undefined,
+    addresses: new Set(ours),
+    ...behind,
     signal: stopping.signal,
   });
 }

@@ -38,7 +38,8 @@ export { createImageDoor, type ImageDoorOptions } from './over-link/image-door.t
 export { createLinkSource, type OpenBlob } from './over-link/link-source.ts';
 export { createPacedSource, type PacedSourceOptions } from './paced-source.ts';
 export { platformOf, selectPlatform } from './platform.ts';
-export { DOCKER_HUB, formatReference, parseReference, repositoryName } from './reference.ts';
+export { canonicalRegistry, DOCKER_HUB, formatReference, parseReference, repositoryName } from './reference.ts';
 export type { RegistryAccess, RegistrySettings } from './registry/access.ts';
 export { createRegistrySource, type RegistrySourceOptions } from './registry/registry-source.ts';
+export { closedTo } from './registry/shield.ts';
 export { type RegistryRules, rulesOf } from './registry-rules.ts';

@@ -20,8 +20,9 @@ export function parseReference(name: string): ImageReference {
   if (more.length > 0 || (hash !== undefined && digest === undefined)) throw fail('behind @ belongs a sha256 digest');
   const { path, tag } = splitTag(named);
   if (tag !== undefined && !TAG.test(tag)) throw fail('its tag has characters that tags cannot have');
-  const { registry, repository } = splitRegistry(path);
-  if (!REGISTRY.test(registry)) throw fail(`"${registry}" is not the name of a registry`);
+  const { registry: written, repository } = splitRegistry(path);
+  const registry = canonicalRegistry(written);
+  if (registry === undefined) throw fail(`"${written}" is not the name of a registry`);
   if (registry.length + repository.length > MAX_NAME_LENGTH) throw fail(`it has more than ${MAX_NAME_LENGTH} letters`);
   if (!repository.split('/').every((part) => PATH_PART.test(part))) {
     throw fail('it consists of lower-case letters and digits, with . _ - between them');
@@ -38,6 +39,14 @@ export function formatReference({ registry, repository, tag, digest }: ImageRefe
 /** The name without tag and digest: `docker.io/library/web`. */
 export function repositoryName({ registry, repository }: ImageReference): string {
   return `${registry}/${repository}`;
+}
+
+/** One spelling for each host, as whoever connects to it understands it: `0x7f.1:5000` is `127.0.0.1:5000`. */
+export function canonicalRegistry(written: string): string | undefined {
+  if (!REGISTRY.test(written)) return undefined;
+  const { hostname } = URL.parse(`https://${written}`) ?? {};
+  const port = /:(\d+)$/.exec(written)?.[1];
+  return hostname === undefined || port === undefined ? hostname : `${hostname}:${Number(port)}`;
 }
 
 /** A colon after the last slash; one before it belongs to a port. */

@@ -2,6 +2,7 @@
 import { quantityToNumber } from '@skerry/api/quantity';
 import type { ImageMirror, ImageRegistry } from '../image-kinds/index.ts';
 import type { Way } from './over-link/chosen-source.ts';
+import { canonicalRegistry } from './reference.ts';
 import type { RegistryAccess, RegistrySettings } from './registry/access.ts';
 
 export interface RegistryRules {
@@ -15,7 +16,10 @@ export interface RegistryRules {
 /** Of objects that name the same host, the first by name counts. */
 export function rulesOf(objects: readonly ImageRegistry[]): RegistryRules {
   const byHost = new Map<string, ImageRegistry['spec']>();
-  for (const { spec } of objects.toSorted(byName)) if (!byHost.has(spec.host)) byHost.set(spec.host, spec);
+  for (const { spec } of objects.toSorted(byName)) {
+    const host = canonicalRegistry(spec.host) ?? spec.host;
+    if (!byHost.has(host)) byHost.set(host, spec);
+  }
   const mirrors = [...byHost.values()].flatMap(({ mirrors: listed = [] }) => listed.map(mirrorEntry));
   const hosts = [...byHost].map(([host, spec]) => [host, accessOf(spec)] as const);
   return {

@@ -79,6 +79,10 @@ interface World extends Disposable {
 }
 
 async function worldOf(...images: readonly string[]): Promise<World> {
+  return worldBefore(undefined, images);
+}
+
+async function worldBefore(behind: ImageSource | undefined, images: readonly string[]): Promise<World> {
   const scratch = await ScratchRegistry.open();
   const far = new FarRegistry();
   const named = images.map((image) => ({ namespace: 'team', image }));
@@ -89,7 +93,7 @@ async function worldOf(...images: readonly string[]): Promise<World> {
     isNamed: (registry) => registry === '127.0.0.1:5001',
     namedAt: (node) => (node === 'edge-1' ? named : []),
     addresses: new Set([OWN]),
-    keepsOwn: true,
+    ...(behind === undefined ? {} : { behind }),
     access: ACCESS,
     clock: scratch.clock,
     log: silentLogger,
@@ -235,7 +239,8 @@ test('a registry that lies about a manifest is found out', async () => {
 });
 
 test('an address of the machine is asked only where an ImageRegistry names it', async () => {
-  const locals = ['localhost:5000/a', '127.0.0.1:5000/a', '[::1]:5000/a', '169.254.169.254/a', '0.0.0.0:80/a'];
+  const locals = ['LOCALHOST:5000/a', '127.1:5000/a', '2130706433:5000/a', '0x7f.1:5000/a', '[0::1]:5000/a'];
+  locals.push('localhost:5000/a', '127.0.0.1:5000/a', '[::1]:5000/a', '169.254.169.254/a', '0.0.0.0:80/a');
   using world = await worldOf(...locals, '127.0.0.1:5001/a');
   // Nobody was asked, which is no answer: what is present at the node may run.
   for (const image of locals) await refuses(pull(world.source(), image), 'IMAGE_UNREACHABLE');
@@ -256,6 +261,15 @@ test('an image of our own in the namespace of the pod, or in none, needs no secr
   world.named.push({ namespace: 'team', image: `${OWN}/team/web:2` });
   await refuses(pull(world.source(), `${OWN}/team/web:2`), 'IMAGE_NOT_FOUND');
   assert.deepEqual(world.far.asked, []);
+});
+
+test('the registry behind our door is asked for what our own address names, and for nothing else', async () => {
+  const behind = new FarRegistry();
+  using world = await worldBefore(behind, [`${OWN}/team/web:1`, 'behind.example:5000/other/web:1']);
+  assert.equal(await pull(world.source(), `${OWN}/team/web:1`), LAYER);
+  assert.deepEqual([behind.asked.length, world.far.asked], [3, []]);
+  await pull(world.source(), 'behind.example:5000/other/web:1');
+  assert.deepEqual([behind.asked.length, world.far.asked.length], [3, 3]);
 });
 
 test('an image of another registry is none of our repositories', async () => {

@@ -1,5 +1,4 @@
 /** What a node may have of images, and where the cloud takes it from: its own registry, or others by way of its store. */
-import { isIP } from 'node:net';
 import type { Attributes } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
 import { importedName } from '../images/archive/imported-name.ts';
@@ -12,6 +11,7 @@ import type {
   ImageSource,
 } from '../images/index.ts';
 import { formatReference, imageErrors, MAX_MANIFEST_BYTES, parseReference } from '../images/index.ts';
+import { isOfMachine } from '../images/registry/access.ts';
 import type { NodeImages } from './contract.ts';
 import { IMAGES, placeOf, type RegistryAccess } from './door.ts';
 import { keptName, PullThrough } from './pull-through.ts';
@@ -34,8 +34,8 @@ export interface NodeImagesOptions {
   readonly namedAt: (node: string) => Iterable<NamedImage>;
   /** Under what names our own registry is known. */
   readonly addresses: ReadonlySet<string>;
-  /** Whether its content is ours, too, or another registry's that `source` reaches under our address. */
-  readonly keepsOwn: boolean;
+  /** Where its content is another registry's: that one, which is reached by our addresses and by no name of its own. */
+  readonly behind?: ImageSource;
   readonly access: RegistryAccess;
   readonly clock: Clock;
   readonly log: Logger;
@@ -47,7 +47,8 @@ const MAX_ROOTS = 8;
 const MAX_REMEMBERED = 10_000;
 const THE_CLOUD = 'the cloud';
 
-export function createNodeImages(options: NodeImagesOptions): NodeImages {
+export function createNodeImages(given: NodeImagesOptions): NodeImages {
+  const options = { ...given, source: sourceBy(given) };
   const roots = new Roots();
   let through: Promise<PullThrough> | undefined;
   const open = async (): Promise<Opened> => {
@@ -56,6 +57,17 @@ export function createNodeImages(options: NodeImagesOptions): NodeImages {
     return { registry, through: await through };
   };
   return { sourceFor: (node) => new NodeSource({ ...options, node, roots, opened: open }) };
+}
+
+/** What stands behind our own door is apart from what others name. */
+function sourceBy({ addresses, behind, source }: NodeImagesOptions): ImageSource {
+  if (behind === undefined) return source;
+  const of = ({ registry }: ImageReference) => (addresses.has(registry) ? behind : source);
+  return {
+    resolve: (image, options) => of(image).resolve(image, options),
+    manifest: (image, wanted, options) => of(image).manifest(image, wanted, options),
+    blob: (image, wanted, options) => of(image).blob(image, wanted, options),
+  };
 }
 
 interface Opened {
@@ -106,16 +118,16 @@ class NodeSource implements ImageSource {
 
   /** Refuses whatever nothing at the node names, and what its namespaces and credentials do not open. */
   async #find(image: ImageReference, { credentials }: FetchOptions): Promise<Found> {
-    const { addresses, access, node, keepsOwn, opened, isNamed } = this.#options;
+    const { addresses, access, node, behind, opened, isNamed } = this.#options;
     const namespaces = this.#namespacesOf(image);
     if (namespaces.size === 0) throw refused(image, `nothing at the node ${node} names it`);
     const { registry, through } = await opened();
     if (!addresses.has(image.registry)) {
       const imported = importedName(image);
-      if (keepsOwn && holds(registry, imported, image))
+      if (behind === undefined && holds(registry, imported, image))
         return { source: keptSource(registry, imported), repository: imported };
       // What a pod's author names must not lead the cloud to its own machine.
-      if (isLocal(image.registry) && !isNamed(image.registry)) {
+      if (isOfMachine(image.registry.replace(/:\d+$/, '')) && !isNamed(image.registry)) {
         throw imageErrors.UNREACHABLE({
           where: `registry ${image.registry}`,
           problem: 'the cloud asks an address of a machine only where an ImageRegistry names it',
@@ -128,7 +140,7 @@ class NodeSource implements ImageSource {
     if (!isOpen && !(await mayGet(access, image, credentials?.password))) {
       throw refused(image, 'it is of another namespace, and no pull secret opens it');
     }
-    if (!keepsOwn) return { source: withoutCredentials(through), repository: keptName(image) };
+    if (behind !== undefined) return { source: withoutCredentials(through), repository: keptName(image) };
     return { source: keptSource(registry, image.repository), repository: image.repository };
   }
 
@@ -238,13 +250,6 @@ function withoutCredentials(source: ImageSource): ImageSource {
     manifest: (image, wanted, options) => source.manifest(image, wanted, bare(options)),
     blob: (image, wanted, options) => source.blob(image, wanted, bare(options)),
   };
-}
-
-/** `localhost`, and addresses that lead to the machine itself or to those that only machines talk to. */
-function isLocal(registry: string): boolean {
-  const host = registry.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-  if (isIP(host) === 0) return host === 'localhost' || host.endsWith('.localhost');
-  return /^(127\.|0\.|169\.254\.|::1$|::$|fe80:|::ffff:)/i.test(host);
 }
 
 function refused(image: ImageReference, problem: string): Error {

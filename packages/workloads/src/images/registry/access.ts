@@ -1,4 +1,5 @@
 /** How each registry is reached: its address, its mirrors, whom to trust, and whether TLS may be missing. Pure. */
+import { isIP } from 'node:net';
 import type { ImageReference } from '../contract.ts';
 import { DOCKER_HUB } from '../reference.ts';
 
@@ -21,6 +22,8 @@ export interface Endpoint {
   /** Whether it, and what it redirects to, was permitted to do without TLS; this machine needs no permission. */
   readonly plainHttp: boolean;
   readonly isMirror: boolean;
+  /** Whether settings name it, so that it may be this machine itself. */
+  readonly isNamed: boolean;
 }
 
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
@@ -34,17 +37,26 @@ export function endpointsOf({ registry }: ImageReference, settings: RegistrySett
       base: mirror.replace(/\/+$/, ''),
       plainHttp: own?.plainHttp === true,
       isMirror: true,
+      isNamed: true,
       ...caOf(own ?? access),
     };
   });
   const host = registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry;
   const isPlain = access?.plainHttp ?? (isLoopback(new URL(`https://${host}`).hostname) && access?.ca === undefined);
   const base = `${isPlain ? 'http' : 'https'}://${host}`;
-  return [...mirrors, { base, plainHttp: access?.plainHttp === true, isMirror: false, ...caOf(access) }];
+  const itself = { base, plainHttp: access?.plainHttp === true, isMirror: false, isNamed: access !== undefined };
+  return [...mirrors, { ...itself, ...caOf(access) }];
 }
 
 export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+/** `localhost`, and addresses that lead to the machine itself or to those that only machines talk to. */
+export function isOfMachine(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) === 0) return /(^|\.)localhost\.?$/i.test(host);
+  return /^(127\.|0\.|169\.254\.|::1$|::$|fe[89ab][0-9a-f]:|::ffff:)/i.test(host);
 }
 
 function accessOf(settings: RegistrySettings, url: string): RegistryAccess | undefined {

@@ -1,8 +1,9 @@
 /** One HTTP exchange with a registry: bounded in time and size, redirected safely, its failures told as `imageErrors`. */
-import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Agent, AgentOptions, ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { type Clock, hasCode, messageOf } from '@skerry/base';
 import { imageErrors } from '../errors.ts';
-import { type Endpoint, isLoopback } from './access.ts';
+import { type Endpoint, isLoopback, isOfMachine } from './access.ts';
+import { type Closed, guardedLookup } from './shield.ts';
 
 /** Whoever sends less than this in this time is not there. */
 const PATIENCE_MS = 30_000;
@@ -19,6 +20,8 @@ export interface ExchangeContext {
   /** `registry example.com`, for errors. */
   readonly where: string;
   readonly endpoint: Endpoint;
+  /** Given where others than the machine's owner name registries: what is closed to them, beside the machine itself. */
+  readonly closed?: Closed;
 }
 
 export interface Ask {
@@ -46,6 +49,7 @@ export async function exchange(context: ExchangeContext, ask: Ask): Promise<Answ
   let url = ask.url;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     refusePlain(context, url);
+    refuseInside(context, url);
     const { authorization, ...rest } = ask;
     const isHome = url.origin === origin;
     const answer = await send(context, { ...rest, url, ...(isHome && authorization ? { authorization } : {}) });
@@ -69,11 +73,28 @@ function redirectOf({ status, headers: { location } }: Answer, from: URL): URL |
 
 /** Neither a name nor a password, nor which images a site runs, goes over a wire in the clear unless it was permitted. */
 function refusePlain({ where, endpoint }: ExchangeContext, url: URL): void {
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && (endpoint.plainHttp || isLoopback(url.hostname)))) {
-    return;
-  }
+  if (url.protocol === 'https:') return;
+  if (url.protocol === 'http:' && (endpoint.plainHttp || (isLoopback(url.hostname) && isInside(endpoint)))) return;
   const problem = `it leads to ${url.protocol}//${url.host}, which is not encrypted and not permitted`;
   throw imageErrors.BAD_ANSWER({ where, what: url.pathname, problem });
+}
+
+/** Only a registry on this machine leads to this machine, by a redirect as by the token service that it names. */
+function refuseInside({ where, endpoint, closed }: ExchangeContext, url: URL): void {
+  const isInner = isOfMachine(url.hostname) && !isInside(endpoint);
+  const isUnnamed = isOfMachine(url.hostname) && closed !== undefined && !endpoint.isNamed;
+  if (!isInner && !isUnnamed && closed?.(url) !== true) return;
+  const problem = `it leads to ${url.host}, which is closed to it`;
+  throw imageErrors.BAD_ANSWER({ where, what: url.pathname, problem });
+}
+
+function isInside({ base }: Endpoint): boolean {
+  return isOfMachine(new URL(base).hostname);
+}
+
+/** A name that was given to this machine in DNS opens it as little, unless it is the registry's own by configuration. */
+function isWatched({ endpoint, closed }: ExchangeContext, url: URL): boolean {
+  return closed !== undefined && !(endpoint.isNamed && url.host === new URL(endpoint.base).host);
 }
 
 async function send(context: ExchangeContext, ask: Ask): Promise<Answer> {
@@ -91,13 +112,14 @@ async function send(context: ExchangeContext, ask: Ask): Promise<Answer> {
   }
 }
 
-function open({ agents, endpoint, signal }: ExchangeContext, { method, url, headers, authorization, form }: Ask) {
+function open(context: ExchangeContext, { method, url, headers, authorization, form }: Ask) {
+  const { agents, endpoint, signal } = context;
   const isTls = url.protocol === 'https:';
   // Through getBuiltinModule, since importing node:http as a module would load undici into the agent.
   const { request } = isTls ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
   const outgoing = request(url, {
     method,
-    agent: agents.of(isTls, endpoint.ca),
+    agent: agents.of({ isTls, ca: endpoint.ca, isWatched: isWatched(context, url) }),
     maxHeaderSize: MAX_HEADER_BYTES,
     ...(signal === undefined ? {} : { signal }),
     headers: {
@@ -201,15 +223,23 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException | undefined)?.code ?? '';
 }
 
+interface Trust {
+  readonly isTls: boolean;
+  readonly ca: string | undefined;
+  /** Whether names that lead to this machine are refused. */
+  readonly isWatched: boolean;
+}
+
 /** Connections that are kept for the next question, apart for each set of trusted certificates. */
 export class Agents {
   readonly #agents = new Map<string, Agent>();
 
-  of(isTls: boolean, ca: string | undefined): Agent {
-    const key = isTls ? `tls ${ca ?? ''}` : 'plain';
+  of({ isTls, ca, isWatched }: Trust): Agent {
+    const key = `${isWatched} ${isTls ? `tls ${ca ?? ''}` : 'plain'}`;
     const known = this.#agents.get(key);
     if (known !== undefined) return known;
-    const agent = isTls ? tlsAgent(ca) : new (process.getBuiltinModule('node:http').Agent)(POOL);
+    const pool = isWatched ? { ...POOL, lookup: guardedLookup } : POOL;
+    const agent = isTls ? tlsAgent(pool, ca) : new (process.getBuiltinModule('node:http').Agent)(pool);
     // Those of settings that were changed are left to the garbage collector.
     if (this.#agents.size >= MAX_AGENTS) this.#agents.clear();
     this.#agents.set(key, agent);
@@ -221,8 +251,8 @@ const MAX_AGENTS = 32;
 const POOL = { keepAlive: true, maxSockets: MAX_SOCKETS, maxFreeSockets: 2, scheduling: 'lifo' } as const;
 
 /** Trusts what the machine trusts, what Node brings, and `ca`. */
-function tlsAgent(ca: string | undefined): Agent {
+function tlsAgent(pool: AgentOptions, ca: string | undefined): Agent {
   const { getCACertificates } = process.getBuiltinModule('node:tls');
   const trusted = new Set([...getCACertificates('default'), ...getCACertificates('system'), ...(ca ? [ca] : [])]);
-  return new (process.getBuiltinModule('node:https').Agent)({ ...POOL, ca: [...trusted], minVersion: 'TLSv1.2' });
+  return new (process.getBuiltinModule('node:https').Agent)({ ...pool, ca: [...trusted], minVersion: 'TLSv1.2' });
 }

@@ -17,7 +17,9 @@ import { MAX_MANIFEST_BYTES, MediaType } from '../manifest.ts';
 import { parseReference } from '../reference.ts';
 import { endpointsOf, type RegistrySettings } from './access.ts';
 import { parseChallenge } from './challenge.ts';
+import { Agents, exchange } from './exchange.ts';
 import { createRegistrySource } from './registry-source.ts';
+import { type Closed, closedTo, guardedLookup } from './shield.ts';
 
 const BLOB = Buffer.from('0123456789'.repeat(1000));
 const WANTED: Descriptor = { mediaType: 'x', digest: digestOf(BLOB), size: BLOB.length };
@@ -181,6 +183,55 @@ test('a redirect leads neither in a circle, nor out of TLS, nor to files', async
       /not encrypted and not permitted/,
     );
   }
+});
+
+/** A registry elsewhere, for which the server on loopback is only a mirror that settings name. */
+const far = (host: string) => ({ 'far.example': { mirrors: [`http://${host}`] } });
+const shielded = (settings: RegistrySettings, closed: Closed = () => false): ImageSource =>
+  createRegistrySource({ clock: systemClock, settings: () => settings, closed });
+
+test('the machine of the source is asked where settings name it, and not where an image does', async () => {
+  await using registry = await answering(serve);
+  await checkFails(shielded({}).resolve(registry.image), 'IMAGE_BAD_ANSWER', /closed to it/);
+  assert.deepEqual(registry.seen, []);
+  assert.equal(await read(shielded({ [registry.host]: {} }), registry.image), BLOB.toString());
+  assert.equal(await read(shielded(far(registry.host)), parseReference('far.example/team/web:1')), BLOB.toString());
+});
+
+test('what is closed is closed by name, and by way of a redirect or a token service', async () => {
+  await using behind = await answering(serve);
+  const closed = closedTo(new URL(`http://${behind.host}`));
+  await using redirecting = await answering((_, response) =>
+    response.writeHead(307, { Location: `http://${behind.host}/v2/` }).end(),
+  );
+  await using challenging = await answering((_, response) =>
+    response.writeHead(401, { 'WWW-Authenticate': `Bearer realm="http://${behind.host}/token"` }).end(),
+  );
+  for (const { host, image } of [behind, redirecting, challenging]) {
+    await checkFails(shielded({ [host]: {} }, closed).resolve(image), 'IMAGE_BAD_ANSWER', /closed to it/);
+  }
+  assert.deepEqual(behind.seen, []);
+});
+
+test('a registry elsewhere leads nobody to this machine, by a redirect or by a token service', async () => {
+  const inner = await answering(serve);
+  await using _inner = inner;
+  const elsewhere = { plainHttp: true, isMirror: false, isNamed: true, base: 'http://far.example' };
+  const context = { clock: systemClock, agents: new Agents(), signal: undefined, where: 'far', endpoint: elsewhere };
+  for (const url of [`http://${inner.host}/`, 'https://localhost/', 'https://[::ffff:127.0.0.1]/', 'https://0/']) {
+    await checkFails(
+      exchange(context, { method: 'GET', url: new URL(url), headers: {} }),
+      'IMAGE_BAD_ANSWER',
+      /closed to it/,
+    );
+  }
+  assert.deepEqual(inner.seen, []);
+});
+
+test('a name that DNS gives to this machine is no way to it', async () => {
+  const asked = (all: boolean) =>
+    new Promise<unknown>((resolve) => guardedLookup('localhost', { all }, (error) => resolve(error)));
+  for (const all of [false, true]) assert.match(messageOf(await asked(all)), /an address of the machine itself/);
 });
 
 test('answers that are no success are told apart', async () => {

@@ -10,6 +10,7 @@ import { type Endpoint, endpointsOf, type RegistrySettings } from './access.ts';
 import { Authorizations, authorize } from './authorization.ts';
 import { parseChallenge } from './challenge.ts';
 import { Agents, type Answer, type ExchangeContext, exchange } from './exchange.ts';
+import type { Closed } from './shield.ts';
 
 /** What a registry says about a failure is cut to this. */
 const MAX_ERROR_BYTES = 16 * 1024;
@@ -19,6 +20,8 @@ export interface RegistrySourceOptions {
   readonly clock: Clock;
   /** Asked anew for each request, so that a change counts at once. */
   readonly settings: () => RegistrySettings;
+  /** Where others than the machine's owner name registries: what is closed to them. The machine itself is, too, unless settings name it. */
+  readonly closed?: Closed;
 }
 
 export function createRegistrySource(options: RegistrySourceOptions): ImageSource {
@@ -121,7 +124,9 @@ class RegistrySource implements ImageSource {
     { credentials, signal }: FetchOptions,
   ): Promise<Answer> {
     const where = whereOf(image, endpoint);
-    const context: ExchangeContext = { clock: this.#options.clock, agents: this.#agents, signal, where, endpoint };
+    const { clock, closed } = this.#options;
+    const watch = closed === undefined ? {} : { closed };
+    const context: ExchangeContext = { clock, agents: this.#agents, signal, where, endpoint, ...watch };
     const shown = endpoint.isMirror ? undefined : credentials;
     const key = JSON.stringify([endpoint.base, image.repository, shown]);
     const url = new URL(`${endpoint.base}/v2/${image.repository}/${question.path}`);
