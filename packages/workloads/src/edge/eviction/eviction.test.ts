@@ -198,11 +198,12 @@ test('first goes who is over its request, then the least important, then the gre
       usage({ name: 'little', used: 20 * Mi }),
       usage({ name: 'much', used: 60 * Mi, request: '30Mi' }),
       usage({ name: 'critical', used: 900 * Mi, priority: 2_000_000_000 }),
-      usage({ name: 'mirror', used: 900 * Mi, annotations: { 'kubernetes.io/config.mirror': 'x' } }),
+      usage({ name: 'static', used: 900 * Mi, annotations: { 'kubernetes.io/config.source': 'file' } }),
+      usage({ name: 'pretender', used: 70 * Mi, annotations: { 'kubernetes.io/config.mirror': 'x' } }),
     ],
     memory,
   );
-  assert.deepEqual(names(order), ['much', 'little', 'important', 'modest']);
+  assert.deepEqual(names(order), ['pretender', 'much', 'little', 'important', 'modest']);
 });
 
 test('processes cannot be requested: importance and number decide', () => {

@@ -1,5 +1,5 @@
 /** What a pod uses of what a node may run short of, beside what it asked for. Pure. */
-import { isMirrorPod, isStaticPod } from '../pod/static-pod.ts';
+import { isStaticPod } from '../pod/static-pod.ts';
 import type { Container, Pod } from '../pod/types.ts';
 import { parseQuantity } from '../quantity.ts';
 import type { Signal } from './thresholds.ts';
@@ -29,7 +29,7 @@ export interface PodUsage {
 
 /** A static pod, or one whose class says that the cluster cannot do without it: never ended for lack of something. */
 export function isCritical(pod: Pod): boolean {
-  return isStaticPod(pod) || isMirrorPod(pod) || (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY;
+  return isStaticPod(pod) || (pod.spec.priority ?? 0) >= SYSTEM_CRITICAL_PRIORITY;
 }
 
 const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;

@@ -17,7 +17,7 @@ import { createLimiter } from './limiter.ts';
 import { type ConfigKey, configsOf } from './node-configs.ts';
 import { sweepOrphans } from './orphans.ts';
 import { runtimeBefore } from './runtime-choice.ts';
-import { isMirrorPod, isStaticPod } from './static-pod.ts';
+import { asFromApi, isMirrorPod, isStaticPod } from './static-pod.ts';
 import type { Pod } from './types.ts';
 import { untilAborted } from './until-aborted.ts';
 import { PodWorker } from './worker.ts';
@@ -362,7 +362,7 @@ function isFinished({ status }: Pod): boolean {
 /** managedFields are half of a pod and nobody here reads them. */
 function leanPod(pod: Pod): Pod {
   const { managedFields: _dropped, ...metadata } = pod.metadata;
-  return { ...pod, metadata };
+  return asFromApi({ ...pod, metadata });
 }
 
 function leanService({ apiVersion, kind, metadata, spec }: ServiceObject): ServiceObject {

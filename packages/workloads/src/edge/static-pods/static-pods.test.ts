@@ -159,6 +159,14 @@ story(
   { 'web.yaml': yaml('web'), 'broken.yaml': 'kind: Nothing', '.hidden.yaml': yaml('hidden') },
 );
 
+story('a pod of the API that claims to be from a file is admitted like any other', async ({ node }) => {
+  const resources = { requests: { cpu: '9' } };
+  const annotations = { 'kubernetes.io/config.source': 'file' };
+  await node.run('claims', { command: ['sleep', '1000'], resources }, {}, { annotations });
+  const { status } = await node.until('claims', (pod) => pod.status?.phase === 'Failed' || isReady(pod));
+  assert.equal(status?.reason, 'OutOfcpu');
+});
+
 const SPEC = {
   terminationGracePeriodSeconds: 1,
   containers: [{ name: 'main', image: 'host', command: ['sleep', '1000'] }],
