@@ -175,6 +175,23 @@ test('a root that is read-only is so but for its volumes', { skip }, async () =>
   );
 });
 
+test('no root of a container, nor a volume of its pod, changes the programs that drop privileges', {
+  skip,
+}, async () => {
+  const tools = '/dev/.skerry';
+  const attacks = `mv ${tools} /dev/x || echo kept; touch ${tools}/setpriv || echo kept; rm ${tools}/setpriv || echo kept`;
+  const lines = await outputOf('tools', { image: nameIt(), ...shell(`(${attacks}) 2>/dev/null`) });
+  assert.deepEqual(lines, ['kept', 'kept', 'kept']);
+  const volumeMounts = [{ name: 'data', mountPath: tools }];
+  await node.run(
+    'cover',
+    { image: nameIt(), ...shell('true'), volumeMounts },
+    { volumes: [{ name: 'data', emptyDir: {} }] },
+  );
+  const pod = await node.until('cover', (one) => /cannot be mounted/.test(waiting(one)?.message ?? ''));
+  assert.match(waiting(pod)?.message ?? '', /a volume cannot be mounted at \/dev\/\.skerry/);
+});
+
 test('commands run beside the first one, in what it sees, as who it is', { skip }, async () => {
   const image = nameIt({ User: 'web', WorkingDir: '/srv', Env: ['A=1', 'LD_PRELOAD=/none.so'] });
   const probe = { exec: { command: ['/bin/sh', '-c', 'test -e /srv/ready'] }, periodSeconds: 1 };

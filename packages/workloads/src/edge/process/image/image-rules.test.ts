@@ -140,6 +140,17 @@ test('mounts are where links of the image lead, outer ones first, and missing di
   assert.match(options, /--bind \/host \/dev\/shm /);
   assert.match(options, /--bind \/tmp \/data\/real .*--bind \/inner \/data\/real\/a\/b /);
 });
+test('the programs that drop privileges lie above every mount, and no mount is where they or the kernel’s files are', () => {
+  using tree = treeOf({ link: '-> /dev/.skerry', deep: '-> /dev' });
+  assert.match(
+    optionsOf(tree.path, { mounts: [mountAt('/data'), mountAt('/dev/shm')] }),
+    /--bind \/host \/dev\/shm --tools/,
+  );
+  const reserved = ['/dev', '/dev/', '/proc', '/sys', '/dev/.skerry', '/dev/x/../.skerry', '/dev/.skerry/setpriv'];
+  for (const path of [...reserved, '/proc/sys/kernel/cap_last_cap', '/link', '/deep', '/deep/.skerry/env']) {
+    assert.throws(() => optionsOf(tree.path, { mounts: [mountAt(path)] }), /a volume cannot be mounted at/, path);
+  }
+});
 test('a mount within a volume follows the links of the volume, and none out of it', () => {
   using tree = treeOf({});
   using volume = treeOf({ out: '-> /etc', 'real/': '', in: '-> real' });
@@ -151,7 +162,7 @@ test('a root that is read-only is so after everything is mounted', () => {
   using tree = treeOf({});
   assert.match(
     optionsOf(tree.path, { readOnlyRoot: true, mounts: [mountAt('/d')] }),
-    /--bind \/host \/d --remount-ro \/ --chdir/,
+    /--bind \/host \/d --tools --remount-ro \/ --chdir/,
   );
 });
 test('an image cannot have its devices, processes or mounts put elsewhere', () => {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type ReadyMount, RuntimeRefusal } from '../../runtime.ts';
+import { TOOLS_PLACE } from './inner-tools.ts';
 import { resolveInRoot } from './rooted.ts';
 
 export interface ImageSandbox {
@@ -36,6 +37,8 @@ const READ_ONLY_PROC = ['/proc/sys', '/proc/sysrq-trigger', '/proc/irq', '/proc/
 const HIDDEN_PROC = ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sched_debug', '/proc/latency_stats'];
 /** File systems of the kernel's, which no image brings. */
 const KERNEL_PLACES = ['/dev', '/proc', '/sys'];
+/** What the programs that drop privileges are, and what they believe of the kernel. */
+const RESERVED = [TOOLS_PLACE, '/proc'];
 
 export function imageSandboxOptions(sandbox: ImageSandbox): string[] {
   const { root, readOnlyRoot, workingDirectory, tools } = sandbox;
@@ -51,13 +54,14 @@ export function imageSandboxOptions(sandbox: ImageSandbox): string[] {
     '/proc',
     ...(sandbox.isPrivileged ? [] : maskOptions()),
     ...(sandbox.isPrivileged ? ['--dev-bind', '/sys', '/sys'] : ['--ro-bind', '/sys', '/sys']),
-    ...tools,
     ...mounts.flatMap((mount, index) => [
       ...madeDirectories(sandbox.tree, dirname(mount.mountPath), mounts.slice(0, index)),
       mount.readOnly ? '--ro-bind' : '--bind',
       mount.hostPath,
       mount.mountPath,
     ]),
+    // Last, so that nothing of the pod's can lie above them: they run before privileges are dropped.
+    ...tools,
     ...madeDirectories(sandbox.tree, inTree(sandbox.tree, workingDirectory), mounts),
     ...(readOnlyRoot ? ['--remount-ro', '/'] : []),
     '--chdir',
@@ -108,13 +112,20 @@ function placeMounts({ tree, mounts }: ImageSandbox): readonly ReadyMount[] {
   for (const mount of ordered) {
     if (mount.mountPath === '/') throw refuse('a volume cannot be mounted at /');
     const outer = placed.findLast(({ mountPath }) => isInside(mount.mountPath, mountPath));
-    placed.push(outer === undefined ? mount : { ...mount, mountPath: inVolume(outer, mount.mountPath) });
+    const found = outer === undefined ? mount : { ...mount, mountPath: inVolume(outer, mount.mountPath) };
+    refuseReserved(found.mountPath);
+    placed.push(found);
   }
   return placed;
 }
 
+function refuseReserved(path: string): void {
+  if (KERNEL_PLACES.includes(path) || RESERVED.some((place) => isWithin(path, place)))
+    throw refuse(`a volume cannot be mounted at ${path}`);
+}
+
 function inTree(tree: string, path: string): string {
-  const plain = join('/', path);
+  const plain = join('/', path).replace(/(.)\/$/, '$1');
   if (KERNEL_PLACES.some((place) => isInside(plain, place))) return plain;
   const found = resolveInRoot(tree, plain);
   if (found === undefined) throw refuse(`${path} leads through a file of the image`);

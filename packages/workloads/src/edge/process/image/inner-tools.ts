@@ -5,8 +5,8 @@
 import { spawnSync } from 'node:child_process';
 import { basename, join } from 'node:path';
 
-/** On the container's own /dev, which is no part of the image. */
-const PLACE = '/dev/.skerry';
+/** On the container's own /dev, which is no part of the image; a mount of its own, so that no root in there can move or change it. */
+export const TOOLS_PLACE = '/dev/.skerry';
 
 export interface InnerTools {
   /** Options of bubblewrap that make them visible. */
@@ -20,7 +20,11 @@ export function findInnerTools({ setpriv, env }: { readonly setpriv: string; rea
   const needs = [needsOf(setpriv), needsOf(env)];
   const files = new Set([setpriv, env, ...needs.flatMap(({ libraries, loader }) => [...libraries, ...loader])]);
   return {
-    binds: ['--dir', PLACE, ...[...files].flatMap((file) => ['--ro-bind', file, join(PLACE, basename(file))])],
+    binds: [
+      ...['--tmpfs', TOOLS_PLACE],
+      ...[...files].flatMap((file) => ['--ro-bind', file, join(TOOLS_PLACE, basename(file))]),
+      ...['--remount-ro', TOOLS_PLACE],
+    ],
     setpriv: startOf(setpriv, needs[0]),
     env: startOf(env, needs[1]),
   };
@@ -43,6 +47,6 @@ function needsOf(program: string): Needs {
 
 function startOf(program: string, needs: Needs | undefined): readonly string[] {
   const [loader] = needs?.loader ?? [];
-  const inside = join(PLACE, basename(program));
-  return loader === undefined ? [inside] : [join(PLACE, basename(loader)), '--library-path', PLACE, inside];
+  const inside = join(TOOLS_PLACE, basename(program));
+  return loader === undefined ? [inside] : [join(TOOLS_PLACE, basename(loader)), '--library-path', TOOLS_PLACE, inside];
 }
