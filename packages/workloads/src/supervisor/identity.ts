@@ -120,14 +120,3 @@ function readProc(pid: number, file: string): string | undefined {
     return undefined;
   }
 }
-
-/** The environment the process began with, but for what the prefix sets itself once privileges are gone. */
-export function readEnvironment(pid: number, prefix: readonly string[]): Record<string, string> {
-  try {
-    const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
-    const own = entries.filter((entry) => !prefix.includes(entry));
-    return Object.fromEntries(own.map((entry) => [entry.split('=', 1)[0] ?? '', entry.slice(entry.indexOf('=') + 1)]));
-  } catch {
-    return {};
-  }
-}

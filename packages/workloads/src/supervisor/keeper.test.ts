@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Clock, silentLogger, systemClock } from '@skerry/base';
+import { eventually } from '@skerry/testkit/processes';
 import { FifoPool } from './fifo.ts';
 import { listProcesses, readBootId } from './identity.ts';
 import { Keeper } from './keeper.ts';
@@ -127,6 +128,18 @@ test('a record that cannot be taken over does not end the others, nor does a los
       [{ id: 'good', exit: undefined }],
     );
     await next.kill('good');
+  }));
+
+test('a further command gets the environment of the start, whatever the process makes of its own', () =>
+  check(async ({ directory, disk, open, request }) => {
+    const ready = join(directory, 'ready');
+    const script = `exec env -i LD_PRELOAD=/evil.so PATH=/evil /bin/sh -c 'echo > ${ready}; /bin/sleep 1000; :'`;
+    const { id } = await open().start(request('a', script));
+    await eventually('its environment is another', () => existsSync(ready));
+    const next = open();
+    assert.deepEqual(next.launchBeside(id, { command: ['id'] }).env, { PATH: '/usr/bin:/bin' });
+    await next.kill(id);
+    assert.equal('env' in (disk.readAll(() => {})[0]?.launch ?? {}), false);
   }));
 
 function ownChildren(): number {

@@ -15,14 +15,7 @@ import {
   type Streams,
 } from './fifo.ts';
 import { killHolders } from './holders.ts';
-import {
-  isAlive,
-  type PinnedNamespace,
-  pinMountNamespace,
-  readEnvironment,
-  sandboxedPid,
-  signalProcess,
-} from './identity.ts';
+import { isAlive, type PinnedNamespace, pinMountNamespace, sandboxedPid, signalProcess } from './identity.ts';
 import { launch } from './launch.ts';
 import { killTree, measureTrees, type ProcessTree } from './process-tree.ts';
 import type {
@@ -61,8 +54,6 @@ interface Kept {
   record: StoredRecord;
   streams?: Streams;
   writer?: LogWriter;
-  /** Unknown for adopted processes until it is asked for. */
-  env?: Readonly<Record<string, string>>;
   /** Only where there is no control group to hold the tree together. */
   namespace?: PinnedNamespace;
   readonly listeners: Set<OutputListener>;
@@ -171,16 +162,15 @@ export class Keeper {
   launchBeside(id: string, { command, stdin, tty }: FurtherCommand): LaunchSpec {
     const kept = this.#find(id);
     if (kept.record.exit !== undefined) throw errors.NOT_RUNNING({ id });
-    const { prefix, join, enter, sandbox, cwd, owner } = kept.record.launch;
+    const { prefix, join, enter, sandbox, cwd, owner, env = {} } = kept.record.launch;
     const own = { ...(cwd === undefined ? {} : { cwd }), ...(owner === undefined ? {} : { owner }) };
     const made = sandbox === undefined ? {} : { sandbox, ...(enter === undefined ? {} : { enter }) };
     const inside = sandboxedPid(kept.record.main.pid);
-    kept.env ??= readEnvironment(inside, prefix);
     return {
       ...own,
       ...(join === undefined ? made : {}),
       argv: [...(join === undefined ? [] : [...join, '--target', String(inside), '--']), ...prefix, ...command],
-      env: tty ? { TERM: 'xterm', ...kept.env } : kept.env,
+      env: tty ? { TERM: 'xterm', ...env } : env,
       ...(stdin ? { stdin } : {}),
       ...(tty ? { tty } : {}),
     };
@@ -238,6 +228,7 @@ export class Keeper {
       main,
       launch: {
         prefix: request.argv.slice(0, request.prefixLength ?? 0),
+        env: request.env,
         ...(request.enter === undefined ? {} : { enter: request.enter }),
         ...(request.sandbox === undefined ? {} : { sandbox: request.sandbox }),
         ...(request.join === undefined ? {} : { join: request.join }),
@@ -257,7 +248,6 @@ export class Keeper {
       throw error;
     }
     const kept = this.#keep(record, writer, streams);
-    kept.env = request.env;
     exited
       .then((code) => this.#finish(kept, { code, finishedAt: clock.now() }))
       .catch((error: unknown) => this.#options.log.error({ id, error }, 'end of process not recorded'));
@@ -294,7 +284,8 @@ export class Keeper {
     await this.#release(kept).catch((error: unknown) =>
       this.#options.log.error({ id, error }, 'what an ended process left could not be cleared'),
     );
-    kept.record = { ...kept.record, exit: isOutOfMemory ? { ...exit, reason: 'OOMKilled' } : exit };
+    const { env: _secrets, ...launch } = kept.record.launch;
+    kept.record = { ...kept.record, launch, exit: isOutOfMemory ? { ...exit, reason: 'OOMKilled' } : exit };
     this.#adopted.delete(kept);
     this.#save(kept);
     kept.ended.resolve();
@@ -326,7 +317,6 @@ export class Keeper {
     await kept.writer?.close();
     delete kept.streams;
     delete kept.writer;
-    delete kept.env;
     delete kept.namespace;
     cgroups?.remove(id);
   }

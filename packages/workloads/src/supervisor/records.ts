@@ -16,9 +16,14 @@ import type { ProcessRecord, StartRequest } from './protocol.ts';
 
 export interface StoredRecord extends ProcessRecord {
   readonly stdinOnce?: boolean;
-  /** How to start a further command beside it. Without the environment, which may hold secrets and is never written down. */
+  /**
+   * How to start a further command beside it, with the environment as the start had it: what /proc shows of it, the process can change.
+   * The environment may hold secrets: nobody else can read the file, and the end of the process takes it out.
+   */
   readonly launch: Pick<StartRequest, 'enter' | 'sandbox' | 'cwd' | 'owner' | 'join'> & {
     readonly prefix: readonly string[];
+    /** Absent for what has ended. */
+    readonly env?: StartRequest['env'];
   };
 }
 
