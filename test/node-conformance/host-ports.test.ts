@@ -73,12 +73,8 @@ suite('ports of the host', { skip }, () => {
 
 function ask(url: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, timeout: ANSWER_MS }, async (response) => {
-      try {
-        resolve((await response.toArray()).join(''));
-      } catch (error) {
-        reject(error);
-      }
+    const request = get(url, { agent: false, timeout: ANSWER_MS }, (response) => {
+      response.toArray().then((chunks) => resolve(chunks.join('')), reject);
     });
     request.once('timeout', () => request.destroy(new Error(`no answer from ${url}`)));
     request.once('error', reject);

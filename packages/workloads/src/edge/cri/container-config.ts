@@ -7,7 +7,7 @@ import { Label, podLabels } from './labels.ts';
 import { oomScoreOf } from './oom-score.ts';
 import { namespacesOf } from './sandbox-config.ts';
 import { Namespace, Propagation } from './schema.ts';
-import { profileOf } from './seccomp.ts';
+import { profileOf, seccompOf } from './seccomp.ts';
 
 const CPU_PERIOD_US = 100_000;
 const MIN_CPU_QUOTA_US = 1000;
@@ -25,6 +25,8 @@ export interface ContainerFacts {
   /** For an ephemeral container that looks into another one. */
   readonly targetId?: string;
   readonly memoryTotal: number;
+  /** Where the node's profiles of seccomp are. */
+  readonly seccompFolder: string;
 }
 
 export function containerConfigOf(request: StartContainer, facts: ContainerFacts): ContainerConfig {
@@ -87,12 +89,14 @@ export function newResourcesOf(...facts: Parameters<typeof resourcesOf>): NonNul
   return { cpuQuota: UNBOUNDED, memoryLimit: UNBOUNDED, ...resourcesOf(...facts) };
 }
 
-function securityOf(pod: Pod, container: Container, { targetId }: ContainerFacts): NonNullable<Linux['security']> {
+function securityOf(pod: Pod, container: Container, facts: ContainerFacts): NonNullable<Linux['security']> {
+  const { targetId, seccompFolder } = facts;
   const shared = pod.spec.securityContext ?? {};
   const own = container.securityContext ?? {};
   const user = own.runAsUser ?? shared.runAsUser;
   const group = own.runAsGroup ?? shared.runAsGroup;
   const namespaces = namespacesOf(pod);
+  const confined = own.privileged ? { type: 'Unconfined' } : (own.seccompProfile ?? shared.seccompProfile);
   return {
     namespaces: targetId === undefined ? namespaces : { ...namespaces, pid: Namespace.target, targetId },
     privileged: own.privileged === true,
@@ -100,7 +104,7 @@ function securityOf(pod: Pod, container: Container, { targetId }: ContainerFacts
     readOnlyRoot: own.readOnlyRootFilesystem === true,
     noNewPrivileges: own.allowPrivilegeEscalation === false,
     supplementalGroups: groupsOf(shared),
-    seccomp: profileOf(own.privileged ? { type: 'Unconfined' } : (own.seccompProfile ?? shared.seccompProfile)),
+    seccomp: seccompOf(confined, seccompFolder),
     ...appArmorOf(own.appArmorProfile ?? shared.appArmorProfile),
     ...(user === undefined ? {} : { runAsUser: { value: user } }),
     ...(group === undefined ? {} : userless(user, group)),

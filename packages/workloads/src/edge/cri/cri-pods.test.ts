@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { systemClock } from '@skerry/base';
@@ -54,6 +54,22 @@ story('a pod has an address of its own, and its name in /etc/hosts', async () =>
 story('on the host network a pod has the node’s address', async () => {
   const pod = await site.check('on-host', shell('true'), { code: 0 }, { hostNetwork: true });
   assert.equal(pod.status?.podIP, '127.0.0.1');
+});
+
+story('a seccomp profile of the node’s own holds the container, and one that is not there holds it back', async () => {
+  const folder = join(node.directory, 'runtime', 'seccomp');
+  mkdirSync(folder, { recursive: true });
+  const noFolders = { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' };
+  const profile = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [noFolders] };
+  writeFileSync(join(folder, 'no-folders.json'), JSON.stringify(profile));
+  const under = (localhostProfile: string) => ({
+    securityContext: { seccompProfile: { type: 'Localhost', localhostProfile } },
+  });
+  const script = 'touch /tmp/a && echo file; mkdir /tmp/b 2> /dev/null || echo no folder';
+  await site.check('filtered', shell(script), { log: ['file', 'no folder'], code: 0 }, under('no-folders.json'));
+  await node.run('unfiltered', shell(SLEEP), under('missing.json'));
+  await node.until('unfiltered', (pod) => waitingFor(pod) === 'CreateContainerError');
+  await node.delete('unfiltered');
 });
 
 story('init containers come first, a sidecar runs beside', async () => {

@@ -9,7 +9,7 @@ import { containerConfigOf, refuseRoot } from './container-config.ts';
 import { bytes, decode, encode, flag, map, message, messages, text, texts, whole } from './message.ts';
 import { oomScoreOf } from './oom-score.ts';
 import { sandboxConfigOf } from './sandbox-config.ts';
-import { Namespace } from './schema.ts';
+import { METHODS, Namespace, Profile } from './schema.ts';
 
 const INNER = { word: text(1), count: whole(2) };
 const OUTER = {
@@ -102,6 +102,7 @@ function configOf(container: Partial<Container>, spec: Partial<PodSpec> = {}) {
     logDirectory: '/logs/n_p_u',
     mounts: hosts,
     memoryTotal: 1e9,
+    seccompFolder: '/node/seccomp',
   });
 }
 
@@ -135,6 +136,45 @@ test('the container’s word counts before its pod’s, and a group alone goes w
     drop: ['ALL'],
   });
   assert.deepEqual(security(undefined, { fsGroup: 5, supplementalGroups: [6] })?.supplementalGroups, [6, 5]);
+});
+
+/** By their numbers in runtime.v1. */
+const SECURITY_ON_THE_WIRE = {
+  seccomp: message(15, { type: whole(1), localhostRef: text(2) }),
+  appArmor: message(16, { type: whole(1), localhostRef: text(2) }),
+};
+const CONTAINER_ON_THE_WIRE = {
+  config: message(2, { linux: message(15, { security: message(2, SECURITY_ON_THE_WIRE) }) }),
+};
+
+/** What a runtime reads in the request for a container. */
+function profilesSent(own: Container['securityContext'] & object, shared: PodSpec['securityContext'] = {}) {
+  const config = configOf({ securityContext: own }, { securityContext: shared });
+  const request = encode(METHODS.CreateContainer[1], { sandboxId: 's', config });
+  return decode(CONTAINER_ON_THE_WIRE, Buffer.from(request)).config?.linux?.security;
+}
+
+test('a runtime is told the file of a seccomp profile and the name of one of AppArmor', () => {
+  const local = (localhostProfile: string) => ({ type: 'Localhost', localhostProfile });
+  const told = (localhostRef: string) => ({ type: 2, localhostRef });
+  const pod = { seccompProfile: local('pod.json'), appArmorProfile: local('of-the-pod') };
+  const all = { seccomp: told('/node/seccomp/pod.json'), appArmor: told('of-the-pod') };
+  assert.deepEqual(profilesSent({}, pod), all);
+  assert.deepEqual(profilesSent({ seccompProfile: local('web/own.json'), appArmorProfile: local('own') }, pod), {
+    seccomp: told('/node/seccomp/web/own.json'),
+    appArmor: told('own'),
+  });
+  assert.equal(profilesSent({ appArmorProfile: { type: 'RuntimeDefault' } })?.appArmor?.type, 0);
+  assert.equal(profilesSent({ privileged: true }, pod)?.seccomp?.type, 1);
+  assert.equal(sandboxOf({ securityContext: pod }).linux?.security?.seccomp?.type, Profile.runtimeDefault);
+});
+
+test('a seccomp profile is a file below the node’s folder of them', () => {
+  for (const localhostProfile of ['', '/etc/own.json', '../own.json', 'web/../../own.json'])
+    assert.throws(
+      () => profilesSent({ seccompProfile: { type: 'Localhost', localhostProfile } }),
+      (error) => error instanceof RuntimeRefusal && error.reason === 'CreateContainerConfigError',
+    );
 });
 
 test('who may not be root is not, whoever the image is made for', () => {

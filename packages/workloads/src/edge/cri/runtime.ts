@@ -1,7 +1,7 @@
 /** Runtime `containerd`: pods as sandboxes and containers of any runtime that speaks CRI v1 on a unix socket. */
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type BackoffPolicy, backoffDelay, type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
 import type { ImageSource } from '../../images/index.ts';
 import { readHostUsage } from '../node/host-usage.ts';
@@ -212,6 +212,7 @@ class Runtime implements CriRuntime {
       logDirectory: podLogDirectory,
       mounts: [await makeEtcHosts(this.#options.directory, pod, sandbox.ips)],
       memoryTotal: this.#memoryTotal,
+      seccompFolder: join(this.#options.directory, 'seccomp'),
       ...this.#target(pod, container.targetContainerName),
     });
     const created = await this.#create(sandbox, config);

@@ -50,7 +50,8 @@ function securityOf(pod: Pod): NonNullable<NonNullable<SandboxConfig['linux']>['
     // A privileged container demands a sandbox that may hold one.
     privileged: [...initContainers, ...containers].some(({ securityContext }) => securityContext?.privileged === true),
     supplementalGroups: [...supplementalGroups, ...(fsGroup === undefined ? [] : [fsGroup])],
-    seccomp: profileOf(seccompProfile),
+    // A profile made for the pod's programs need not let the one of the sandbox run.
+    seccomp: profileOf(seccompProfile?.type === 'Localhost' ? { type: 'RuntimeDefault' } : seccompProfile),
   };
 }
 

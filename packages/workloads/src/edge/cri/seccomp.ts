@@ -1,4 +1,5 @@
 /** Profiles of seccomp and AppArmor as CRI names them. Pure. */
+import { isAbsolute, join } from 'node:path';
 import { RuntimeRefusal } from '../runtime.ts';
 import { Profile } from './schema.ts';
 
@@ -20,4 +21,13 @@ export function profileOf(profile: NamedProfile | undefined): { type: number; lo
     default:
       throw new RuntimeRefusal('CreateContainerConfigError', `unknown profile type ${profile?.type}`);
   }
+}
+
+/** A profile of seccomp is a file below `folder`; the runtime wants its full name. */
+export function seccompOf(profile: NamedProfile | undefined, folder: string): { type: number; localhostRef?: string } {
+  if (profile?.type !== 'Localhost') return profileOf(profile);
+  const { localhostProfile: file = '' } = profile;
+  if (file === '' || isAbsolute(file) || file.split('/').includes('..'))
+    throw new RuntimeRefusal('CreateContainerConfigError', `seccomp profile ${file} is no path below ${folder}`);
+  return profileOf({ ...profile, localhostProfile: join(folder, file) });
 }
