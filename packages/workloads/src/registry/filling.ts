@@ -1,15 +1,17 @@
 /** Blobs of other registries on their way into the store, each once; nodes read along, each at its own pace and from its own byte. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
 import { fetchBlob } from '../images/fetch-blob.ts';
 import type { BlobStore, Descriptor, Digest, FetchOptions, ImageReference, ImageSource } from '../images/index.ts';
 import { imageErrors } from '../images/index.ts';
 import { Turnstile } from '../images/turnstile.ts';
 import type { Holds } from './holds.ts';
+import { ROOM_STEP_BYTES, type Room } from './room.ts';
 
 export interface FillingsOptions {
   readonly blobs: BlobStore;
   readonly holds: Holds;
+  readonly room: Room;
   readonly source: ImageSource;
   readonly clock: Clock;
   readonly log: Logger;
@@ -75,17 +77,13 @@ export class Fillings {
     return filling;
   }
 
-  async #fill({ image, blob, credentials, onWhole }: Wanted, filling: Filling): Promise<void> {
-    const { blobs, holds, source, clock, log, signal } = this.#options;
-    const context = { source, image, blobs, clock, signal, ...(credentials === undefined ? {} : { credentials }) };
+  async #fill(wanted: Wanted, filling: Filling): Promise<void> {
+    const { holds, log, signal } = this.#options;
+    const { image, blob, onWhole } = wanted;
     // Kept until it is linked, lest a collection takes it for garbage.
     using _hold = await holds.share(blob.digest);
     try {
-      const fetch = () =>
-        fetchBlob(context, blob, ({ presentBytes, setback }) => {
-          filling.advance(presentBytes);
-          if (setback !== undefined) log.warn({ digest: blob.digest, setback }, 'blob goes on after a setback');
-        });
+      const fetch = () => this.#fetch(wanted, filling);
       await this.#alone(blob.digest, () => this.#turnstile.pass(signal, fetch));
       onWhole();
       filling.advance(blob.size);
@@ -93,6 +91,27 @@ export class Fillings {
       log.warn({ digest: blob.digest, registry: image.registry, error: messageOf(error) }, 'blob not fetched');
       filling.fail(error);
     }
+  }
+
+  async #fetch({ image, blob, credentials }: Wanted, filling: Filling): Promise<void> {
+    const { blobs, source, room, clock, log } = this.#options;
+    const { digest, size } = blob;
+    const there = await sizeOf(blobs.partialPath(digest));
+    using reserved = await room.reserve(Math.max(0, size - there));
+    if (reserved === undefined) throw diskFull(digest);
+    const full = new AbortController();
+    const signal = AbortSignal.any([this.#options.signal, full.signal]);
+    const onLow = () => full.abort(diskFull(digest));
+    const context = { source: watched(source, room, onLow), image, blobs, clock, signal };
+    await fetchBlob(
+      { ...context, ...(credentials === undefined ? {} : { credentials }) },
+      blob,
+      ({ presentBytes, setback }) => {
+        reserved.leave(size - presentBytes);
+        filling.advance(presentBytes);
+        if (setback !== undefined) log.warn({ digest, setback }, 'blob goes on after a setback');
+      },
+    );
   }
 
   /** A blob has one writer: repositories that share one wait for each other. */
@@ -114,6 +133,37 @@ export class Fillings {
     } catch {
       return await open(blobs.path(digest), 'r');
     }
+  }
+}
+
+export function diskFull(digest: Digest): Error {
+  return imageErrors.UNAVAILABLE({ where: 'the cloud', what: `blob ${digest}`, problem: 'its disk is full' });
+}
+
+/** The blobs of the source, with an eye on the disk, which others fill as well. */
+function watched(source: ImageSource, room: Room, onLow: () => void): ImageSource {
+  return {
+    resolve: (image, options) => source.resolve(image, options),
+    manifest: (image, wanted, options) => source.manifest(image, wanted, options),
+    blob: async function* (image, wanted, options) {
+      let unseen = 0;
+      for await (const chunk of source.blob(image, wanted, options)) {
+        unseen += chunk.length;
+        if (unseen >= ROOM_STEP_BYTES) {
+          unseen = 0;
+          if (await room.isLow()) onLow();
+        }
+        yield chunk;
+      }
+    },
+  };
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch {
+    return 0;
   }
 }
 

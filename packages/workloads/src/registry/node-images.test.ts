@@ -22,6 +22,7 @@ const LAYER = 'x'.repeat(200_000);
 const MANIFEST = manifestOf('{}', [LAYER]);
 const TARGET: Descriptor = { mediaType: MediaType.manifest, digest: digestOf(MANIFEST), size: MANIFEST.length };
 const BLOB: Descriptor = { mediaType: 'layer', digest: digestOf(LAYER), size: LAYER.length };
+const MIN_FREE = 512 * 1024 ** 2;
 const SECRET: RegistryCredentials = { username: 'u', password: 'right' };
 
 /** A registry elsewhere with one image; `private/…` wants the right password. */
@@ -31,6 +32,8 @@ class FarRegistry implements ImageSource {
   /** How many bytes of a blob come before it breaks. */
   breaksAfter = Number.POSITIVE_INFINITY;
   manifestText = MANIFEST;
+  content = Buffer.from(LAYER);
+  beforeBlob = (): void => {};
 
   async resolve(image: ImageReference, { credentials }: BlobFetchOptions = {}): Promise<Descriptor> {
     this.#ask('resolve', image, credentials);
@@ -52,7 +55,8 @@ class FarRegistry implements ImageSource {
     { credentials, offset = 0 }: BlobFetchOptions = {},
   ): AsyncGenerator<Uint8Array> {
     this.#ask(`blob@${offset}`, image, credentials);
-    const content = Buffer.from(digest === BLOB.digest ? LAYER : '{}').subarray(offset);
+    this.beforeBlob();
+    const content = (digest === BLOB.digest ? this.content : Buffer.from('{}')).subarray(offset);
     for (let at = 0; at < content.length; at += 10_000) {
       if (at + offset >= this.breaksAfter) {
         this.breaksAfter = Number.POSITIVE_INFINITY;
@@ -176,6 +180,33 @@ test('a registry that breaks off is asked for the rest, and the node notices not
   const pulled = pull(world.source(), 'far.example/web:1');
   while (!world.far.asked.includes('blob@50000')) await world.scratch.clock.advance(1000);
   assert.equal(await pulled, LAYER);
+});
+
+test('a blob that the disk cannot take is not begun, nor one that is too large for any', async () => {
+  using world = await worldOf('far.example/web:1');
+  const reference = parseReference('far.example/web:1');
+  const source = world.source();
+  await source.manifest(reference, await source.resolve(reference));
+  const asked = [...world.far.asked];
+  world.scratch.freeBytes = MIN_FREE + BLOB.size - 1;
+  await refuses(textOf(source.blob(reference, BLOB)), 'IMAGE_UNAVAILABLE');
+  await refuses(textOf(source.blob(reference, { ...BLOB, size: 33 * 1024 ** 3 })), 'IMAGE_TOO_LARGE');
+  assert.deepEqual(world.far.asked, asked);
+  world.scratch.freeBytes = MIN_FREE + BLOB.size;
+  assert.equal(await textOf(source.blob(reference, BLOB)), LAYER);
+});
+
+test('a blob that comes ends where others fill the disk meanwhile', async () => {
+  using world = await worldOf('far.example/web:1');
+  const reference = parseReference('far.example/web:1');
+  const source = world.source();
+  await source.manifest(reference, await source.resolve(reference));
+  world.far.beforeBlob = () => {
+    world.scratch.freeBytes = MIN_FREE - 1;
+  };
+  world.far.content = Buffer.alloc(9 * 1024 ** 2);
+  await refuses(textOf(source.blob(reference, { ...BLOB, size: 9 * 1024 ** 2 })), 'IMAGE_UNAVAILABLE');
+  assert.equal(world.far.asked.filter((what) => what.startsWith('blob')).length, 1);
 });
 
 test('a node that leaves in the midst leaves a fetch that goes on', async () => {

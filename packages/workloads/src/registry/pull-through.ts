@@ -12,7 +12,7 @@ import type {
 import { digestOf, imageErrors, parseManifest, putBlob, repositoryName } from '../images/index.ts';
 import type { Part } from './catalog.ts';
 import { MAX_CACHE_BYTES } from './collect.ts';
-import { Fillings } from './filling.ts';
+import { diskFull, Fillings } from './filling.ts';
 import { Grants } from './grants.ts';
 import type { Registry } from './registry.ts';
 
@@ -35,8 +35,8 @@ export class PullThrough implements ImageSource {
   constructor(options: PullThroughOptions) {
     this.#options = options;
     this.#grants = new Grants(options.clock);
-    const { blobs, holds } = options.registry;
-    this.#fillings = new Fillings({ ...options, blobs, holds });
+    const { blobs, holds, room } = options.registry;
+    this.#fillings = new Fillings({ ...options, blobs, holds, room });
   }
 
   /** What the registry says now; where it is not reached, what it said last to the same credentials. */
@@ -69,6 +69,8 @@ export class PullThrough implements ImageSource {
     const actual = digestOf(bytes);
     if (actual !== wanted.digest) throw imageErrors.DIGEST_MISMATCH({ expected: wanted.digest, actual });
     const parts = partsOf(bytes, repository);
+    using room = await registry.room.reserve(bytes.length);
+    if (room === undefined) throw diskFull(wanted.digest);
     using _hold = await registry.holds.share(wanted.digest);
     await putBlob(registry.blobs, bytes);
     const { digest, mediaType } = wanted;
@@ -83,7 +85,7 @@ export class PullThrough implements ImageSource {
     const { digest } = wanted;
     const { offset = 0, credentials, signal } = options;
     const isThere = () => registry.catalog.touch(repository, digest, clock.now()) !== undefined;
-    if (!isThere()) await this.#makeRoom(wanted.size);
+    if (!isThere()) await this.#makeRoom(wanted);
     // Asked in the turn in which a fetch would begin: one may have ended meanwhile.
     if (isThere()) {
       yield* registry.blobs.read(digest, { offset });
@@ -115,11 +117,10 @@ export class PullThrough implements ImageSource {
     return row === undefined ? undefined : { mediaType: row.mediaType, digest: row.digest, size: row.size };
   }
 
-  async #makeRoom(size: number): Promise<void> {
+  async #makeRoom({ digest, size }: Descriptor): Promise<void> {
     const { registry } = this.#options;
-    if (!(await registry.hasRoom())) {
-      throw imageErrors.UNAVAILABLE({ where: 'the cloud', what: 'a blob', problem: 'its disk is full' });
-    }
+    const { maxBlobBytes } = registry;
+    if (!(size <= maxBlobBytes)) throw imageErrors.TOO_LARGE({ what: `blob ${digest}`, limit: maxBlobBytes });
     if (registry.catalog.cachedBytes() + size > MAX_CACHE_BYTES) await registry.collect();
   }
 }

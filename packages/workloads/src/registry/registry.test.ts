@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf, MediaType } from '../images/index.ts';
+import { Room } from './room.ts';
 import { MAX_PAGE } from './route.ts';
 import {
   descriptorOf,
@@ -36,6 +37,7 @@ async function check(steps: readonly Step[], scratch?: ScratchRegistry): Promise
   }
 }
 
+const MIB = 1024 * 1024;
 const LAYER = 'a layer';
 const DIGEST = digestOf(LAYER);
 const OTHER = digestOf('something else');
@@ -116,6 +118,34 @@ test('an upload is cancelled, and belongs to its repository', () =>
     { ask: 'GET /v2/web/blobs/uploads/../../../etc', status: 404 },
     { ask: 'GET /v2/web/blobs/uploads/00000000-0000-0000-0000-000000000000', status: 404, code: 'BLOB_UPLOAD_UNKNOWN' },
   ]));
+
+test('an upload ends where the disk would be full, in the midst of a request too, and goes on once there is room', async () => {
+  using scratch = await ScratchRegistry.open();
+  const { headers } = await scratch.ask('POST', '/v2/web/blobs/uploads/');
+  const place = headers['location'] ?? '';
+  const filling = async function* () {
+    yield Buffer.alloc(MIB, 'x');
+    scratch.freeBytes = 512 * MIB + 1;
+    yield Buffer.alloc(4 * MIB, 'x');
+  };
+  const whole = 'x'.repeat(5 * MIB);
+  const last = `PUT ${place}?digest=${digestOf(whole)}`;
+  await check([{ ask: `PATCH ${place}`, body: filling(), status: 507, code: 'DENIED' }], scratch);
+  await check([{ ask: last, body: whole.slice(MIB), status: 507, code: 'DENIED' }], scratch);
+  await check([{ ask: `GET ${place}`, status: 204, expect: { range: `0-${MIB - 1}` } }], scratch);
+  scratch.freeBytes = 1024 * MIB;
+  await check([{ ask: last, body: whole.slice(MIB), status: 201 }], scratch);
+});
+
+test('room is promised once: what others were promised and have not written yet counts', async () => {
+  const room = new Room(async () => 522 * MIB);
+  using first = await room.reserve(6 * MIB);
+  assert.equal(await room.reserve(6 * MIB), undefined);
+  first?.leave(4 * MIB);
+  using second = await room.reserve(6 * MIB);
+  assert.ok(second);
+  assert.equal(await room.reserve(1), undefined);
+});
 
 test('an upload of another repository is none of this one', async () => {
   using scratch = await ScratchRegistry.open();

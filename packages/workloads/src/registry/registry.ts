@@ -1,7 +1,6 @@
 /** The registry proper: what the distribution specification asks of one, over a catalog and a store of content. No HTTP here. */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, hasCode, type Logger } from '@skerry/base';
 import { type BlobStore, type BlobWriter, type Digest, openBlobStore, putBlob } from '../images/index.ts';
@@ -10,6 +9,7 @@ import { type Collected, type CollectOptions, collect } from './collect.ts';
 import { Holds } from './holds.ts';
 import { manifestFacts } from './manifest-facts.ts';
 import { refusals } from './refusal.ts';
+import { freeBytesAt, type Reservation, ROOM_STEP_BYTES, Room } from './room.ts';
 import type { Mount, Page, Reference } from './route.ts';
 
 export interface RegistryOptions {
@@ -27,8 +27,6 @@ export interface RegistryOptions {
 const MAX_BLOB_BYTES = 32 * 1024 ** 3;
 /** Uploads that were begun and not ended, of all clients together. */
 const MAX_UPLOADS = 1024;
-/** Below that nothing is taken any more: the store of the API is on the same disk. */
-const MIN_FREE_BYTES = 512 * 1024 * 1024;
 
 export interface FoundManifest extends ManifestRow {
   readonly content: () => AsyncIterable<Uint8Array>;
@@ -56,12 +54,15 @@ export class Registry implements Disposable {
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly holds = new Holds();
+  readonly room: Room;
+  readonly maxBlobBytes: number;
   readonly #options: RegistryOptions;
-  readonly #maxBlobBytes: number;
 
   constructor(options: RegistryOptions, blobs: BlobStore, catalog: Catalog) {
     this.#options = options;
-    this.#maxBlobBytes = options.maxBlobBytes ?? MAX_BLOB_BYTES;
+    const { directory, freeBytes = () => freeBytesAt(directory) } = options;
+    this.maxBlobBytes = options.maxBlobBytes ?? MAX_BLOB_BYTES;
+    this.room = new Room(freeBytes);
     this.blobs = blobs;
     this.catalog = catalog;
   }
@@ -143,7 +144,7 @@ export class Registry implements Disposable {
   }
 
   async startUpload(repository: string): Promise<string> {
-    await this.#checkRoom();
+    using _room = await this.#reserve(0);
     if (this.catalog.countUploads() >= MAX_UPLOADS) {
       throw refusals.tooMany(`more than ${MAX_UPLOADS} uploads are under way`);
     }
@@ -161,7 +162,6 @@ export class Registry implements Disposable {
 
   /** Adds to an upload and gives back how many bytes are there, on disk; also what came before a connection broke stays. */
   async append(repository: string, id: string, chunk: Chunk): Promise<number> {
-    await this.#checkRoom();
     const writer = await this.#openUpload(repository, id);
     try {
       await this.#write(writer, chunk);
@@ -202,12 +202,6 @@ export class Registry implements Disposable {
     return collect({ catalog: this.catalog, blobs: this.blobs, holds: this.holds, clock, log }, options);
   }
 
-  /** Whether the disk takes more. */
-  async hasRoom(): Promise<boolean> {
-    const { directory, freeBytes = () => freeBytesAt(directory) } = this.#options;
-    return (await freeBytes()) >= MIN_FREE_BYTES;
-  }
-
   #now(): number {
     return this.#options.clock.now();
   }
@@ -233,9 +227,22 @@ export class Registry implements Disposable {
 
   async #write(writer: BlobWriter, { body, start }: Chunk): Promise<void> {
     if (start !== undefined && start !== writer.offset) throw refusals.outOfOrder(writer.offset);
-    for await (const bytes of body) {
-      if (writer.offset + bytes.length > this.#maxBlobBytes) throw refusals.tooLarge(this.#maxBlobBytes);
-      await writer.write(bytes);
+    let room: Reservation | undefined;
+    let left = 0;
+    try {
+      for await (const bytes of body) {
+        if (writer.offset + bytes.length > this.maxBlobBytes) throw refusals.tooLarge(this.maxBlobBytes);
+        if (bytes.length > left) {
+          room?.[Symbol.dispose]();
+          left = Math.max(ROOM_STEP_BYTES, bytes.length);
+          room = await this.#reserve(left);
+        }
+        await writer.write(bytes);
+        left -= bytes.length;
+        room?.leave(left);
+      }
+    } finally {
+      room?.[Symbol.dispose]();
     }
   }
 
@@ -252,18 +259,15 @@ export class Registry implements Disposable {
   /** Content that is in memory already. */
   async #keep(digest: Digest, bytes: Uint8Array): Promise<void> {
     if ((await this.blobs.stat(digest)) !== undefined) return;
-    await this.#checkRoom();
+    using _room = await this.#reserve(bytes.length);
     await putBlob(this.blobs, bytes);
   }
 
-  async #checkRoom(): Promise<void> {
-    if (!(await this.hasRoom())) throw refusals.diskFull();
+  async #reserve(bytes: number): Promise<Reservation> {
+    const room = await this.room.reserve(bytes);
+    if (room === undefined) throw refusals.diskFull();
+    return room;
   }
-}
-
-async function freeBytesAt(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory);
-  return bavail * bsize;
 }
 
 function formatted(reference: Reference): string {

@@ -25,6 +25,8 @@ export class ScratchRegistry implements Disposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'skerry-registry-'));
   readonly clock: FakeClock = fakeClock();
   readonly #maxBlobBytes: number | undefined;
+  /** What the disk has left. */
+  freeBytes = Number.MAX_SAFE_INTEGER;
   #registry: Registry | undefined;
 
   static async open(maxBlobBytes?: number): Promise<ScratchRegistry> {
@@ -50,6 +52,7 @@ export class ScratchRegistry implements Disposable {
       directory: this.directory,
       clock: this.clock,
       log: silentLogger,
+      freeBytes: async () => this.freeBytes,
       ...limit,
     });
   }
