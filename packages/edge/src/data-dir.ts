@@ -5,6 +5,8 @@ import { edgeErrors } from './errors.ts';
 
 export interface EdgePaths {
   readonly home: string;
+  /** Of a cloud that lives in the same data directory. */
+  readonly cloud: readonly string[];
   /** The node's certificate and key, the keys of tokens. */
   readonly identity: string;
   /** CA and certificates of the node's own API. */
@@ -34,6 +36,7 @@ export function edgePaths(dataDir: string, node: string): EdgePaths {
   const at = (name: string) => join(home, name);
   return {
     home,
+    cloud: [join(dataDir, 'cloud'), join(dataDir, 'kubeconfig')],
     identity: at('identity'),
     pki: at('pki'),
     replica: at('replica.db'),
@@ -61,10 +64,12 @@ export function makeFolders(paths: EdgePaths): void {
   mkdirSync(paths.pods, { recursive: true, mode: 0o711 });
 }
 
-/** What no container of this node may see, whether it is there yet or not. `keys`: the file that seals, or its directory. */
-export function hiddenPaths(paths: EdgePaths, keys: string): string[] {
-  const { identity, pki, supervisor, replica, kubeconfig, images } = paths;
-  return [identity, pki, supervisor, images, replica, `${replica}-wal`, `${replica}-shm`, kubeconfig, keys];
+/**
+ * What no container of this node may see. The node's directory as a whole: a socket that is made anew would come out from under a
+ * cover of its own. Volumes are given from beneath. `keys`: the file that seals, or its directory.
+ */
+export function hiddenPaths({ home, cloud }: EdgePaths, keys: string): string[] {
+  return [home, ...cloud, keys];
 }
 
 /** The one node that lives in the directory; an error with the choice when there are several. */

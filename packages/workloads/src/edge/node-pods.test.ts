@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { eventually } from '@skerry/testkit/processes';
@@ -139,6 +142,24 @@ test('a missing ConfigMap holds the container back until it is there', { skip },
   await node.create('configmaps', objectOf('ConfigMap', 'late', { data: { V: 'now' } }));
   const pod = await node.until('late', ({ status }) => status?.phase === 'Succeeded');
   assert.deepEqual(logOf(pod), ['now']);
+});
+
+test('of the node’s directory a program sees nothing but what its pod mounts', { skip }, async () => {
+  const path = join(node.directory, 'drivers.sock');
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  await check(
+    'blind',
+    {
+      ...shell(`ls -A ${node.directory}; test -S /mnt/drivers.sock && echo given`),
+      volumeMounts: [{ name: 'socket', mountPath: '/mnt/drivers.sock' }],
+    },
+    { phase: 'Succeeded', log: ['given'] },
+    {
+      volumes: [{ name: 'socket', hostPath: { path, type: 'Socket' } }],
+      securityContext: { runAsUser: userInfo().uid },
+    },
+  ).finally(() => server.close());
 });
 
 test('volumes are where they are mounted, and a changed ConfigMap is seen', { skip }, async () => {

@@ -213,7 +213,7 @@ async function startAgent(
       source: createRegistrySource({ ...context, settings: () => ({}) }),
       unpack: [process.execPath, '--conditions=source', UNPACK],
     }),
-    hidden: [join(directory, 'supervisor')],
+    hidden: [directory],
     tools: { env, ...(setpriv === undefined ? {} : { setpriv }), ...(withoutBubblewrap ? {} : sandbox) },
   });
   const runtimes = createRuntimeSet(runtime);
