@@ -1,9 +1,9 @@
 export { formatDuration, parseDuration } from '../durations.ts';
 export { type CronSchedule, isTimeZone, lastCronTime, nextCronTime, parseCron } from './cron-schedule.ts';
 export { applyKindDefaults } from './defaults/index.ts';
+export { endpointAddressFault, isAddress } from './kinds/endpoint-address.ts';
 export { type ValidateOptions, validateKind } from './kinds/index.ts';
 export { type MetaRow, validateMeta } from './kinds/meta.ts';
-export { isAddress } from './kinds/network.ts';
 export {
   checkCIdentifier,
   checkConfigKey,

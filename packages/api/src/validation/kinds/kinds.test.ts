@@ -377,12 +377,43 @@ test('cluster kinds', () => {
   check('discovery.k8s.io/EndpointSlice', { addressType: 'IPv4', endpoints: [{ addresses: ['x'] }] }, [
     /must be a valid IP address/,
   ]);
+  checkEndpointAddresses();
   check('/Event', { metadata: { name: 'e', namespace: 'a' }, involvedObject: { namespace: 'b' } }, [
     /does not match event.namespace/,
   ]);
   check('networking.k8s.io/Ingress', { spec: {} }, [/either `defaultBackend` or `rules`/]);
   check('example.com/Thing', { spec: 7 }, []);
 });
+
+function checkEndpointAddresses(): void {
+  for (const [address, why] of [
+    ['127.0.0.2', /loopback/],
+    ['::1', /loopback/],
+    ['::ffff:127.0.0.1', /loopback/],
+    ['169.254.169.254', /link-local range/],
+    ['fe80::1', /link-local range/],
+    ['224.0.0.1', /link-local multicast/],
+    ['ff02::1', /link-local multicast/],
+    ['0.0.0.0', /unspecified/],
+    ['::', /unspecified/],
+    ['10.1.0.2', undefined],
+    ['2001:db8::1', undefined],
+  ] as const) {
+    const expected = why === undefined ? [] : [why];
+    const addressType = address.includes(':') ? 'IPv6' : 'IPv4';
+    check('discovery.k8s.io/EndpointSlice', { addressType, endpoints: [{ addresses: [address] }] }, expected);
+    check('/Endpoints', { subsets: [{ notReadyAddresses: [{ ip: address }] }] }, expected);
+  }
+  const targetRef = { kind: 'Pod', name: 'p' };
+  check(
+    'discovery.k8s.io/EndpointSlice',
+    { addressType: 'IPv4', endpoints: [{ addresses: ['127.0.0.1'], targetRef }] },
+    [],
+  );
+  check('/Endpoints', { subsets: [{ addresses: [{ ip: '127.0.0.1', targetRef }] }] }, []);
+  const metadata = { namespace: 'default', name: 'kubernetes' };
+  check('/Endpoints', { metadata, subsets: [{ addresses: [{ ip: '127.0.0.1' }] }] }, []);
+}
 
 test('a body that is wrong everywhere gets a bounded answer', () => {
   const faults = validateKind(

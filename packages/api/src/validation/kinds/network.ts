@@ -4,6 +4,7 @@ import { forbidden, invalid, required, tooMany } from '../../walker/field-errors
 import { checkDnsLabel, checkDnsSubdomain, checkPortNumber } from '../names.ts';
 import { eachItem, type Faults, isAbsent, named, oneOf, present, problems, Unique } from './checks.ts';
 import { checkPortReference } from './container.ts';
+import { endpointAddressFault, isAddress, NOT_AN_ADDRESS } from './endpoint-address.ts';
 import { checkLabels } from './meta.ts';
 import { immutable, type KindRules } from './rules.ts';
 import { checkSelector } from './selectors.ts';
@@ -15,6 +16,7 @@ const MAX_ADDRESSES = 100;
 const MAX_SLICE_PORTS = 20_000;
 
 export const networkRules: Readonly<Record<string, KindRules>> = {
+  '/Endpoints': { check: checkEndpoints },
   '/Service': { check: checkService, update: checkServiceUpdate },
   'discovery.k8s.io/EndpointSlice': { check: checkEndpointSlice, update: immutable('addressType') },
   'networking.k8s.io/Ingress': { check: checkIngress },
@@ -38,8 +40,6 @@ function checkService(faults: Faults, service: JsonObject): void {
     if (!isAddress(address)) faults.push(invalid(`spec.externalIPs[${index}]`, address, NOT_AN_ADDRESS));
   }
 }
-
-const NOT_AN_ADDRESS = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
 function listOf(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
@@ -103,7 +103,9 @@ function checkEndpointSlice(faults: Faults, slice: JsonObject): void {
     faults.push(tooMany('endpoints', endpoints.length, MAX_ENDPOINTS));
     return;
   }
-  for (const [endpoint, at] of eachItem(faults, 'endpoints', endpoints)) checkEndpoint(faults, at, endpoint, type);
+  const isOwn = isOfApi(slice);
+  for (const [endpoint, at] of eachItem(faults, 'endpoints', endpoints))
+    checkEndpoint(faults, at, endpoint, type, isOwn);
   const ports = listOf(slice['ports']);
   if (ports.length > MAX_SLICE_PORTS) faults.push(tooMany('ports', ports.length, MAX_SLICE_PORTS));
   const names = new Unique(faults);
@@ -115,35 +117,40 @@ function checkEndpointSlice(faults: Faults, slice: JsonObject): void {
   }
 }
 
-function checkEndpoint(faults: Faults, path: string, endpoint: JsonObject, type: unknown): void {
+function checkEndpoint(faults: Faults, path: string, endpoint: JsonObject, type: unknown, isOwn: boolean): void {
   const addresses = listOf(endpoint['addresses']);
   if (addresses.length === 0) faults.push(required(`${path}.addresses`, 'must contain at least 1 address'));
   if (addresses.length > MAX_ADDRESSES) faults.push(tooMany(`${path}.addresses`, addresses.length, MAX_ADDRESSES));
   for (const [index, address] of addresses.slice(0, MAX_ADDRESSES).entries()) {
     const at = `${path}.addresses[${index}]`;
     if (type === 'FQDN') problems(faults, at, address, checkDnsSubdomain(String(address)));
-    else if (!isAddress(address)) faults.push(invalid(at, address, NOT_AN_ADDRESS));
+    else checkEndpointAddress(faults, at, address, isOwn || isOfPod(endpoint));
   }
 }
 
-const IPV4 = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
-
-/** IPv4 without leading zeros, or IPv6. */
-export function isAddress(value: unknown): boolean {
-  if (typeof value !== 'string' || value.length > 45) return false;
-  return IPV4.test(value) || isIpv6(value);
+function checkEndpoints(faults: Faults, endpoints: JsonObject): void {
+  const isOwn = isOfApi(endpoints);
+  for (const [subset, at] of eachItem(faults, 'subsets', endpoints['subsets'])) {
+    for (const field of ['addresses', 'notReadyAddresses'])
+      for (const [address, addressAt] of eachItem(faults, `${at}.${field}`, subset[field]))
+        checkEndpointAddress(faults, `${addressAt}.ip`, address['ip'], isOwn || isOfPod(address));
+  }
 }
 
-function isIpv6(text: string): boolean {
-  const halves = text.split('::');
-  if (halves.length > 2 || !text.includes(':')) return false;
-  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
-  const last = groups.at(-1) ?? '';
-  const hasIpv4 = IPV4.test(last);
-  const words = hasIpv4 ? groups.slice(0, -1) : groups;
-  const count = words.length + (hasIpv4 ? 2 : 0);
-  if (!words.every((word) => /^[0-9a-fA-F]{1,4}$/.test(word))) return false;
-  return halves.length === 2 ? count < 8 : count === 8;
+/** `isFound`: it says where something is, which may be a machine that has no network but its own. */
+function checkEndpointAddress(faults: Faults, at: string, address: unknown, isFound: boolean): void {
+  const fault = isFound && isAddress(address) ? undefined : endpointAddressFault(address);
+  if (fault !== undefined) faults.push(invalid(at, address, fault));
+}
+
+/** Of the Service `kubernetes`: nodes have an API of their own in its place. */
+function isOfApi(object: JsonObject): boolean {
+  return textAt(object, 'metadata', 'namespace') === 'default' && textAt(object, 'metadata', 'name') === 'kubernetes';
+}
+
+/** Nodes go by their pods themselves, and lead nobody to a loopback address that a slice claims for one. */
+function isOfPod(endpoint: JsonObject): boolean {
+  return textAt(endpoint, 'targetRef', 'kind') === 'Pod';
 }
 
 function checkIngress(faults: Faults, ingress: JsonObject): void {

@@ -43,6 +43,12 @@ test('endpoints that a person wrote down are led to wherever they are', () => {
   );
 });
 
+test('endpoints that a person wrote down lead to no loopback or link-local address', () => {
+  const plc = service('plc', { clusterIP: '10.96.7.2', ports: [{ port: 502, protocol: 'TCP' }] });
+  const ips = ['127.0.0.1', '169.254.169.254', '192.168.7.20'];
+  check({ services: [plc], slices: [slice('plc', ips, 502)] }, { '10.96.7.2 . tcp . 502': ['192.168.7.20:502'] });
+});
+
 test('pods that are about to go serve on while there is no other', () => {
   const leaving = pod('a', { ip: '10.1.0.2', isLeaving: true });
   check({ services: [WEB], pods: [leaving] }, { '10.96.7.1 . tcp . 80': ['10.1.0.2:8080'] });

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { selectorFromMap } from '@skerry/api/selectors';
 import type { EndpointSlice, Pod, Service } from '@skerry/api/types';
+import { endpointAddressFault } from '@skerry/api/validation';
 import { groupEndpoints, isHeadless, isSelecting } from '../../endpoints/service-endpoints.ts';
 
 export const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const;
@@ -106,8 +107,8 @@ function apiEndpoints({ ip, port }: ApiAddress, ports: readonly PortView[]): End
 }
 
 /**
- * Of pods, those of this node as they are now: a slice, which the cloud makes, may be old. Endpoints that a person wrote down
- * are taken as they are.
+ * Of pods, those of this node as they are now: a slice, which the cloud makes, may be old. Of what a person wrote down, nothing
+ * leads to this host by an address that every host has.
  */
 function endpointsOf(
   { hostIp }: NodeWorld,
@@ -115,7 +116,8 @@ function endpointsOf(
   pods: readonly Pod[],
   slices: readonly Slice[],
 ): EndpointView[] {
-  const found = isSelecting(service) ? groupEndpoints(inputOf(service, pods)) : slices;
+  const isOfPods = isSelecting(service);
+  const found = isOfPods ? groupEndpoints(inputOf(service, pods)) : slices;
   const all = found.flatMap(({ endpoints = [], ports = [] }) => endpoints.map((endpoint) => ({ endpoint, ports })));
   const ready = all.filter(({ endpoint }) => endpoint.conditions?.ready ?? true);
   // Better one that is about to go than none.
@@ -123,7 +125,7 @@ function endpointsOf(
   return (ready.length > 0 ? ready : leaving).flatMap(({ endpoint: { addresses, hostname }, ports }) => {
     const numbers = Object.fromEntries(ports.map(({ name = '', port = 0 }) => [name, port]));
     return addresses
-      .filter((ip) => isIP(ip) !== 0)
+      .filter((ip) => (isOfPods ? isIP(ip) !== 0 : endpointAddressFault(ip) === undefined))
       .map((ip) => ({
         ip: ip.startsWith('127.') ? hostIp : ip,
         ports: numbers,
