@@ -313,7 +313,7 @@ test('an image of another registry is none of our repositories', async () => {
 test('an image that was imported is there without its registry, for whoever names it', async () => {
   using world = await worldOf('far.example:5000/web:1', 'far.example:5000/web:2');
   world.far.isAway = true;
-  await world.scratch.pushImage('imported/far.example-5000/web', '1', LAYER);
+  await world.scratch.pushImage('imported/far.example__5000/web', '1', LAYER);
   assert.equal(await pull(world.source(), 'far.example:5000/web:1'), LAYER);
   await refuses(pull(world.source(), 'far.example:5000/web:2'), 'IMAGE_UNREACHABLE');
   await refuses(pull(world.source('edge-2'), 'far.example:5000/web:1'), 'IMAGE_UNAUTHORIZED');

@@ -155,11 +155,17 @@ test('a file that is no archive of images is refused', async () => {
   await checkRefused(() => Buffer.alloc(1024), /not an OCI image layout/);
 });
 
-test('the name of an imported image is one that a repository can have', () => {
-  const check = (name: string, expected: string) => assert.equal(importedName(parseReference(name)), expected);
+test('the name of an imported image is one that a repository can have, and no other image has', () => {
+  const check = (name: string, expected: string) => {
+    assert.equal(importedName(parseReference(name)), expected);
+    assert.equal(parseReference(`cloud.example/${expected}`).repository, expected);
+  };
   check('web:1', 'imported/docker.io/library/web');
-  check('registry.example:5000/team/web:1', 'imported/registry.example-5000/team/web');
-  check('[::1]:5000/web', 'imported/1-5000/web');
+  check('registry.example:5000/team/web:1', 'imported/registry.example__5000/team/web');
+  check('registry.example-5000/team/web:1', 'imported/registry.example-5000/team/web');
+  check('[::1]:5000/web', 'imported/v6_x_x_1__5000/web');
+  check('[1::]/web', 'imported/v6_1_x_x/web');
+  check('v6.example/web', 'imported/v6.example/web');
 });
 
 /** A registry as the specification has it, with a connection that breaks. */
