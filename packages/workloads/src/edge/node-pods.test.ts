@@ -99,6 +99,20 @@ test('an image that cannot be had is waited for with the reason, and the wait fo
   });
 });
 
+test('no volume lies over the programs that drop the privileges of root', { skip: skipUids }, async () => {
+  const data = { setpriv: '#!/bin/sh\nid -u > /v/pwned' };
+  await node.create('configmaps', objectOf('ConfigMap', 'fake', { data }));
+  for (const [index, mountPath] of ['/usr/bin', '/usr/bin/setpriv', '/etc/ld.so.preload', '/proc/sys'].entries()) {
+    const fake = { name: 'fake', mountPath, ...(mountPath.endsWith('setpriv') ? { subPath: 'setpriv' } : {}) };
+    await check(
+      `fake-${index}`,
+      { ...shell('true'), volumeMounts: [fake] },
+      { phase: 'Pending', reason: 'CreateContainerConfigError', message: /a volume cannot be mounted at/ },
+      { volumes: [{ name: 'fake', configMap: { name: 'fake', defaultMode: 0o755 } }] },
+    );
+  }
+});
+
 test('a program that is not there ends the container with 128 and the reason', () =>
   check('absent', { command: ['no-such-program'] }, { phase: 'Failed', code: 128, reason: 'StartError' }));
 

@@ -6,6 +6,7 @@ import { hostnameOf } from '../pod/etc-hosts.ts';
 import type { Container, Pod } from '../pod/types.ts';
 import { type ReadyMount, RuntimeRefusal, type StartContainer } from '../runtime.ts';
 import { DEFAULT_PATH, invocationOf, type Tools } from './command.ts';
+import { EARLY_PLACES } from './early-programs.ts';
 import { type AgentIdentity, type Privileges, resolvePrivileges } from './privileges.ts';
 import { hostRoot } from './root-view.ts';
 import { sandboxOptions } from './sandbox.ts';
@@ -28,14 +29,14 @@ export type Launch = Pick<
 /** Throws RuntimeRefusal. */
 export function hostLaunchOf(request: StartContainer, facts: HostLaunchFacts): Launch {
   const { pod, container } = request;
-  const { agent, ownUid, tools, mounts, hidden } = facts;
+  const { agent, ownUid, tools, mounts } = facts;
   const privileges = resolvePrivileges(pod, container, agent, ownUid);
   const env = withDefaults(request.env, pod, privileges);
   const command = [...request.command, ...request.args];
   refuseMissingProgram(command[0], env['PATH'] ?? DEFAULT_PATH, mounts);
   return {
     owner: { uid: privileges.uid, gid: privileges.gid },
-    ...surroundingsOf(request, mounts, privileges, tools, hidden),
+    ...surroundingsOf(request, privileges, facts),
     ...invocationOf(command, env, privileges, agent, tools),
   };
 }
@@ -43,10 +44,8 @@ export function hostLaunchOf(request: StartContainer, facts: HostLaunchFacts): L
 /** A mount namespace where there is bubblewrap; without it, only what needs none. */
 function surroundingsOf(
   { pod, container }: StartContainer,
-  mounts: readonly ReadyMount[],
   privileges: Privileges,
-  { bwrap }: Tools,
-  hidden: readonly string[],
+  { agent, mounts, hidden, tools: { bwrap } }: HostLaunchFacts,
 ): Pick<StartRequest, 'sandbox' | 'cwd'> {
   const workingDirectory = container.workingDir ?? '/';
   if (bwrap === undefined) {
@@ -55,7 +54,9 @@ function surroundingsOf(
   }
   const hostname = pod.spec.hostNetwork === true ? {} : { hostname: hostnameOf(pod) };
   const { readOnlyRoot } = privileges;
-  const sandbox = sandboxOptions({ mounts, readOnlyRoot, hidden, workingDirectory, ...hostname }, hostRoot);
+  // An agent that is not root has nothing to drop.
+  const reserved = agent.uid === 0 ? EARLY_PLACES : [];
+  const sandbox = sandboxOptions({ mounts, readOnlyRoot, hidden, reserved, workingDirectory, ...hostname }, hostRoot);
   return { sandbox: [bwrap, ...sandbox] };
 }
 

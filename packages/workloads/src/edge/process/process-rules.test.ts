@@ -192,6 +192,37 @@ test('what is hidden may be missing', () => {
   const options = sandboxOptions({ mounts: [], readOnlyRoot: false, hidden, workingDirectory: '/' }, HOST);
   assert.deepEqual(options, ['--dev-bind', '/', '/', '--chdir', '/']);
 });
+test('nothing is mounted at, above or below what runs before privileges are dropped, links or not', () => {
+  const view = host({
+    '/usr': true,
+    '/usr/bin': true,
+    '/bin': '/usr/bin',
+    '/usr/bin/setpriv.file': true,
+    '/etc': true,
+  });
+  const mount = (mountPath: string) =>
+    sandboxOptions(
+      {
+        mounts: [{ hostPath: '/v', mountPath, readOnly: false }],
+        readOnlyRoot: false,
+        hidden: [],
+        reserved: ['/bin', '/etc/ld.so.preload'],
+        workingDirectory: '/',
+      },
+      view,
+    );
+  const covering = [
+    '/usr',
+    '/usr/bin/',
+    '/bin',
+    '/bin/setpriv.file',
+    '/usr/bin/new',
+    '/etc',
+    '/etc/x/../ld.so.preload',
+  ];
+  for (const path of covering) assert.throws(() => mount(path), /a volume cannot be mounted at/, path);
+  for (const path of ['/usr/binary', '/etc/app']) assert.ok(mount(path).includes(path));
+});
 test('nothing is mounted over the root', () =>
   assert.throws(() => checkSandbox(['/etc/..'], []), /cannot be mounted at \//));
 

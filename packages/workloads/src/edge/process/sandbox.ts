@@ -15,12 +15,15 @@ export interface SandboxRequest {
   readonly readOnlyRoot: boolean;
   /** Directories and files that no container may see: the agent's own. */
   readonly hidden: readonly string[];
+  /** Nothing may be mounted at, above or below these. */
+  readonly reserved?: readonly string[];
   readonly hostname?: string;
   readonly workingDirectory: string;
 }
 
 export function sandboxOptions(request: SandboxRequest, view: RootView): string[] {
   const mounts = request.mounts.map((mount) => ({ ...mount, mountPath: resolveTarget(mount.mountPath, view) }));
+  refuseReserved(mounts, request.reserved ?? [], view);
   mounts.sort((a, b) => depth(a.mountPath) - depth(b.mountPath));
   const rebuilt = rebuiltDirectories(mounts, view);
   return [
@@ -37,6 +40,16 @@ export function sandboxOptions(request: SandboxRequest, view: RootView): string[
     '--chdir',
     request.workingDirectory,
   ];
+}
+
+function refuseReserved(mounts: readonly ReadyMount[], reserved: readonly string[], view: RootView): void {
+  const places = reserved.map((place) => (view.kindOf(place) === undefined ? place : view.realPath(place)));
+  for (const { mountPath } of mounts) {
+    const place = [...places, ...reserved].find((one) => isWithin(one, mountPath) || isWithin(mountPath, one));
+    if (place === undefined) continue;
+    const message = `a volume cannot be mounted at ${mountPath}: programs of the node need ${place} before the pod's own starts`;
+    throw new RuntimeRefusal('CreateContainerConfigError', message);
+  }
 }
 
 function rootOptions(rebuilt: readonly string[], readOnly: boolean, view: RootView): string[] {
@@ -105,6 +118,10 @@ function hide(path: string, view: RootView): string[] {
   if (kind === undefined) return [];
   const real = view.realPath(path);
   return kind.isDirectory ? ['--perms', '0700', '--tmpfs', real] : ['--ro-bind', '/dev/null', real];
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || isInside(path, directory);
 }
 
 function isInside(path: string, directory: string): boolean {

@@ -21,9 +21,11 @@ export function findInnerTools({ setpriv, env }: { readonly setpriv: string; rea
   const files = new Set([setpriv, env, ...needs.flatMap(({ libraries, loader }) => [...libraries, ...loader])]);
   return {
     binds: [
-      ...['--tmpfs', TOOLS_PLACE],
+      '--tmpfs',
+      TOOLS_PLACE,
       ...[...files].flatMap((file) => ['--ro-bind', file, join(TOOLS_PLACE, basename(file))]),
-      ...['--remount-ro', TOOLS_PLACE],
+      '--remount-ro',
+      TOOLS_PLACE,
     ],
     setpriv: startOf(setpriv, needs[0]),
     env: startOf(env, needs[1]),
