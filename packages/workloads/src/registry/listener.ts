@@ -14,6 +14,7 @@ import { type Clock, type Logger, messageOf } from '@skerry/base';
 import { ConnectionLimiter, RateLimiter, type TlsMaterial } from '@skerry/kube/server';
 import type { Answer } from './answers.ts';
 import { identify, permit, type RegistryAccess, tokenIn, type Visitor } from './door.ts';
+import { Records } from './records.ts';
 import { Refusal, refusals } from './refusal.ts';
 import { type Action, API_ROOT, parseRoute } from './route.ts';
 
@@ -86,7 +87,8 @@ export async function listenRegistry(options: ListenOptions): Promise<RegistryLi
   server.on('connection', (socket: Socket) => limiter.admit(socket));
   server.on('tlsClientError', (_error, socket) => socket.destroy());
   server.on('clientError', (_error, socket) => socket.destroy());
-  const desk = { ...options, pace: new Pace(options.clock, limits) };
+  const records = new Records(options.audit, options.clock);
+  const desk = { ...options, records, pace: new Pace(options.clock, limits) };
   for (const event of ['request', 'checkContinue'] as const) {
     server.on(event, (message: IncomingMessage, response: ServerResponse) => void serve(desk, message, response));
   }
@@ -94,7 +96,10 @@ export async function listenRegistry(options: ListenOptions): Promise<RegistryLi
   return {
     port: (server.address() as AddressInfo).port,
     setTls: (tls) => server.setSecureContext(tlsOptions(tls)),
-    close: () => close(server, options.clock),
+    close: async () => {
+      await close(server, options.clock);
+      records[Symbol.dispose]();
+    },
   };
 }
 
@@ -117,7 +122,7 @@ class Pace {
   }
 }
 
-type Desk = ListenOptions & { readonly pace: Pace };
+type Desk = ListenOptions & { readonly pace: Pace; readonly records: Records };
 
 async function serve(desk: Desk, message: IncomingMessage, response: ServerResponse): Promise<void> {
   response.on('error', () => response.destroy());
@@ -173,19 +178,19 @@ function refusalOf({ log }: Desk, error: unknown): Refusal {
 }
 
 /** Pings say nothing: clients ask without a password first. */
-function record({ audit, clock }: Desk, message: IncomingMessage, visitor: Visitor | undefined, code: number): void {
+function record({ records }: Desk, message: IncomingMessage, visitor: Visitor | undefined, code: number): void {
   const { method = '', url = '', socket } = message;
   const path = url.split('?')[0] ?? '';
   if (path === API_ROOT) return;
   const { remoteAddress } = socket;
-  audit.append({
-    time: new Date(clock.now()).toISOString(),
+  const event = {
     user: visitor?.user.username ?? 'system:anonymous',
     verb: VERBS[method] ?? method.toLowerCase(),
     path,
     code,
     ...(remoteAddress === undefined ? {} : { sourceIp: remoteAddress }),
-  });
+  };
+  records.add(event, visitor?.isKnown === true);
 }
 
 const VERBS: Readonly<Record<string, string>> = {

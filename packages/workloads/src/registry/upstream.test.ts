@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type RequestListener, request } from 'node:http';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { silentLogger } from '@skerry/base';
@@ -8,8 +8,8 @@ import { digestOf, MediaType } from '../images/index.ts';
 import { parseRoute } from './route.ts';
 import { upstreamBackend } from './upstream.ts';
 
-async function serving(listener: RequestListener) {
-  const server = createServer(listener);
+async function serving(listener: (message: IncomingMessage, response: ServerResponse) => unknown) {
+  const server = createServer((message, response) => void listener(message, response));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
   return { port, [Symbol.asyncDispose]: async () => void (await once(server.close(), 'close')) };
