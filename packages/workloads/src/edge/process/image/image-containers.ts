@@ -228,7 +228,7 @@ export class ImageContainers {
   }
 
   async #findMeans(): Promise<Means> {
-    const { find, agent } = this.#options;
+    const { find, agent, directory } = this.#options;
     const program = (name: keyof typeof PACKAGES): string => {
       const found = find(name);
       if (found !== undefined) return found;
@@ -236,7 +236,11 @@ export class ImageContainers {
     };
     const [bwrap, nsenter, setpriv] = [program('bwrap'), program('nsenter'), program('setpriv')];
     program('unshare');
-    const tools = findInnerTools({ setpriv, env: find('env') ?? '/usr/bin/env' });
+    const tools = findInnerTools({
+      setpriv,
+      env: find('env') ?? '/usr/bin/env',
+      directory: join(directory, 'tools'),
+    });
     const trial = ['--unshare-pid', '--as-pid-1', '--bind', '/', '/', '--dev', '/dev', '--proc', '/proc'];
     try {
       await runProgram([...this.#room, bwrap, ...trial, ...tools.binds, '--', ...tools.env, '--version']);

@@ -192,6 +192,25 @@ test('no root of a container, nor a volume of its pod, changes the programs that
   assert.match(waiting(pod)?.message ?? '', /a volume cannot be mounted at \/dev\/\.skerry/);
 });
 
+test('no setting of an image makes the programs that drop privileges load what the image brings', {
+  skip,
+}, async () => {
+  const settings = [
+    { name: 'etc/ld.so.preload', content: '/evil.so' },
+    { name: 'etc/nsswitch.conf', content: 'passwd: evil\ngroup: evil\n' },
+    { name: 'evil.so', content: 'no library' },
+  ];
+  const securityContext = { runAsUser: 1000, runAsNonRoot: true };
+  const script = { ...shell('id -u; sleep 1000'), securityContext };
+  await node.run('settings', { image: nameIt({}, settings), ...script });
+  await node.until('settings', isRunning);
+  await eventually('it said who it is', () => logOf('settings').length > 0);
+  assert.deepEqual(logOf('settings'), ['1000'], 'the loader has nothing to say of evil.so');
+  assert.equal(await execute('settings', 'id -u'), '1000');
+  await node.delete('settings', 0);
+  await node.gone('settings');
+});
+
 test('commands run beside the first one, in what it sees, as who it is', { skip }, async () => {
   const image = nameIt({ User: 'web', WorkingDir: '/srv', Env: ['A=1', 'LD_PRELOAD=/none.so'] });
   const probe = { exec: { command: ['/bin/sh', '-c', 'test -e /srv/ready'] }, periodSeconds: 1 };
