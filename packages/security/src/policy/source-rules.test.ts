@@ -15,10 +15,10 @@ const RULES: readonly SourceRule[] = [
   {
     name: 'no peer goes unverified',
     pattern: /rejectUnauthorized\s*[:=](?!\s*true\b)|rejectUnauthorized\s*[,}]/,
-    // Three listeners judge each client themselves, before any route. Probes and hooks ask a pod's own program whether it
+    // Four listeners judge each client themselves, before anything it sends. Probes and hooks ask a pod's own program whether it
     // lives and send it no secret: Kubernetes defines that its certificate does not matter.
     except:
-      /^packages\/(?:kube\/src\/server\/http[^/]*|security\/src\/identity\/listener|workloads\/src\/(?:registry\/listener|edge\/pod\/http-get))\.ts$/,
+      /^packages\/(?:kube\/src\/server\/http[^/]*|security\/src\/identity\/listener|workloads\/src\/(?:registry\/listener|edge\/pod\/http-get)|devices\/src\/edge\/broker\/listener)\.ts$/,
   },
   { name: 'no switch that turns verification off', pattern: /NODE_TLS_REJECT_UNAUTHORIZED/ },
   { name: 'no shell', pattern: /\bshell\s*:\s*(?:true\b|['"]\/)/ },
