@@ -274,7 +274,7 @@ test('over TLS a certificate of the trust list is a user, and any other is refus
     const old = connectTls({
       port: portOf(broker),
       host: '127.0.0.1',
-      ca: readFileSync(join(folder, 'broker.crt')),
+      ca: await readFile(join(folder, 'broker.crt')),
       maxVersion: 'TLSv1.1',
       minVersion: 'TLSv1',
     });
