@@ -30,7 +30,7 @@ const SETTINGS = [
 /** In there, nothing can be. */
 const NOWHERE = '/dev/null/';
 
-export interface InnerToolsOptions {
+interface InnerToolsOptions {
   readonly setpriv: string;
   readonly env: string;
   /** Where the copies are made. */
