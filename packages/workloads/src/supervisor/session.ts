@@ -125,6 +125,8 @@ async function openAttach(
   };
 }
 
+const NOTHING = Buffer.alloc(0);
+
 interface SessionActions {
   readonly resize: (columns: number, rows: number) => Promise<void>;
   readonly closeStdin: () => void;
@@ -143,5 +145,6 @@ function onSessionFrame(frame: Frame, stdin: Socket | undefined, actions: Sessio
 
 function endAfterWrites(stdin: Socket | undefined, close: () => void): void {
   if (stdin === undefined || stdin.destroyed || stdin.writableLength === 0) close();
-  else stdin.once('drain', close);
+  // 'drain' comes only after more than a buffer's worth; the callback of a write comes in any case, after those before it.
+  else stdin.write(NOTHING, close);
 }
