@@ -1,26 +1,10 @@
 /** How a protocol holds a value: what a visitor says of it, and what a driver reads and writes. */
-import type { ScalarType } from './value-type.ts';
+import { SCALAR_TYPES, type ScalarType } from './value-type.ts';
 
 /** Of scalars, and binary-coded decimals of 4 and 8 digits. */
 export type RawType = Exclude<ScalarType, 'datetime'> | 'bcd16' | 'bcd32';
 
-export const RAW_TYPES: readonly RawType[] = [
-  'bool',
-  'int8',
-  'uint8',
-  'int16',
-  'uint16',
-  'int32',
-  'uint32',
-  'int64',
-  'uint64',
-  'float32',
-  'float64',
-  'string',
-  'bytes',
-  'bcd16',
-  'bcd32',
-];
+export const RAW_TYPES: readonly RawType[] = [...SCALAR_TYPES.filter((type) => type !== 'datetime'), 'bcd16', 'bcd32'];
 
 /** `visitors[].encoding` of a Device. */
 export interface Encoding {
