@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Clock, silentLogger, systemClock } from '@skerry/base';
 import { eventually } from '@skerry/testkit/processes';
+import { EnvironmentStore } from './environments.ts';
 import { FifoPool } from './fifo.ts';
 import { listProcesses, readBootId } from './identity.ts';
 import { Keeper } from './keeper.ts';
@@ -40,7 +41,8 @@ interface Scene {
 
 async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'skerry-keeper-'));
-  const disk = new FullDisk(join(directory, 'processes'));
+  const environments = new EnvironmentStore({ supervisor: directory });
+  const disk = new FullDisk(join(directory, 'processes'), environments);
   const { promise: exited, resolve: onExit } = Promise.withResolvers<ProcessRecord>();
   const log = silentLogger;
   const fifos = new FifoPool(join(directory, 'spare'));
@@ -141,6 +143,36 @@ test('a further command gets the environment of the start, whatever the process 
     await next.kill(id);
     assert.equal('env' in (disk.readAll(() => {})[0]?.launch ?? {}), false);
   }));
+
+test('the environment of a start is on no disk, and in no memory once its process has ended', () =>
+  check(async ({ directory, open, request }) => {
+    const keeper = open();
+    await keeper.start({ ...request('a', 'sleep 1000'), env: { PATH: '/usr/bin:/bin', TOKEN: 'canary' } });
+    for (const path of filesBelow(directory)) assert.doesNotMatch(readFileSync(path, 'latin1'), /canary/, path);
+    assert.equal(open().launchBeside('a', { command: ['id'] }).env['TOKEN'], 'canary');
+    await keeper.kill('a');
+    assert.deepEqual(inMemory(), []);
+  }));
+
+test('what is left in memory of processes that ended unseen goes at the next start of any supervisor', () => {
+  const gone = { pid: process.pid, startTime: '1' };
+  const store = (supervisor: string) => new EnvironmentStore({ supervisor });
+  store('one').write({ id: 'a', main: gone }, { TOKEN: 'canary' });
+  assert.deepEqual(inMemory(), ['canary']);
+  store('another');
+  assert.deepEqual(inMemory(), []);
+});
+
+function filesBelow(directory: string): string[] {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+}
+
+/** What of our canaries stands in the memory that supervisors share. */
+function inMemory(): string[] {
+  const files = readdirSync('/dev/shm').filter((name) => name.startsWith('skerry-env-'));
+  return files.flatMap((name) => readFileSync(join('/dev/shm', name), 'utf8').match(/canary/g) ?? []);
+}
 
 function ownChildren(): number {
   return listProcesses().filter(({ parent, state }) => parent === process.pid && state !== 'Z').length;

@@ -12,13 +12,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { EnvironmentStore } from './environments.ts';
 import type { ProcessRecord, StartRequest } from './protocol.ts';
 
 export interface StoredRecord extends ProcessRecord {
   readonly stdinOnce?: boolean;
   /**
    * How to start a further command beside it, with the environment as the start had it: what /proc shows of it, the process can change.
-   * The environment may hold secrets: nobody else can read the file, and the end of the process takes it out.
+   * The environment may hold secrets, so it is on no disk: see environments.ts.
    */
   readonly launch: Pick<StartRequest, 'enter' | 'sandbox' | 'cwd' | 'owner' | 'join'> & {
     readonly prefix: readonly string[];
@@ -29,9 +30,11 @@ export interface StoredRecord extends ProcessRecord {
 
 export class RecordStore {
   readonly #directory: string;
+  readonly #environments: EnvironmentStore;
 
-  constructor(directory: string) {
+  constructor(directory: string, environments: EnvironmentStore) {
     this.#directory = directory;
+    this.#environments = environments;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
 
@@ -47,10 +50,13 @@ export class RecordStore {
 
   /** An exit is synced to the disk: it is told once and must outlive a power cut. A running process does not. */
   write(record: StoredRecord): void {
+    const { env, ...launch } = record.launch;
+    if (env === undefined) this.#environments.remove(record.id);
+    else this.#environments.write(record, env);
     const path = join(this.directoryOf(record.id), 'record.json');
     const file = openSync(`${path}.new`, 'w', 0o600);
     try {
-      writeFileSync(file, JSON.stringify(record));
+      writeFileSync(file, JSON.stringify({ ...record, launch }));
       if (record.exit !== undefined) fsyncSync(file);
     } finally {
       closeSync(file);
@@ -85,12 +91,15 @@ export class RecordStore {
   }
 
   remove(id: string): void {
+    this.#environments.remove(id);
     rmSync(this.directoryOf(id), { recursive: true, force: true });
   }
 
   #read(id: string): StoredRecord | undefined {
     try {
-      return JSON.parse(readFileSync(join(this.directoryOf(id), 'record.json'), 'utf8')) as StoredRecord;
+      const record = JSON.parse(readFileSync(join(this.directoryOf(id), 'record.json'), 'utf8')) as StoredRecord;
+      const env = record.exit === undefined ? this.#environments.read(id) : undefined;
+      return env === undefined ? record : { ...record, launch: { ...record.launch, env } };
     } catch {
       return undefined;
     }

@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Clock, Logger } from '@skerry/base';
 import { openCgroups } from './cgroup.ts';
+import { EnvironmentStore } from './environments.ts';
 import { FifoPool } from './fifo.ts';
 import { readBootId } from './identity.ts';
 import { Keeper } from './keeper.ts';
@@ -43,7 +44,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   const { clock, log, self } = options;
   const cgroups = openCgroups(options.cgroupRoot ?? '/sys/fs/cgroup', cgroupParent(directory));
   if (cgroups === undefined) log.warn({}, 'no control groups for this user: resource limits are not enforced');
-  const records = new RecordStore(join(directory, 'processes'));
+  const records = new RecordStore(join(directory, 'processes'), new EnvironmentStore({ supervisor: directory }));
   const fifos = new FifoPool(join(directory, 'spare'));
   const shared = { records, fifos, cgroups, bootId, clock, self };
   const ended = Promise.withResolvers<void>();
