@@ -20,7 +20,8 @@ export const hostRoot: RootView = {
     const stat = statSync(path, { throwIfNoEntry: false });
     return stat === undefined ? undefined : { isDirectory: stat.isDirectory(), mode: stat.mode & 0o7777 };
   },
-  realPath: (path) => realpathSync(path),
+  // Not what Node makes of it by lstat and readlink: under an emulator with a root of its own the two speak of different trees.
+  realPath: (path) => realpathSync.native(path),
   entries: (directory) =>
     readdirSync(directory)
       .filter((name) => directory !== '/dev' || !CONSOLE_OR_DISK.test(name))
