@@ -1,6 +1,6 @@
-/** `npm run bench [-- NAME…]`: runs bench/*.ts one after another and writes bench/RESULTS.md; named ones are only printed. */
+/** `npm run bench [-- NAME…]`: runs bench/*.ts one after another and writes their sections of bench/RESULTS.md; the others stay. */
 import { execFileSync } from 'node:child_process';
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Figure } from '../bench/support/figures.ts';
@@ -26,11 +26,16 @@ async function main(wanted: readonly string[]): Promise<number> {
     say(`no benchmark ${unknown.join(', ')}; there are ${all.join(', ')}`);
     return 1;
   }
-  const outcomes: Outcome[] = [];
-  // One after another: two at once would measure each other.
-  for (const name of wanted.length > 0 ? wanted : all) outcomes.push(await runBenchmark(name));
-  if (wanted.length === 0) writeFileSync(RESULTS, page(outcomes));
-  return outcomes.some(({ failure }) => failure !== undefined) ? 1 : 0;
+  let isFailed = false;
+  // One after another: two at once would measure each other. Each is written when it ends: a later one may not.
+  for (const name of wanted.length > 0 ? wanted : all) {
+    const outcome = await runBenchmark(name);
+    isFailed ||= outcome.failure !== undefined;
+    const kept = sectionsOf(existsSync(RESULTS) ? readFileSync(RESULTS, 'utf8') : '');
+    kept.set(name, section(outcome));
+    writeFileSync(RESULTS, page(all.flatMap((one) => kept.get(one) ?? [])));
+  }
+  return isFailed ? 1 : 0;
 }
 
 async function runBenchmark(name: string): Promise<Outcome> {
@@ -53,21 +58,23 @@ function titleOf(source: string): string {
   return comment.replaceAll(/\n \*/g, ' ').trim().replaceAll(/\s+/g, ' ');
 }
 
-function page(outcomes: readonly Outcome[]): string {
-  const gib = Math.round(totalmem() / 2 ** 30);
-  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${gib} GiB, Linux ${release().split('-')[0]}`;
+function page(sections: readonly string[]): string {
   const head = [
     '# Benchmarks',
     '',
-    `Measured on ${new Date().toISOString().slice(0, 10)} at ${commit()}: ${machine}, Node ${process.version}.`,
-    '',
-    'All of it again: `npm run bench`, which writes this file. A missed target is marked **missed**. A ratio is the value',
-    'divided by that of the thing named beside it, measured in the same run.',
+    'All of it again: `npm run bench`; one: `npm run bench -- NAME`. Both write this file. A missed target is marked **missed**. A ratio is',
+    'the value divided by that of the thing named beside it, measured in the same run.',
   ];
-  return `${[...head, ...outcomes.flatMap(section)].join('\n')}\n`;
+  return `${[...head, ...sections].join('\n')}\n`;
 }
 
-function section({ name, title, figures, failure }: Outcome): readonly string[] {
+/** The sections of an earlier page, by benchmark. */
+function sectionsOf(text: string): Map<string, string> {
+  const [, ...parts] = text.split(/^## /m);
+  return new Map(parts.map((part) => [part.split('\n', 1)[0] ?? '', `\n## ${part.trimEnd()}`]));
+}
+
+function section({ name, title, figures, failure }: Outcome): string {
   const rows = figures.map(
     (figure) => `| ${figure.name} | ${measured(figure)} | ${target(figure)} | ${ratio(figure)} |`,
   );
@@ -78,12 +85,18 @@ function section({ name, title, figures, failure }: Outcome): readonly string[] 
     `## ${name}`,
     '',
     title,
-    `Again: \`npm run bench -- ${name}\``,
+    `Again: \`npm run bench -- ${name}\`. ${circumstances()}`,
     '',
     ...(failure === undefined ? [] : [failure, '']),
     ...(rows.length === 0 ? [] : table),
     ...(notes.length === 0 ? [] : ['', ...notes]),
-  ];
+  ].join('\n');
+}
+
+function circumstances(): string {
+  const gib = Math.round(totalmem() / 2 ** 30);
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${gib} GiB, Linux ${release().split('-')[0]}`;
+  return `Measured on ${new Date().toISOString().slice(0, 10)} at ${commit()}: ${machine}, Node ${process.version}.`;
 }
 
 function measured({ value, unit }: Figure): string {
