@@ -1,14 +1,22 @@
 /** The driver of private protocols: what frames are is said by the Device, and tried against captures before it is used. */
+import { parseDuration } from '@skerry/api/durations';
 import type { Clock } from '@skerry/base';
 import { failedCaptures } from '../../../frames/captures.ts';
-import { compileFrames, FramesError, type FramesOptions, type Scalars } from '../../../frames/description.ts';
+import {
+  compileFrames,
+  type Frames,
+  FramesError,
+  type FramesOptions,
+  type Scalars,
+} from '../../../frames/description.ts';
+import { FrameSplitter } from '../../../frames/splitter.ts';
 import { framesProtocol } from '../../../protocols/frames.ts';
 import { checkOpen } from '../../../protocols/protocol.ts';
 import type { DeviceSettings, Driver } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
-import { serialSettings } from '../../transport/byte-stream.ts';
+import { Channel, type MessageReader } from '../../transport/channel.ts';
+import { Lines } from '../../transport/line.ts';
 import { endpointOf, type OpenStream, openStream } from '../../transport/open-stream.ts';
-import { FrameChannel } from './channel.ts';
 import { FramesSession } from './session.ts';
 
 export interface FramesDriverOptions {
@@ -19,30 +27,30 @@ export interface FramesDriverOptions {
 /** Beside the description itself. */
 export interface DeviceOptions extends FramesOptions {
   readonly values?: Scalars;
+  readonly sharedBy?: readonly string[];
   readonly secrets?: Readonly<Record<string, string>>;
   readonly keep?: readonly string[];
   readonly start?: readonly string[];
   readonly interval?: string;
+  readonly pause?: string;
 }
 
-/** To connect may take longer than an answer. */
-const CONNECT_TIMES = 4;
-
 export function createFrames({ clock, openStream: open = openStream }: FramesDriverOptions): Driver {
+  const lines = new Lines(clock, open);
   return {
     protocol: 'frames',
     connect: async (settings, { signal }) => {
       const options = await describe(settings);
       const frames = compiled(options);
       const { endpoint, timeoutMs } = settings;
-      const stream = await open({
+      const share = await lines.acquire({
         endpoint: endpointOf(endpoint),
-        serial: serialSettings(settings.options['serial']),
-        timeoutMs: timeoutMs * CONNECT_TIMES,
-        clock,
+        serial: settings.options['serial'],
+        pauseMs: parseDuration(options.pause ?? '') ?? 0,
+        timeoutMs,
         signal,
       });
-      const channel = new FrameChannel({ stream, clock, frames, timeoutMs });
+      const channel = new Channel({ share, reader: frameReader(frames), clock, timeoutMs });
       const session = new FramesSession({ channel, frames, options, settings, clock });
       try {
         await session.start(signal);
@@ -52,11 +60,30 @@ export function createFrames({ clock, openStream: open = openStream }: FramesDri
         throw error;
       }
     },
+    close: () => {
+      lines.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function frameReader(frames: Frames): MessageReader<Uint8Array> {
+  const splitter = new FrameSplitter(frames);
+  return {
+    push: (bytes) => {
+      const { frames: messages, damaged } = splitter.push(bytes);
+      return {
+        messages,
+        lost: damaged,
+        fault: damaged === 0 ? undefined : 'is damaged: a wrong checksum, or wrong bytes',
+      };
+    },
+    clear: () => splitter.clear(),
   };
 }
 
 /** Throws `Misconfigured`. */
-function compiled(options: DeviceOptions): ReturnType<typeof compileFrames> {
+function compiled(options: DeviceOptions): Frames {
   try {
     const frames = compileFrames(options);
     const failed = failedCaptures(frames, options);

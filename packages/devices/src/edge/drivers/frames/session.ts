@@ -6,12 +6,12 @@ import { decodeFrame, encodeFrame, sequenceIn, sequenceOf, type Values } from '.
 import type { RawValue } from '../../../values/encoding.ts';
 import type { CallRequest, DeviceSettings, Point, PointWrite, ReadGroup, SampleSink, Session } from '../../driver.ts';
 import { DriverError, driverErrorOf, isDriverError } from '../../driver-error.ts';
-import type { FrameChannel } from './channel.ts';
+import type { Channel } from '../../transport/channel.ts';
 import type { DeviceOptions } from './driver.ts';
 import { type AskedPoints, sortPoints } from './points.ts';
 
 export interface SessionParts {
-  readonly channel: FrameChannel;
+  readonly channel: Channel<Uint8Array>;
   readonly frames: Frames;
   readonly options: DeviceOptions;
   readonly settings: DeviceSettings;
@@ -54,7 +54,7 @@ export class FramesSession implements Session {
     if (sent.length > 0)
       this.#parts.channel.listeners.add({
         lost: () => {},
-        frame: (frame) => this.#told(sent, frame, (index, value) => latest.set(index, { value, time: this.#now() })),
+        message: (frame) => this.#told(sent, frame, (index, value) => latest.set(index, { value, time: this.#now() })),
       });
     return {
       read: async (sink, signal) => {
@@ -74,7 +74,7 @@ export class FramesSession implements Session {
     for (const [index, error] of bad) sink.fail(index, error);
     const listener = {
       lost: (count: number) => sink.lost?.(count),
-      frame: (frame: Uint8Array) => this.#told(sent, frame, (index, value) => sink.value(index, value, this.#now())),
+      message: (frame: Uint8Array) => this.#told(sent, frame, (index, value) => sink.value(index, value, this.#now())),
     };
     const { listeners } = this.#parts.channel;
     listeners.add(listener);
@@ -201,7 +201,7 @@ export class FramesSession implements Session {
         return new DriverError('Rejected', `the device refused ${name}${words(refusal, refused)}`);
       return decodeFrame(frames, answer, frame);
     };
-    const values = await channel.ask({ what: name, bytes, answerIn }, signal);
+    const values = await channel.ask({ what: name, bytes: () => bytes, answerIn }, signal);
     for (const field of options.keep ?? []) {
       const value = Object.hasOwn(values, field) ? values[field] : undefined;
       if (value !== undefined) this.#values[field] = value;

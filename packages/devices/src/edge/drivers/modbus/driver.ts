@@ -1,8 +1,8 @@
 /** The Modbus driver: Devices on buses that they share. */
 import type { Clock } from '@skerry/base';
 import type { DeviceSettings, Driver, DriverContext } from '../../driver.ts';
-import { DriverError } from '../../driver-error.ts';
 import { type OpenStream, openStream } from '../../transport/open-stream.ts';
+import type { Share } from '../../transport/shared.ts';
 import { type Bus, Buses } from './bus.ts';
 import { Conversation } from './conversation.ts';
 import { discoverUnits } from './discover.ts';
@@ -22,9 +22,10 @@ export function createModbus({ clock, openStream: open = openStream }: ModbusDri
   const converse = async (settings: DeviceSettings, signal: AbortSignal): Promise<Conversing> => {
     const options = modbusOptions(settings);
     const { timeoutMs, retries, endpoint } = settings;
-    const bus = await givenUpBy(signal, buses.acquire(options, timeoutMs));
+    const share = await buses.acquire(options, timeoutMs, signal);
     const silent = new SilentUnits(unanswered, endpoint);
-    return { options, bus, silent, conversation: new Conversation({ bus, silent, timeoutMs, retries }) };
+    const conversation = new Conversation({ bus: share.thing, silent, timeoutMs, retries });
+    return { options, share, silent, conversation };
   };
 
   return {
@@ -34,18 +35,18 @@ export function createModbus({ clock, openStream: open = openStream }: ModbusDri
       try {
         await askAgain(conversing, signal);
       } catch (error) {
-        conversing.bus.release();
+        conversing.share.release();
         throw error;
       }
-      const { bus, conversation, options } = conversing;
-      return new ModbusSession(bus, conversation, options);
+      const { share, conversation, options } = conversing;
+      return new ModbusSession(share, conversation, options);
     },
     discover: async function* (request, context: DriverContext) {
-      const { bus, conversation, options } = await converse({ ...request.settings, retries: 0 }, context.signal);
+      const { share, conversation, options } = await converse({ ...request.settings, retries: 0 }, context.signal);
       try {
         yield* discoverUnits(request, { conversation, options, signal: context.signal });
       } finally {
-        bus.release();
+        share.release();
       }
     },
     close: () => {
@@ -57,7 +58,7 @@ export function createModbus({ clock, openStream: open = openStream }: ModbusDri
 
 interface Conversing {
   readonly options: ModbusOptions;
-  readonly bus: Bus;
+  readonly share: Share<Bus>;
   readonly silent: SilentUnits;
   readonly conversation: Conversation;
 }
@@ -67,24 +68,4 @@ async function askAgain({ silent, options: { unit }, conversation }: Conversing,
   const pdu = silent.unanswered(unit);
   if (pdu === undefined) return;
   await conversation.run(signal, (owner) => conversation.hear(owner, unit, pdu));
-}
-
-/** Others may still want the bus that one gives up. */
-async function givenUpBy(signal: AbortSignal, acquiring: Promise<Bus>): Promise<Bus> {
-  const giveUp = Promise.withResolvers<never>();
-  const onAbort = () => giveUp.reject(new DriverError('Closed', 'the attempt to connect was given up'));
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([acquiring, giveUp.promise]);
-  } catch (error) {
-    if (signal.aborted)
-      void acquiring.then(
-        (bus) => bus.release(),
-        () => {},
-      );
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -3,6 +3,7 @@ import * as requests from '../../../modbus/requests.ts';
 import type { RawValue } from '../../../values/encoding.ts';
 import type { CallRequest, Point, PointWrite, ReadGroup, Session } from '../../driver.ts';
 import { DriverError, driverErrorOf } from '../../driver-error.ts';
+import type { Share } from '../../transport/shared.ts';
 import type { Bus } from './bus.ts';
 import { commandRequest, commandResult } from './commands.ts';
 import type { Conversation } from './conversation.ts';
@@ -13,16 +14,16 @@ import { type MaskStep, planWrite } from './writes.ts';
 export class ModbusSession implements Session {
   readonly wantsBytes = true;
   readonly ended: Promise<DriverError | undefined>;
-  readonly #bus: Bus;
+  readonly #share: Share<Bus>;
   readonly #conversation: Conversation;
   readonly #options: ModbusOptions;
   readonly #closing = Promise.withResolvers<undefined>();
 
-  constructor(bus: Bus, conversation: Conversation, options: ModbusOptions) {
-    this.#bus = bus;
+  constructor(share: Share<Bus>, conversation: Conversation, options: ModbusOptions) {
+    this.#share = share;
     this.#conversation = conversation;
     this.#options = options;
-    this.ended = Promise.race([this.#closing.promise, bus.ended]);
+    this.ended = Promise.race([this.#closing.promise, share.thing.ended]);
   }
 
   group(points: readonly Point[]): ReadGroup {
@@ -55,7 +56,7 @@ export class ModbusSession implements Session {
   close(): Promise<void> {
     this.#closing.resolve(undefined);
     this.#conversation.close(new DriverError('Closed', 'the session was closed'));
-    this.#bus.release();
+    this.#share.release();
     return Promise.resolve();
   }
 

@@ -12,9 +12,10 @@ import type {
   Session,
 } from '../../driver.ts';
 import { DriverError, driverErrorOf, isDriverError } from '../../driver-error.ts';
-import { serialSettings } from '../../transport/byte-stream.ts';
+import { Channel } from '../../transport/channel.ts';
+import { Lines } from '../../transport/line.ts';
 import { endpointOf, type OpenStream, openStream } from '../../transport/open-stream.ts';
-import { LineChannel } from './line-channel.ts';
+import { LineReader } from './line-reader.ts';
 import { type LineValue, lineValue, lineWrite } from './line-value.ts';
 
 export interface TextLinesOptions {
@@ -22,34 +23,41 @@ export interface TextLinesOptions {
   readonly openStream?: OpenStream;
 }
 
-/** To connect may take longer than an answer. */
-const CONNECT_TIMES = 4;
-
 export function createTextLines({ clock, openStream: open = openStream }: TextLinesOptions): Driver {
+  const lines = new Lines(clock, open);
   return {
     protocol: 'text-lines',
     connect: async (settings: DeviceSettings, { signal }: DriverContext) => {
       const { endpoint, options, timeoutMs } = settings;
-      const stream = await open({
-        endpoint: endpointOf(endpoint),
-        serial: serialSettings(options['serial']),
-        timeoutMs: timeoutMs * CONNECT_TIMES,
-        clock,
-        signal,
-      });
-      const channel = new LineChannel({
-        stream,
-        clock,
-        timeoutMs,
+      const reader = new LineReader({
         delimiter: String(options['delimiter'] ?? '\n'),
         charset: options['charset'] === 'latin1' ? 'latin1' : 'utf-8',
         maxLineBytes: Number(options['maxLineBytes'] ?? 4096),
         hasEcho: options['hasEcho'] === true,
       });
-      if (typeof options['greeting'] === 'string') channel.say(options['greeting']);
-      return new TextSession(channel, settings, clock);
+      const share = await lines.acquire({
+        endpoint: endpointOf(endpoint),
+        serial: options['serial'],
+        pauseMs: parseDuration(String(options['pause'] ?? '')) ?? 0,
+        timeoutMs,
+        signal,
+      });
+      const channel = new Channel({ share, reader, clock, timeoutMs });
+      if (typeof options['greeting'] === 'string') channel.say(reader.line(options['greeting']));
+      return new TextSession({ channel, reader, settings, clock });
+    },
+    close: () => {
+      lines.close();
+      return Promise.resolve();
     },
   };
+}
+
+interface SessionParts {
+  readonly channel: Channel<string>;
+  readonly reader: LineReader;
+  readonly settings: DeviceSettings;
+  readonly clock: Clock;
 }
 
 /** A line with the time at which it came. */
@@ -60,13 +68,15 @@ interface Seen {
 
 class TextSession implements Session {
   readonly ended: Promise<DriverError | undefined>;
-  readonly #channel: LineChannel;
+  readonly #channel: Channel<string>;
+  readonly #reader: LineReader;
   readonly #settings: DeviceSettings;
   readonly #clock: Clock;
   readonly #separator: string;
 
-  constructor(channel: LineChannel, settings: DeviceSettings, clock: Clock) {
+  constructor({ channel, reader, settings, clock }: SessionParts) {
     this.#channel = channel;
+    this.#reader = reader;
     this.#settings = settings;
     this.#clock = clock;
     this.#separator = String(settings.options['separator'] ?? ',');
@@ -79,7 +89,7 @@ class TextSession implements Session {
     const latest = new Map<number, Seen>();
     this.#channel.listeners.add({
       lost: () => {},
-      line: (line) => {
+      message: (line) => {
         for (const [index, { valueIn }] of sent) {
           const value = valueIn(line);
           if (value !== undefined) latest.set(index, { value, time: this.#clock.now() });
@@ -104,7 +114,7 @@ class TextSession implements Session {
     for (const [index, error] of bad) sink.fail(index, error);
     const listener = {
       lost: (count: number) => sink.lost?.(count),
-      line: (line: string) => {
+      message: (line: string) => {
         for (const [index, { valueIn }] of sent) {
           const value = valueIn(line);
           if (value !== undefined) sink.value(index, value, this.#clock.now());
@@ -166,11 +176,20 @@ class TextSession implements Session {
   async #ask(request: string, signal: AbortSignal): Promise<string> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#channel.ask({ text: request }, signal);
+        return await this.#askOnce(request, () => true, signal);
       } catch (error) {
         if (attempt >= this.#settings.retries || !isDriverError(error, 'TimedOut', 'Malformed')) throw error;
       }
     }
+  }
+
+  #askOnce(text: string, isAnswer: (line: string) => boolean, signal: AbortSignal): Promise<string> {
+    const question = {
+      what: `"${text}"`,
+      bytes: () => this.#reader.question(text),
+      answerIn: (line: string) => (isAnswer(line) ? line : undefined),
+    };
+    return this.#channel.ask(question, signal);
   }
 
   async #goOnAsking(asked: Sorted['asked'], sink: SampleSink, signal: AbortSignal): Promise<void> {
@@ -193,8 +212,8 @@ class TextSession implements Session {
     try {
       if (mask !== undefined) throw new DriverError('Unsupported', 'lines of text have no single bits');
       const { text, isAcknowledgement } = lineWrite(point, value);
-      if (isAcknowledgement === undefined) this.#channel.say(text);
-      else await this.#channel.ask({ text, isAnswer: isAcknowledgement }, signal);
+      if (isAcknowledgement === undefined) this.#channel.say(this.#reader.line(text));
+      else await this.#askOnce(text, isAcknowledgement, signal);
       return undefined;
     } catch (error) {
       return driverErrorOf(error);

@@ -35,6 +35,12 @@ export class LineSplitter {
     return { lines, dropped };
   }
 
+  /** What began is the beginning of nothing. */
+  clear(): void {
+    this.#rest = NOTHING;
+    this.#isSkipping = false;
+  }
+
   /** Of a line that is too long only what may be the beginning of its delimiter. */
   #keep(rest: Buffer): void {
     const { length } = this.#delimiter;
