@@ -12,7 +12,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   link: ['base*', 'link'],
   kube: ['base*', 'api*'],
   security: ['base*', 'api*'],
-  streams: ['base*', 'api*', 'kube/client', 'link*'],
+  streams: ['base*', 'api*', 'kube/client', 'kube/controller', 'link*'],
   devices: ['base*', 'api*', 'kube/client', 'kube/controller', 'streams/contract'],
   workloads: ['base*', 'api*', 'kube*', 'link*'],
   edge: [
@@ -39,6 +39,8 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'devices',
     'devices/cloud',
     'devices/telemetry',
+    'streams',
+    'streams/cloud',
   ],
   cli: ['base*', 'api*', 'kube/client', 'security*', 'workloads/images*', 'devices', 'devices/telemetry'],
   testkit: ['*'],

@@ -7,6 +7,7 @@ import { formatApiVersion } from '@skerry/api';
 import { deviceCrds } from '@skerry/devices';
 import { builtinKinds } from '@skerry/kube/server';
 import { securityCrds } from '@skerry/security/identity';
+import { streamCrds } from '@skerry/streams';
 import { imageCrds } from '@skerry/workloads/cloud';
 import { stringify } from 'yaml';
 import { buildBundles } from './build.ts';
@@ -123,7 +124,7 @@ function line({ gvr, gvk, namespaced, verbs, subresources, shortNames }: Resourc
 
 /** What the cloud installs, for `kubectl apply -f deploy/crds` on a real cluster. */
 function ownDefinitions(): readonly KubeObject[] {
-  return [...securityCrds(), ...imageCrds(), ...deviceCrds()];
+  return [...securityCrds(), ...imageCrds(), ...deviceCrds(), ...streamCrds()];
 }
 
 function yamlOf(definition: KubeObject): string {

@@ -10,6 +10,7 @@ import { type ApiServer, createApiServer, type Listener, listenHttps, virtualKin
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
+import { streamCrds } from '@skerry/streams';
 import { imageCrds, nodeUsage, serveMetrics, startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
 import { edgeFieldsStep, nodeRestrictionStep, revocationStep } from './admission.ts';
@@ -55,7 +56,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
   await bootstrap({
     client,
-    definitions: [...securityCrds(), ...imageCrds(), ...deviceCrds()],
+    definitions: [...securityCrds(), ...imageCrds(), ...deviceCrds(), ...streamCrds()],
     read: (gvr, namespace, name) => readObject(ground.store, { ...gvr, namespace, name }),
   });
   const images = lateImages(ground.log);

@@ -1,11 +1,11 @@
 /** Private protocols of binary or textual frames, by description. */
 import type { FieldError } from '@skerry/api';
+import { choice, duration, flag, identifier, integer, list, mapOf, object, text } from '@skerry/api/definitions';
 import { failedCaptures } from '../frames/captures.ts';
 import { CHECKSUM_KINDS } from '../frames/checksum.ts';
 import { compileFrames, type Frames, FramesError, type FramesOptions } from '../frames/description.ts';
 import { invalid } from '../models/field-errors.ts';
 import type { DeviceSpec } from '../resources/device.ts';
-import { choice, duration, flag, identifier, integer, list, mapOf, object, text } from '../resources/schema.ts';
 import { RAW_TYPES } from '../values/encoding.ts';
 import type { Protocol } from './protocol.ts';
 import { serialSchema } from './serial-line.ts';

@@ -1,8 +1,8 @@
 /** Devices that answer to HTTP: requests that are made again and again, and one that writes. */
 import type { FieldError } from '@skerry/api';
+import { choice, integer, mapOf, object, text } from '@skerry/api/definitions';
 import { invalid } from '../models/field-errors.ts';
 import type { DeviceSpec } from '../resources/device.ts';
-import { choice, integer, mapOf, object, text } from '../resources/schema.ts';
 import type { Protocol } from './protocol.ts';
 
 const path = (description: string) => text(description, { pattern: '^/', maxLength: 2048 });

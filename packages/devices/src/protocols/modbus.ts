@@ -1,8 +1,8 @@
 /** Modbus: TCP, and RTU and ASCII over serial lines or gateways. */
 import type { FieldError } from '@skerry/api';
+import { choice, duration, flag, integer, list, object } from '@skerry/api/definitions';
 import { invalid } from '../models/field-errors.ts';
 import type { DeviceSpec } from '../resources/device.ts';
-import { choice, duration, flag, integer, list, object } from '../resources/schema.ts';
 import type { Protocol } from './protocol.ts';
 import { serialSchema } from './serial-line.ts';
 

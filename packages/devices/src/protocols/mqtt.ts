@@ -1,9 +1,9 @@
 /** MQTT: devices that publish to a broker, the site's own or another, in the payloads that are about. */
 import type { FieldError } from '@skerry/api';
+import { choice, duration, flag, integer, object, text } from '@skerry/api/definitions';
 import { invalid, required } from '../models/field-errors.ts';
 import { problemOfFilter, problemOfTopic } from '../mqtt/topics.ts';
 import type { DeviceSpec } from '../resources/device.ts';
-import { choice, duration, flag, integer, object, text } from '../resources/schema.ts';
 import type { Protocol } from './protocol.ts';
 
 const TEMPLATE = 'may hold {namespace}, {device} and {property}';

@@ -1,8 +1,8 @@
 /** OPC UA: connections to servers. */
 import type { FieldError } from '@skerry/api';
+import { choice, duration, flag, integer, list, mapOf, number, object, text } from '@skerry/api/definitions';
 import { invalid, required } from '../models/field-errors.ts';
 import type { DeviceSpec } from '../resources/device.ts';
-import { choice, duration, flag, integer, list, mapOf, number, object, text } from '../resources/schema.ts';
 import type { Protocol } from './protocol.ts';
 
 const nodeId = (description: string, limits: object = {}) =>

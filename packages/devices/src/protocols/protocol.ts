@@ -1,9 +1,9 @@
 /** What both shores know of a protocol: the schemas of what Device leaves open. The driver itself lives at the edge. */
 import type { FieldError } from '@skerry/api';
 import { structuralSchema } from '@skerry/api/crd';
+import type { Schema } from '@skerry/api/definitions';
 import { applyDefaults, unknownFields, validateAt } from '@skerry/api/walker';
 import type { DeviceSpec } from '../resources/device.ts';
-import type { Schema } from '../resources/schema.ts';
 
 export interface Protocol {
   /** `spec.protocol`. */

@@ -1,5 +1,5 @@
 /** What the options of every protocol say that runs over serial lines. */
-import { choice, integer, object, type Schema } from '../resources/schema.ts';
+import { choice, integer, object, type Schema } from '@skerry/api/definitions';
 
 export const serialSchema: Schema = object('How the line is set, where the endpoint is `serial:///dev/NAME`.', {
   baudRate: integer('Bits a second.', { minimum: 50, maximum: 4_000_000, default: 9600 }),

@@ -1,5 +1,5 @@
 /** The simulator: a device without a device, for trying things out and for tests. */
-import { choice, duration, flag, number, object, open, text } from '../resources/schema.ts';
+import { choice, duration, flag, number, object, open, text } from '@skerry/api/definitions';
 import type { Protocol } from './protocol.ts';
 
 export const simulatorProtocol: Protocol = {

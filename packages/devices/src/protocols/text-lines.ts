@@ -1,8 +1,8 @@
 /** Devices that speak in lines of text: scales, balances, loggers, instruments. */
 import type { FieldError } from '@skerry/api';
+import { choice, duration, flag, integer, object, text } from '@skerry/api/definitions';
 import { invalid } from '../models/field-errors.ts';
 import type { DeviceSpec } from '../resources/device.ts';
-import { choice, duration, flag, integer, object, text } from '../resources/schema.ts';
 import type { Protocol } from './protocol.ts';
 import { serialSchema } from './serial-line.ts';
 

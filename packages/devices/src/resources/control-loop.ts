@@ -1,7 +1,5 @@
 /** ControlLoop: reads, decides and writes at the node in a fixed cycle, whether or not there is a cloud. */
 import type { KubeObject } from '@skerry/api';
-import type { Placement } from './device.ts';
-import { CONTROL_LOOPS, DEVICES } from './group.ts';
 import {
   anything,
   choice,
@@ -21,7 +19,9 @@ import {
   placement,
   text,
   time,
-} from './schema.ts';
+} from '@skerry/api/definitions';
+import type { Placement } from './device.ts';
+import { CONTROL_LOOPS, DEVICES } from './group.ts';
 
 export interface ControlLoop extends KubeObject {
   readonly spec: ControlLoopSpec;
@@ -174,7 +174,7 @@ const pid = object(
 
 export const controlLoopDefinition: KubeObject = definition({
   kind: 'ControlLoop',
-  plural: CONTROL_LOOPS.resource,
+  gvr: CONTROL_LOOPS,
   description: 'A closed loop at a node: conditions, PID and interlocks in a fixed cycle, with or without the cloud.',
   spec: object('The loop.', {
     placement,

@@ -1,7 +1,5 @@
 /** DeviceModel: what devices of one make have in common. A device is described once, and seen the same way by everybody. */
 import type { KubeObject } from '@skerry/api';
-import type { StructDeclaration } from '../values/value-type.ts';
-import { DEVICE_MODELS } from './group.ts';
 import {
   anything,
   choice,
@@ -16,7 +14,9 @@ import {
   object,
   type Schema,
   text,
-} from './schema.ts';
+} from '@skerry/api/definitions';
+import type { StructDeclaration } from '../values/value-type.ts';
+import { DEVICE_MODELS } from './group.ts';
 
 export interface DeviceModel extends KubeObject {
   readonly spec: DeviceModelSpec;
@@ -185,7 +185,7 @@ const struct = object(
 
 export const deviceModelDefinition: KubeObject = definition({
   kind: 'DeviceModel',
-  plural: DEVICE_MODELS.resource,
+  gvr: DEVICE_MODELS,
   shortNames: ['dm'],
   isClusterScoped: true,
   description: 'What devices of one make have in common: properties, commands and events.',

@@ -1,8 +1,5 @@
 /** Device: one thing in the field, how it is reached, what of it is read, and what is known of it. */
 import type { KubeObject, Relation } from '@skerry/api';
-import { type Encoding, RAW_TYPES } from '../values/encoding.ts';
-import { type Deadband, deadband } from './device-model.ts';
-import { DEVICE_MODELS, DEVICES, MQTT_BROKERS, TRUST_LISTS } from './group.ts';
 import {
   anything,
   choice,
@@ -23,7 +20,10 @@ import {
   type Schema,
   text,
   time,
-} from './schema.ts';
+} from '@skerry/api/definitions';
+import { type Encoding, RAW_TYPES } from '../values/encoding.ts';
+import { type Deadband, deadband } from './device-model.ts';
+import { DEVICE_MODELS, DEVICES, MQTT_BROKERS, TRUST_LISTS } from './group.ts';
 import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface Device extends KubeObject {
@@ -349,7 +349,7 @@ const status = object('What is known of the device. Live values are in telemetry
 
 export const deviceDefinition: KubeObject = definition({
   kind: 'Device',
-  plural: DEVICES.resource,
+  gvr: DEVICES,
   shortNames: ['dev'],
   description: 'One thing in the field: how it is reached, what of it is read, and what is known of it.',
   spec: object(

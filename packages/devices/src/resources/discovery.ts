@@ -1,7 +1,5 @@
 /** DeviceDiscovery looks where it is told to, DeviceProposal is what it found. Nothing is bound without a yes. */
 import type { KubeObject } from '@skerry/api';
-import { type Connection, connection, connectionRelations, type DeviceSpec, type Placement } from './device.ts';
-import { DEVICE_DISCOVERIES, DEVICE_PROPOSALS } from './group.ts';
 import {
   choice,
   definition,
@@ -16,7 +14,9 @@ import {
   placement,
   text,
   time,
-} from './schema.ts';
+} from '@skerry/api/definitions';
+import { type Connection, connection, connectionRelations, type DeviceSpec, type Placement } from './device.ts';
+import { DEVICE_DISCOVERIES, DEVICE_PROPOSALS } from './group.ts';
 
 export interface DeviceDiscovery extends KubeObject {
   readonly spec: DeviceDiscoverySpec;
@@ -78,7 +78,7 @@ export const FINGERPRINT_ANNOTATION = 'devices.skerry.io/fingerprint';
 
 export const deviceDiscoveryDefinition: KubeObject = definition({
   kind: 'DeviceDiscovery',
-  plural: DEVICE_DISCOVERIES.resource,
+  gvr: DEVICE_DISCOVERIES,
   shortNames: ['ddisc'],
   description: 'Looks for devices where it is permitted, and proposes what it finds.',
   spec: object(
@@ -116,7 +116,7 @@ export const deviceDiscoveryDefinition: KubeObject = definition({
 
 export const deviceProposalDefinition: KubeObject = definition({
   kind: 'DeviceProposal',
-  plural: DEVICE_PROPOSALS.resource,
+  gvr: DEVICE_PROPOSALS,
   shortNames: ['dprop'],
   description: 'A device that a discovery found. Made by the node; approving it makes the Device.',
   spec: object(

@@ -1,8 +1,5 @@
 /** MqttBroker: the site's own MQTT broker at a node. */
 import type { KubeObject } from '@skerry/api';
-import type { Placement } from './device.ts';
-import { MQTT_BROKERS, TRUST_LISTS } from './group.ts';
-import type { SecretKey } from './opcua-server.ts';
 import {
   choice,
   conditions,
@@ -18,7 +15,10 @@ import {
   placement,
   secretKey,
   text,
-} from './schema.ts';
+} from '@skerry/api/definitions';
+import type { Placement } from './device.ts';
+import { MQTT_BROKERS, TRUST_LISTS } from './group.ts';
+import type { SecretKey } from './opcua-server.ts';
 import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface MqttBroker extends KubeObject {
@@ -109,7 +109,7 @@ const user = object(
 
 export const mqttBrokerDefinition: KubeObject = definition({
   kind: 'MqttBroker',
-  plural: MQTT_BROKERS.resource,
+  gvr: MQTT_BROKERS,
   description: 'The site’s own MQTT broker at a node.',
   spec: object('The broker.', {
     placement,

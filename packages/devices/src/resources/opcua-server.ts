@@ -1,7 +1,5 @@
 /** OpcUaServer: an OPC UA server at a node whose address space follows the Device objects. */
 import type { KubeObject } from '@skerry/api';
-import type { Placement } from './device.ts';
-import { OPCUA_SERVERS, TRUST_LISTS } from './group.ts';
 import {
   choice,
   conditions,
@@ -18,7 +16,9 @@ import {
   placement,
   secretKey,
   text,
-} from './schema.ts';
+} from '@skerry/api/definitions';
+import type { Placement } from './device.ts';
+import { OPCUA_SERVERS, TRUST_LISTS } from './group.ts';
 import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface OpcUaServer extends KubeObject {
@@ -117,7 +117,7 @@ const limit = (description: string, fallback: number, maximum: number) =>
 
 export const opcUaServerDefinition: KubeObject = definition({
   kind: 'OpcUaServer',
-  plural: OPCUA_SERVERS.resource,
+  gvr: OPCUA_SERVERS,
   shortNames: ['uasrv'],
   description: 'An OPC UA server at a node; its address space follows the devices that are there.',
   spec: object('The server.', {

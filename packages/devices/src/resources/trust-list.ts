@@ -1,7 +1,7 @@
 /** TrustList: whose certificates are accepted. Whoever uses one says in its own status whose it has refused. */
 import type { KubeObject } from '@skerry/api';
+import { definition, list, listBy, object, type Schema, text, time } from '@skerry/api/definitions';
 import { TRUST_LISTS } from './group.ts';
-import { definition, list, listBy, object, type Schema, text, time } from './schema.ts';
 
 export interface TrustList extends KubeObject {
   readonly spec: TrustListSpec;
@@ -61,7 +61,7 @@ const named = (what: string) =>
 
 export const trustListDefinition: KubeObject = definition({
   kind: 'TrustList',
-  plural: TRUST_LISTS.resource,
+  gvr: TRUST_LISTS,
   description: 'Whose certificates are accepted. Devices, servers and brokers name it.',
   spec: object('The certificates.', {
     trusted: listBy(

@@ -1,7 +1,8 @@
-/** Short words for the parts of a structural schema, so that a kind reads as its fields. */
-import type { KubeObject, Relation } from '@skerry/api';
-import { EDGE_WRITABLE_ANNOTATION, ORIGIN_ANNOTATION, RELATIONS_ANNOTATION } from '@skerry/api/crd';
-import { DEVICES_GROUP, DEVICES_VERSION } from './group.ts';
+/** Kinds of our own as definitions: short words for the parts of a structural schema, so that a kind reads as its fields. */
+import type { Gvr } from '../names.ts';
+import type { KubeObject } from '../object.ts';
+import type { Relation } from '../resource.ts';
+import { EDGE_WRITABLE_ANNOTATION, ORIGIN_ANNOTATION, RELATIONS_ANNOTATION } from './custom-resources.ts';
 
 export type Schema = Readonly<Record<string, unknown>>;
 
@@ -64,6 +65,10 @@ export const mapOf = (description: string, values: Schema, maxProperties: number
   maxProperties,
   additionalProperties: values,
 });
+
+/** The same, also in days: how long something is kept. */
+export const period = (description: string, limits: Schema = {}): Schema =>
+  text(description, { pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d))+$', maxLength: 32, ...limits });
 
 /** Any JSON value. */
 export const anything = (description: string): Schema => ({
@@ -134,7 +139,7 @@ export interface Column {
 
 export interface KindFacts {
   readonly kind: string;
-  readonly plural: string;
+  readonly gvr: Gvr;
   readonly shortNames?: readonly string[];
   readonly isClusterScoped?: boolean;
   readonly description: string;
@@ -148,14 +153,15 @@ export interface KindFacts {
 
 /** The definition that the cloud installs, and that `deploy/crds/` holds for a real cluster. */
 export function definition(facts: KindFacts): KubeObject {
-  const { kind, plural, shortNames = [], isClusterScoped = false, description, spec, status, columns } = facts;
+  const { kind, gvr, shortNames = [], isClusterScoped = false, description, spec, status, columns } = facts;
+  const { group, version, resource: plural } = gvr;
   const properties = { spec, ...(status === undefined ? {} : { status }) };
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${DEVICES_GROUP}`, ...annotationsOf(facts) },
+    metadata: { name: `${plural}.${group}`, ...annotationsOf(facts) },
     spec: {
-      group: DEVICES_GROUP,
+      group,
       names: {
         kind,
         listKind: `${kind}List`,
@@ -167,7 +173,7 @@ export function definition(facts: KindFacts): KubeObject {
       scope: isClusterScoped ? 'Cluster' : 'Namespaced',
       versions: [
         {
-          name: DEVICES_VERSION,
+          name: version,
           served: true,
           storage: true,
           schema: { openAPIV3Schema: { type: 'object', description, required: ['spec'], properties } },
