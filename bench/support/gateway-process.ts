@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@skerry/base';
-import { ownKeyPair } from '../../packages/devices/src/edge/gateway/own-certificate.ts';
-import { createRefusalLog } from '../../packages/devices/src/edge/gateway/refusal-log.ts';
 import { ShownServer } from '../../packages/devices/src/edge/gateway/shown-server.ts';
 import { shownDevice } from '../../packages/devices/src/edge/gateway/space-plan.ts';
 import { STANDARD_NODES } from '../../packages/devices/src/edge/gateway/testing/nodeset.ts';
+import { ownKeyPair } from '../../packages/devices/src/edge/opcua/own-certificate.ts';
+import { RejectedCertificates } from '../../packages/devices/src/edge/worker/rejected-certificates.ts';
 import { resolveModel } from '../../packages/devices/src/models/resolve-model.ts';
 import type { Device } from '../../packages/devices/src/resources/device.ts';
 import type { DeviceModel } from '../../packages/devices/src/resources/device-model.ts';
@@ -58,7 +58,7 @@ async function serve({ socketPath, devices, model }: GatewayOrder): Promise<void
       messageBytes: 16 * 1024 * 1024,
     },
     access: () => ({ anchors: undefined, users: new Map(), certificateRole: undefined }),
-    refusals: createRefusalLog(() => {}),
+    refusals: new RejectedCertificates(),
     nodeset: STANDARD_NODES,
     values: { socketPath, token: 'bench' },
   });

@@ -17,14 +17,14 @@ import {
 import { resolveModel } from '../../models/resolve-model.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
 import { passwordCheck } from '../broker/password.ts';
+import { ownKeyPair } from '../opcua/own-certificate.ts';
+import { readAnchors } from '../opcua/trust.ts';
 import type { CommandRequest, DeviceDoor, WriteOutcome, WriteRequest } from '../twin/door.ts';
+import { RejectedCertificates } from '../worker/rejected-certificates.ts';
 import { type Access, type GatewayServer, openGatewayServer } from './gateway-server.ts';
-import { ownKeyPair } from './own-certificate.ts';
-import { createRefusalLog } from './refusal-log.ts';
 import { planSpace, type ShownDevice } from './space-plan.ts';
 import { STANDARD_NODES } from './testing/nodeset.ts';
 import { makePair, type Pair, type Visit, visit } from './testing/opcua-peer.ts';
-import { readAnchors } from './trust.ts';
 
 const MODEL = {
   metadata: { name: 'meter' },
@@ -51,7 +51,7 @@ const METER: ShownDevice = {
 
 suite('an OPC UA server of the gateway', () => {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-gateway-'));
-  const refusals = createRefusalLog(() => {});
+  const refusals = new RejectedCertificates();
   const written: WriteRequest[] = [];
   const called: CommandRequest[] = [];
   let outcome: WriteOutcome['result'] = 'Confirmed';
@@ -146,6 +146,9 @@ suite('an OPC UA server of the gateway', () => {
     }
   }
 
+  test('nobody who was accepted stands among the refused, nor does the server itself', () =>
+    assert.deepEqual(refusals.list, []));
+
   test('without security it is read only because the policy None is named', async () => {
     const { statusCode } = await read({ policy: SecurityPolicy.None, mode: MessageSecurityMode.None });
     assert.equal(statusCode.name, 'Good');
@@ -180,16 +183,16 @@ suite('an OPC UA server of the gateway', () => {
       }),
     };
     await assert.rejects(reads(byCertificate(masked)), /BadIdentityTokenRejected|BadCertificateUntrusted/);
-    assert.match(refusals.list()[0]?.reason ?? '', /has the name edda, which is that of a user with a password/);
+    assert.match(refusals.list[0]?.reason ?? '', /has the name edda, which is that of a user with a password/);
   });
 
   test('an application that is not trusted, or whose certificate has expired, is refused in words', async () => {
     const [stranger, late] = await Promise.all([makePair('stranger'), makePair('late', { endedDaysAgo: 3 })]);
     await assert.rejects(read({ pair: stranger, name: 'stranger' }));
-    assert.match(refusals.list()[0]?.reason ?? '', /is not in the trust list, and neither is who issued it/);
+    assert.match(refusals.list[0]?.reason ?? '', /is not in the trust list, and neither is who issued it/);
     await assert.rejects(read({ pair: late, name: 'late' }));
-    assert.match(refusals.list()[0]?.reason ?? '', /expired at 2/);
-    assert.equal(refusals.list()[0]?.subject, 'CN=late');
+    assert.match(refusals.list[0]?.reason ?? '', /expired at 2/);
+    assert.equal(refusals.list[0]?.subject, 'CN=late');
   });
 
   const write = (user: UserIdentityInfo, value: object) =>

@@ -13,12 +13,14 @@ import {
 import { OPCUAServer, type OPCUAServerOptions } from 'node-opcua-server';
 import type { OpcUaRole, SecurityPolicy as PolicyName, SecurityMode } from '../../resources/opcua-server.ts';
 import { noPassword, type PasswordCheck } from '../broker/password.ts';
+import type { CertificateStore } from '../opcua/certificate-store.ts';
+import type { KeyPair } from '../opcua/own-certificate.ts';
+import type { TrustAnchors } from '../opcua/trust.ts';
 import type { DeviceDoor } from '../twin/door.ts';
-import { CertificateCheck } from './certificate-check.ts';
-import { HeldKeyPair, IN_MEMORY, type KeyPair } from './own-certificate.ts';
-import type { RefusalLog } from './refusal-log.ts';
+import type { RejectedCertificates } from '../worker/rejected-certificates.ts';
+import { certificateCheck } from './certificate-check.ts';
+import { HeldKeyPair, IN_MEMORY } from './held-key-pair.ts';
 import { Space } from './space.ts';
-import type { TrustAnchors } from './trust.ts';
 
 export interface GatewayServerOptions {
   readonly name: string;
@@ -31,7 +33,7 @@ export interface GatewayServerOptions {
   readonly limits: ServerLimits;
   /** As it is whenever somebody comes. */
   readonly access: () => Access;
-  readonly refusals: RefusalLog;
+  readonly refusals: RejectedCertificates;
   /** The standard's own nodes, as XML. */
   readonly nodeset: string;
 }
@@ -124,7 +126,11 @@ const MAX_CHUNK_BYTES = 65_536;
 function libraryOptions(options: GatewayServerOptions, overflows: { count: number }): OPCUAServerOptions & WithKeyPair {
   const { name, namespace, endpoint, limits, keyPair } = options;
   const [hostname = endpoint.address, ...others] = endpoint.hostnames;
-  const applications = new CertificateCheck({ ...options, anchors: () => options.access().anchors });
+  const applications = certificateCheck({
+    ...options,
+    own: keyPair.chain[0]?.raw,
+    anchors: () => options.access().anchors,
+  });
   return {
     host: endpoint.address,
     port: endpoint.port,
@@ -203,10 +209,10 @@ function securityOf({ policies, modes }: EndpointSettings) {
   };
 }
 
-function userCertificates(options: GatewayServerOptions): CertificateCheck {
+function userCertificates(options: GatewayServerOptions): CertificateStore {
   const anchors = () => (options.access().certificateRole === undefined ? undefined : options.access().anchors);
   // A user with a certificate is known by its common name, which must not make it one of those with passwords.
-  return new CertificateCheck({ ...options, anchors, isTaken: (name) => options.access().users.has(name) });
+  return certificateCheck({ ...options, own: undefined, anchors, isTaken: (name) => options.access().users.has(name) });
 }
 
 function userManager({ access }: GatewayServerOptions): NonNullable<OPCUAServerOptions['userManager']> {

@@ -16,10 +16,10 @@ import { DEVICE_MODELS, DEVICES, OPCUA_SERVERS, TRUST_LISTS } from '../../resour
 import type { OpcUaServer, OpcUaServerStatus } from '../../resources/opcua-server.ts';
 import type { TrustList } from '../../resources/trust-list.ts';
 import { isDriverError } from '../driver-error.ts';
+import { thumbprintOf } from '../opcua/own-certificate.ts';
 import { doorOver } from '../twin/door-client.ts';
+import { RejectedCertificates } from '../worker/rejected-certificates.ts';
 import { resolveSettings } from '../worker/settings.ts';
-import { thumbprintOf } from './own-certificate.ts';
-import { createRefusalLog, type RefusalLog } from './refusal-log.ts';
 import { type Named, resolveServer, type ServerSettings } from './server-settings.ts';
 import { closeQuietly, type Shown, ShownServer } from './shown-server.ts';
 import { shownDevice } from './space-plan.ts';
@@ -42,7 +42,7 @@ export interface Gateway {
 }
 
 interface Entry {
-  readonly refusals: RefusalLog;
+  readonly refusals: RejectedCertificates;
   /** Of the server that runs: what cannot change while it does. */
   madeOf: string;
   server: ShownServer | undefined;
@@ -130,7 +130,7 @@ class NodeGateway {
   }
 
   #newEntry(key: string): Entry {
-    const refusals = createRefusalLog(() => this.#wake(key));
+    const refusals = new RejectedCertificates(() => this.#wake(key));
     const countedAt = this.#options.clock.monotonic();
     return { refusals, madeOf: '', server: undefined, settings: undefined, told: '', countedAt };
   }
@@ -230,7 +230,7 @@ class NodeGateway {
       ...(running === undefined ? {} : { endpoint: running.endpointUrl, processes: 1, ...running.figures() }),
       ...(entry.settings === undefined ? {} : { certificateThumbprint: thumbprintOf(entry.settings.keyPair) }),
       ...changes,
-      rejectedCertificates: entry.refusals.list(),
+      rejectedCertificates: entry.refusals.list,
     };
   }
 }

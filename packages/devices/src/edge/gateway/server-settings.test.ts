@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { DEVICES_API_VERSION } from '../../resources/group.ts';
 import type { OpcUaServer, OpcUaServerSpec } from '../../resources/opcua-server.ts';
-import { thumbprintOf } from './own-certificate.ts';
+import { thumbprintOf } from '../opcua/own-certificate.ts';
 import { resolveServer, type ServerSettings } from './server-settings.ts';
 import { makePair } from './testing/opcua-peer.ts';
 

@@ -6,9 +6,9 @@ import type { OpcUaServer, OpcUaServerSpec } from '../../resources/opcua-server.
 import { passwordCheck } from '../broker/password.ts';
 import type { DeviceSettings } from '../driver.ts';
 import { DriverError } from '../driver-error.ts';
+import { type KeyPair, keyPairOf, ownKeyPair } from '../opcua/own-certificate.ts';
+import { readAnchors } from '../opcua/trust.ts';
 import type { Access, EndpointSettings, ServerLimits, User } from './gateway-server.ts';
-import { type KeyPair, keyPairOf, ownKeyPair } from './own-certificate.ts';
-import { readAnchors } from './trust.ts';
 
 export interface ServerSettings {
   readonly endpoint: EndpointSettings;

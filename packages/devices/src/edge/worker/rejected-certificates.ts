@@ -1,12 +1,17 @@
-/** Certificates that drivers have refused lately, as a status shows them: for a person to look at, and to accept. */
+/** Certificates that were refused lately, as a status shows them: for a person to look at, and to accept. */
 import { createHash, X509Certificate } from 'node:crypto';
 import type { RejectedCertificate } from '../../resources/trust-list.ts';
 
-/** The newest of them. */
+/** The newest of them: a stranger who makes certificates without end pushes out others, and takes no more memory. */
 const MAX_REJECTED = 32;
 
 export class RejectedCertificates {
+  readonly #onChange: () => void;
   #list: readonly RejectedCertificate[] = [];
+
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
 
   /** Newest first; one that was refused before moves up. */
   get list(): readonly RejectedCertificate[] {
@@ -25,6 +30,7 @@ export class RejectedCertificates {
     };
     const others = this.#list.filter((each) => each.thumbprint !== thumbprint);
     this.#list = [rejected, ...others].slice(0, MAX_REJECTED);
+    this.#onChange();
   }
 }
 

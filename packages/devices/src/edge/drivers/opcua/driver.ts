@@ -1,9 +1,10 @@
 /** The driver of OPC UA: a client of servers. The library that speaks the protocol is loaded with this file, and nowhere else. */
 import { setErrorLogger, setWarningLogger } from 'node-opcua-client';
 import type { DeviceSettings, Driver, DriverContext, DriverHome } from '../../driver.ts';
+import type { KeyPair } from '../../opcua/own-certificate.ts';
 import { discover } from './discovery.ts';
 import { openLink } from './link.ts';
-import { certificateInSecret, certificateOfNode, type OwnCertificate, passingCertificate } from './own-certificate.ts';
+import { certificateInSecret, certificateOfNode } from './node-certificate.ts';
 import { beginSession } from './session.ts';
 import { termsOf } from './terms.ts';
 
@@ -16,11 +17,11 @@ export function createOpcuaDriver({ home }: OpcuaOptions): Driver {
   // The library writes what it thinks in many lines; what matters of it comes as errors and events.
   setWarningLogger(() => {});
   setErrorLogger(() => {});
-  let ofNode: Promise<OwnCertificate> | undefined;
-  const ownCertificate = async ({ secret }: DeviceSettings, { clock }: DriverContext): Promise<OwnCertificate> => {
+  let ofNode: Promise<KeyPair> | undefined;
+  const ownCertificate = async ({ secret }: DeviceSettings, { clock }: DriverContext): Promise<KeyPair> => {
     const given = certificateInSecret(secret);
     if (given !== undefined) return given;
-    ofNode ??= home === undefined ? passingCertificate() : certificateOfNode(home, clock.now());
+    ofNode ??= certificateOfNode(home, clock.now());
     // A disk that was full may not be later.
     ofNode.catch(() => {
       ofNode = undefined;

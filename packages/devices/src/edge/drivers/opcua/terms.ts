@@ -11,8 +11,9 @@ import {
 } from 'node-opcua-client';
 import type { DeviceSettings, DriverContext } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
-import type { OwnCertificate } from './own-certificate.ts';
-import { certificateStore, type Refusal } from './trust.ts';
+import { type CertificateStore, certificateStore } from '../../opcua/certificate-store.ts';
+import { applicationUriOf, type KeyPair, keysOf } from '../../opcua/own-certificate.ts';
+import { type Refusal, readAnchors, refusalOf, type TrustAnchors } from '../../opcua/trust.ts';
 
 export interface ConnectionTerms {
   readonly endpoint: string;
@@ -24,22 +25,22 @@ export interface ConnectionTerms {
   readonly mode: MessageSecurityMode;
   readonly policy: SecurityPolicy;
   readonly identity: UserIdentityInfo;
-  readonly own: OwnCertificate;
-  readonly store: NonNullable<OPCUAClientOptions['clientCertificateManager']>;
+  readonly own: KeyPair;
+  readonly store: CertificateStore;
   /** Why the server's certificate was refused last. */
   readonly refused: () => Refusal | undefined;
 }
 
-export function termsOf(settings: DeviceSettings, own: OwnCertificate, context: DriverContext): ConnectionTerms {
-  const { endpoint, options, timeoutMs, trust = NO_TRUST } = settings;
+/** Throws a DriverError. */
+export function termsOf(settings: DeviceSettings, own: KeyPair, context: DriverContext): ConnectionTerms {
+  const { endpoint, options, timeoutMs } = settings;
+  const anchors = anchorsOf(settings);
   const modeName = String(options['securityMode'] ?? 'SignAndEncrypt');
   const policyName = modeName === 'None' ? 'None' : String(options['securityPolicy'] ?? 'Basic256Sha256');
   let refused: Refusal | undefined;
   const store = certificateStore({
-    trust,
-    host: hostOf(endpoint),
-    now: () => context.clock.now(),
-    own: own.chain[0] ?? new Uint8Array(),
+    judge: (chain) => refusalOf(chain, { anchors, now: context.clock.now(), host: hostOf(endpoint) }),
+    own: own.chain[0]?.raw,
     onRefused: (certificate, refusal) => {
       refused = refusal;
       context.onRejectedCertificate?.(new Uint8Array(certificate), `the server's certificate ${refusal.reason}`);
@@ -62,15 +63,23 @@ export function termsOf(settings: DeviceSettings, own: OwnCertificate, context: 
 
 const NO_TRUST = { trusted: [], issuers: [], revocationLists: [] };
 
+function anchorsOf({ trust = NO_TRUST }: DeviceSettings): TrustAnchors {
+  try {
+    return readAnchors(trust);
+  } catch (cause) {
+    throw new DriverError('Misconfigured', 'the TrustList has something that cannot be read', { cause });
+  }
+}
+
 /** A connection that is lost is tried again so often, within the time that it may be resumed. */
 const RETRY = { maxRetry: 1, initialDelay: 200, maxDelay: 2000, randomisationFactor: 0.1 };
 
 export function clientOptions(terms: ConnectionTerms): OPCUAClientOptions {
   return {
     applicationName: 'Skerry',
-    applicationUri: terms.own.applicationUri,
+    applicationUri: applicationUriOf(terms.own) ?? 'urn:skerry:opcua',
     clientName: 'skerry',
-    certificateKeyPairProvider: terms.own.keys,
+    certificateKeyPairProvider: keysOf(terms.own),
     clientCertificateManager: terms.store,
     securityMode: terms.mode,
     securityPolicy: terms.policy,

@@ -11,7 +11,7 @@ import {
 } from 'node-opcua-client';
 import { InMemoryCertificateStore } from 'node-opcua-common';
 import { CertificatePurpose, createSelfSignedCertificate, generateKeyPair, privateKeyToPEM } from 'node-opcua-crypto';
-import { HeldKeyPair, keyPairOf } from '../own-certificate.ts';
+import { keyPairOf, keysOf } from '../../opcua/own-certificate.ts';
 
 export interface Pair {
   readonly certificate: string;
@@ -57,7 +57,7 @@ export async function visit<T>(
     securityMode: mode ?? MessageSecurityMode.SignAndEncrypt,
     connectionStrategy: { maxRetry: 0 },
     endpointMustExist: false,
-    certificateKeyPairProvider: new HeldKeyPair(keyPairOf(`${pair.key}\n${pair.certificate}`)),
+    certificateKeyPairProvider: keysOf(keyPairOf(`${pair.key}\n${pair.certificate}`)),
     clientCertificateManager: new InMemoryCertificateStore() as never,
   });
   try {

@@ -1,17 +1,9 @@
-/** A server's own key pair: from a Secret, or made here once and kept, so that clients who trust it go on doing so. */
+/** The key pair of a server, or of this node as a client: from a Secret, or made here once and kept, so that who trusts it goes on doing so. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname } from 'node:path';
-import { ResolvedCertificateKeyPairProvider } from 'node-opcua-common';
-import {
-  CertificatePurpose,
-  coercePEMorDerToPrivateKey,
-  createSelfSignedCertificate,
-  generateKeyPair,
-  pemToPrivateKey,
-  privateKeyToPEM,
-} from 'node-opcua-crypto';
+import { crypto_utils as crypto, type OPCUAClientOptions } from 'node-opcua-client';
 
 export interface KeyPair {
   readonly keyPem: string;
@@ -22,12 +14,13 @@ export interface KeyPair {
 export interface CertificateFacts {
   readonly commonName: string;
   readonly applicationUri: string;
-  /** Names and addresses. */
+  /** Names and addresses that it is reached by; a client has none. */
   readonly hosts: readonly string[];
 }
 
 const KEY_BITS = 2048;
-const VALID_DAYS = 3650;
+/** It is trusted by hand, so that it holds as long as the machines do. */
+const VALID_DAYS = 20 * 365;
 const RENEW_BEFORE_MS = 30 * 24 * 3600 * 1000;
 
 const BLOCK = /-----BEGIN ([A-Z ]+)-----[\s\S]*?-----END \1-----\n?/g;
@@ -45,16 +38,21 @@ export function keyPairOf(pem: string): KeyPair {
   return { keyPem, chain };
 }
 
-/** Certificates of OPC UA are of RSA, which the site's authority is not; so it signs itself, and its thumbprint is in the status. */
+/** Certificates of OPC UA are of RSA, which the site's authority is not; so it signs itself. Made anew only when it ends, or lacks a name. */
 export async function ownKeyPair(file: string, facts: CertificateFacts, now: number): Promise<KeyPair> {
   const kept = existsSync(file) ? keyPairOf(readFileSync(file, 'utf8')) : undefined;
   if (kept !== undefined && isGoodFor(kept, facts, now)) return kept;
-  const pem = await makePair(facts, now, kept?.keyPem);
+  const pem = await signedPair(facts, now, kept?.keyPem);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const fresh = `${file}.new`;
   writeFileSync(fresh, pem, { mode: 0o600 });
   renameSync(fresh, file);
   return keyPairOf(pem);
+}
+
+/** Kept nowhere. */
+export async function passingKeyPair(facts: CertificateFacts, now: number): Promise<KeyPair> {
+  return keyPairOf(await signedPair(facts, now, undefined));
 }
 
 function isGoodFor({ chain: [own] }: KeyPair, { applicationUri, hosts }: CertificateFacts, now: number): boolean {
@@ -64,10 +62,11 @@ function isGoodFor({ chain: [own] }: KeyPair, { applicationUri, hosts }: Certifi
   return [`URI:${applicationUri}`, ...wanted].every((name) => names.has(name));
 }
 
-async function makePair(facts: CertificateFacts, now: number, keyPem: string | undefined): Promise<string> {
+async function signedPair(facts: CertificateFacts, now: number, keyPem: string | undefined): Promise<string> {
   const { commonName, applicationUri, hosts } = facts;
-  const key = keyPem === undefined ? (await generateKeyPair(KEY_BITS)).privateKey : await pemToPrivateKey(keyPem);
-  const { cert } = await createSelfSignedCertificate({
+  const key =
+    keyPem === undefined ? (await crypto.generateKeyPair(KEY_BITS)).privateKey : await crypto.pemToPrivateKey(keyPem);
+  const { cert } = await crypto.createSelfSignedCertificate({
     privateKey: key,
     subject: `/CN=${commonName}/O=Skerry`,
     applicationUri,
@@ -76,28 +75,27 @@ async function makePair(facts: CertificateFacts, now: number, keyPem: string | u
     // Clocks at the edge differ.
     notBefore: new Date(now - 24 * 3600 * 1000),
     validity: VALID_DAYS,
-    purpose: CertificatePurpose.ForApplication,
+    purpose: crypto.CertificatePurpose.ForApplication,
   });
-  return `${(await privateKeyToPEM(key)).privPem}\n${cert}\n`;
+  return `${(await crypto.privateKeyToPEM(key)).privPem}\n${cert}\n`;
 }
 
 export function thumbprintOf({ chain: [own] }: KeyPair): string {
   return (own?.fingerprint256 ?? '').replaceAll(':', '').toLowerCase();
 }
 
-/** For the library, which only shares what is of this class with its endpoints. Nothing of it is on disk. */
-export class HeldKeyPair extends ResolvedCertificateKeyPairProvider {
-  readonly #chain: Buffer[];
-
-  constructor({ keyPem, chain }: KeyPair) {
-    super(IN_MEMORY, IN_MEMORY, coercePEMorDerToPrivateKey(keyPem));
-    this.#chain = chain.map(({ raw }) => raw);
-  }
-
-  override getCertificateChain(): Buffer[] {
-    return this.#chain;
-  }
+/** Who is behind a certificate is known by this; peers refuse an application that calls itself otherwise. */
+export function applicationUriOf({ chain: [own] }: KeyPair): string | undefined {
+  return /URI:([^,\s"]+)/.exec(own?.subjectAltName ?? '')?.[1];
 }
 
-/** The library's word for it. */
-export const IN_MEMORY = '<in-memory>';
+/** As a client of the library asks for it. Nothing of it is on disk. */
+export function keysOf({ keyPem, chain }: KeyPair): NonNullable<OPCUAClientOptions['certificateKeyPairProvider']> {
+  const ders = chain.map(({ raw }) => raw);
+  const privateKey = crypto.coercePEMorDerToPrivateKey(keyPem);
+  return {
+    getCertificate: () => ders[0] ?? Buffer.alloc(0),
+    getCertificateChain: () => [...ders],
+    getPrivateKey: () => privateKey,
+  };
+}

@@ -1,10 +1,7 @@
 /** Whether a certificate is accepted by a TrustList, and in words why not. Pure: the time is given. */
 import { X509Certificate } from 'node:crypto';
-import {
-  convertPEMtoDER,
-  exploreCertificateRevocationList,
-  verifyCertificateRevocationListSignature,
-} from 'node-opcua-crypto';
+import { isIP } from 'node:net';
+import { crypto_utils as crypto } from 'node-opcua-client';
 import type { Trust } from '../driver.ts';
 
 export interface Refusal {
@@ -18,6 +15,7 @@ export type RefusalCode =
   | 'BadCertificateTimeInvalid'
   | 'BadCertificateIssuerTimeInvalid'
   | 'BadCertificateRevoked'
+  | 'BadCertificateHostNameInvalid'
   | 'BadCertificateUntrusted';
 
 export interface TrustAnchors {
@@ -38,19 +36,34 @@ const MAX_CHAIN = 8;
 /** Throws when something in the list cannot be read: half a trust list is none. */
 export function readAnchors({ trusted, issuers, revocationLists }: Trust): TrustAnchors {
   return {
-    trusted: trusted.map((pem) => new X509Certificate(pem)),
-    issuers: issuers.map((pem) => new X509Certificate(pem)),
-    revocationLists: revocationLists.map((pem) => readRevocationList(convertPEMtoDER(pem))),
+    trusted: trusted.flatMap(certificatesIn),
+    issuers: issuers.flatMap(certificatesIn),
+    revocationLists: revocationLists.map((pem) => readRevocationList(crypto.convertPEMtoDER(pem))),
   };
 }
 
+/** A file of an authority often holds its whole chain. */
+function certificatesIn(pem: string): readonly X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
+  if (blocks === null) throw new TypeError('there is no certificate');
+  return blocks.map((block) => new X509Certificate(block));
+}
+
 function readRevocationList(der: Buffer): RevocationList {
-  const { revokedCertificates } = exploreCertificateRevocationList(der).tbsCertList;
+  const { revokedCertificates } = crypto.exploreCertificateRevocationList(der).tbsCertList;
   return { der, serials: new Set(revokedCertificates.map(({ userCertificate }) => serialOf(userCertificate))) };
 }
 
+export interface TrustQuestion {
+  readonly anchors: TrustAnchors;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Of a server: what its endpoint names. An authority vouches for that host, and not for whoever else has one of its certificates. */
+  readonly host?: string;
+}
+
 /** Undefined when it is accepted. `chain` begins with the certificate itself. */
-export function refusalOf(chain: readonly Uint8Array[], anchors: TrustAnchors, now: number): Refusal | undefined {
+export function refusalOf(chain: readonly Uint8Array[], { anchors, now, host }: TrustQuestion): Refusal | undefined {
   const certificates = chain.slice(0, MAX_CHAIN).map(readCertificate);
   const [leaf] = certificates;
   if (leaf === undefined) return { code: 'BadCertificateInvalid', reason: 'cannot be read' };
@@ -67,8 +80,15 @@ export function refusalOf(chain: readonly Uint8Array[], anchors: TrustAnchors, n
     if (isRevoked(current, issuer, anchors)) return { code: 'BadCertificateRevoked', reason: 'was revoked' };
     current = issuer;
   }
-  if (isTrusted) return undefined;
-  return { code: 'BadCertificateUntrusted', reason: 'is not in the trust list, and neither is who issued it' };
+  if (!isTrusted)
+    return { code: 'BadCertificateUntrusted', reason: 'is not in the trust list, and neither is who issued it' };
+  return host === undefined || trusted.has(leaf.fingerprint256) ? undefined : hostRefusal(leaf, host);
+}
+
+function hostRefusal(leaf: X509Certificate, host: string): Refusal | undefined {
+  const named = isIP(host) === 0 ? leaf.checkHost(host) : leaf.checkIP(host);
+  if (named !== undefined) return undefined;
+  return { code: 'BadCertificateHostNameInvalid', reason: `is of a trusted authority, but does not name ${host}` };
 }
 
 function readCertificate(der: Uint8Array): X509Certificate | undefined {
@@ -101,7 +121,7 @@ function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): bool
 function isRevoked({ serialNumber }: X509Certificate, issuer: X509Certificate, anchors: TrustAnchors): boolean {
   const serial = serialOf(serialNumber);
   return anchors.revocationLists.some(
-    ({ der, serials }) => serials.has(serial) && verifyCertificateRevocationListSignature(der, issuer.raw),
+    ({ der, serials }) => serials.has(serial) && crypto.verifyCertificateRevocationListSignature(der, issuer.raw),
   );
 }
 

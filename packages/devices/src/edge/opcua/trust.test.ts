@@ -103,15 +103,23 @@ interface Case {
   readonly who: keyof Site;
   readonly trust?: (site: Site) => Partial<Trust>;
   readonly inDays?: number;
+  readonly host?: string;
 }
 
-function check(t: TestContext, { who, trust = () => ({}), inDays = 1 }: Case, code: RefusalCode | undefined): void {
+function check(
+  t: TestContext,
+  { who, trust = () => ({}), inDays = 1, host }: Case,
+  code: RefusalCode | undefined,
+): void {
   if (!requireSystem(t, 'openssl')) return;
   made ??= makeSite();
   const site = made;
   const anchors = readAnchors({ trusted: [], issuers: [], revocationLists: [], ...trust(site) });
   const chain = [new X509Certificate(site[who]).raw];
-  assert.equal(refusalOf(chain, anchors, Date.now() + inDays * DAY_MS)?.code, code);
+  assert.equal(
+    refusalOf(chain, { anchors, now: Date.now() + inDays * DAY_MS, ...(host === undefined ? {} : { host }) })?.code,
+    code,
+  );
 }
 
 const byRoot = ({ root }: Site) => ({ trusted: [root] });
@@ -131,7 +139,24 @@ test('what has expired is refused, and so is what an expired authority has issue
   check(t, { who: 'press', trust: byRoot, inDays: 25 }, 'BadCertificateTimeInvalid');
   check(t, { who: 'other', trust: ({ other }) => ({ trusted: [other] }), inDays: 40 }, 'BadCertificateTimeInvalid');
 });
+test('what is not valid yet is refused', (t) =>
+  check(t, { who: 'press', trust: byRoot, inDays: -2 }, 'BadCertificateTimeInvalid'));
 test('what is no certificate is refused', () => {
   const anchors = readAnchors({ trusted: [], issuers: [], revocationLists: [] });
-  assert.equal(refusalOf([Uint8Array.of(1, 2)], anchors, 0)?.code, 'BadCertificateInvalid');
+  assert.equal(refusalOf([Uint8Array.of(1, 2)], { anchors, now: 0 })?.code, 'BadCertificateInvalid');
+});
+
+test('an authority vouches for a host only where the certificate names it; what is in the list needs no name', (t) => {
+  check(t, { who: 'press', trust: byRoot, host: 'press.north' }, 'BadCertificateHostNameInvalid');
+  check(t, { who: 'press', trust: ({ press }) => ({ trusted: [press] }), host: 'press.north' }, undefined);
+});
+test('what was revoked is refused although it is in the list', (t) =>
+  check(
+    t,
+    { who: 'stolen', trust: ({ stolen, root, revoked }) => ({ trusted: [stolen, root], revocationLists: [revoked] }) },
+    'BadCertificateRevoked',
+  ));
+test('a file may hold several certificates; one that holds none makes the whole list unreadable', (t) => {
+  check(t, { who: 'press', trust: ({ other, root }) => ({ trusted: [`${other}${root}`] }) }, undefined);
+  assert.throws(() => readAnchors({ trusted: ['none'], issuers: [], revocationLists: [] }), TypeError);
 });
