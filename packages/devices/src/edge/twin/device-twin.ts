@@ -26,14 +26,17 @@ export interface DeviceTwinContext {
   readonly ledger: WriteLedger;
   /** The interlock that holds a property. */
   readonly heldBy: (property: string) => string | undefined;
-  /** By property: what the status is to say of writes. */
-  readonly onStatus: (writes: Readonly<Record<string, WriteStatus | null>>) => void;
+  /** By property: what the status is to say of writes, and within what time. */
+  readonly onStatus: (writes: WriteStatuses, withinMs: number) => void;
 }
 
 type Wishes = ReadonlyMap<string, Wish>;
+type WriteStatuses = Readonly<Record<string, WriteStatus | null>>;
 
 /** A device that may have a value and could not be asked is asked again after so long. */
 const ASK_AGAIN_MS = 1000;
+/** That a write is under way is told only when it takes longer than most: the result is what everybody waits for. */
+const PROGRESS_MS = 100;
 
 /** Invariant: what is sent is in the ledger before the device hears of it, and nothing that is in the ledger is sent. */
 export class DeviceTwin {
@@ -50,7 +53,8 @@ export class DeviceTwin {
   /** Something has changed that may be a reason to act. */
   #isDue = true;
   #timer: Timer | undefined;
-  #told = '';
+  /** By property, as text. */
+  #told = new Map<string, string>();
 
   constructor(device: LiveDevice, context: DeviceTwinContext) {
     this.#context = context;
@@ -160,7 +164,9 @@ export class DeviceTwin {
       if (this.#closing.signal.aborted) return;
       const current = [...wishes].filter(([property, { version }]) => this.#wishes.get(property)?.version === version);
       const now = clock.now();
-      this.#note(new Map(current.flatMap(([property, { version }]) => takenOf(property, version, findings, now))));
+      const found = current.flatMap(([property, { version }]) => takenOf(property, version, findings, now));
+      // Lost with the power, it is asked of the device again: what was sent is on disk.
+      this.#note(new Map(found), 'note');
       if ([...findings.values()].every(({ result }) => result !== 'Unknown')) return this.#lookAgain();
     } catch (error) {
       if (this.#closing.signal.aborted) return;
@@ -223,15 +229,14 @@ export class DeviceTwin {
     );
   }
 
-  #note(taken: ReadonlyMap<string, Taken>): void {
-    if (taken.size === 0) return;
+  #note(taken: ReadonlyMap<string, Taken>, how: 'write' | 'note' = 'write'): void {
     const records = new Map<string, TwinRecord>();
     for (const [property, each] of taken) {
       const twin = this.#twinOf(property);
       const local = each.state === 'Sending' ? afterSend(twin) : twin.local;
       records.set(property, { taken: each, ...(local === undefined ? {} : { local }) });
     }
-    this.#save(records);
+    this.#save(records, how);
   }
 
   #remember(wishes: Wishes): void {
@@ -243,9 +248,9 @@ export class DeviceTwin {
     if (local?.version === wish?.version) this.#save(new Map([[property, rest]]));
   }
 
-  #save(records: ReadonlyMap<string, TwinRecord>): void {
+  #save(records: ReadonlyMap<string, TwinRecord>, how: 'write' | 'note' = 'write'): void {
     if (records.size === 0) return;
-    this.#context.ledger.write(this.#uid, records);
+    this.#context.ledger[how](this.#uid, records);
     for (const [property, record] of records) this.#records.set(property, record);
     this.#tell();
   }
@@ -277,11 +282,19 @@ export class DeviceTwin {
     const shown = Object.keys(this.#device.device.status?.writes ?? {});
     const gone = shown.filter((property) => !this.#wishes.has(property)).map((property) => [property, null] as const);
     const known = [...this.#wishes].map(([property, wish]) => [property, this.#statusOf(property, wish)] as const);
-    const writes = Object.fromEntries([...gone, ...known]);
-    const text = JSON.stringify(writes);
-    if (text === this.#told) return;
-    this.#told = text;
-    this.#context.onStatus(writes);
+    const writes = [...gone, ...known];
+    const told = new Map(writes.map(([property, status]) => [property, JSON.stringify(status)]));
+    const changed = [...told].filter(([property, text]) => this.#told.get(property) !== text);
+    if (changed.length === 0 && told.size === this.#told.size) return;
+    this.#told = told;
+    const isProgress = changed.length > 0 && changed.every(([property]) => this.#isUnderWay(property));
+    this.#context.onStatus(Object.fromEntries(writes), isProgress ? PROGRESS_MS : 0);
+  }
+
+  #isUnderWay(property: string): boolean {
+    const taken = this.#records.get(property)?.taken;
+    const isSending = taken?.state === 'Sending' && taken.version === this.#wishes.get(property)?.version;
+    return isSending || this.#underway.has(property);
   }
 
   #statusOf(property: string, { version, value, at }: Wish): WriteStatus {

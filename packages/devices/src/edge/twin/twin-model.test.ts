@@ -1,4 +1,4 @@
-/** The twin against everything that happens to it: wishes, local writes, cuts, kills and a device that is slow and loses answers. */
+/** The twin against everything that happens to it: wishes, local writes, cuts, kills, lost power and a device that is slow and loses answers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLogger } from '@skerry/base';
@@ -12,7 +12,8 @@ import { DriverError } from '../driver-error.ts';
 import type { PlannedPoint } from '../worker/device-plan.ts';
 import type { LiveDevice } from '../worker/live-device.ts';
 import { DeviceTwin } from './device-twin.ts';
-import { openWriteLedger } from './write-ledger.ts';
+import type { TwinRecord } from './property-twin.ts';
+import { openWriteLedger, type WriteLedger } from './write-ledger.ts';
 
 const MODEL = {
   apiVersion: 'devices.skerry.io/v1alpha1',
@@ -25,7 +26,7 @@ type Action =
   | { readonly do: 'desire'; readonly value: number }
   | { readonly do: 'unwish' }
   | { readonly do: 'local'; readonly value: number }
-  | { readonly do: 'cut' | 'mend' | 'kill' }
+  | { readonly do: 'cut' | 'mend' | 'kill' | 'power loss' }
   /** The device keeps the next writes to itself: they arrive, and nobody hears of it. */
   | { readonly do: 'mute'; readonly isMute: boolean }
   | { readonly do: 'slow'; readonly delayMs: number }
@@ -35,11 +36,47 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('desire' as const), value: fc.integer({ min: 0, max: 3 }) }) },
   { weight: 1, arbitrary: fc.constant({ do: 'unwish' as const }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('local' as const), value: fc.integer({ min: 10, max: 13 }) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('cut' as const, 'mend' as const, 'kill' as const) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom('cut' as const, 'mend' as const, 'kill' as const, 'power loss' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('mute' as const), isMute: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('slow' as const), delayMs: fc.integer({ min: 0, max: 300 }) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 2000 }) }) },
 );
+
+/** A ledger whose disk takes as long as it may: what was only noted goes with the power. */
+class LazyLedger implements WriteLedger {
+  readonly #disk = openWriteLedger(':memory:');
+  #noted = new Map<string, TwinRecord>();
+
+  read(device: string): ReadonlyMap<string, TwinRecord> {
+    return new Map([...this.#disk.read(device), ...this.#noted]);
+  }
+
+  write(device: string, records: ReadonlyMap<string, TwinRecord>): void {
+    this.#disk.write(device, new Map([...this.#noted, ...records]));
+    this.#noted.clear();
+  }
+
+  note(_device: string, records: ReadonlyMap<string, TwinRecord>): void {
+    this.#noted = new Map([...this.#noted, ...records]);
+  }
+
+  loseNotes(): void {
+    this.#noted.clear();
+  }
+
+  forget(device: string): void {
+    this.#disk.forget(device);
+  }
+
+  close(): void {
+    this.#disk.close();
+  }
+}
 
 /** A device with one number, and everything that was ever written to it. */
 class World implements LiveDevice {
@@ -48,7 +85,7 @@ class World implements LiveDevice {
   readonly model: LiveDevice['model'];
   readonly points: readonly PlannedPoint[];
   readonly clock: FakeClock = fakeClock();
-  readonly ledger = openWriteLedger(':memory:');
+  readonly ledger = new LazyLedger();
   readonly written: { readonly value: number; readonly version: string | undefined; readonly wish: string }[] = [];
   device: Device;
   isConnected = true;
@@ -57,6 +94,7 @@ class World implements LiveDevice {
   isMute = false;
   delayMs = 0;
   status: Readonly<Record<string, WriteStatus | null>> = {};
+  readonly told: (readonly [result: string | undefined, withinMs: number])[] = [];
   twin: DeviceTwin;
   /** Ends with the process. */
   process = new AbortController();
@@ -86,8 +124,9 @@ class World implements LiveDevice {
 
   #newTwin(): DeviceTwin {
     const { clock, ledger } = this;
-    const onStatus = (writes: World['status']) => {
+    const onStatus = (writes: World['status'], withinMs: number) => {
       this.status = writes;
+      this.told.push([writes['limit']?.result, withinMs]);
     };
     return new DeviceTwin(this, { clock, ledger, log: silentLogger, onStatus, heldBy: () => undefined });
   }
@@ -150,6 +189,8 @@ class World implements LiveDevice {
         this.delayMs = action.delayMs;
         break;
       case 'kill':
+      case 'power loss':
+        if (action.do === 'power loss') this.ledger.loseNotes();
         this.process.abort();
         this.twin.close();
         this.process = new AbortController();
@@ -222,3 +263,18 @@ test('cloud-wins: while a desired value is confirmed or under way no local write
       [],
     );
   }));
+
+test('what becomes of a wish is told at once, that it is under way only to who waits longer', async () => {
+  const world = new World('cloud-wins');
+  await world.act({ do: 'desire', value: 1 });
+  await world.act({ do: 'wait', ms: 1 });
+  assert.deepEqual(world.told, [
+    ['Pending', 100],
+    ['Confirmed', 0],
+  ]);
+  await world.act({ do: 'cut' });
+  await world.act({ do: 'desire', value: 2 });
+  assert.deepEqual(world.told.at(-1), ['Pending', 0], 'it waits for the device');
+  world.twin.close();
+  world.ledger.close();
+});

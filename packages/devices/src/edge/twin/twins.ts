@@ -81,7 +81,7 @@ function twinOf(
   return new DeviceTwin(device, {
     ...context,
     log,
-    onStatus: (writes) => devices.setSection(namespace, name, 'writes', writes),
+    onStatus: (writes, withinMs) => devices.setSection(namespace, name, 'writes', writes, withinMs),
   });
 }
 

@@ -7,6 +7,8 @@ export interface WriteLedger {
   read(device: string): ReadonlyMap<string, TwinRecord>;
   /** On disk when this returns. */
   write(device: string, records: ReadonlyMap<string, TwinRecord>): void;
+  /** Outlives this process, and is on disk with the next write: for what is found out again when it is lost. */
+  note(device: string, records: ReadonlyMap<string, TwinRecord>): void;
   forget(device: string): void;
   close(): void;
 }
@@ -26,19 +28,28 @@ export function openWriteLedger(file: string): WriteLedger {
   const upsert = db.prepare(`INSERT INTO twin (device, property, record) VALUES (?, ?, ?)
     ON CONFLICT (device, property) DO UPDATE SET record = excluded.record`);
   const remove = db.prepare(`DELETE FROM twin WHERE device = ?`);
+  const write: WriteLedger['write'] = (device, records) => {
+    db.exec('BEGIN');
+    try {
+      for (const [property, record] of records) upsert.run(device, property, JSON.stringify(record));
+      db.exec('COMMIT');
+    } catch (error) {
+      db.exec('ROLLBACK');
+      throw error;
+    }
+  };
   return {
     read: (device) =>
       new Map(
         select.all(device).map(({ property, record }) => [String(property), JSON.parse(String(record)) as TwinRecord]),
       ),
-    write: (device, records) => {
-      db.exec('BEGIN');
+    write,
+    note: (device, records) => {
+      db.exec('PRAGMA synchronous = NORMAL');
       try {
-        for (const [property, record] of records) upsert.run(device, property, JSON.stringify(record));
-        db.exec('COMMIT');
-      } catch (error) {
-        db.exec('ROLLBACK');
-        throw error;
+        write(device, records);
+      } finally {
+        db.exec('PRAGMA synchronous = FULL');
       }
     },
     forget: (device) => void remove.run(device),

@@ -22,6 +22,7 @@ import type { Drivers } from './drivers.ts';
 import type { DeviceCondition, DeviceEvent, LiveDevice, LiveDevices } from './live-device.ts';
 import type { Publisher } from './publisher.ts';
 import { RejectedCertificates } from './rejected-certificates.ts';
+import type { SiteCertificates } from './site-certificates.ts';
 import { createStatusWriter, type StatusView, type StatusWriter } from './status-writer.ts';
 
 export interface DeviceControllerOptions {
@@ -35,6 +36,7 @@ export interface DeviceControllerOptions {
   readonly last: LastValues;
   readonly publisher: Publisher;
   readonly drivers: Drivers;
+  readonly certificates: SiteCertificates;
   readonly recorder: Recorder;
   readonly random: () => number;
 }
@@ -42,7 +44,7 @@ export interface DeviceControllerOptions {
 export interface DeviceController extends LiveDevices {
   readonly spec: ControllerSpec;
   /** A part of the device's status that another part of the worker writes: `writes`, `conditions`. Undefined takes it out. */
-  setSection(namespace: string, name: string, section: string, value: unknown): void;
+  setSection(namespace: string, name: string, section: string, value: unknown, withinMs?: number): void;
   close(): Promise<void>;
 }
 
@@ -116,13 +118,13 @@ class NodeDevices implements DeviceController {
     };
   }
 
-  setSection(namespace: string, name: string, section: string, value: unknown): void {
+  setSection(namespace: string, name: string, section: string, value: unknown, withinMs = 0): void {
     const key = formatObjectKey({ namespace, name });
     const sections = this.#sections.get(key) ?? new Map<string, unknown>();
     this.#sections.set(key, sections);
     // Null, so that a merge patch takes it out.
     sections.set(section, value ?? null);
-    this.#status.touch(namespace, name, { soon: true });
+    this.#status.touch(namespace, name, withinMs);
   }
 
   async close(): Promise<void> {

@@ -14,19 +14,15 @@ export interface StatusView {
 }
 
 export interface StatusWriter {
-  /** Something about the device may have changed. Cheap. `soon`: somebody waits for it, and not for the interval. */
-  touch(namespace: string, name: string, how?: TouchOptions): void;
+  /** Something about the device may have changed. Cheap. `withinMs`: somebody waits for it so long, and not for the interval. */
+  touch(namespace: string, name: string, withinMs?: number): void;
   /** The device is no longer ours to speak of. */
   forget(namespace: string, name: string): void;
   close(): void;
 }
 
-export interface TouchOptions {
-  readonly soon?: boolean;
-}
-
 export interface StatusWriterOptions {
-  readonly client: Client;
+  readonly client: Pick<Client, 'patch'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly view: (namespace: string, name: string) => StatusView | undefined;
@@ -35,16 +31,16 @@ export interface StatusWriterOptions {
 export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   const entries = new Map<string, Entry>();
   return {
-    touch: (namespace, name, { soon = false } = {}) => {
+    touch: (namespace, name, withinMs) => {
       const key = `${namespace}/${name}`;
       const known = entries.get(key);
       if (known !== undefined) {
-        known.touch(soon);
+        known.touch(withinMs);
         return;
       }
       const made = new Entry(options, namespace, name);
       entries.set(key, made);
-      made.touch(soon);
+      made.touch(withinMs);
     },
     forget: (namespace, name) => {
       const key = `${namespace}/${name}`;
@@ -61,8 +57,9 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
 /** A device that has just come is about to be connected; its first status waits for that, and for values. */
 const FIRST_MS = 500;
 
-/** What somebody waits for is written at most so often. */
-const SOON_MS = 20;
+/** What somebody waits for is written at most so often, over time; so much of it may come at once. */
+const AWAITED_MS = 20;
+const AWAITED_BURST_MS = 10 * AWAITED_MS;
 
 /** After a failed write: whoever could not be reached is not asked all the time. */
 const RETRY_MS = 5000;
@@ -73,11 +70,15 @@ class Entry {
   readonly #name: string;
   readonly #closing = new AbortController();
   #timer: Timer | undefined;
+  /** It is looked at when this turn ends. */
+  #isDue = false;
   #isWriting = false;
   #isTouched = false;
-  #isSoon = false;
+  /** When the one who waits for it wants it to be written. */
+  #wantedAt = Number.POSITIVE_INFINITY;
   #notBefore: number;
-  #notSoonBefore: number;
+  /** When the next write that somebody waits for may begin. */
+  #awaitedAt: number;
   #facts = '';
   #reported = new Map<string, string>();
 
@@ -86,20 +87,17 @@ class Entry {
     this.#namespace = namespace;
     this.#name = name;
     this.#notBefore = options.clock.monotonic() + FIRST_MS;
-    this.#notSoonBefore = options.clock.monotonic();
+    this.#awaitedAt = options.clock.monotonic() - AWAITED_BURST_MS;
   }
 
-  touch(soon: boolean): void {
+  touch(withinMs?: number): void {
     this.#isTouched = true;
-    if (soon && !this.#isSoon) {
-      this.#isSoon = true;
-      this.#timer?.cancel();
-      this.#timer = undefined;
+    if (withinMs === undefined) {
+      if (this.#timer === undefined) this.#arm();
+      return;
     }
-    if (this.#timer !== undefined || this.#isWriting || this.#closing.signal.aborted) return;
-    const { clock } = this.#options;
-    const due = this.#isSoon ? Math.min(this.#notBefore, this.#notSoonBefore) : this.#notBefore;
-    this.#timer = clock.after(Math.max(0, due - clock.monotonic()), () => void this.#look(), { unref: true });
+    this.#wantedAt = Math.min(this.#wantedAt, this.#options.clock.monotonic() + withinMs);
+    this.#arm();
   }
 
   close(): void {
@@ -107,21 +105,35 @@ class Entry {
     this.#timer?.cancel();
   }
 
+  #arm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#isDue || this.#isWriting || this.#closing.signal.aborted) return;
+    const { clock } = this.#options;
+    const wait = Math.min(this.#notBefore, Math.max(this.#wantedAt, this.#awaitedAt)) - clock.monotonic();
+    // What is said in this turn still goes along; a timer would cost a millisecond that somebody waits for.
+    this.#isDue = wait <= 0;
+    if (this.#isDue) queueMicrotask(() => void this.#look());
+    else this.#timer = clock.after(wait, () => void this.#look(), { unref: true });
+  }
+
   async #look(): Promise<void> {
     this.#timer = undefined;
+    this.#isDue = false;
     this.#isTouched = false;
-    this.#isSoon = false;
+    this.#wantedAt = Number.POSITIVE_INFINITY;
     const { clock, view } = this.#options;
     const shown = view(this.#namespace, this.#name);
     if (shown === undefined || this.#closing.signal.aborted) return;
-    this.#notBefore = clock.monotonic() + shown.intervalMs;
-    this.#notSoonBefore = clock.monotonic() + SOON_MS;
+    const now = clock.monotonic();
+    this.#notBefore = now + shown.intervalMs;
+    this.#awaitedAt = Math.max(this.#awaitedAt, now - AWAITED_BURST_MS) + AWAITED_MS;
     const patch = this.#difference(shown);
     if (patch === undefined) return;
     this.#isWriting = true;
     await this.#write(shown, patch);
     this.#isWriting = false;
-    if (this.#isTouched) this.touch(false);
+    if (this.#isTouched) this.#arm();
   }
 
   /** Undefined when there is no reason to write. */
@@ -154,7 +166,7 @@ class Entry {
       if (this.#closing.signal.aborted || isStatus(error, 'NotFound')) return;
       log.warn({ device: `${this.#namespace}/${this.#name}`, error: messageOf(error) }, 'device status not written');
       this.#notBefore = clock.monotonic() + RETRY_MS;
-      this.#notSoonBefore = this.#notBefore;
+      this.#awaitedAt = this.#notBefore;
       this.#isTouched = true;
     }
   }
