@@ -1,5 +1,7 @@
 /** A description is tried against what was once seen on the wire, before a device is spoken to by it. Pure. */
-import { type CaptureOptions, type Frames, FramesError, type FramesOptions, hexBytes, hexText } from './description.ts';
+import type { CaptureOptions, Frames, FramesOptions } from './description.ts';
+import { FramesError } from './frames-error.ts';
+import { hexBytes, hexText } from './hex.ts';
 import { encodeFrame, isSame, recognise, sequenceIn } from './layout.ts';
 import { FrameSplitter } from './splitter.ts';
 
@@ -20,7 +22,8 @@ function readOtherwise(frames: Frames, { bytes: text, message, fields = {} }: Ca
   const known = frame === undefined ? undefined : recognise(frames, frame);
   if (message === undefined)
     return known === undefined ? undefined : `the bytes are to be no message, but are ${known[0].name}`;
-  if (damaged > 0 && frame === undefined) return 'the checksum is wrong';
+  if (damaged > 0 && frame === undefined)
+    return frames.stuffing === undefined ? 'the checksum is wrong' : 'the checksum or an escape is wrong';
   if (frame === undefined) return 'the bytes are no frame';
   if (found.length > 1) return `the bytes are ${found.length} frames`;
   if (known === undefined) return 'the frame is none of the messages';
@@ -37,7 +40,8 @@ function sentOtherwise(frames: Frames, { bytes: text, message = '', fields = {} 
   if (bytes === undefined) return 'bytes are pairs of hexadecimal digits';
   if (sending === undefined) return `there is no message ${message}`;
   try {
-    const sent = encodeFrame(frames, sending, fields, sequenceIn(frames, bytes) ?? 0);
+    const [frame = bytes] = new FrameSplitter(frames).push(bytes).frames;
+    const sent = encodeFrame(frames, sending, fields, sequenceIn(frames, frame) ?? 0);
     return Buffer.compare(sent, bytes) === 0 ? undefined : `${message} is sent as ${hexText(sent)}`;
   } catch (error) {
     if (error instanceof FramesError) return error.message;

@@ -2,6 +2,9 @@
 import { RAW_TYPES, type RawType } from '../values/encoding.ts';
 import { wireSize } from '../values/wire.ts';
 import { CHECKSUM_KINDS, type Checksum, type Crc, checksumOf } from './checksum.ts';
+import { FramesError } from './frames-error.ts';
+import { hexBytes } from './hex.ts';
+import { compileStuffing, type Stuffing, type StuffingOptions } from './stuffing.ts';
 
 export type Scalar = string | number | boolean;
 export type Scalars = Readonly<Record<string, Scalar>>;
@@ -9,10 +12,13 @@ export type Scalars = Readonly<Record<string, Scalar>>;
 /** As it is written; `protocols/frames.ts` has its schema. */
 export interface FramesOptions {
   readonly frame?: readonly PartOptions[];
+  readonly stuffing?: StuffingOptions;
   readonly messages?: readonly MessageOptions[];
   readonly requests?: readonly RequestOptions[];
   readonly captures?: readonly CaptureOptions[];
   readonly maxFrameBytes?: number;
+  readonly values?: Scalars;
+  readonly identity?: readonly string[];
 }
 
 export interface FieldOptions {
@@ -102,17 +108,14 @@ export interface Request {
 
 export interface Frames {
   readonly parts: readonly Part[];
+  /** The parts are those of the frame before its bytes are escaped, and without the marks around it. */
+  readonly stuffing: Stuffing | undefined;
   /** Of the parts before and after the body. */
   readonly before: number;
   readonly after: number;
   readonly messages: ReadonlyMap<string, Message>;
   readonly requests: ReadonlyMap<string, Request>;
   readonly maxFrameBytes: number;
-}
-
-/** Its message completes no sentence: it is one, and names the part. */
-export class FramesError extends Error {
-  override readonly name = 'FramesError';
 }
 
 const MAX_FRAME_BYTES = 4096;
@@ -126,6 +129,7 @@ export function compileFrames(options: FramesOptions): Frames {
   const messages = new Map((options.messages ?? []).map((message) => [message.name, compileMessage(message)] as const));
   const frames: Frames = {
     parts,
+    stuffing: options.stuffing === undefined ? undefined : compileStuffing(options.stuffing),
     before: sizeOf(parts.slice(0, body)),
     after: sizeOf(parts.slice(body + 1)),
     messages,
@@ -133,17 +137,27 @@ export function compileFrames(options: FramesOptions): Frames {
     maxFrameBytes: options.maxFrameBytes ?? MAX_FRAME_BYTES,
   };
   checkEnd(frames, body);
+  checkIdentity(frames, options);
   return frames;
 }
 
-/** Where a frame ends must follow from something: a length, bytes after the body, or bodies of one size. */
-function checkEnd({ parts, messages }: Frames, body: number): void {
+/** Where a frame ends must follow from something: a mark, a length, bytes after the body, or bodies of one size. */
+function checkEnd({ parts, messages, stuffing }: Frames, body: number): void {
   const lengths = parts.flatMap(({ role }, at) => (role === 'Length' ? [at] : []));
   if (lengths.some((at) => at > body)) throw new FramesError('frame: the Length comes before the Body');
-  if (lengths.length > 0 || delimiterIn(parts) !== undefined) return;
+  if (stuffing !== undefined || lengths.length > 0 || delimiterIn(parts) !== undefined) return;
   const sizes = new Set([...messages.values()].map(({ bodySize }) => bodySize));
   if (sizes.size !== 1 || sizes.has(undefined))
     throw new FramesError('frame: without a Length and without bytes after the Body all messages have one size');
+}
+
+/** Whose a frame is must be in each of them, and known. */
+function checkIdentity({ parts }: Frames, { identity = [], values = {} }: FramesOptions): void {
+  for (const name of identity) {
+    if (!parts.some((part) => part.role === 'Field' && part.field.name === name))
+      throw new FramesError(`identity: the frame has no field ${name}`);
+    if (!Object.hasOwn(values, name)) throw new FramesError(`identity: values has no ${name}`);
+  }
 }
 
 /** The constant that ends frames, with the size of what stands between the body and it. */
@@ -228,16 +242,4 @@ function compileRequest(
 
 function sizeOf(parts: readonly Part[]): number {
   return parts.reduce((sum, part) => sum + (part.role === 'Body' ? 0 : (part.field.size ?? 0)), 0);
-}
-
-/** `02 0d`, however spaced; undefined when it is none. */
-export function hexBytes(text: string): Uint8Array | undefined {
-  const digits = text.replace(/\s+/g, '');
-  return /^([0-9a-fA-F]{2})*$/.test(digits) ? new Uint8Array(Buffer.from(digits, 'hex')) : undefined;
-}
-
-export function hexText(bytes: Uint8Array): string {
-  return Buffer.from(bytes)
-    .toString('hex')
-    .replace(/..(?=.)/g, '$& ');
 }

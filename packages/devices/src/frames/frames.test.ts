@@ -4,7 +4,9 @@ import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
 import { failedCaptures } from './captures.ts';
 import { type Crc, checksumOf } from './checksum.ts';
-import { compileFrames, FramesError, type FramesOptions, hexText } from './description.ts';
+import { compileFrames, type FramesOptions } from './description.ts';
+import { FramesError } from './frames-error.ts';
+import { hexText } from './hex.ts';
 import { encodeFrame, recognise } from './layout.ts';
 import { FrameSplitter } from './splitter.ts';
 
@@ -70,6 +72,33 @@ const BEACON: FramesOptions = {
   messages: [{ name: 'beacon', body: [{ name: 'level', type: 'uint16' }] }],
 };
 
+/** Between marks, in which bytes that look like marks are escaped; the parts are known kinds and one of a maker. */
+const stuffed = (stuffing: NonNullable<FramesOptions['stuffing']>): FramesOptions => ({
+  stuffing,
+  frame: [{ name: 'station' }, { role: 'Body' }, { role: 'Checksum', kind: 'Sum8' }],
+  messages: [{ name: 'raw', body: [{ name: 'bytes', type: 'bytes' }] }],
+});
+const STUFFINGS: readonly NonNullable<FramesOptions['stuffing']>[] = [
+  { kind: 'Hdlc' },
+  { kind: 'Dle' },
+  { kind: 'Dle', tail: 1 },
+  {
+    kind: 'Custom',
+    start: '02',
+    end: '03',
+    escape: '1b',
+    replace: [
+      { byte: '02', by: 'e7' },
+      { byte: '03', by: 'e8' },
+      { byte: '1b', by: '00' },
+    ],
+  },
+];
+/** Bytes of which most mean something to one of them. */
+const awkward = fc
+  .array(fc.constantFrom(0x02, 0x03, 0x10, 0x1b, 0x7d, 0x7e, 0xc0, 0xdb, 0xe7, 0x00), { maxLength: 12 })
+  .map((bytes) => hexText(Uint8Array.from(bytes)));
+
 interface Sample {
   readonly options: FramesOptions;
   readonly message: string;
@@ -89,10 +118,15 @@ const SAMPLES: readonly Sample[] = [
   },
   { options: METER, message: 'flow', values: fc.record({ text: fc.stringMatching(/^[0-9.]{0,9}$/) }, plain) },
   { options: BEACON, message: 'beacon', values: fc.record({ level: fc.integer({ min: 0, max: 65_535 }) }, plain) },
+  ...STUFFINGS.map((stuffing) => ({
+    options: stuffed(stuffing),
+    message: 'raw',
+    values: fc.record({ station: fc.integer({ min: 0, max: 255 }), bytes: awkward }, plain),
+  })),
 ];
 
 for (const { options, message, values } of SAMPLES)
-  test(`frames of ${message} come out as they went in, however their bytes come and whatever is between them`, () => {
+  test(`frames of ${message}${stuffingName(options)} come out as they went in, however their bytes come and whatever is between them`, () => {
     const frames = compileFrames(options);
     const sending = frames.messages.get(message);
     assert.ok(sending !== undefined);
@@ -109,7 +143,7 @@ for (const { options, message, values } of SAMPLES)
       for (let at = 0; at < wire.length; at += size)
         for (const frame of splitter.push(wire.subarray(at, at + size)).frames) {
           const [, found] = recognise(frames, frame) ?? [];
-          seen.push(Object.fromEntries(Object.keys(given[0] ?? {}).map((name) => [name, found?.[name]])));
+          seen.push(Object.fromEntries(Object.keys(given[0] ?? {}).map((name) => [name, written(found?.[name])])));
         }
       assert.deepEqual(seen, given);
     };
@@ -118,6 +152,31 @@ for (const { options, message, values } of SAMPLES)
     const property = fc.property(fc.array(values, { maxLength: 5 }), noise, fc.integer({ min: 1, max: 30 }), check);
     fc.assert(property, { numRuns: runs(200) });
   });
+
+test('bytes that look like marks are escaped as each kind says', () => {
+  const check = (stuffing: NonNullable<FramesOptions['stuffing']>, bytes: string, expected: string) => {
+    const frames = compileFrames(stuffed(stuffing));
+    const raw = frames.messages.get('raw');
+    assert.ok(raw !== undefined);
+    assert.equal(hexText(encodeFrame(frames, raw, { station: 1, bytes })), expected);
+  };
+  check({ kind: 'Slip' }, 'c0 db', '01 db dc db dd 9c c0');
+  check({ kind: 'Hdlc' }, '7e 7d', '7e 01 7d 5e 7d 5d fc 7e');
+  check({ kind: 'Dle' }, '10 03', '10 02 01 10 10 03 14 10 03');
+  check({ kind: 'Dle', tail: 1 }, '0f', '10 02 01 0f 10 03 10');
+});
+
+test('one mark ends a frame and begins the next, and what has no end is left when another begins', () => {
+  const check = (stuffing: NonNullable<FramesOptions['stuffing']>, wire: string, expected: object) => {
+    const { frames, damaged } = new FrameSplitter(compileFrames(stuffed(stuffing))).push(Buffer.from(wire, 'hex'));
+    assert.deepEqual({ frames: frames.map(hexText), damaged }, expected);
+  };
+  check({ kind: 'Hdlc' }, '7e0101027e0202047e7e0303067e', { frames: ['01 01 02', '02 02 04', '03 03 06'], damaged: 0 });
+  check({ kind: 'Slip' }, 'c0010102c0c0020204c0', { frames: ['01 01 02', '02 02 04'], damaged: 0 });
+  check({ kind: 'Dle' }, '100201011002020204' + '1003', { frames: ['02 02 04'], damaged: 1 });
+  check({ kind: 'Dle' }, '1002011041' + '1002020204' + '1003', { frames: ['02 02 04'], damaged: 1 });
+  check({ kind: 'Hdlc' }, '7e01017d7e0202047e', { frames: ['02 02 04'], damaged: 1 });
+});
 
 test('one changed bit is a damaged frame, and the frame after it is read', () => {
   const frames = compileFrames(SCALE);
@@ -163,4 +222,21 @@ test('a description that says not where a frame ends, or what is in it, is refus
   check({ frame: [{ bytes: '0' }, { role: 'Body' }] }, /pairs of hexadecimal digits/);
   check({ frame: [{ type: 'string' }, { role: 'Body' }] }, /needs a length/);
   check({ ...BEACON, requests: [{ name: 'r', send: 'nothing' }] }, /no message nothing/);
+  check({ ...BEACON, stuffing: { kind: 'Custom', start: '02' } }, /stuffing\.escape/);
+  check({ ...BEACON, stuffing: { kind: 'Custom', end: '03', escape: '10' } }, /the escape itself/);
+  check(
+    { ...BEACON, stuffing: { kind: 'Custom', end: '03', escape: '10', replace: [{ byte: '10', by: '11' }] } },
+    /first byte of start and of end/,
+  );
+  check({ ...BEACON, identity: ['station'] }, /identity: the frame has no field station/);
+  check({ ...stuffed({ kind: 'Slip' }), identity: ['station'] }, /identity: values has no station/);
 });
+
+function stuffingName({ stuffing }: FramesOptions): string {
+  return stuffing === undefined ? '' : ` in ${stuffing.kind}${stuffing.tail === undefined ? '' : ' with a tail'}`;
+}
+
+/** Bytes as the samples have them. */
+function written(value: unknown): unknown {
+  return value instanceof Uint8Array ? hexText(value) : value;
+}

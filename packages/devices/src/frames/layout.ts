@@ -2,11 +2,14 @@
 import type { RawType, RawValue } from '../values/encoding.ts';
 import { ValueError } from '../values/value.ts';
 import { bytesFromWire, scalarToWire } from '../values/wire.ts';
-import { type Field, type Frames, FramesError, hexBytes, type Message, type Part, type Scalar } from './description.ts';
+import type { Field, Frames, Message, Part, Scalar } from './description.ts';
+import { FramesError } from './frames-error.ts';
+import { hexBytes } from './hex.ts';
+import { stuff } from './stuffing.ts';
 
 export type Values = Readonly<Record<string, RawValue>>;
 
-/** `sequence`: the number of this exchange, where frames have one. Throws a FramesError. */
+/** As it goes to the wire. `sequence`: the number of this exchange, where frames have one. Throws a FramesError. */
 export function encodeFrame(frames: Frames, message: Message, values: Values, sequence = 0): Uint8Array {
   const given: Values = { ...message.with, ...values };
   const body = Buffer.concat(message.body.map((field) => encodeField(field, given)));
@@ -15,7 +18,7 @@ export function encodeFrame(frames: Frames, message: Message, values: Values, se
   const frame = Buffer.concat(chunks);
   if (frame.length > frames.maxFrameBytes)
     throw new FramesError(`${message.name} has ${frame.length} bytes; frames have ${frames.maxFrameBytes} at most`);
-  return new Uint8Array(frame);
+  return frames.stuffing === undefined ? new Uint8Array(frame) : stuff(frames.stuffing, frame);
 }
 
 interface Encoding {
@@ -47,7 +50,7 @@ function encodePart(part: Part, { frames, given, body, sequence, chunks }: Encod
   }
 }
 
-/** The message's fields by name, or undefined when the frame is not one. Its checksum is true already. */
+/** The message's fields by name, or undefined when the frame, as a splitter gives it, is not one. */
 export function decodeFrame(frames: Frames, message: Message, frame: Uint8Array): Values | undefined {
   const body = frame.subarray(frames.before, frame.length - frames.after);
   if (message.bodySize !== undefined && message.bodySize !== body.length) return undefined;
@@ -152,7 +155,7 @@ function asRaw(type: RawType, value: RawValue): RawValue {
 }
 
 /** Also a number beside a bigint, and bytes beside their digits. */
-export function isSame(value: RawValue | undefined, expected: Scalar): boolean {
+export function isSame(value: RawValue | undefined, expected: Scalar | undefined): boolean {
   if (value instanceof Uint8Array) {
     const bytes = typeof expected === 'string' ? hexBytes(expected) : undefined;
     return bytes !== undefined && Buffer.compare(bytes, value) === 0;

@@ -1,10 +1,12 @@
 /** Frames out of bytes, however they come: what is none is passed over, one byte after another, until one begins. Pure. */
 import { delimiterIn, type Frames, type Part } from './description.ts';
 import { checksumBytes, decodeField } from './layout.ts';
+import { type Stuffing, type Unstuffed, unstuff } from './stuffing.ts';
 
 export interface Split {
+  /** Without marks and escapes, where frames have them. */
   readonly frames: readonly Uint8Array[];
-  /** Frames whose checksum is wrong. */
+  /** Frames whose checksum or whose escapes are wrong. */
   readonly damaged: number;
   /** Bytes that belong to no frame. */
   readonly skipped: number;
@@ -12,7 +14,7 @@ export interface Split {
 
 const NOTHING = Buffer.alloc(0);
 
-type Look = { readonly is: 'Frame' | 'Damaged'; readonly size: number } | { readonly is: 'Short' | 'None' };
+type Look = Unstuffed;
 
 export class FrameSplitter {
   readonly #frames: Frames;
@@ -31,14 +33,10 @@ export class FrameSplitter {
     while (at < all.length) {
       const look = this.#look(all.subarray(at));
       if (look.is === 'Short') break;
-      if (look.is === 'Frame') {
-        frames.push(new Uint8Array(all.subarray(at, at + look.size)));
-        at += look.size;
-        continue;
-      }
+      at += look.size;
+      if (look.is === 'Frame') frames.push(look.frame);
+      else skipped += look.size;
       if (look.is === 'Damaged') damaged++;
-      skipped++;
-      at++;
     }
     this.#rest = Buffer.from(all.subarray(at));
     return { frames, damaged, skipped };
@@ -50,15 +48,31 @@ export class FrameSplitter {
   }
 
   #look(bytes: Buffer): Look {
-    const { parts, before, after, maxFrameBytes } = this.#frames;
-    if (!beginsLike(parts, bytes)) return { is: 'None' };
+    const { parts, before, after, maxFrameBytes, stuffing } = this.#frames;
+    if (stuffing !== undefined) return this.#lookWithin(stuffing, bytes);
+    if (!beginsLike(parts, bytes)) return NONE;
     const size = this.#sizeOf(bytes);
-    if (size === 'None' || (size !== 'Short' && size > maxFrameBytes)) return { is: 'None' };
-    if (size === 'Short' || size > bytes.length) return { is: bytes.length > maxFrameBytes ? 'None' : 'Short' };
-    if (size < before + after) return { is: 'None' };
-    return { is: isIntact(parts, bytes.subarray(0, size)) ? 'Frame' : 'Damaged', size };
+    if (size === 'None' || (size !== 'Short' && size > maxFrameBytes)) return NONE;
+    if (size === 'Short' || size > bytes.length) return bytes.length > maxFrameBytes ? NONE : { is: 'Short' };
+    if (size < before + after) return NONE;
+    const frame = bytes.subarray(0, size);
+    // The next one may begin within what only looked like a frame.
+    return isIntact(parts, frame) ? { is: 'Frame', frame: new Uint8Array(frame), size } : { is: 'Damaged', size: 1 };
+  }
+
+  /** Marks say where it is: what is between them is a frame, or damaged. */
+  #lookWithin(stuffing: Stuffing, bytes: Buffer): Look {
+    const { parts, before, after, maxFrameBytes } = this.#frames;
+    const found = unstuff(stuffing, bytes, maxFrameBytes);
+    if (found.is !== 'Frame') return found;
+    const frame = Buffer.from(found.frame);
+    const hasItsSize = !parts.some(({ role }) => role === 'Length') || this.#sizeOf(frame) === frame.length;
+    const isWhole = frame.length >= before + after && hasItsSize && isIntact(parts, frame);
+    return isWhole ? found : { is: 'Damaged', size: found.size };
   }
 }
+
+const NONE: Look = { is: 'None', size: 1 };
 
 /** Whether its first bytes are those of a frame, as far as they have come. */
 function beginsLike(parts: readonly Part[], bytes: Buffer): boolean {

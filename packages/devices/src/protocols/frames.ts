@@ -3,7 +3,9 @@ import type { FieldError } from '@skerry/api';
 import { choice, duration, flag, identifier, integer, list, mapOf, object, text } from '@skerry/api/definitions';
 import { failedCaptures } from '../frames/captures.ts';
 import { CHECKSUM_KINDS } from '../frames/checksum.ts';
-import { compileFrames, type Frames, FramesError, type FramesOptions } from '../frames/description.ts';
+import { compileFrames, type Frames, type FramesOptions } from '../frames/description.ts';
+import { FramesError } from '../frames/frames-error.ts';
+import { STUFFING_KINDS } from '../frames/stuffing.ts';
 import { invalid } from '../models/field-errors.ts';
 import type { DeviceSpec } from '../resources/device.ts';
 import { RAW_TYPES } from '../values/encoding.ts';
@@ -60,6 +62,29 @@ export const framesProtocol: Protocol = {
       maxLength: 253,
     }),
     frame: list('The parts of every frame, in order; one is the Body.', part, 64),
+    stuffing: object(
+      'Where marks say where a frame begins and ends, and bytes within it that look like marks are escaped. The parts of the frame are then those between the marks, before they are escaped.',
+      {
+        kind: choice(
+          'Slip: c0 ends, db dc and db dd are c0 and db. Hdlc: 7e around, 7d and the byte xor 20. Dle: 10 02 and 10 03 around, 10 twice. Custom: as the other fields say.',
+          STUFFING_KINDS,
+        ),
+        start: hex('Of Custom: what begins a frame; nothing does without it.'),
+        end: hex('Of Custom: what ends it.'),
+        escape: hex('Of Custom: the byte before one that is replaced.'),
+        replace: list(
+          'Of Custom: the bytes that are replaced.',
+          object('One.', { byte: hex('The byte.'), by: hex('What follows the escape in its place.') }, ['byte', 'by']),
+          256,
+        ),
+        tail: integer('Bytes after the end that belong to the frame and are never escaped, such as a checksum.', {
+          minimum: 0,
+          maximum: 64,
+          default: 0,
+        }),
+      },
+      ['kind'],
+    ),
     messages: list(
       'What frames say.',
       object(
@@ -88,6 +113,11 @@ export const framesProtocol: Protocol = {
       256,
     ),
     values: scalars('Fields that are the same in all that is sent to this device, such as its station.'),
+    identity: list(
+      'Fields of `values` that what comes from this device has, too, such as its station: needed where Devices share a line.',
+      identifier('A field.'),
+      16,
+    ),
     secrets: mapOf('Fields whose values are in the Secret, by key.', { type: 'string', maxLength: 253 }, 16),
     keep: list('Fields of answers that are sent from then on, such as a token.', identifier('A field.'), 16),
     start: list('Requests when the connection is there, in order.', identifier('A request.'), 16),
@@ -107,6 +137,7 @@ export const framesProtocol: Protocol = {
     ),
     maxFrameBytes: integer('Longer frames are none.', { minimum: 1, maximum: 65_536, default: 4096 }),
     interval: duration('How often is asked for what is subscribed to and has a request.', { default: '1s' }),
+    pause: duration('Silence before each request.'),
     serial: serialSchema,
   }),
   address: object(

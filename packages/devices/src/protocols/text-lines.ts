@@ -24,6 +24,7 @@ export const textLinesProtocol: Protocol = {
     greeting: text('Is sent when the connection is there, so that the device begins.'),
     hasEcho: flag('The device sends back what it is asked, before it answers.'),
     interval: duration('How often is asked for what is subscribed to and has a request.', { default: '1s' }),
+    pause: duration('Silence before each request.'),
     serial: serialSchema,
   }),
   address: object('Where in which line the property is.', {

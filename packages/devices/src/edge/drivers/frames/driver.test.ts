@@ -55,10 +55,15 @@ const OPTIONS: DeviceOptions = {
 const FRAMES = compileFrames(OPTIONS);
 
 class Scale {
+  readonly station: number;
   readonly values = new Map<number, number>();
   readonly streams = new Set<ByteStream>();
   readonly tokens: RawValue[] = [];
   fault: 'None' | 'Silent' | 'Garbage' = 'None';
+
+  constructor(station = 7) {
+    this.station = station;
+  }
 
   attach(stream: ByteStream): void {
     this.streams.add(stream);
@@ -72,11 +77,12 @@ class Scale {
   say(name: string, fields: Readonly<Record<string, RawValue>>, sequence = 0): Uint8Array {
     const message = FRAMES.messages.get(name);
     assert.ok(message !== undefined);
-    return encodeFrame(FRAMES, message, { station: 7, token: 0, ...fields }, sequence);
+    return encodeFrame(FRAMES, message, { station: this.station, token: 0, ...fields }, sequence);
   }
 
   #onFrame(frame: Uint8Array, stream: ByteStream): void {
-    if (this.fault === 'Silent') return;
+    const [, asked] = recognise(FRAMES, frame) ?? [];
+    if (this.fault === 'Silent' || asked?.['station'] !== this.station) return;
     const answer = this.#answer(frame);
     const last = answer.length - 1;
     if (this.fault === 'Garbage') answer[last] = (answer[last] ?? 0) ^ 1;
@@ -254,6 +260,122 @@ test('a description comes from a ConfigMap as YAML, and one that its captures co
     check({ value: 6 }),
     (error) => isDriverError(error, 'Misconfigured') && error.message === 'captures[0]: value is 5, not 6',
   );
+});
+
+// ——— several on one line ———
+
+interface SharedLine {
+  readonly opened: () => number;
+  readonly connect: (station: number, given?: Readonly<Record<string, unknown>>) => Promise<Session>;
+  readonly scales: readonly Scale[];
+  /** What went over the line, in order: questions by `ask`, answers by `is`. */
+  readonly seen: string[];
+  readonly clock: ReturnType<typeof fakeClock>;
+  readonly line: ByteStream;
+}
+
+/** Two scales at one end, and each Device hears what is for the other, too. */
+function sharedLine(): SharedLine {
+  const clock = fakeClock();
+  const { ends } = memoryCable();
+  const scales = [new Scale(7), new Scale(8)];
+  const seen: string[] = [];
+  const ears: ((bytes: Uint8Array) => void)[] = [];
+  const splitter = new FrameSplitter(FRAMES);
+  ends[1].onBytes((bytes) => {
+    for (const frame of splitter.push(bytes).frames) {
+      const [message, values] = recognise(FRAMES, frame) ?? [];
+      seen.push(`${message?.name} ${String(values?.['station'])}`);
+    }
+    for (const ear of ears) ear(bytes);
+  });
+  for (const scale of scales) {
+    scale.values.set(2, scale.station * 10);
+    scale.attach({
+      closed: ends[1].closed,
+      write: (bytes) => {
+        seen.push(`answer ${scale.station}`);
+        ends[1].write(bytes);
+      },
+      onBytes: (listener) => void ears.push(listener),
+      close: () => {},
+    });
+  }
+  let opened = 0;
+  const driver = createFrames({
+    clock,
+    openStream: async () => {
+      opened++;
+      return ends[0];
+    },
+  });
+  return {
+    opened: () => opened,
+    connect: (station, given = {}) =>
+      driver.connect(
+        settingsOf({
+          endpoint: 'serial:///dev/rs485',
+          options: { ...OPTIONS, values: { station, token: 0 }, identity: ['station'], ...given },
+        }),
+        context,
+      ),
+    scales,
+    seen,
+    clock,
+    line: ends[1],
+  };
+}
+
+test('Devices on one serial line share it: one asks at a time, and each has the answers of its own station', async () => {
+  const line = sharedLine();
+  const [first, second] = [await line.connect(7), await line.connect(8)];
+  const points = [reading(2, 'int32'), reading(9, 'int32')];
+  const both = await Promise.all([readOnce(first, points), readOnce(second, points)]);
+  assert.deepEqual(both, [
+    [70, 'Rejected'],
+    [80, 'Rejected'],
+  ]);
+  assert.equal(line.opened(), 1);
+  for (const [at, entry] of line.seen.entries())
+    if (at % 2 === 1) assert.equal(entry, line.seen[at - 1]?.replace('ask', 'answer'));
+  await first.close();
+  assert.deepEqual(await readOnce(second, [reading(2, 'int32')]), [80]);
+});
+
+test('a late answer of one device is not taken for that of another, and a silent one keeps no one waiting for ever', async () => {
+  const line = sharedLine();
+  const [first, second] = [await line.connect(7), await line.connect(8)];
+  const [silent, other] = line.scales;
+  assert.ok(silent !== undefined && other !== undefined);
+  silent.fault = 'Silent';
+  other.fault = 'Silent';
+  const failed = assert.rejects(readOnce(first, [reading(2, 'int32')]), { kind: 'TimedOut' });
+  const reads = readOnce(second, [reading(2, 'int32')]);
+  await line.clock.settle();
+  for (let turn = 0; turn < 100 && !line.seen.includes('ask 8'); turn++) await line.clock.advance(100);
+  line.line.write(silent.say('is', { value: 700 }));
+  line.line.write(other.say('is', { value: 800 }));
+  assert.deepEqual(await reads, [800]);
+  await failed;
+});
+
+test('what Devices on one line say of it must be the same', async () => {
+  const line = sharedLine();
+  await line.connect(7);
+  await assert.rejects(
+    line.connect(8, { serial: { baudRate: 19_200 } }),
+    (error) => isDriverError(error, 'Misconfigured') && error.message.includes('another Device'),
+  );
+});
+
+test('between questions on a line there is as much silence as is asked for', async () => {
+  const line = sharedLine();
+  const session = await line.connect(7, { pause: '50ms' });
+  const reads = Promise.all([readOnce(session, [reading(2, 'int32')]), readOnce(session, [reading(2, 'int32')])]);
+  await line.clock.settle();
+  assert.deepEqual(line.seen, ['ask 7', 'answer 7']);
+  await line.clock.advance(50);
+  assert.deepEqual(await reads, [[70], [70]]);
 });
 
 // ——— over what is there ———

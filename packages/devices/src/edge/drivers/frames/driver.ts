@@ -2,13 +2,8 @@
 import { parseDuration } from '@skerry/api/durations';
 import type { Clock } from '@skerry/base';
 import { failedCaptures } from '../../../frames/captures.ts';
-import {
-  compileFrames,
-  type Frames,
-  FramesError,
-  type FramesOptions,
-  type Scalars,
-} from '../../../frames/description.ts';
+import { compileFrames, type Frames, type FramesOptions } from '../../../frames/description.ts';
+import { FramesError } from '../../../frames/frames-error.ts';
 import { FrameSplitter } from '../../../frames/splitter.ts';
 import { framesProtocol } from '../../../protocols/frames.ts';
 import { checkOpen } from '../../../protocols/protocol.ts';
@@ -26,8 +21,6 @@ export interface FramesDriverOptions {
 
 /** Beside the description itself. */
 export interface DeviceOptions extends FramesOptions {
-  readonly values?: Scalars;
-  readonly sharedBy?: readonly string[];
   readonly secrets?: Readonly<Record<string, string>>;
   readonly keep?: readonly string[];
   readonly start?: readonly string[];

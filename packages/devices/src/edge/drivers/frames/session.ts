@@ -1,8 +1,9 @@
 /** A device that is spoken to by a description: requests with their answers, and what it sends by itself. */
 import { parseDuration } from '@skerry/api/durations';
 import type { Clock } from '@skerry/base';
-import { type Frames, FramesError, type Message, type Request } from '../../../frames/description.ts';
-import { decodeFrame, encodeFrame, sequenceIn, sequenceOf, type Values } from '../../../frames/layout.ts';
+import type { Frames, Message, Request } from '../../../frames/description.ts';
+import { FramesError } from '../../../frames/frames-error.ts';
+import { decodeFrame, encodeFrame, isSame, sequenceIn, sequenceOf, type Values } from '../../../frames/layout.ts';
 import type { RawValue } from '../../../values/encoding.ts';
 import type { CallRequest, DeviceSettings, Point, PointWrite, ReadGroup, SampleSink, Session } from '../../driver.ts';
 import { DriverError, driverErrorOf, isDriverError } from '../../driver-error.ts';
@@ -121,7 +122,7 @@ export class FramesSession implements Session {
     tell: (index: number, value: RawValue) => void,
   ): void {
     for (const { index, message, field } of points) {
-      const value = decodeFrame(this.#parts.frames, message, frame)?.[field];
+      const value = this.#decoded(message, frame)?.[field];
       if (value !== undefined) tell(index, value);
     }
   }
@@ -196,10 +197,10 @@ export class FramesSession implements Session {
     }
     const answerIn = (frame: Uint8Array): Values | DriverError | undefined => {
       if (sequence !== undefined && sequenceIn(frames, frame) !== sequence) return undefined;
-      const refused = refusal === undefined ? undefined : decodeFrame(frames, refusal, frame);
+      const refused = refusal === undefined ? undefined : this.#decoded(refusal, frame);
       if (refused !== undefined)
         return new DriverError('Rejected', `the device refused ${name}${words(refusal, refused)}`);
-      return decodeFrame(frames, answer, frame);
+      return this.#decoded(answer, frame);
     };
     const values = await channel.ask({ what: name, bytes: () => bytes, answerIn }, signal);
     for (const field of options.keep ?? []) {
@@ -207,6 +208,14 @@ export class FramesSession implements Session {
       if (value !== undefined) this.#values[field] = value;
     }
     return values;
+  }
+
+  /** Undefined also where another device on the line says it. */
+  #decoded(message: Message, frame: Uint8Array): Values | undefined {
+    const { frames, options } = this.#parts;
+    const values = decodeFrame(frames, message, frame);
+    const isOurs = (options.identity ?? []).every((field) => isSame(values?.[field], options.values?.[field]));
+    return isOurs ? values : undefined;
   }
 
   #encoded(message: Message, given: Values, sequence: number | undefined): Uint8Array {
