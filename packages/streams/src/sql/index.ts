@@ -7,6 +7,8 @@
 export type * from './ast.ts';
 export type { Catalog, Relation, UserFunction } from './catalog.ts';
 export type { DataType, Field, ScalarKind, Schema } from './data-type.ts';
+export { parse } from './parser/parse.ts';
 export type * from './plan/plan.ts';
+export { print } from './print.ts';
 export { RowError, SqlError, type SqlProblem } from './sql-error.ts';
 export type { EvalContext, Evaluate, Hits, Input, Predicate, Row, Saved, Tuple, Value } from './value.ts';
