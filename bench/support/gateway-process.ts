@@ -62,6 +62,6 @@ async function serve({ socketPath, devices, model }: GatewayOrder): Promise<void
     nodeset: STANDARD_NODES,
     values: { socketPath, token: 'bench' },
   });
-  server.show({ devices: devices.map((device) => shownDevice(device, resolved)), models: () => resolved });
+  await server.show({ devices: devices.map((device) => shownDevice(device, resolved)), models: () => resolved });
   process.send?.({ endpoint: server.endpointUrl });
 }

@@ -118,7 +118,7 @@ suite('an OPC UA server of the gateway', () => {
       refusals,
       nodeset: STANDARD_NODES,
     });
-    server.space.apply(planSpace([METER], () => model));
+    await server.space.apply(planSpace([METER], () => model));
     server.space.set({ device: 'meter-1', property: 'power', value: 1.5, time: 1_700_000_000_123, quality: 192 });
   });
   after(async () => {
@@ -275,7 +275,7 @@ suite('an OPC UA server of the gateway', () => {
     visit(at(), async (session) => {
       const limitStatus = async (id: string) =>
         (await session.read({ nodeId: nodeId(id), attributeId: AttributeIds.Value })).statusCode.name;
-      const fresh = server.space.apply(
+      const fresh = await server.space.apply(
         planSpace(
           [
             { ...METER, properties: new Set(['power', 'phases']) },

@@ -143,7 +143,7 @@ class NodeGateway {
       const madeOf = JSON.stringify({ ...fixed, keyPair: thumbprintOf(settings.keyPair) });
       entry.settings = settings;
       if (entry.server === undefined || entry.madeOf !== madeOf) await this.#open(server, entry, madeOf);
-      entry.server?.show(this.#shownBy(server));
+      await entry.server?.show(this.#shownBy(server));
       return undefined;
     } catch (error) {
       // Nobody is served by what is no longer said.

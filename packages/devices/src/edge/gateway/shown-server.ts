@@ -52,10 +52,10 @@ export class ShownServer {
     return this.#server.endpointUrl;
   }
 
-  show({ devices, models }: Shown): void {
+  async show({ devices, models }: Shown): Promise<void> {
     const { space } = this.#server;
     this.#devices = new Map(devices.map((device) => [device.name, device]));
-    const fresh = space.apply(planSpace(devices, models));
+    const fresh = await space.apply(planSpace(devices, models));
     for (const id of fresh) {
       const sample = this.#last.get(id);
       if (sample !== undefined) this.#set(sample);

@@ -4,6 +4,7 @@ import {
   type AddressSpace,
   type ISessionContext,
   type Namespace,
+  resolveOpaqueOnAddressSpace,
   SessionContext,
   type UAMethod,
   type UAObject,
@@ -23,8 +24,9 @@ import { ValueError } from '../../values/value.ts';
 import { isDriverError } from '../driver-error.ts';
 import type { DeviceDoor } from '../twin/door.ts';
 import type { MethodPlan, ParameterPlan, TypePlan, VariablePlan } from './space-plan.ts';
+import { dataTypeId, structureClass } from './space-structures.ts';
 import { engineeringUnit, UNECE_NAMESPACE } from './unece.ts';
-import { dataTypeOf, emptyVariant, jsonOf, valueRankOf, variantOf } from './variants.ts';
+import { emptyVariant, jsonOf, type StructureClass, valueRankOf, variantOf } from './variants.ts';
 import { statusOfError, statusOfWrite } from './write-status.ts';
 
 export interface SpaceContext {
@@ -45,15 +47,16 @@ export function addType({ own }: SpaceContext, { id, name, base, description }: 
   });
 }
 
-export function addVariable(context: SpaceContext, plan: VariablePlan, parent: Parent): UAVariable {
+export function addVariable(context: SpaceContext, plan: VariablePlan, parent: Parent): ShownVariable {
   const { own } = context;
+  const structure = structureClass(context, plan.structure);
   const access = [plan.isReadable ? 'CurrentRead' : '', plan.isWritable ? 'CurrentWrite' : ''].filter((each) => each);
   const variable = own.addVariable({
     browseName: plan.name,
     nodeId: `s=${plan.id}`,
     componentOf: parent,
     typeDefinition: typeDefinitionOf(plan),
-    dataType: DataType[dataTypeOf(plan.type)],
+    dataType: dataTypeId(own, plan),
     valueRank: valueRankOf(plan.type),
     ...(plan.type.kind === 'list' ? { arrayDimensions: [plan.type.length ?? 0] } : {}),
     accessLevel: access.join(' | '),
@@ -63,10 +66,18 @@ export function addVariable(context: SpaceContext, plan: VariablePlan, parent: P
     ...(plan.isOfType ? { modellingRule: 'Optional' as const } : {}),
     ...(plan.description === undefined ? {} : { description: plan.description }),
   });
-  variable.setValueFromSource(emptyVariant(plan.type), StatusCodes.BadWaitingForInitialData);
+  variable.setValueFromSource(emptyVariant(plan.type, structure), StatusCodes.BadWaitingForInitialData);
   addProperties(context, plan, variable);
-  if (plan.isWritable) writeThroughDoor(context, plan, variable);
-  return variable;
+  const shown: ShownVariable = { plan, node: variable, structure };
+  if (plan.isWritable) writeThroughDoor(context, shown);
+  return shown;
+}
+
+export interface ShownVariable {
+  readonly plan: VariablePlan;
+  readonly node: UAVariable;
+  /** What its values are made with, where they are structures. */
+  readonly structure: StructureClass | undefined;
 }
 
 type Parent = UAObject | UAObjectType | UAVariable | UAMethod;
@@ -132,7 +143,8 @@ function addProperties(context: SpaceContext, plan: VariablePlan, variable: UAVa
  * The value of the node stays what samples say it is: the library would show what was written, also when it was refused,
  * and a write would not know who wants it.
  */
-function writeThroughDoor(context: SpaceContext, plan: VariablePlan, variable: UAVariable): void {
+function writeThroughDoor(context: SpaceContext, shown: ShownVariable): void {
+  const variable = shown.node;
   const others = variable.writeAttribute.bind(variable);
   const replacement = (session: ISessionContext | null, request: WriteValueOptions, callback: StatusCallback) => {
     if (request.attributeId !== AttributeIds.Value) return others(session, request, callback);
@@ -141,7 +153,7 @@ function writeThroughDoor(context: SpaceContext, plan: VariablePlan, variable: U
     if (isPart(request.indexRange)) return callback(null, StatusCodes.BadWriteNotSupported);
     const value = request.value?.value as Variant | undefined;
     if (value === undefined) return callback(null, StatusCodes.BadTypeMismatch);
-    callbackify(write)(context, { plan, value, by: whoIn(session) }, callback);
+    callbackify(write)(context, { shown, value, by: whoIn(session) }, callback);
   };
   // The form without a callback is not used by servers.
   variable.writeAttribute = replacement as UAVariable['writeAttribute'];
@@ -154,16 +166,17 @@ function isPart(range: WriteValueOptions['indexRange']): boolean {
 type StatusCallback = (error: Error | null, status?: StatusCode) => void;
 
 interface Written {
-  readonly plan: VariablePlan;
+  readonly shown: ShownVariable;
   readonly value: Variant;
   readonly by: string;
 }
 
 const UNLIMITED = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
 
-async function write({ door, namespace, signal }: SpaceContext, { plan, value, by }: Written): Promise<StatusCode> {
+async function write({ door, namespace, signal }: SpaceContext, { shown, value, by }: Written): Promise<StatusCode> {
   try {
-    const json = jsonOf(plan.type, value);
+    const { plan, structure } = shown;
+    const json = jsonOf(plan.type, value, structure);
     const { low, high } = plan.range ?? UNLIMITED;
     if (typeof json === 'number' && (json < low || json > high)) return StatusCodes.BadOutOfRange;
     const values = { [plan.name]: json };
@@ -184,8 +197,8 @@ export function addMethod(context: SpaceContext, plan: MethodPlan, parent: UAObj
   const method = context.own.addMethod(parent, {
     browseName: plan.name,
     nodeId: `s=${plan.id}`,
-    inputArguments: plan.input.map(argumentOf),
-    outputArguments: plan.output.map(argumentOf),
+    inputArguments: plan.input.map((each) => argumentOf(context, each)),
+    outputArguments: plan.output.map((each) => argumentOf(context, each)),
     ...(plan.description === undefined ? {} : { description: plan.description }),
   });
   // With a third parameter it would be one that calls back.
@@ -193,10 +206,11 @@ export function addMethod(context: SpaceContext, plan: MethodPlan, parent: UAObj
   return method;
 }
 
-function argumentOf({ name, type, description = '' }: ParameterPlan) {
+function argumentOf({ own }: SpaceContext, parameter: ParameterPlan) {
+  const { name, type, description = '' } = parameter;
   return {
     name,
-    dataType: dataTypeOf(type),
+    dataType: dataTypeId(own, parameter),
     valueRank: valueRankOf(type),
     description: { text: description },
     ...(type.kind === 'list' ? { arrayDimensions: [type.length ?? 0] } : {}),
@@ -204,23 +218,27 @@ function argumentOf({ name, type, description = '' }: ParameterPlan) {
 }
 
 async function call(
-  { door, namespace, signal }: SpaceContext,
+  context: SpaceContext,
   plan: MethodPlan,
-  given: readonly Variant[],
+  given: Variant[],
   by: string,
 ): Promise<CallMethodResultOptions> {
+  const { addressSpace, door, namespace, signal } = context;
   try {
+    // The library has read structures for writes, and not for calls.
+    await resolveOpaqueOnAddressSpace(addressSpace, given);
     const input = Object.fromEntries(
-      plan.input.map(({ name, type }, at) => {
+      plan.input.map(({ name, type, structure }, at) => {
         const variant = given[at];
         if (variant === undefined) throw new ValueError(`lacks ${name}`);
-        return [name, jsonOf(type, variant)];
+        return [name, jsonOf(type, variant, structureClass(context, structure))];
       }),
     );
     const output = await door.call({ namespace, device: plan.parent, by, command: plan.name, input }, signal);
-    const outputArguments = plan.output.map(({ name, type }) =>
-      output[name] === undefined ? emptyVariant(type) : variantOf(type, output[name]),
-    );
+    const outputArguments = plan.output.map(({ name, type, structure }) => {
+      const made = structureClass(context, structure);
+      return output[name] === undefined ? emptyVariant(type, made) : variantOf(type, output[name], made);
+    });
     return { statusCode: StatusCodes.Good, outputArguments };
   } catch (error) {
     if (error instanceof ValueError) return { statusCode: StatusCodes.BadInvalidArgument };

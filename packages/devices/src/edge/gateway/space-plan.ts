@@ -2,7 +2,8 @@
 import type { ResolvedModel, ResolvedProperty } from '../../models/resolve-model.ts';
 import type { Device } from '../../resources/device.ts';
 import type { EnumMember, ModelParameter } from '../../resources/device-model.ts';
-import { parseValueType, type StructDeclaration, type ValueType } from '../../values/value-type.ts';
+import { parseValueType, type ValueType } from '../../values/value-type.ts';
+import { StructureCatalogue, type StructurePlan } from './structure-catalogue.ts';
 
 /** What is shown of a device. */
 export interface ShownDevice {
@@ -27,6 +28,8 @@ export interface VariablePlan extends NodeBase {
   readonly parent: string;
   readonly isOfType: boolean;
   readonly type: ValueType;
+  /** Its data type, or that of its items, where they are structures. */
+  readonly structure?: string;
   readonly unit?: string;
   readonly range?: { readonly low: number; readonly high: number };
   readonly enum?: readonly EnumMember[];
@@ -37,6 +40,7 @@ export interface VariablePlan extends NodeBase {
 export interface ParameterPlan {
   readonly name: string;
   readonly type: ValueType;
+  readonly structure?: string;
   readonly description?: string;
 }
 
@@ -61,20 +65,22 @@ export interface ObjectPlan extends NodeBase {
   readonly lineage: readonly string[];
 }
 
-export type NodePlan = TypePlan | ObjectPlan | VariablePlan | MethodPlan;
+export type NodePlan = StructurePlan | TypePlan | ObjectPlan | VariablePlan | MethodPlan;
 
 /** In an order in which each node comes after those that it needs. */
 export function planSpace(devices: readonly ShownDevice[], lookUp: (model: string) => ResolvedModel | undefined) {
+  const structures = new StructureCatalogue(lookUp);
   const types = new Map<string, readonly NodePlan[]>();
   const addType = (name: string): void => {
     const model = types.has(name) ? undefined : lookUp(name);
     if (model === undefined) return;
     const base = model.lineage[1];
     if (base !== undefined) addType(base);
-    types.set(name, typeNodes(model));
+    types.set(name, typeNodes(model, structures));
   };
   for (const { model } of devices) addType(model.name);
-  return [...[...types.values()].flat(), ...devices.flatMap(deviceNodes)];
+  const shown = devices.flatMap((device) => deviceNodes(device, structures));
+  return [...structures.plans, ...[...types.values()].flat(), ...shown];
 }
 
 /** A device as it is placed and written, shown with what its model says. */
@@ -89,7 +95,7 @@ export function shownDevice({ metadata, spec }: Device, model: ResolvedModel): S
 
 const typeId = (model: string) => `model:${model}`;
 
-function typeNodes(model: ResolvedModel): readonly NodePlan[] {
+function typeNodes(model: ResolvedModel, structures: StructureCatalogue): readonly NodePlan[] {
   const id = typeId(model.name);
   const base = model.lineage[1];
   const type: TypePlan = {
@@ -100,10 +106,14 @@ function typeNodes(model: ResolvedModel): readonly NodePlan[] {
     ...(base === undefined ? {} : { base: typeId(base) }),
   };
   const own = [...model.properties.values()].filter(({ declaredBy }) => declaredBy === model.name);
-  return [type, ...own.map((property) => variableOf(property, id, true))];
+  const structureOf = (property: ResolvedProperty) => structures.idOf(property.valueType, model);
+  return [
+    type,
+    ...own.map((property) => variableOf(property, { parent: id, isOfType: true, structure: structureOf(property) })),
+  ];
 }
 
-function deviceNodes(device: ShownDevice): readonly NodePlan[] {
+function deviceNodes(device: ShownDevice, structures: StructureCatalogue): readonly NodePlan[] {
   const { name, model } = device;
   const object: ObjectPlan = {
     kind: 'object',
@@ -114,10 +124,14 @@ function deviceNodes(device: ShownDevice): readonly NodePlan[] {
     lineage: model.lineage,
   };
   const shown = [...model.properties.values()].filter((each) => device.properties.has(each.name));
+  const structureOf = (type: ValueType) => structures.idOf(type, model);
   const methods = [...model.commands.values()].filter((each) => device.commands.has(each.name));
   return [
     object,
-    ...shown.flatMap((property) => withFields(variableOf(property, name, false))),
+    ...shown.flatMap((property) => {
+      const structure = structures.idOf(property.valueType, model);
+      return withFields(variableOf(property, { parent: name, isOfType: false, structure }), structureOf);
+    }),
     ...methods.map(
       (command): MethodPlan => ({
         kind: 'method',
@@ -126,14 +140,22 @@ function deviceNodes(device: ShownDevice): readonly NodePlan[] {
         parent: name,
         isOfType: false,
         ...described(command),
-        input: parametersOf(command.input, model.structs),
-        output: parametersOf(command.output, model.structs),
+        input: parametersOf(command.input, model, structureOf),
+        output: parametersOf(command.output, model, structureOf),
       }),
     ),
   ];
 }
 
-function variableOf(property: ResolvedProperty, parent: string, isOfType: boolean): VariablePlan {
+type StructureOf = (type: ValueType) => string | undefined;
+
+interface VariablePlace {
+  readonly parent: string;
+  readonly isOfType: boolean;
+  readonly structure: string | undefined;
+}
+
+function variableOf(property: ResolvedProperty, { parent, isOfType, structure }: VariablePlace): VariablePlan {
   const { name, valueType, unit, minimum, maximum, access = 'ReadOnly' } = property;
   return {
     kind: 'variable',
@@ -142,6 +164,7 @@ function variableOf(property: ResolvedProperty, parent: string, isOfType: boolea
     parent,
     isOfType,
     type: valueType,
+    ...(structure === undefined ? {} : { structure }),
     ...described(property),
     ...(unit === undefined ? {} : { unit }),
     ...(minimum === undefined || maximum === undefined ? {} : { range: { low: minimum, high: maximum } }),
@@ -151,33 +174,38 @@ function variableOf(property: ResolvedProperty, parent: string, isOfType: boolea
   };
 }
 
-/** The fields of a structure, each a variable that is read by itself. */
-function withFields(variable: VariablePlan): readonly VariablePlan[] {
+/** The fields of a structure, each a variable that is also read by itself. */
+function withFields(variable: VariablePlan, structureOf: StructureOf): readonly VariablePlan[] {
   if (variable.type.kind !== 'struct') return [variable];
-  const fields = variable.type.fields.map(
-    ({ name, type, unit }): VariablePlan => ({
+  const fields = variable.type.fields.map(({ name, type, unit }): VariablePlan => {
+    const structure = structureOf(type);
+    return {
       kind: 'variable',
       id: `${variable.id}/${name}`,
       name,
       parent: variable.id,
       isOfType: false,
       type,
+      ...(structure === undefined ? {} : { structure }),
       ...(unit === undefined ? {} : { unit }),
       isReadable: variable.isReadable,
       isWritable: false,
-    }),
-  );
-  return [variable, ...fields.flatMap(withFields)];
+    };
+  });
+  return [variable, ...fields.flatMap((field) => withFields(field, structureOf))];
 }
 
 function parametersOf(
   parameters: readonly ModelParameter[] = [],
-  structs: ReadonlyMap<string, StructDeclaration>,
+  { structs }: ResolvedModel,
+  structureOf: StructureOf,
 ): readonly ParameterPlan[] {
   return parameters.flatMap((parameter) => {
     const type = parseValueType(parameter.type, structs);
     // The model was not accepted with such a type; the call says so, too.
-    return typeof type === 'string' ? [] : [{ name: parameter.name, type, ...described(parameter) }];
+    if (typeof type === 'string') return [];
+    const structure = structureOf(type);
+    return [{ name: parameter.name, type, ...(structure === undefined ? {} : { structure }), ...described(parameter) }];
   });
 }
 
@@ -209,12 +237,15 @@ export function spaceChanges(old: readonly NodePlan[], planned: readonly NodePla
 /** The nodes that must be there before it, and go with it. */
 function needsOf(plan: NodePlan): readonly string[] {
   switch (plan.kind) {
+    case 'structure':
+      return plan.fields.flatMap(({ structure }) => structure ?? []);
     case 'type':
       return plan.base === undefined ? [] : [plan.base];
     case 'object':
       return [plan.typeId];
     case 'variable':
+      return plan.structure === undefined ? [plan.parent] : [plan.parent, plan.structure];
     case 'method':
-      return [plan.parent];
+      return [plan.parent, ...[...plan.input, ...plan.output].flatMap(({ structure }) => structure ?? [])];
   }
 }

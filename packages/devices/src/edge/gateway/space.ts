@@ -1,11 +1,12 @@
 /** The address space of one server, kept as its plan says. Samples come in; writes and calls go out. */
-import type { AddressSpace, Namespace, UAMethod, UAObject, UAObjectType, UAVariable } from 'node-opcua-address-space';
+import type { AddressSpace, Namespace, UADataType, UAMethod, UAObject, UAObjectType } from 'node-opcua-address-space';
 import { makePermissionFlag, resolveNodeId, type StatusCode, StatusCodes, WellKnownRoles } from 'node-opcua-client';
 import type { SampleEvent } from '../../telemetry/samples.ts';
 import type { DeviceDoor } from '../twin/door.ts';
 import { statusOfQuality } from './quality.ts';
-import { addMethod, addType, addVariable, type SpaceContext } from './space-nodes.ts';
+import { addMethod, addType, addVariable, type ShownVariable, type SpaceContext } from './space-nodes.ts';
 import { type NodePlan, spaceChanges, type VariablePlan } from './space-plan.ts';
+import { addStructure, learnStructures, removeStructure } from './space-structures.ts';
 import { variantOf } from './variants.ts';
 
 export interface SpaceOptions {
@@ -26,8 +27,10 @@ export interface Sample {
 }
 
 type Shown =
-  | { readonly plan: NodePlan; readonly node: UAObject | UAObjectType | UAMethod }
-  | { readonly plan: VariablePlan; readonly node: UAVariable };
+  | ShownVariable
+  | { readonly plan: OtherPlan; readonly node: UADataType | UAObject | UAObjectType | UAMethod };
+
+type OtherPlan = Exclude<NodePlan, VariablePlan>;
 
 export class Space {
   readonly #context: SpaceContext;
@@ -51,12 +54,17 @@ export class Space {
   }
 
   /** Returns the ids of variables that are new, and have no value yet. */
-  apply(planned: readonly NodePlan[]): ReadonlySet<string> {
+  async apply(planned: readonly NodePlan[]): Promise<ReadonlySet<string>> {
     const { gone, fresh } = spaceChanges(this.#plans, planned);
     // Those below first, so that nothing is taken twice.
     for (const id of gone.toReversed()) this.#remove(id);
-    for (const plan of fresh) this.#add(plan);
     this.#plans = planned;
+    const [structures = [], others = []] = [true, false].map((are) =>
+      fresh.filter(({ kind }) => (kind === 'structure') === are),
+    );
+    for (const plan of structures) this.#add(plan);
+    if (structures.length > 0) await learnStructures(this.#context);
+    for (const plan of others) this.#add(plan);
     return new Set(fresh.filter(({ kind }) => kind === 'variable').map(({ id }) => id));
   }
 
@@ -66,8 +74,9 @@ export class Space {
 
   /** Whatever is shown is what was known last. */
   markLost(now: number): void {
-    for (const { plan, node } of this.#shown.values()) {
-      if (plan.kind !== 'variable' || plan.isOfType || !isVariable(node)) continue;
+    for (const shown of this.#shown.values()) {
+      if (!isVariable(shown) || shown.plan.isOfType) continue;
+      const { node } = shown;
       const { value, statusCode } = node.readValue();
       if (statusCode.isGood()) node.setValueFromSource(value, StatusCodes.UncertainLastUsableValue, new Date(now));
     }
@@ -86,10 +95,10 @@ export class Space {
 
   #set(id: string, value: unknown, status: StatusCode, time: Date): void {
     const shown = this.#shown.get(id);
-    if (shown === undefined || shown.plan.kind !== 'variable' || !isVariable(shown.node)) return;
-    const { plan, node } = shown;
+    if (shown === undefined || !isVariable(shown)) return;
+    const { plan, node, structure } = shown;
     // What has no value keeps the last one, and its status says what it is worth.
-    const variant = value === null ? node.readValue().value : variantOf(plan.type, value);
+    const variant = value === null ? node.readValue().value : variantOf(plan.type, value, structure);
     node.setValueFromSource(variant, status, time);
     if (plan.type.kind !== 'struct' || typeof value !== 'object' || value === null) return;
     for (const { name } of plan.type.fields)
@@ -99,11 +108,15 @@ export class Space {
   #remove(id: string): void {
     const shown = this.#shown.get(id);
     this.#shown.delete(id);
-    if (shown !== undefined) this.#context.addressSpace.deleteNode(shown.node.nodeId);
+    if (shown?.plan.kind === 'structure') removeStructure(this.#context, id);
+    else if (shown !== undefined) this.#context.addressSpace.deleteNode(shown.node.nodeId);
   }
 
   #add(plan: NodePlan): void {
     switch (plan.kind) {
+      case 'structure':
+        this.#shown.set(plan.id, { plan, node: addStructure(this.#context, plan) });
+        return;
       case 'type':
         this.#shown.set(plan.id, { plan, node: addType(this.#context, plan) });
         return;
@@ -111,7 +124,7 @@ export class Space {
         this.#shown.set(plan.id, { plan, node: this.#addObject(plan) });
         return;
       case 'variable':
-        this.#shown.set(plan.id, { plan, node: addVariable(this.#context, plan, this.#parentOf(plan.parent)) });
+        this.#shown.set(plan.id, addVariable(this.#context, plan, this.#parentOf(plan.parent)));
         return;
       case 'method':
         this.#shown.set(plan.id, {
@@ -134,15 +147,17 @@ export class Space {
     });
   }
 
-  #parentOf(id: string): Shown['node'] {
+  #parentOf(id: string): ParentNode {
     const shown = this.#shown.get(id);
-    if (shown === undefined) throw new RangeError(`there is no node ${id} yet`);
-    return shown.node;
+    if (shown === undefined || shown.plan.kind === 'structure') throw new RangeError(`there is no node ${id} yet`);
+    return shown.node as ParentNode;
   }
 }
 
-function isVariable(node: Shown['node']): node is UAVariable {
-  return 'setValueFromSource' in node;
+type ParentNode = Exclude<Shown['node'], UADataType>;
+
+function isVariable(shown: Shown): shown is ShownVariable {
+  return shown.plan.kind === 'variable';
 }
 
 const BROWSE_AND_READ = makePermissionFlag('Browse | Read | ReadRolePermissions | ReceiveEvents');

@@ -1,5 +1,5 @@
-/** Values of devices as Variants of OPC UA, and back. Structures are JSON text; their fields stand beside as variables. */
-import { DataType, Variant, VariantArrayType } from 'node-opcua-client';
+/** Values of devices as Variants of OPC UA, and back. */
+import { DataType, ExtensionObject, Variant, VariantArrayType } from 'node-opcua-client';
 import { ValueError } from '../../values/value.ts';
 import type { ScalarType, ValueType } from '../../values/value-type.ts';
 
@@ -20,9 +20,28 @@ const DATA_TYPES: Readonly<Record<ScalarType, DataType>> = {
   datetime: DataType.DateTime,
 };
 
+/** What the library makes the values of a data type with. */
+export interface StructureClass {
+  new (fields: object): ExtensionObject;
+  readonly schema: StructureSchema;
+}
+
+interface StructureSchema {
+  readonly name: string;
+  /** In the order of the model. */
+  readonly fields: readonly StructureField[];
+}
+
+interface StructureField {
+  /** As the library spells it. */
+  readonly name: string;
+  /** Of what is a structure itself. */
+  readonly schema?: unknown;
+}
+
 export function dataTypeOf(type: ValueType): DataType {
   if (type.kind === 'list') return dataTypeOf(type.items);
-  return type.kind === 'struct' ? DataType.String : DATA_TYPES[type.scalar];
+  return type.kind === 'struct' ? DataType.ExtensionObject : DATA_TYPES[type.scalar];
 }
 
 /** -1: one value; 1: a list. */
@@ -31,14 +50,16 @@ export function valueRankOf(type: ValueType): number {
 }
 
 /** What stands there before the first value has come. */
-export function emptyVariant(type: ValueType): Variant {
+export function emptyVariant(type: ValueType, structure: StructureClass | undefined): Variant {
   const dataType = dataTypeOf(type);
   if (type.kind === 'list') return new Variant({ dataType, arrayType: VariantArrayType.Array, value: [] });
-  return new Variant({ dataType, arrayType: VariantArrayType.Scalar, value: emptyScalar(dataType) });
+  return new Variant({ dataType, arrayType: VariantArrayType.Scalar, value: emptyItem(dataType, structure) });
 }
 
-function emptyScalar(dataType: DataType): unknown {
+function emptyItem(dataType: DataType, structure: StructureClass | undefined): unknown {
   switch (dataType) {
+    case DataType.ExtensionObject:
+      return structure === undefined ? null : new structure({});
     case DataType.Boolean:
       return false;
     case DataType.Int64:
@@ -54,16 +75,18 @@ function emptyScalar(dataType: DataType): unknown {
 }
 
 /** From a value as JSON has it, and as samples do: bool also as 0 and 1, datetime also as milliseconds since 1970. */
-export function variantOf(type: ValueType, json: unknown): Variant {
+export function variantOf(type: ValueType, json: unknown, structure: StructureClass | undefined): Variant {
   const dataType = dataTypeOf(type);
-  if (type.kind !== 'list')
-    return new Variant({ dataType, arrayType: VariantArrayType.Scalar, value: itemOf(type, json) });
-  const value = Array.isArray(json) ? json.map((item) => itemOf(type.items, item)) : [];
-  return new Variant({ dataType, arrayType: VariantArrayType.Array, value });
+  const value = itemOf(type, json, structure?.schema);
+  const made = (fields: unknown) => (structure === undefined ? fields : new structure(fields as object));
+  if (type.kind !== 'list') return new Variant({ dataType, arrayType: VariantArrayType.Scalar, value: made(value) });
+  return new Variant({ dataType, arrayType: VariantArrayType.Array, value: (value as unknown[]).map(made) });
 }
 
-function itemOf(type: ValueType, json: unknown): unknown {
-  if (type.kind !== 'scalar') return JSON.stringify(json);
+/** What the library takes for it: structures by their fields, lists as such. */
+function itemOf(type: ValueType, json: unknown, schema: StructureSchema | undefined): unknown {
+  if (type.kind === 'list') return Array.isArray(json) ? json.map((item) => itemOf(type.items, item, schema)) : [];
+  if (type.kind === 'struct') return structureOf(type, json, schema);
   switch (type.scalar) {
     case 'bool':
       return json === true || json === 1;
@@ -82,17 +105,37 @@ function itemOf(type: ValueType, json: unknown): unknown {
   }
 }
 
+type StructType = Extract<ValueType, { kind: 'struct' }>;
+
+/** What is not there keeps what the library has for nothing. */
+function structureOf({ fields }: StructType, json: unknown, schema: StructureSchema | undefined): object {
+  const values = (json ?? {}) as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    fields.flatMap(({ name, type }, at) => {
+      const field = schema?.fields[at];
+      const value = values[name] ?? null;
+      if (field === undefined || value === null) return [];
+      return [[field.name, itemOf(type, value, field.schema as StructureSchema | undefined)]];
+    }),
+  );
+}
+
 /** Throws a ValueError when the variant is none of the type. */
-export function jsonOf(type: ValueType, { dataType, arrayType, value }: Variant): unknown {
+export function jsonOf(
+  type: ValueType,
+  { dataType, arrayType, value }: Variant,
+  structure: StructureClass | undefined,
+): unknown {
   if (dataType !== dataTypeOf(type)) throw new ValueError(`must be ${DataType[dataTypeOf(type)]}`);
   if ((arrayType === VariantArrayType.Scalar) === (type.kind === 'list'))
     throw new ValueError(type.kind === 'list' ? 'must be a list' : 'must be one value');
-  if (type.kind !== 'list') return jsonItem(type, value as unknown);
-  return Array.from(value as ArrayLike<unknown>, (item) => jsonItem(type.items, item));
+  return jsonItem(type, value as unknown, structure?.schema);
 }
 
-function jsonItem(type: ValueType, value: unknown): unknown {
-  if (type.kind !== 'scalar') return parseText(String(value));
+function jsonItem(type: ValueType, value: unknown, schema: StructureSchema | undefined): unknown {
+  if (type.kind === 'list')
+    return Array.from((value ?? []) as ArrayLike<unknown>, (item) => jsonItem(type.items, item, schema));
+  if (type.kind === 'struct') return jsonStructure(type, value, schema);
   switch (type.scalar) {
     case 'int64':
       return String(BigInt.asIntN(64, fromWords(value)));
@@ -110,12 +153,18 @@ function jsonItem(type: ValueType, value: unknown): unknown {
   }
 }
 
-function parseText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ValueError('must be JSON text', { cause });
-  }
+function jsonStructure({ name, fields }: StructType, value: unknown, schema: StructureSchema | undefined): object {
+  // One of another data type, or one that could not be read, is an object all the same.
+  if (!(value instanceof ExtensionObject) || value.schema.name !== schema?.name)
+    throw new ValueError(`must be a structure ${name}`);
+  const values = value as unknown as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    fields.map(({ name: field, type }, at) => {
+      const known = schema.fields[at];
+      const item = known === undefined ? undefined : values[known.name];
+      return [field, jsonItem(type, item, known?.schema as StructureSchema | undefined)];
+    }),
+  );
 }
 
 /** As the library holds 64 bits: the high and the low half. */
