@@ -1,7 +1,7 @@
 /** The node's data worker: runs while something that needs it is placed here, and its live values are read through the agent. */
 import type { IncomingMessage } from 'node:http';
 import { StatusError } from '@skerry/api';
-import type { Clock, Logger } from '@skerry/base';
+import type { Clock, Logger, Timer } from '@skerry/base';
 import { DEVICES_GROUP, type WorkerStart } from '@skerry/devices/supervision';
 import type { Store } from '@skerry/kube/store';
 import { MAX_STREAM_MESSAGE_BYTES, type MessageStream, type NodeStreamHandler } from '@skerry/kube/streaming';
@@ -10,6 +10,8 @@ import { createWorkerProcess, type WorkerProcess } from './worker-process.ts';
 
 export interface DataWorkerOptions extends WorkerStart {
   readonly bundle: string;
+  /** Answers what the worker asks. */
+  readonly answer: (question: unknown) => object;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
@@ -21,11 +23,19 @@ export interface DataWorker {
   close(): Promise<void>;
 }
 
+/** Once nothing is left to be driven, so that the worker itself sees what is gone and removes what it kept of it. */
+const LINGER_MS = 5000;
+
 export function openDataWorker(options: DataWorkerOptions): DataWorker {
-  const { node, socket, token, values, drivers, ledger, clock, log, bundle, store } = options;
+  const { node, socket, token, values, drivers, ledger, clock, log, bundle, answer, store } = options;
   const start: WorkerStart = { node, socket, token, values, drivers, ledger };
-  const worker = createWorkerProcess({ name: 'data', bundle, start, clock, log, random: Math.random });
-  const end = followPlaced({ store, node, prefix: `${DEVICES_GROUP}/` }, (isAny) => worker.want(isAny));
+  const worker = createWorkerProcess({ name: 'data', bundle, start, answer, clock, log, random: Math.random });
+  let ending: Timer | undefined;
+  const end = followPlaced({ store, node, prefix: `${DEVICES_GROUP}/` }, (isAny) => {
+    ending?.cancel();
+    if (isAny) worker.want(true);
+    else ending = clock.after(LINGER_MS, () => worker.want(false));
+  });
   return {
     streams: (next) => async (request, stream, signal) => {
       const { kind } = request;
@@ -38,6 +48,7 @@ export function openDataWorker(options: DataWorkerOptions): DataWorker {
     },
     close: async () => {
       end();
+      ending?.cancel();
       await worker.close();
     },
   };

@@ -21,6 +21,7 @@ import { createLocalApi, listenLocally } from './local-api.ts';
 import { openNodePods } from './node-pods.ts';
 import { linkStreamHandler, localDialer } from './node-streams.ts';
 import { openOpcUaGateway } from './opcua-gateway.ts';
+import { certificateAnswers } from './site-certificates.ts';
 
 export interface EdgeOptions {
   readonly flags: FlagValues<ReturnType<typeof edgeFlags>>;
@@ -110,9 +111,11 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   };
 }
 
-function openOwnDataWorker({ node, paths, workerToken: token, dataWorker: bundle, replica, clock, log }: Ground) {
+function openOwnDataWorker({ node, paths, workerToken: token, dataWorker: bundle, replica, pki, clock, log }: Ground) {
   const { socket, values, drivers, writeLedger: ledger } = paths;
-  return openDataWorker({ node, socket, token, values, drivers, ledger, bundle, store: replica.store, clock, log });
+  const answer = certificateAnswers({ pki, clock, log });
+  const start = { node, socket, token, values, drivers, ledger };
+  return openDataWorker({ ...start, bundle, answer, store: replica.store, clock, log });
 }
 
 function openOwnGateway({ node, paths, workerToken: token, opcUaGateway: bundle, replica, clock, log }: Ground) {

@@ -7,6 +7,8 @@ export interface WorkerProcessOptions {
   readonly bundle: string;
   /** The first message to it. */
   readonly start: object;
+  /** Answers what it asks; without it nobody does. */
+  readonly answer?: (question: unknown) => object;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
@@ -85,6 +87,8 @@ class SupervisedProcess implements WorkerProcess {
         if (child.pid === undefined) onEnd(null, null);
       });
     });
+    const { answer } = this.#options;
+    if (answer !== undefined) child.on('message', (question) => child.send(answer(question), () => {}));
     // It may be gone before it hears this; its end says so.
     child.send(start, () => {});
     this.#log.info({ pid: child.pid }, 'worker started');

@@ -1,5 +1,6 @@
 /** What a driver is: a few things that every protocol can do, and traits that some have. See docs/reference/driver-protocol.md. */
 import type { Clock, Logger } from '@skerry/base';
+import type { SiteCertificate } from '../supervision/worker-start.ts';
 import type { Encoding, RawValue } from '../values/encoding.ts';
 import type { ValueType } from '../values/value-type.ts';
 import type { DriverError } from './driver-error.ts';
@@ -34,6 +35,8 @@ export interface DeviceSettings {
   readonly trust?: Trust;
   /** Name of an MqttBroker at this node. */
   readonly broker?: string;
+  /** Of the site's identity, for a driver that listens. */
+  readonly site?: SiteCertificate;
 }
 
 /** A TrustList, in PEM. */

@@ -17,6 +17,8 @@ export interface Protocol {
   readonly event?: Schema;
   /** Of a DeviceDiscovery; without it the protocol discovers nothing. */
   readonly scan?: Schema;
+  /** Where it listens by the site's identity, by its options; undefined where it does not. */
+  servesAs?(options: Open): { readonly address: string; readonly hostnames: readonly string[] } | undefined;
   /** What no schema can say; paths begin with `spec`. */
   check?(device: DeviceSpec): readonly FieldError[];
 }

@@ -13,12 +13,11 @@ import {
   object,
   placedStatus,
   placement,
-  secretKey,
   text,
 } from '@skerry/api/definitions';
 import type { Placement } from './device.ts';
 import { MQTT_BROKERS, TRUST_LISTS } from './group.ts';
-import type { SecretKey } from './opcua-server.ts';
+import { certificateSecretName, hostnames, listening, login, type SecretKey, servingState } from './serving.ts';
 import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface MqttBroker extends KubeObject {
@@ -39,9 +38,11 @@ export interface MqttListener {
   readonly name: string;
   readonly address?: string;
   readonly port?: number;
+  /** For the certificate of the site's identity. */
+  readonly hostnames?: readonly string[];
   /** Plain must be named. */
   readonly security?: 'Tls' | 'Plain';
-  /** tls.crt and tls.key; a listener with Tls needs it. */
+  /** tls.crt and tls.key; from the site's identity without it. */
   readonly certificateSecretName?: string;
   /** Client certificates are demanded, and this list decides about them; the subject's CN is the user name. */
   readonly trustList?: string;
@@ -72,6 +73,8 @@ export interface MqttBrokerStatus {
   readonly state?: 'Pending' | 'Serving' | 'Failed';
   readonly lastError?: string;
   readonly rejectedCertificates?: readonly RejectedCertificate[];
+  /** PEM; for listeners that name no Secret. */
+  readonly authority?: string;
   readonly endpoints?: readonly string[];
   readonly clients?: number;
   readonly messagesPerSecond?: number;
@@ -85,10 +88,10 @@ const listener = object(
   'One listener.',
   {
     name: text('Name.', { maxLength: 63, minLength: 1 }),
-    address: text('IP address; only this machine by default.', { default: '127.0.0.1', maxLength: 64 }),
-    port: integer('TCP port.', { minimum: 0, maximum: 65_535, default: 8883 }),
+    ...listening(8883),
+    hostnames,
     security: choice('Plain must be asked for.', ['Tls', 'Plain'], 'Tls'),
-    certificateSecretName: nameOf('Secret with tls.crt and tls.key; a listener with Tls needs it.'),
+    certificateSecretName,
     trustList: nameOf('TrustList that decides about client certificates, which are then demanded.'),
   },
   ['name'],
@@ -97,10 +100,7 @@ const listener = object(
 const user = object(
   'One user: a device or a program.',
   {
-    name: text('User name, or the CN of its certificate.', { maxLength: 253, minLength: 1 }),
-    password: secretKey(
-      'Where the password is, as it is or as mosquitto_passwd writes it; absent for users with certificates.',
-    ),
+    ...login,
     publish: filters('Topics it may publish to; %u is the user name, %c the client id.'),
     subscribe: filters('Topics it may subscribe to.'),
   },
@@ -146,7 +146,13 @@ export const mqttBrokerDefinition: KubeObject = definition({
   }),
   status: object('How it is.', {
     ...placedStatus,
-    state: choice('What it does.', ['Pending', 'Serving', 'Failed']),
+    state: servingState,
+    authority: text(
+      'PEM of whoever issued the certificates of listeners that name no Secret: what their clients trust.',
+      {
+        maxLength: 32_768,
+      },
+    ),
     endpoints: list('Where clients reach it.', text('One address.'), 16),
     clients: integer('Clients now.'),
     messagesPerSecond: number('Messages that came in, over the last minute.'),

@@ -14,11 +14,11 @@ import {
   object,
   placedStatus,
   placement,
-  secretKey,
   text,
 } from '@skerry/api/definitions';
 import type { Placement } from './device.ts';
 import { OPCUA_SERVERS, TRUST_LISTS } from './group.ts';
+import { certificateSecretName, hostnames, listening, login, type SecretKey, servingState } from './serving.ts';
 import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface OpcUaServer extends KubeObject {
@@ -28,11 +28,6 @@ export interface OpcUaServer extends KubeObject {
 
 export type SecurityPolicy = 'None' | 'Basic256Sha256' | 'Aes128_Sha256_RsaOaep' | 'Aes256_Sha256_RsaPss';
 export type SecurityMode = 'None' | 'Sign' | 'SignAndEncrypt';
-
-export interface SecretKey {
-  readonly name: string;
-  readonly key: string;
-}
 
 export interface OpcUaServerSpec {
   readonly placement?: Placement;
@@ -105,8 +100,7 @@ const role = choice(
 const user = object(
   'One user.',
   {
-    name: text('User name.', { maxLength: 253, minLength: 1 }),
-    password: secretKey('Where the password is, as it is or as mosquitto_passwd writes it: $7$….'),
+    ...login,
     role,
   },
   ['name', 'password'],
@@ -122,15 +116,8 @@ export const opcUaServerDefinition: KubeObject = definition({
   description: 'An OPC UA server at a node; its address space follows the devices that are there.',
   spec: object('The server.', {
     placement,
-    listen: object('Where it listens.', {
-      address: text('IP address; only this machine by default.', { default: '127.0.0.1', maxLength: 64 }),
-      port: integer('TCP port.', { minimum: 0, maximum: 65_535, default: 4840 }),
-    }),
-    hostnames: list(
-      'Names and addresses that clients reach it by; they go into its certificate.',
-      text('One name.', { maxLength: 253 }),
-      64,
-    ),
+    listen: object('Where it listens.', listening(4840)),
+    hostnames,
     devices: object('Which devices of this namespace it shows.', {
       matchLabels: mapOf('Labels that they must have; all devices without it.', { type: 'string', maxLength: 63 }, 64),
     }),
@@ -149,7 +136,7 @@ export const opcUaServerDefinition: KubeObject = definition({
         ...list('Modes that are offered.', choice('One mode.', ['None', 'Sign', 'SignAndEncrypt']), 3),
         default: ['SignAndEncrypt'],
       },
-      certificateSecretName: nameOf('Secret with tls.crt and tls.key; from the site’s identity without it.'),
+      certificateSecretName,
       trustList: nameOf('TrustList of clients; without it no client certificate is accepted.'),
     }),
     authentication: object('Who may come.', {
@@ -176,7 +163,7 @@ export const opcUaServerDefinition: KubeObject = definition({
   }),
   status: object('How it is.', {
     ...placedStatus,
-    state: choice('What it does.', ['Pending', 'Serving', 'Failed']),
+    state: servingState,
     endpoint: text('Where clients reach it.'),
     certificateThumbprint: text('SHA-256 of its certificate.', { maxLength: 128 }),
     devices: integer('Devices that it shows.'),

@@ -1,3 +1,9 @@
 /** What the agent must know to run the data worker; nothing heavy is behind this door. */
 export { DEVICES_GROUP, OPCUA_SERVERS } from '../resources/group.ts';
-export type { GatewayStart, WorkerStart } from './worker-start.ts';
+export type {
+  CertificateAnswer,
+  CertificateQuestion,
+  GatewayStart,
+  SiteCertificate,
+  WorkerStart,
+} from './worker-start.ts';

@@ -18,3 +18,22 @@ export interface GatewayStart extends Pick<WorkerStart, 'node' | 'socket' | 'tok
   /** Where it keeps the keys that it makes. */
   readonly folder: string;
 }
+
+/** The worker asks whoever started it for a certificate by which the site serves under these names. */
+export interface CertificateQuestion {
+  readonly certificateOf: readonly string[];
+  /** Comes back with the answer. */
+  readonly id: number;
+}
+
+export type CertificateAnswer =
+  | { readonly id: number; readonly issued: SiteCertificate }
+  | { readonly id: number; readonly refusal: string };
+
+/** In PEM. */
+export interface SiteCertificate {
+  readonly certificate: string;
+  readonly key: string;
+  /** Of whoever issued it: what clients must trust. */
+  readonly authority: string;
+}

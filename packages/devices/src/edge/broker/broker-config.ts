@@ -4,19 +4,30 @@ import type { MqttBroker, MqttBrokerSpec, MqttListener } from '../../resources/m
 import type { DeviceSettings } from '../driver.ts';
 import { DriverError } from '../driver-error.ts';
 import { resolveSettings } from '../worker/settings.ts';
-import type { BrokerConfig, BrokerLimits, BrokerListener, BrokerUser } from './config.ts';
+import { namesOf, type SiteCertificates } from '../worker/site-certificates.ts';
+import type { BrokerConfig, BrokerLimits, BrokerListener, BrokerTls, BrokerUser } from './config.ts';
+
+export interface BrokerContext {
+  readonly client: Client;
+  readonly certificates: SiteCertificates;
+}
 
 /** Rejects with a DriverError that says what is missing: it may come later. */
-export async function resolveBroker(client: Client, broker: MqttBroker, signal: AbortSignal): Promise<BrokerConfig> {
-  const { namespace = '', name = '' } = broker.metadata;
+export async function resolveBroker(
+  { client, certificates }: BrokerContext,
+  broker: MqttBroker,
+  signal: AbortSignal,
+): Promise<BrokerConfig> {
+  const { namespace = '', name = '', uid = '' } = broker.metadata;
   const { listeners = [], users = [], anonymous = false, persistence = {} } = broker.spec;
   const named = namedObjects(client, namespace, signal);
   return {
     namespace,
     name,
+    uid,
     isAnonymousAllowed: anonymous,
     isKept: persistence.enabled ?? true,
-    listeners: await Promise.all(listeners.map((listener) => resolveListener(listener, named))),
+    listeners: await Promise.all(listeners.map((listener) => resolveListener(listener, named, certificates))),
     users: await Promise.all(users.map((user) => resolveUser(user, named))),
     limits: limitsOf(broker.spec),
   };
@@ -45,15 +56,26 @@ function namedObjects(client: Client, namespace: string, signal: AbortSignal): N
   };
 }
 
-async function resolveListener(listener: MqttListener, named: Named): Promise<BrokerListener> {
-  const { name, address = '127.0.0.1', port = 8883, security = 'Tls', certificateSecretName, trustList } = listener;
+async function resolveListener(
+  listener: MqttListener,
+  named: Named,
+  certificates: SiteCertificates,
+): Promise<BrokerListener> {
+  const { name, address = '127.0.0.1', port = 8883, security = 'Tls', trustList } = listener;
   if (security === 'Plain') return { name, address, port };
-  if (certificateSecretName === undefined)
-    throw new DriverError('Misconfigured', `listener ${name} names no Secret with its certificate`);
-  const { secret } = await named({ secretName: certificateSecretName });
+  const pair = await keyPairFor(listener, named, certificates);
   const trust = trustList === undefined ? undefined : (await named({ trustList })).trust;
-  const tls = { certificate: textIn(secret, 'tls.crt'), key: textIn(secret, 'tls.key') };
-  return { name, address, port, tls: trust === undefined ? tls : { ...tls, trust } };
+  return { name, address, port, tls: trust === undefined ? pair : { ...pair, trust } };
+}
+
+async function keyPairFor(
+  { address = '127.0.0.1', hostnames = [], certificateSecretName: secretName }: MqttListener,
+  named: Named,
+  certificates: SiteCertificates,
+): Promise<Omit<BrokerTls, 'trust'>> {
+  if (secretName === undefined) return certificates.of(namesOf(address, hostnames));
+  const { secret } = await named({ secretName });
+  return { certificate: textIn(secret, 'tls.crt'), key: textIn(secret, 'tls.key') };
 }
 
 async function resolveUser(user: NonNullable<MqttBrokerSpec['users']>[number], named: Named): Promise<BrokerUser> {

@@ -68,9 +68,9 @@ test('what a broker lacks stands in its status, and is enough once it is there',
   await statusOf(worker, ({ state, lastError: error }) => state === 'Serving' && error === '');
 });
 
-test('a listener with TLS and no certificate does not serve plain in its place', async () => {
+test('a listener with TLS does not serve plain in its place where the node gives no certificate', async () => {
   await using worker = await scratchWorker({ mqtt: async () => createMqtt() });
   await place(worker, { listeners: [{ name: 'tls', port: 0 }] });
   const { lastError } = await statusOf(worker, ({ state }) => state === 'Failed');
-  assert.match(lastError ?? '', /names no Secret with its certificate/);
+  assert.match(lastError ?? '', /the node gives no certificate/);
 });

@@ -14,8 +14,10 @@ import type { MqttBroker, MqttBrokerStatus } from '../../resources/mqtt-broker.t
 import type { Session } from '../driver.ts';
 import { driverErrorOf } from '../driver-error.ts';
 import type { Drivers } from '../worker/drivers.ts';
+import type { SiteCertificates } from '../worker/site-certificates.ts';
 import { resolveBroker } from './broker-config.ts';
 import type { BrokerConfig, BrokerReport } from './config.ts';
+import { removeKept } from './kept-files.ts';
 
 export interface BrokerControllerOptions {
   readonly node: string;
@@ -24,6 +26,9 @@ export interface BrokerControllerOptions {
   readonly log: Logger;
   readonly brokers: Informer<MqttBroker>;
   readonly drivers: Drivers;
+  readonly certificates: SiteCertificates;
+  /** Where brokers keep what they keep: that of one whose object is gone goes, too. */
+  readonly keptIn?: string;
 }
 
 export interface BrokerController {
@@ -66,6 +71,7 @@ class NodeBrokers {
     const broker = this.#options.brokers.cache.get(key);
     if (broker?.status?.nodes?.includes(this.#options.node) !== true) {
       await this.#end(key);
+      if (broker === undefined) await this.#forget(key);
       return undefined;
     }
     const status = await this.#statusOf(key, broker, signal);
@@ -79,7 +85,7 @@ class NodeBrokers {
 
   async #statusOf(key: string, broker: MqttBroker, signal: AbortSignal): Promise<Partial<MqttBrokerStatus>> {
     try {
-      const config = await resolveBroker(this.#options.client, broker, signal);
+      const config = await resolveBroker(this.#options, broker, signal);
       const serving = await this.#serve(key, config, signal);
       return this.#reported(serving, signal);
     } catch (error) {
@@ -127,6 +133,7 @@ class NodeBrokers {
       state: 'Serving',
       lastError: '',
       endpoints: report.endpoints,
+      authority: serving.config.listeners.find(({ tls }) => tls?.authority !== undefined)?.tls?.authority ?? '',
       clients: report.clients,
       messagesPerSecond: Math.round(rate * 10) / 10,
       dropped: report.dropped,
@@ -148,6 +155,13 @@ class NodeBrokers {
     await this.#options.client.patch(ref, { status: whole }, { type: 'merge', subresource: 'status' });
   }
 
+  /** The memory of a broker ends with its object, and not with the agent. */
+  async #forget(key: string): Promise<void> {
+    const { keptIn } = this.#options;
+    const { namespace, name } = parseObjectKey(key);
+    if (keptIn !== undefined) await removeKept(keptIn, { namespace, name });
+  }
+
   async #end(key: string): Promise<void> {
     const serving = this.#serving.get(key);
     this.#serving.delete(key);
@@ -155,9 +169,10 @@ class NodeBrokers {
   }
 }
 
-/** What cannot be changed while it serves. */
-function shapeOf({ listeners, limits, isKept }: BrokerConfig): object {
-  return { listeners, limits, isKept };
+/** What cannot be changed while it serves. Certificates can: nobody is cut off because one is renewed. */
+function shapeOf({ listeners, limits, isKept, uid }: BrokerConfig): object {
+  const places = listeners.map(({ tls, ...place }) => ({ ...place, isTls: tls !== undefined, trust: tls?.trust }));
+  return { places, limits, isKept, uid };
 }
 
 function isSame(one: unknown, other: unknown): boolean {

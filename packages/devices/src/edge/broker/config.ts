@@ -4,6 +4,8 @@ import type { Trust } from '../driver.ts';
 export interface BrokerConfig {
   readonly namespace: string;
   readonly name: string;
+  /** Of the object: another of the same name inherits nothing. */
+  readonly uid: string;
   readonly listeners: readonly BrokerListener[];
   /** Whoever comes without a name may do what the user `anonymous` may; without that one, everything. */
   readonly isAnonymousAllowed: boolean;
@@ -24,6 +26,8 @@ export interface BrokerListener {
 export interface BrokerTls {
   readonly certificate: string;
   readonly key: string;
+  /** Whoever has issued it, where that is the site itself. */
+  readonly authority?: string;
   /** Client certificates are demanded, and this decides about them. */
   readonly trust?: Trust;
 }

@@ -1,7 +1,8 @@
 /** Where clients of a broker come in: TLS or plain, with a bound on how many. */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
+import { chainRefusal, contextOf, fingerprintsOf, inWords } from '../transport/tls-trust.ts';
 import type { BrokerListener, BrokerTls, RejectedPeer } from './config.ts';
 
 export interface Arrival {
@@ -13,6 +14,8 @@ export interface Arrival {
 export interface OpenListener {
   /** `mqtts://127.0.0.1:8883`. */
   readonly endpoint: string;
+  /** Whoever comes from now on sees this certificate; whoever is there stays. Throws when it is none. */
+  renew(tls: BrokerTls): void;
   close(): Promise<void>;
 }
 
@@ -31,7 +34,8 @@ const PROBE_MS = 60_000;
 export async function listen(listener: BrokerListener, options: ListenOptions): Promise<OpenListener> {
   const { address, port, tls } = listener;
   const sockets = new Set<Socket>();
-  const server = tls === undefined ? plain(options) : encrypted(tls, options);
+  const secured = tls === undefined ? undefined : encrypted(tls, options);
+  const server = secured ?? plain(options);
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.setNoDelay(true);
@@ -51,6 +55,7 @@ export async function listen(listener: BrokerListener, options: ListenOptions): 
   const host = address.includes(':') ? `[${address}]` : address;
   return {
     endpoint: `${tls === undefined ? 'mqtt' : 'mqtts'}://${host}:${at}`,
+    renew: (renewed) => secured?.setSecureContext(secureContext(renewed)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -63,25 +68,14 @@ function plain({ onArrival }: ListenOptions): Server {
   return createServer({ highWaterMark: BUFFER_BYTES }, (socket) => onArrival({ socket, name: undefined }));
 }
 
-function encrypted(tls: BrokerTls, { onArrival, onRejected }: ListenOptions): Server {
-  const { certificate, key, trust } = tls;
-  const authorities = [...(trust?.trusted ?? []), ...(trust?.issuers ?? [])];
-  const trusted = new Set((trust?.trusted ?? []).map((pem) => new X509Certificate(pem).fingerprint256));
+function encrypted(tls: BrokerTls, { onArrival, onRejected }: ListenOptions): TlsServer {
+  const { trust } = tls;
+  const trusted = trust === undefined ? new Set<string>() : fingerprintsOf(trust);
   const server = createTlsServer({
-    cert: certificate,
-    key,
-    minVersion: 'TLSv1.2',
+    ...secureContext(tls),
     handshakeTimeout: HANDSHAKE_MS,
-    ...(trust === undefined
-      ? {}
-      : {
-          requestCert: true,
-          // Decided below, so that whoever is refused can be shown to a person.
-          rejectUnauthorized: false,
-          allowPartialTrustChain: true,
-          ca: authorities,
-          ...(trust.revocationLists.length === 0 ? {} : { crl: [...trust.revocationLists] }),
-        }),
+    // Decided below, so that whoever is refused can be shown to a person.
+    ...(trust === undefined ? {} : { requestCert: true, rejectUnauthorized: false }),
   });
   server.on('secureConnection', (socket: TLSSocket) => {
     socket.on('error', () => {});
@@ -89,25 +83,20 @@ function encrypted(tls: BrokerTls, { onArrival, onRejected }: ListenOptions): Se
     const refusal = refusalOf(socket, trusted);
     if (refusal === undefined) return onArrival({ socket, name: commonNameOf(socket) });
     const peer = socket.getPeerX509Certificate();
-    if (peer !== undefined) onRejected({ ...shown(peer), reason: refusal });
+    if (peer !== undefined) onRejected({ ...shown(peer), reason: `the certificate ${refusal}` });
     socket.destroy();
   });
   return server;
 }
 
-/** Why the certificate is not accepted: not in order, or its chain leads to none that is trusted. */
-function refusalOf(socket: TLSSocket, trusted: ReadonlySet<string>): string | undefined {
-  if (!socket.authorized) return String(socket.authorizationError);
-  let each = socket.getPeerCertificate(true);
-  for (let depth = 0; depth < MAX_CHAIN; depth++) {
-    if (trusted.has(each.fingerprint256)) return undefined;
-    if (each.issuerCertificate === undefined || each.issuerCertificate === each) break;
-    each = each.issuerCertificate;
-  }
-  return 'its issuer is known, but not trusted';
+function secureContext({ certificate, key, trust }: BrokerTls): TlsOptions {
+  return { cert: certificate, key, minVersion: 'TLSv1.2', ...(trust === undefined ? {} : contextOf(trust)) };
 }
 
-const MAX_CHAIN = 10;
+/** Completes the sentence "the certificate …". */
+function refusalOf(socket: TLSSocket, trusted: ReadonlySet<string>): string | undefined {
+  return socket.authorized ? chainRefusal(socket, trusted) : inWords(String(socket.authorizationError));
+}
 
 function commonNameOf(socket: TLSSocket): string | undefined {
   const { CN } = socket.getPeerCertificate().subject ?? {};

@@ -21,7 +21,10 @@ export interface SiteBrokerOptions {
 
 export interface SiteBroker {
   report(): BrokerReport;
-  /** Users, their rights and passwords; whoever may not do any more what they did is cut off. */
+  /**
+   * Users, their rights and passwords: whoever may not do any more what they did is cut off. Certificates: whoever comes
+   * sees the new ones. Throws when a certificate is none, and then nothing has changed for users.
+   */
   configure(config: BrokerConfig): void;
   /** Hears of every message that the filter matches, in this thread; the returned function ends it. */
   tap(filter: string, onMessage: (topic: string, payload: Uint8Array) => void): () => void;
@@ -77,7 +80,7 @@ class EmbeddedBroker implements SiteBroker {
   readonly #options: SiteBrokerOptions;
   readonly #persistence: BrokerPersistence;
   readonly #aedes: Aedes;
-  readonly #listeners: OpenListener[] = [];
+  readonly #listeners = new Map<string, OpenListener>();
   readonly #guests = new Map<Client, Guest>();
   readonly #byId = new Map<string, Client>();
   readonly #rejected = new Map<string, RejectedPeer>();
@@ -126,13 +129,14 @@ class EmbeddedBroker implements SiteBroker {
     await this.#aedes.listen();
     for (const listener of this.#options.config.listeners) {
       const onRejected = (peer: Omit<RejectedPeer, 'seenAt'>) => this.#reject(peer);
-      this.#listeners.push(await listen(listener, { onArrival: (arrival) => this.#welcome(arrival), onRejected }));
+      const opened = await listen(listener, { onArrival: (arrival) => this.#welcome(arrival), onRejected });
+      this.#listeners.set(listener.name, opened);
     }
   }
 
   report(): BrokerReport {
     return {
-      endpoints: this.#listeners.map(({ endpoint }) => endpoint),
+      endpoints: [...this.#listeners.values()].map(({ endpoint }) => endpoint),
       clients: this.#byId.size,
       messages: this.#messages,
       dropped: this.#dropped,
@@ -141,7 +145,8 @@ class EmbeddedBroker implements SiteBroker {
     };
   }
 
-  configure({ users, isAnonymousAllowed }: BrokerConfig): void {
+  configure({ listeners, users, isAnonymousAllowed }: BrokerConfig): void {
+    for (const { name, tls } of listeners) if (tls !== undefined) this.#listeners.get(name)?.renew(tls);
     const before = this.#access;
     this.#access = createAccess(users, isAnonymousAllowed);
     for (const [client, { grant }] of this.#guests) {
@@ -187,7 +192,7 @@ class EmbeddedBroker implements SiteBroker {
   }
 
   async #close(): Promise<void> {
-    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await Promise.all([...this.#listeners.values()].map((listener) => listener.close()));
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
     await this.#persistence.settled();
     await this.#persistence.destroy();

@@ -16,6 +16,7 @@ import { createSimulator, type Simulator } from '../drivers/simulator/driver.ts'
 import { openWriteLedger } from '../twin/write-ledger.ts';
 import { type DataWorker, startDataWorker } from '../worker/data-worker.ts';
 import type { DriverLoader } from '../worker/drivers.ts';
+import type { IssueCertificate } from '../worker/site-certificates.ts';
 
 export interface ScratchWorker extends AsyncDisposable {
   readonly client: Client;
@@ -40,7 +41,18 @@ const USER = { username: 'system:test', groups: ['system:masters'] };
 const STEP_MS = 50;
 const MAX_STEPS = 1200;
 
-export async function scratchWorker(drivers: Readonly<Record<string, DriverLoader>> = {}): Promise<ScratchWorker> {
+export interface ScratchOptions {
+  readonly issue?: IssueCertificate;
+  /** See `DataWorkerOptions`. */
+  readonly brokersKeptIn?: string;
+}
+
+const NO_AUTHORITY: IssueCertificate = () => Promise.reject(new Error('this node has no authority'));
+
+export async function scratchWorker(
+  drivers: Readonly<Record<string, DriverLoader>> = {},
+  { issue = NO_AUTHORITY, ...kept }: ScratchOptions = {},
+): Promise<ScratchWorker> {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-devices-'));
   const clock = fakeClock();
   const log = silentLogger;
@@ -58,6 +70,8 @@ export async function scratchWorker(drivers: Readonly<Record<string, DriverLoade
     log,
     random: () => 0.5,
     ledger,
+    issue,
+    ...kept,
     drivers: { loaders: { simulator: async () => simulator, ...drivers } },
   });
   const ref = (name: string) => ({ gvr: DEVICES, namespace: NAMESPACE, name });

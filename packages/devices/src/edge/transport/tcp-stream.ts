@@ -1,6 +1,6 @@
 /** TCP as a stream of bytes. */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { DriverError } from '../driver-error.ts';
 import type { ByteStream, Endpoint } from './byte-stream.ts';
 import type { StreamOptions } from './open-stream.ts';
@@ -9,17 +9,25 @@ import { socketBytes } from './socket-bytes.ts';
 /** A peer that vanished without a word is noticed also where nobody asks it anything. */
 const KEEP_ALIVE_MS = 15_000;
 
-export async function openTcp(
-  { host, port }: Extract<Endpoint, { host: string }>,
-  { clock, timeoutMs, signal }: StreamOptions,
-): Promise<ByteStream> {
+export type TcpEndpoint = Pick<Extract<Endpoint, { host: string }>, 'host' | 'port'>;
+export type TcpOptions = Pick<StreamOptions, 'timeoutMs' | 'clock' | 'signal'>;
+
+export async function openTcp(endpoint: TcpEndpoint, options: TcpOptions): Promise<ByteStream> {
+  return socketBytes(await connectTcp(endpoint, options), `${endpoint.host}:${endpoint.port}`);
+}
+
+/** Rejects with a DriverError. */
+export async function connectTcp(
+  { host, port }: TcpEndpoint,
+  { clock, timeoutMs, signal }: TcpOptions,
+): Promise<Socket> {
   const name = `${host}:${port}`;
   const late = new AbortController();
   const timer = clock.after(timeoutMs, () => late.abort());
   const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
   try {
     await once(socket, 'connect', { signal: AbortSignal.any([signal, late.signal]) });
-    return socketBytes(socket, name);
+    return socket;
   } catch (cause) {
     // What fails after this is of no interest, and must not end the process.
     socket.on('error', () => {});

@@ -3,13 +3,19 @@ import { dirname, join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
 import { createHttpClient } from '@skerry/kube/client';
-import type { WorkerStart } from '../../supervision/worker-start.ts';
+import type {
+  CertificateAnswer,
+  CertificateQuestion,
+  SiteCertificate,
+  WorkerStart,
+} from '../../supervision/worker-start.ts';
 import { runDriverThread } from '../remote/driver-thread.ts';
 import { openSocketDrivers } from '../remote/socket-drivers.ts';
 import { driverInThread } from '../remote/thread.ts';
 import { openWriteLedger } from '../twin/write-ledger.ts';
 import { startDataWorker } from './data-worker.ts';
 import { BUILTIN_DRIVERS } from './drivers.ts';
+import type { IssueCertificate } from './site-certificates.ts';
 import { serveValues } from './values-server.ts';
 
 const log = jsonLogger({ write: (line) => void process.stderr.write(line), now: Date.now, fields: { worker: 'data' } });
@@ -26,7 +32,19 @@ async function start(): Promise<Service> {
     others: (protocol: string) => others.find(protocol),
   };
   const ledger = openWriteLedger(file);
-  const worker = startDataWorker({ node, client, clock, log, drivers, ledger, random: Math.random });
+  const issue = askStarter();
+  const brokersKeptIn = homeOf('mqtt').folder;
+  const worker = startDataWorker({
+    node,
+    client,
+    clock,
+    log,
+    drivers,
+    ledger,
+    issue,
+    brokersKeptIn,
+    random: Math.random,
+  });
   const server = await serveValues({ plane: worker, socket: values, token });
   log.info({ node }, 'data worker started');
   return {
@@ -47,6 +65,26 @@ function told(): Promise<WorkerStart> {
     process.once('message', (message) => resolve(message as WorkerStart));
     process.once('disconnect', () => reject(new Error('whoever started this process is gone')));
   });
+}
+
+/** Certificates come the way that the start came. */
+function askStarter(): IssueCertificate {
+  const waiting = new Map<number, PromiseWithResolvers<SiteCertificate>>();
+  let last = 0;
+  process.on('message', (message) => {
+    const answer = message as CertificateAnswer;
+    const asked = waiting.get(answer.id);
+    waiting.delete(answer.id);
+    if ('issued' in answer) asked?.resolve(answer.issued);
+    else asked?.reject(new Error(answer.refusal));
+  });
+  return (certificateOf) => {
+    const id = ++last;
+    const asked = Promise.withResolvers<SiteCertificate>();
+    waiting.set(id, asked);
+    process.send?.({ certificateOf, id } satisfies CertificateQuestion);
+    return asked.promise;
+  };
 }
 
 function fail(error: unknown): void {

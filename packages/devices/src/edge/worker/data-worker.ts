@@ -18,6 +18,7 @@ import type { WriteLedger } from '../twin/write-ledger.ts';
 import { createDeviceController, type DeviceController } from './device-controller.ts';
 import { createDrivers, type DriversOptions } from './drivers.ts';
 import { createPublisher } from './publisher.ts';
+import { type IssueCertificate, siteCertificates } from './site-certificates.ts';
 
 export interface DataWorkerOptions {
   readonly node: string;
@@ -27,6 +28,10 @@ export interface DataWorkerOptions {
   readonly random: () => number;
   readonly ledger: WriteLedger;
   readonly drivers?: Omit<DriversOptions, 'clock'>;
+  /** Of the site's own identity, for what listens here. */
+  readonly issue: IssueCertificate;
+  /** Where brokers keep what they keep; only of those whose object is gone it is removed. */
+  readonly brokersKeptIn?: string;
 }
 
 /** What parts of the worker share. */
@@ -57,8 +62,10 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
   const keeping = keepLast(bus, last);
   const drivers = createDrivers({ ...options.drivers, clock });
   const shown = startInformer<Device>(context, { gvr: DEVICES });
+  const certificates = siteCertificates(options.issue, clock);
   const devices = createDeviceController({
     ...options,
+    certificates,
     devices: shown,
     models: startInformer<DeviceModel>(context, { gvr: DEVICE_MODELS }),
     series,
@@ -85,6 +92,8 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     ...options,
     drivers,
     brokers: startInformer<MqttBroker>(context, { gvr: MQTT_BROKERS }),
+    certificates,
+    ...(options.brokersKeptIn === undefined ? {} : { keptIn: options.brokersKeptIn }),
   });
   const running = [devices.spec, loops.spec, discovering, brokers.spec].map((spec) => runController(spec, context));
   running.push(loops.tell(stopping.signal));

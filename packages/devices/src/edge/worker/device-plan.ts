@@ -13,6 +13,7 @@ import type { Device, DeviceSpec, ScanClass, Visitor } from '../../resources/dev
 import { type Codec, compileCodec } from '../../values/codec.ts';
 import { formatValueType } from '../../values/value-type.ts';
 import type { Point } from '../driver.ts';
+import { namesOf } from './site-certificates.ts';
 
 export interface DevicePlan {
   readonly namespace: string;
@@ -49,6 +50,8 @@ export interface ConnectionPlan {
   readonly configMapName?: string;
   readonly trustList?: string;
   readonly broker?: string;
+  /** Names of the certificate that its driver listens with. */
+  readonly servesAs?: readonly string[];
 }
 
 export interface PlanContext {
@@ -123,16 +126,19 @@ export function planConnection(
 ): ConnectionPlan {
   const { endpoint = '', timeout, retries = 1, reconnect, options = {}, ...references } = connection;
   const { secretName, configMapName, trustList, broker } = references;
+  const given = protocol === undefined ? options : withDefaults(options, protocol.options);
+  const served = protocol?.servesAs?.(given);
   return {
     endpoint,
     timeoutMs: durationOr(timeout, 3000),
     retries,
     reconnect: { baseMs: durationOr(reconnect?.minimum, 1000), capMs: durationOr(reconnect?.maximum, 60_000) },
-    options: protocol === undefined ? options : withDefaults(options, protocol.options),
+    options: given,
     ...(secretName === undefined ? {} : { secretName }),
     ...(configMapName === undefined ? {} : { configMapName }),
     ...(trustList === undefined ? {} : { trustList }),
     ...(broker === undefined ? {} : { broker }),
+    ...(served === undefined ? {} : { servesAs: namesOf(served.address, served.hostnames) }),
   };
 }
 

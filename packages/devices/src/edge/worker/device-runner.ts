@@ -13,12 +13,14 @@ import { Pipeline } from './pipeline.ts';
 import { phaseOf, poll } from './poll.ts';
 import type { Publisher } from './publisher.ts';
 import { resolveSettings } from './settings.ts';
+import type { SiteCertificates } from './site-certificates.ts';
 
 export interface RunnerContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly client: Client;
   readonly drivers: Drivers;
+  readonly certificates: SiteCertificates;
   readonly publisher: Publisher;
   readonly random: () => number;
   /** The condition may have changed. */
@@ -136,14 +138,14 @@ export class DeviceRunner {
   }
 
   async #connect(signal: AbortSignal): Promise<Session> {
-    const { clock, client, drivers, onRejectedCertificate } = this.#context;
+    const { clock, drivers, onRejectedCertificate } = this.#context;
     const { timeoutMs } = this.plan.connection;
     const limit = new AbortController();
     const timer = clock.after(timeoutMs * CONNECT_TIMES, () => limit.abort());
     const either = AbortSignal.any([signal, limit.signal]);
     try {
       const driver = await drivers.open(this.plan.protocol);
-      const settings = await resolveSettings(client, this.plan, either);
+      const settings = await this.#settings(either);
       this.#named = namedBy(settings);
       return await driver.connect(settings, { clock, log: this.#log, signal: either, onRejectedCertificate });
     } catch (cause) {
@@ -152,6 +154,14 @@ export class DeviceRunner {
     } finally {
       timer.cancel();
     }
+  }
+
+  async #settings(signal: AbortSignal): Promise<DeviceSettings> {
+    const { client, certificates } = this.#context;
+    const settings = await resolveSettings(client, this.plan, signal);
+    const { servesAs } = this.plan.connection;
+    if (servesAs === undefined || settings.secret['tls.crt'] !== undefined) return settings;
+    return { ...settings, site: await certificates.of(servesAs) };
   }
 
   /** Resolves with the reason to connect anew; otherwise goes on until the signal aborts. */
@@ -251,10 +261,10 @@ export class DeviceRunner {
 
   /** Resolves when something that the connection names is no longer what the session began with. */
   async #follow(signal: AbortSignal): Promise<DriverError | undefined> {
-    const { clock, client } = this.#context;
+    const { clock } = this.#context;
     while (!signal.aborted) {
       await clock.sleep(FOLLOW_MS, signal).catch(() => {});
-      const settings = await resolveSettings(client, this.plan, signal).catch(() => undefined);
+      const settings = await this.#settings(signal).catch(() => undefined);
       // What is not there, or cannot be asked for, is no reason to end what works.
       if (settings !== undefined && namedBy(settings) !== this.#named)
         return new DriverError('Closed', 'what the connection names has changed');
@@ -304,14 +314,14 @@ export class DeviceRunner {
   }
 }
 
-function hasNames({ secretName, configMapName, trustList }: DevicePlan['connection']): boolean {
-  return secretName !== undefined || configMapName !== undefined || trustList !== undefined;
+function hasNames({ secretName, configMapName, trustList, servesAs }: DevicePlan['connection']): boolean {
+  return [secretName, configMapName, trustList, servesAs].some((each) => each !== undefined);
 }
 
-function namedBy({ secret, files, trust }: DeviceSettings): string {
+function namedBy({ secret, files, trust, site }: DeviceSettings): string {
   const text = (bytes: Readonly<Record<string, Uint8Array>>) =>
     Object.entries(bytes).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
-  return JSON.stringify([text(secret), text(files), trust]);
+  return JSON.stringify([text(secret), text(files), trust, site]);
 }
 
 function worded(problem: ReturnType<Pipeline['problem']>): string {

@@ -18,6 +18,7 @@ export function brokerConfig(given: Partial<BrokerConfig> = {}): BrokerConfig {
   return {
     namespace: 'default',
     name: 'site',
+    uid: 'uid',
     listeners: [{ name: 'plain', address: '127.0.0.1', port: 0 }],
     isAnonymousAllowed: true,
     users: [],

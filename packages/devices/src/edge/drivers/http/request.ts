@@ -1,9 +1,13 @@
-/** One request to one device, within its time and size. */
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+/** Requests to one device, each within its time and size, over connections that are its own. */
+import { once } from 'node:events';
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '@skerry/base';
-import type { DeviceSettings } from '../../driver.ts';
+import type { DeviceSettings, DriverContext } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
+import { connectTcp, type TcpEndpoint } from '../../transport/tcp-stream.ts';
+import { connectTls } from '../../transport/tls-stream.ts';
 
 export interface Asked {
   readonly method: string;
@@ -11,29 +15,123 @@ export interface Asked {
   readonly body?: string | undefined;
 }
 
-/** Resolves to the text of the answer; rejects with a DriverError. */
-export async function ask(
-  settings: DeviceSettings,
-  { method, path, body }: Asked,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<string> {
+export interface Requests {
+  /** Resolves to the text of the answer; rejects with a DriverError. */
+  ask(asked: Asked, signal: AbortSignal): Promise<string>;
+  close(): void;
+}
+
+/** To one device. */
+const MAX_CONNECTIONS = 4;
+
+/** Once the device can be reached and is who it should be. Rejects with a DriverError. */
+export async function openRequests(settings: DeviceSettings, context: DriverContext): Promise<Requests> {
   const { endpoint, timeoutMs, options } = settings;
+  const at = placeOf(endpoint);
+  const connect = () => connectTo(at, settings, context);
+  const first = await connect();
+  const agent = agentOver(at.isSecure, first, connect);
+  const send = at.isSecure ? httpsRequest : httpRequest;
+  const headers = headersOf(settings);
+  return {
+    ask: ({ method, path, body }, signal) =>
+      within(context.clock, { endpoint, path, timeoutMs }, signal, async (until) => {
+        const content = body === undefined ? {} : { 'content-type': 'application/json' };
+        // The path stays one, also where it begins like an address: nobody else hears our secret.
+        const place = { host: at.host, port: at.port, path, agent };
+        const all = { ...content, host: at.authority, ...headers };
+        const answer = await exchange(() => send({ ...place, method, headers: all, signal: until }), body);
+        return textOf(answer, Number(options['maxAnswerBytes'] ?? 1_048_576));
+      }),
+    close: () => agent.destroy(),
+  };
+}
+
+/** A device may have closed a kept connection before it saw the request: then nothing was heard, and a question is put again. */
+async function exchange(send: () => ClientRequest, body: string | undefined): Promise<IncomingMessage> {
+  for (;;) {
+    const outgoing = send();
+    outgoing.on('error', () => {});
+    outgoing.end(body);
+    try {
+      const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
+      return answer;
+    } catch (error) {
+      const isStale = outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+      if (!isStale || outgoing.method !== 'GET') throw error;
+    }
+  }
+}
+
+interface Place extends TcpEndpoint {
+  readonly isSecure: boolean;
+  /** As the header `Host` has it. */
+  readonly authority: string;
+}
+
+const PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
+
+function placeOf(endpoint: string): Place {
+  const url = URL.parse(endpoint);
+  const port = url === null ? undefined : PORTS[url.protocol];
+  if (url === null || port === undefined)
+    throw new DriverError('Misconfigured', `the endpoint "${endpoint}" is neither http://HOST nor https://HOST`);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return { host, port: Number(url.port) || port, authority: url.host, isSecure: url.protocol === 'https:' };
+}
+
+function connectTo(at: Place, { trust, timeoutMs }: DeviceSettings, context: DriverContext): Promise<Duplex> {
+  const options = { ...context, timeoutMs, signal: NEVER };
+  return at.isSecure ? connectTls(at, { ...options, trust }) : connectTcp(at, options);
+}
+
+/** A connection that nobody waits for any more is of use to the next request. */
+const NEVER = new AbortController().signal;
+
+type Connected = (error: Error | null, stream: Duplex) => void;
+
+/** Connections are made our way, and kept for the next request; the first is there already. */
+function agentOver(isSecure: boolean, first: Duplex, connect: () => Promise<Duplex>): HttpAgent {
+  const agent = new (isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
+  let ready: Duplex | undefined = first;
+  first.once('close', () => {
+    ready = undefined;
+  });
+  first.on('error', () => {});
+  agent.createConnection = (_options, connected?: Connected) => {
+    const kept = ready;
+    ready = undefined;
+    if (kept !== undefined) return kept;
+    connect().then(
+      (stream) => connected?.(null, stream),
+      (error: Error) => connected?.(error, undefined as never),
+    );
+    return undefined;
+  };
+  const destroy = agent.destroy.bind(agent);
+  agent.destroy = () => {
+    ready?.destroy();
+    return destroy();
+  };
+  return agent;
+}
+
+interface Limits {
+  readonly endpoint: string;
+  readonly path: string;
+  readonly timeoutMs: number;
+}
+
+async function within<T>(
+  clock: Clock,
+  { endpoint, path, timeoutMs }: Limits,
+  signal: AbortSignal,
+  work: (until: AbortSignal) => Promise<T>,
+): Promise<T> {
   const late = new AbortController();
   const timer = clock.after(timeoutMs, () => late.abort());
   try {
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const url = new URL(path, endpoint);
-      const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-      const outgoing = send(url, {
-        method,
-        headers: headersOf(settings, body),
-        signal: AbortSignal.any([signal, late.signal]),
-        ...trustOf(settings),
-      });
-      outgoing.once('response', resolve).once('error', reject);
-      outgoing.end(body);
-    });
-    return await textOf(answer, Number(options['maxAnswerBytes'] ?? 1_048_576));
+    return await work(AbortSignal.any([signal, late.signal]));
   } catch (cause) {
     if (cause instanceof DriverError) throw cause;
     if (signal.aborted) throw new DriverError('Closed', 'the request was given up', { cause });
@@ -46,16 +144,12 @@ export async function ask(
   }
 }
 
-function trustOf({ trust }: DeviceSettings): object {
-  return trust === undefined ? {} : { ca: [...trust.trusted, ...trust.issuers] };
-}
-
-function headersOf({ options, secret }: DeviceSettings, body: string | undefined): Record<string, string> {
+function headersOf({ options, secret }: DeviceSettings): Record<string, string> {
   const text = (key: string) => (secret[key] === undefined ? undefined : Buffer.from(secret[key]).toString('utf8'));
   const [token, username] = [text('token'), text('username')];
-  const headers: Record<string, string> = { ...(options['headers'] as Readonly<Record<string, string>> | undefined) };
-  if (body !== undefined) headers['content-type'] ??= 'application/json';
-  if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+  const given = Object.entries((options['headers'] ?? {}) as Readonly<Record<string, string>>);
+  const headers: Record<string, string> = Object.fromEntries(given.map(([name, value]) => [name.toLowerCase(), value]));
+  if (token !== undefined) headers['authorization'] = `Bearer ${token.trim()}`;
   else if (username !== undefined)
     headers['authorization'] = `Basic ${Buffer.from(`${username}:${text('password') ?? ''}`).toString('base64')}`;
   return headers;

@@ -1,8 +1,7 @@
 /** A broker as a session of the driver: it runs in the thread of the driver, so that devices reach it without a socket. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { RawValue } from '../../../values/encoding.ts';
 import type { BrokerConfig } from '../../broker/config.ts';
+import { keptFile } from '../../broker/kept-files.ts';
 import { openSiteBroker, type SiteBroker } from '../../broker/site-broker.ts';
 import type { CallRequest, DriverContext, ReadGroup, Session } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
@@ -21,16 +20,11 @@ export async function openBrokerSession(
   folder: string | undefined,
 ): Promise<BrokerSession> {
   try {
-    const kept = folder !== undefined && config.isKept ? { file: await fileIn(folder, config) } : {};
+    const kept = folder !== undefined && config.isKept ? { file: await keptFile(folder, config) } : {};
     return new ServedBroker(await openSiteBroker({ config, ...kept, clock, log }));
   } catch (cause) {
     throw new DriverError('Misconfigured', (cause as Error).message, { cause });
   }
-}
-
-async function fileIn(folder: string, { namespace, name }: BrokerConfig): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  return join(folder, `${namespace}_${name}.db`);
 }
 
 class ServedBroker implements BrokerSession {
@@ -50,13 +44,21 @@ class ServedBroker implements BrokerSession {
     return { read: () => Promise.reject(new DriverError('Unsupported', 'a broker has no values')) };
   }
 
-  /** `report` says how it is; `configure` changes its users. */
+  /** `report` says how it is; `configure` changes its users and certificates. */
   async call({ command, address }: CallRequest): Promise<Readonly<Record<string, RawValue>>> {
-    if (command === 'configure') this.broker.configure(address['config'] as BrokerConfig);
+    if (command === 'configure') configure(this.broker, address['config'] as BrokerConfig);
     return this.broker.report() as unknown as Readonly<Record<string, RawValue>>;
   }
 
   close(): Promise<void> {
     return this.broker.close();
+  }
+}
+
+function configure(broker: SiteBroker, config: BrokerConfig): void {
+  try {
+    broker.configure(config);
+  } catch (cause) {
+    throw new DriverError('Misconfigured', (cause as Error).message, { cause });
   }
 }

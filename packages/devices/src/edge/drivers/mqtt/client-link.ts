@@ -1,22 +1,36 @@
 /** A connection to a broker over TCP or TLS. Once it is lost it is over: connecting anew is the worker's business. */
+import type { Duplex } from 'node:stream';
 import { parseDuration } from '@skerry/api/durations';
-import { connect, type IClientOptions, type MqttClient } from 'mqtt';
-import type { DeviceSettings } from '../../driver.ts';
+import { type IClientOptions, MqttClient } from 'mqtt';
+import type { DeviceSettings, DriverContext, Trust } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
+import { connectTcp } from '../../transport/tcp-stream.ts';
+import { connectTls } from '../../transport/tls-stream.ts';
 import type { Link, OnMessage, Outgoing, Qos } from './link.ts';
 
 /** Rejects with a DriverError. */
-export async function clientLink(settings: DeviceSettings, onMessage: OnMessage, signal: AbortSignal): Promise<Link> {
-  const client = await connected(settings, onMessage, signal);
+export async function clientLink(
+  settings: DeviceSettings,
+  onMessage: OnMessage,
+  context: DriverContext,
+): Promise<Link> {
+  // Before a word is said: our password is for nobody whom the TrustList does not know.
+  const stream = await openStream(settings, context);
+  const client = await connected(stream, settings, onMessage, context.signal);
   return new ClientLink(client, settings);
 }
 
-function connected(settings: DeviceSettings, onMessage: OnMessage, signal: AbortSignal): Promise<MqttClient> {
+function connected(
+  stream: Duplex,
+  settings: DeviceSettings,
+  onMessage: OnMessage,
+  signal: AbortSignal,
+): Promise<MqttClient> {
   const { promise, resolve, reject } = Promise.withResolvers<MqttClient>();
   const giveUp = () => reject(new DriverError('Closed', 'the request was given up'));
   if (signal.aborted) giveUp();
   signal.addEventListener('abort', giveUp, { once: true });
-  const client = connect(settings.endpoint, clientOptions(settings));
+  const client = new MqttClient(() => stream, clientOptions(settings));
   // Before it is connected: what a session has kept comes in the same breath.
   client.on('message', onMessage);
   client.on('error', (error) => reject(connectError(error, settings.endpoint)));
@@ -24,6 +38,33 @@ function connected(settings: DeviceSettings, onMessage: OnMessage, signal: Abort
   client.once('connect', () => resolve(client));
   promise.catch(() => client.end(true));
   return promise.finally(() => signal.removeEventListener('abort', giveUp));
+}
+
+const PORTS: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'mqtts:': 8883 };
+
+function openStream(settings: DeviceSettings, context: DriverContext): Promise<Duplex> {
+  const { endpoint, timeoutMs, trust, secret } = settings;
+  const url = URL.parse(endpoint);
+  const port = url === null ? undefined : PORTS[url.protocol];
+  if (url === null || port === undefined)
+    throw new DriverError('Misconfigured', `the endpoint "${endpoint}" is neither mqtt://HOST nor mqtts://HOST`);
+  const at = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || port };
+  const limits = { timeoutMs, ...context };
+  if (url.protocol === 'mqtt:') return connectTcp(at, limits);
+  const [cert, key] = [textIn(secret, 'tls.crt'), textIn(secret, 'tls.key')];
+  const own = cert === undefined || key === undefined ? {} : { own: { cert, key } };
+  return connectTls(at, { ...limits, ...own, trust: withAuthority(trust, textIn(secret, 'ca.crt')) });
+}
+
+/** Also what a Secret of type kubernetes.io/tls says. */
+function withAuthority(trust: Trust | undefined, authority: string | undefined): Trust | undefined {
+  if (authority === undefined) return trust;
+  const { trusted, issuers, revocationLists } = trust ?? { trusted: [], issuers: [], revocationLists: [] };
+  return { trusted: [...trusted, authority], issuers, revocationLists };
+}
+
+function textIn(secret: DeviceSettings['secret'], key: string): string | undefined {
+  return secret[key] === undefined ? undefined : Buffer.from(secret[key]).toString('utf8');
 }
 
 /** CONNACK of 3.1.1, and reasons of 5, that are about who we are. */
@@ -40,12 +81,9 @@ function connectError(cause: unknown, endpoint: string): DriverError {
   });
 }
 
-function clientOptions({ namespace, name, options, secret, trust, timeoutMs }: DeviceSettings): IClientOptions {
+function clientOptions({ namespace, name, options, secret, timeoutMs }: DeviceSettings): IClientOptions {
   const { version, clientId, keepalive, persistent } = options;
-  const text = (key: string) => (secret[key] === undefined ? undefined : Buffer.from(secret[key]).toString('utf8'));
-  const authorities = [...(trust?.trusted ?? []), ...(trust?.issuers ?? [])];
-  const ca = text('ca.crt') === undefined ? authorities : [...authorities, text('ca.crt') ?? ''];
-  const [username, cert, key] = [text('username'), text('tls.crt'), text('tls.key')];
+  const username = textIn(secret, 'username');
   const isPersistent = persistent === true;
   return {
     protocolVersion: version === '5' ? 5 : 4,
@@ -58,10 +96,6 @@ function clientOptions({ namespace, name, options, secret, trust, timeoutMs }: D
     ...(version === '5' && isPersistent ? { properties: { sessionExpiryInterval: SESSION_SECONDS } } : {}),
     ...(username === undefined ? {} : { username }),
     ...(secret['password'] === undefined ? {} : { password: Buffer.from(secret['password']) }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(ca.length === 0 ? {} : { ca, allowPartialTrustChain: true }),
-    ...(trust === undefined || trust.revocationLists.length === 0 ? {} : { crl: [...trust.revocationLists] }),
   };
 }
 

@@ -43,7 +43,7 @@ function openerOf(
   context: DriverContext,
 ): OpenLink {
   const { namespace, broker: name } = settings;
-  if (name === undefined) return (onMessage) => clientLink(settings, onMessage, context.signal);
+  if (name === undefined) return (onMessage) => clientLink(settings, onMessage, context);
   return async (onMessage) => {
     const broker = brokers.get(`${namespace}/${name}`);
     if (broker === undefined) throw new DriverError('Unreachable', `MqttBroker "${name}" does not serve at this node`);

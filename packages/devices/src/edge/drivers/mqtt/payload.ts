@@ -4,6 +4,7 @@ import type { Encoding, RawType, RawValue } from '../../../values/encoding.ts';
 import type { ValueType } from '../../../values/value-type.ts';
 import { bytesToWire } from '../../../values/wire.ts';
 import { DriverError } from '../../driver-error.ts';
+import { fieldAt } from '../../field-path.ts';
 
 export type Format = 'Json' | 'Cbor' | 'Text' | 'Raw';
 
@@ -33,26 +34,11 @@ function textOf(payload: Uint8Array): string {
 }
 
 /** Throws a DriverError when there is no such field. */
-export function fieldAt(parsed: unknown, path: string | undefined): RawValue {
-  let value = parsed;
-  for (const step of path === undefined ? [] : path.split('.')) {
-    const isThere = typeof value === 'object' && value !== null && Object.hasOwn(value, step);
-    if (!isThere) throw new DriverError('Malformed', `the payload has no ${path}`);
-    value = (value as Readonly<Record<string, unknown>>)[step];
-  }
-  if (value === null || value === undefined) throw new DriverError('Malformed', `${path ?? 'the payload'} is null`);
+export function valueAt(parsed: unknown, path: string | undefined): RawValue {
+  const value = fieldAt(parsed, path);
+  if (value === undefined) throw new DriverError('Malformed', `the payload has no ${path}`);
+  if (value === null) throw new DriverError('Malformed', `${path ?? 'the payload'} is null`);
   return value as RawValue;
-}
-
-/** Milliseconds since 1970; undefined when it is no time. */
-export function timeAt(parsed: unknown, path: string): number | undefined {
-  try {
-    const field = fieldAt(parsed, path);
-    const time = typeof field === 'string' ? Date.parse(field) : Number(field);
-    return Number.isFinite(time) ? time : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 export interface Written {

@@ -2,8 +2,9 @@
 import type { RawValue } from '../../../values/encoding.ts';
 import type { Point } from '../../driver.ts';
 import { type DriverError, driverErrorOf } from '../../driver-error.ts';
+import { fieldAt, timeOf } from '../../field-path.ts';
 import type { ReadAddress } from './addresses.ts';
-import { type Format, fieldAt, parsePayload, timeAt } from './payload.ts';
+import { type Format, parsePayload, valueAt } from './payload.ts';
 
 export interface Reading {
   readonly value: RawValue | DriverError;
@@ -52,7 +53,7 @@ function readingOf(
   try {
     if (!parsed.has(format)) parsed.set(format, parsePayload(payload, format));
     const whole = parsed.get(format);
-    return { value: fieldAt(whole, path), time: timePath === undefined ? undefined : timeAt(whole, timePath) };
+    return { value: valueAt(whole, path), time: timePath === undefined ? undefined : timeOf(fieldAt(whole, timePath)) };
   } catch (error) {
     return { value: driverErrorOf(error), time: undefined };
   }
