@@ -1,5 +1,5 @@
 /** The Debian packages that tests need: what for, and how to see that they are there. `npm run setup:system` brings them. */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { run, say, scriptEnv } from './tasks.ts';
 
@@ -41,7 +41,15 @@ export const SYSTEM_PACKAGES: readonly SystemPackage[] = [
   { name: 'libmodbus-dev', program: '/usr/include/modbus/modbus.h', purpose: 'a Modbus server of libmodbus' },
   { name: 'mosquitto', program: 'mosquitto', purpose: 'another MQTT broker, beside ours and to drive devices by' },
   { name: 'mosquitto-clients', program: 'mosquitto_pub', purpose: 'clients of the MQTT broker' },
+  { name: 'victoria-metrics', program: 'victoria-metrics', purpose: 'an engine that outlets send to' },
+  { name: 'influxdb', program: 'influxd', purpose: 'an engine that outlets send to' },
+  { name: 'prometheus', program: 'prometheus', purpose: 'an engine that outlets send to' },
+  { name: 'graphite-carbon', program: 'carbon-cache', purpose: 'an engine that outlets send to' },
+  { name: 'postgresql', program: '/usr/share/postgresql-common/pg_wrapper', purpose: 'an engine that outlets send to' },
+  { name: 'nats-server', program: 'nats-server', purpose: 'an engine that outlets send to' },
 ];
+
+const POLICY = '/usr/sbin/policy-rc.d';
 
 export function missingPackages(): readonly SystemPackage[] {
   return SYSTEM_PACKAGES.filter(({ program }) => !isOnPath(program));
@@ -81,8 +89,19 @@ export function setUpSystem(declined: boolean): void {
   say(command);
   const env = scriptEnv({ DEBIAN_FRONTEND: 'noninteractive' });
   run('apt-get', ['update', '-q'], env);
-  if (run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...names], env) !== 0)
-    say('apt-get failed; the messages above say why');
+  const install = () => run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...names], env);
+  if (withoutServices(install) !== 0) say('apt-get failed; the messages above say why');
+}
+
+/** Tests start what they need by themselves: no package that comes now starts a server of its own. See Debian's policy-rc.d(8). */
+function withoutServices<T>(install: () => T): T {
+  if (existsSync(POLICY)) return install();
+  writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return install();
+  } finally {
+    rmSync(POLICY);
+  }
 }
 
 if (import.meta.main) setUpSystem(process.argv.includes('--no-system'));

@@ -31,6 +31,12 @@ const PROGRAMS = {
   'libmodbus-dev': '/usr/include/modbus/modbus.h',
   mosquitto: 'mosquitto',
   'mosquitto-clients': 'mosquitto_pub',
+  'victoria-metrics': 'victoria-metrics',
+  influxdb: 'influxd',
+  prometheus: 'prometheus',
+  'graphite-carbon': 'carbon-cache',
+  postgresql: '/usr/share/postgresql-common/pg_wrapper',
+  'nats-server': 'nats-server',
 } as const;
 
 export type SystemNeed = keyof typeof PROGRAMS | 'root';
