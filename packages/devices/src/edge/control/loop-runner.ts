@@ -11,6 +11,7 @@ import { driverErrorOf } from '../driver-error.ts';
 import type { Twins } from '../twin/twins.ts';
 import type { LiveDevices } from '../worker/live-device.ts';
 import { JitterWindow } from './jitter.ts';
+import type { Metronome } from './metronome.ts';
 
 export interface LoopContext {
   readonly clock: Clock;
@@ -18,6 +19,7 @@ export interface LoopContext {
   readonly devices: LiveDevices;
   readonly last: LastValues;
   readonly twins: Twins;
+  readonly metronome: Metronome;
 }
 
 /** What failed is tried again after so long. */
@@ -78,7 +80,7 @@ export class LoopRunner {
 
   /** Due times stand on a grid, so that a late cycle makes the next one no later. */
   async #run(): Promise<void> {
-    const { clock } = this.#context;
+    const { clock, metronome } = this.#context;
     const { cycleMs } = this.#program;
     const { signal } = this.#stopping;
     let due = clock.monotonic();
@@ -92,7 +94,7 @@ export class LoopRunner {
         due += missed * cycleMs;
       }
       try {
-        await clock.sleep(Math.max(0, due - clock.monotonic()), signal);
+        await metronome.until(due, signal);
       } catch {
         return;
       }

@@ -1,6 +1,6 @@
 /** The process of the data worker: started by the agent, which says by message what it needs to know, and ends with the agent. */
 import { dirname, join } from 'node:path';
-import { isMainThread } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
 import { createHttpClient } from '@skerry/kube/client';
 import type {
@@ -9,6 +9,8 @@ import type {
   SiteCertificate,
   WorkerStart,
 } from '../../supervision/worker-start.ts';
+import { threadMetronome } from '../control/metronome.ts';
+import { runMetronome } from '../control/metronome-thread.ts';
 import { runDriverThread } from '../remote/driver-thread.ts';
 import { openSocketDrivers } from '../remote/socket-drivers.ts';
 import { driverInThread } from '../remote/thread.ts';
@@ -31,6 +33,7 @@ async function start(): Promise<Service> {
     isolate: (protocol: string) => driverInThread(protocol, { program, home: homeOf(protocol) }),
     others: (protocol: string) => others.find(protocol),
   };
+  const metronome = threadMetronome({ clock, log, program });
   const ledger = openWriteLedger(file);
   const issue = askStarter();
   const brokersKeptIn = homeOf('mqtt').folder;
@@ -43,6 +46,7 @@ async function start(): Promise<Service> {
     ledger,
     issue,
     brokersKeptIn,
+    metronome,
     random: Math.random,
   });
   const server = await serveValues({ plane: worker, socket: values, token });
@@ -52,6 +56,7 @@ async function start(): Promise<Service> {
     stop: async () => {
       await server.close();
       await worker.stop();
+      await metronome.close();
       ledger.close();
       await others.close();
       client.close();
@@ -92,6 +97,12 @@ function fail(error: unknown): void {
   process.exit(1);
 }
 
-// The same bundle is what the threads of drivers run.
-if (isMainThread) runService({ host: process, clock: systemClock, log }, start).catch(fail);
-else runDriverThread().catch(fail);
+/** The same bundle is what the threads run. */
+function runThread(port: MessagePort): void {
+  const { metronome: bell } = workerData as { readonly metronome?: Int32Array };
+  if (bell === undefined) runDriverThread().catch(fail);
+  else runMetronome(port, bell);
+}
+
+if (parentPort === null) runService({ host: process, clock: systemClock, log }, start).catch(fail);
+else runThread(parentPort);

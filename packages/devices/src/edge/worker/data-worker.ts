@@ -11,6 +11,7 @@ import { CONTROL_LOOPS, DEVICE_DISCOVERIES, DEVICE_MODELS, DEVICES, MQTT_BROKERS
 import type { MqttBroker } from '../../resources/mqtt-broker.ts';
 import { brokerController } from '../broker/broker-controller.ts';
 import { createControlLoops } from '../control/loops.ts';
+import { clockMetronome, type Metronome } from '../control/metronome.ts';
 import { discoveryController } from '../discovery/discoveries.ts';
 import type { DeviceDoor } from '../twin/door.ts';
 import { startTwins } from '../twin/twins.ts';
@@ -27,6 +28,8 @@ export interface DataWorkerOptions {
   readonly log: Logger;
   readonly random: () => number;
   readonly ledger: WriteLedger;
+  /** For control loops; without it they have the clock. */
+  readonly metronome?: Metronome;
   readonly drivers?: Omit<DriversOptions, 'clock'>;
   /** Of the site's own identity, for what listens here. */
   readonly issue: IssueCertificate;
@@ -78,6 +81,7 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
   const loops = createControlLoops({
     ...options,
     loops: startInformer<ControlLoop>(context, { gvr: CONTROL_LOOPS }),
+    metronome: options.metronome ?? clockMetronome(clock),
     devices,
     last,
     twins,
