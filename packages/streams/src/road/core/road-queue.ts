@@ -194,11 +194,11 @@ export class RoadQueue {
     return undefined;
   }
 
-  /** The newest blocks are one now. */
-  merge(merged: readonly Entry[], into: Entry): void {
+  /** The newest blocks are one now: it is as old as the oldest of them, and has the number of the newest. */
+  merge(merged: readonly Entry[], into: Pick<Entry, 'rows' | 'size'>): void {
     this.#waiting.live.dropTail(merged.length);
     for (const entry of merged) this.#count(entry, -1);
-    this.add(into);
+    this.add({ ...into, ...mergedEntry(merged) });
   }
 
   status(lane: Lane): QueueStatus {
@@ -230,4 +230,8 @@ export class RoadQueue {
     this.#bytes += sign * size;
     this.#blocks += sign;
   }
+}
+
+export function mergedEntry(merged: readonly Entry[]): Pick<Entry, 'number' | 'at'> {
+  return { number: merged.at(-1)?.number ?? 0, at: merged[0]?.at ?? 0 };
 }
