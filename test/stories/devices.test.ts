@@ -156,6 +156,10 @@ suite('a simulated device', () => {
     assert.match(stdout, /limit +42 +Confirmed/);
     const shown = await cloud.skerry(['device', 'show', 'tank-1']);
     assert.match(shown.stdout, /limit +42 +\S+ +Confirmed/);
+    await cloud.kubectl(['wait', '--for=condition=InSync', 'device/tank-1', '--timeout=60s']);
+    assert.match(await cloud.kubectl(['get', 'devices']), /tank-1 +tank +simulator +edge-1 +Connected +True/);
+    const beside = await cloud.skerry(['device', 'get', 'tank-1', 'limit']);
+    assert.match(beside.stdout, /limit +42 +42 +- +Good|limit +42 +42 +Good/);
     const refused = await cloud.skerry(['device', 'set', 'tank-1', 'limit=101', '--wait']);
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /must be between 0 and 100/);

@@ -63,6 +63,7 @@ function writeCommands(context: CliContext): readonly Command[] {
     .option('--wait', 'until the device has confirmed it, or refused')
     .option('--timeout <duration>', 'how long --wait waits', milliseconds, 60_000)
     .option('--expire <duration>', 'not written any more after so long', milliseconds)
+    .option('--force', 'also over a local write that stands by edge-wins, which stands no more from then on')
     .action(async (name: string, assignments: readonly string[], flags: SetFlags) =>
       (await load()).setDevice(context, name, assignments, flags),
     );

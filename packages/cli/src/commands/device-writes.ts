@@ -14,6 +14,7 @@ export interface SetFlags extends DeviceFlags {
   readonly wait?: boolean;
   readonly timeout: number;
   readonly expire?: number;
+  readonly force?: boolean;
 }
 
 /** `limit=5` desires a value, `limit-` takes it back. */
@@ -26,8 +27,9 @@ export async function setDevice(
   const wanted = new Map(assignments.map(parseAssignment));
   const at = new Date(context.clock.now()).toISOString();
   const notAfter = flags.expire === undefined ? null : new Date(context.clock.now() + flags.expire).toISOString();
+  const wish = { at, notAfter, by: null, force: flags.force === true ? true : null };
   const desired = Object.fromEntries(
-    [...wanted].map(([property, value]) => [property, value === undefined ? null : { value, at, notAfter, by: null }]),
+    [...wanted].map(([property, value]) => [property, value === undefined ? null : { value, ...wish }]),
   );
   using client = await connect(context, flags);
   const ref = { gvr: DEVICES, namespace: flags.namespace, name };

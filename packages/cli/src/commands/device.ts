@@ -34,10 +34,16 @@ function deviceTable(devices: readonly Device[], now: number): string {
     spec.protocol,
     status?.nodes?.[0] ?? '-',
     status?.state ?? 'Pending',
+    syncOf(status)?.status ?? '-',
     ago(status?.lastSeen, now),
     ago(metadata.creationTimestamp, now),
   ]);
-  return formatTable(['NAMESPACE', 'NAME', 'MODEL', 'PROTOCOL', 'NODE', 'STATE', 'LAST SEEN', 'AGE'], rows);
+  return formatTable(['NAMESPACE', 'NAME', 'MODEL', 'PROTOCOL', 'NODE', 'STATE', 'IN SYNC', 'LAST SEEN', 'AGE'], rows);
+}
+
+/** Whether it has what it is to have; undefined where nothing is desired. */
+function syncOf(status: Device['status']) {
+  return status?.conditions?.find(({ type }) => type === 'InSync');
 }
 
 export async function showDevice(context: CliContext, name: string, flags: DeviceFlags): Promise<void> {
@@ -59,6 +65,7 @@ export async function showDevice(context: CliContext, name: string, flags: Devic
       ['Node', status.nodes?.[0] ?? 'none'],
       ['State', status.state ?? 'Pending'],
       ['Error', status.lastError || 'none'],
+      ['In sync', syncText(status)],
       ['Last seen', ago(status.lastSeen, now)],
       ['Connected', ago(status.connectedSince, now)],
       ['Values', `${counters.in ?? 0} in, ${counters.out ?? 0} out, ${droppedText(counters.dropped)}`],
@@ -73,6 +80,12 @@ export async function showDevice(context: CliContext, name: string, flags: Devic
   ]);
   if (rows.length > 0) context.print(`\n${formatTable(['PROPERTY', 'REPORTED', 'QUALITY', 'AGE'], rows)}`);
   context.print(wishesText(device));
+}
+
+function syncText(status: Device['status']): string {
+  const { status: is, reason, message } = syncOf(status) ?? {};
+  if (is === undefined) return 'nothing is desired';
+  return is === 'True' ? 'yes' : `${is === 'False' ? 'no' : 'unknown'} (${reason}): ${message}`;
 }
 
 /** What is wanted of the device beside what it has, and what became of each wish. */
@@ -96,17 +109,31 @@ export async function getValues(
   flags: DeviceFlags,
 ): Promise<void> {
   using client = await connect(context, flags);
-  const { values } = await client.get<DeviceValues>({ gvr: DEVICE_VALUES, namespace: flags.namespace, name });
+  const { namespace } = flags;
+  const [{ values }, { spec }] = await Promise.all([
+    client.get<DeviceValues>({ gvr: DEVICE_VALUES, namespace, name }),
+    client.get<Device>({ gvr: DEVICES, namespace, name }),
+  ]);
   const unknown = properties.find((property) => !values.some((each) => each.property === property));
   if (unknown !== undefined)
     throw cliErrors.INVALID_ARGUMENT({ argument: unknown, problem: `${name} has no value of this property` });
   const wanted = properties.length === 0 ? values : values.filter(({ property }) => properties.includes(property));
-  if (flags.output === 'json') context.print(formatJson(wanted));
-  else context.print(formatTable(['PROPERTY', 'VALUE', 'UNIT', 'QUALITY', 'TIME'], wanted.map(rowOf)));
+  const beside = wanted.map((value) => ({ ...value, ...desiredOf(spec.desired?.[value.property]) }));
+  if (flags.output === 'json') context.print(formatJson(beside));
+  else context.print(formatTable(['PROPERTY', 'VALUE', 'DESIRED', 'UNIT', 'QUALITY', 'TIME'], beside.map(rowOf)));
 }
 
-function rowOf({ property, value, unit, quality, time }: LiveValue): readonly string[] {
-  return [property, valueText(value), unit ?? '', quality, time];
+/** Beside what a property has, what it is to have. */
+interface BesideDesired extends LiveValue {
+  readonly desired?: unknown;
+}
+
+function desiredOf(wish: { readonly value: unknown } | undefined): { readonly desired?: unknown } {
+  return wish === undefined ? {} : { desired: wish.value };
+}
+
+function rowOf({ property, value, desired, unit, quality, time }: BesideDesired): readonly string[] {
+  return [property, valueText(value), valueText(desired), unit ?? '', quality, time];
 }
 
 /** Until `stop`. A node that goes away ends a watch, so it begins anew. */

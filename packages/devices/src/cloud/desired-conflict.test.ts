@@ -26,6 +26,12 @@ test('cloud-wins is the rule when none is given', () => {
 test('edge-wins: whatever the edge wanted', () => {
   check('edge-wins', LATE, EARLY, true);
   check('edge-wins', LATE, undefined, true);
+  check('edge-wins', undefined, EARLY, true);
+});
+
+test('edge-wins: not against a wish of the cloud that is forced', () => {
+  check('edge-wins', { ...EARLY, force: true }, LATE, false);
+  check('edge-wins', EARLY, { ...LATE, force: true }, true);
 });
 
 test('last-writer: the later wish', () => {

@@ -17,7 +17,7 @@ export function edgeWinsDesired({ object, path, current, value }: DesiredConflic
   const visitor = (object as Device).spec.visitors?.find((each) => each.property === property);
   switch (visitor?.writeRule) {
     case 'edge-wins':
-      return true;
+      return (current as Partial<Desired> | undefined)?.force !== true;
     case 'last-writer':
       return timeOf(value) > timeOf(current);
     default:

@@ -6,7 +6,11 @@ export const simulatorProtocol: Protocol = {
   name: 'simulator',
   description: 'A device without a device: waves, walks, the replay of a CSV file, and faults on demand.',
   options: object('How the device behaves.', {
-    fault: choice('What is wrong with it.', ['None', 'Unreachable', 'Silent', 'Refuses', 'Garbage'], 'None'),
+    fault: choice(
+      'What is wrong with it. Ignores acknowledges what is written, and keeps what it has.',
+      ['None', 'Unreachable', 'Silent', 'Refuses', 'Garbage', 'Ignores'],
+      'None',
+    ),
     latency: duration('How long every answer takes.'),
     file: text('Key of the ConfigMap with the CSV: a column `time` (seconds) and one a signal.', { maxLength: 253 }),
     loop: flag('The file begins again at its end.', { default: true }),

@@ -3,7 +3,6 @@ import type { KubeObject, Relation } from '@skerry/api';
 import {
   anything,
   choice,
-  conditions,
   definition,
   duration,
   flag,
@@ -15,7 +14,6 @@ import {
   number,
   object,
   open,
-  placedStatus,
   placement,
   type Schema,
   text,
@@ -23,8 +21,8 @@ import {
 } from '@skerry/api/definitions';
 import { type Encoding, RAW_TYPES } from '../values/encoding.ts';
 import { type Deadband, deadband } from './device-model.ts';
+import { type DeviceStatus, deviceStatus, MAX_VISITORS } from './device-status.ts';
 import { DEVICE_MODELS, DEVICES, MQTT_BROKERS, TRUST_LISTS } from './group.ts';
-import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
 
 export interface Device extends KubeObject {
   readonly spec: DeviceSpec;
@@ -134,59 +132,9 @@ export interface Desired {
   readonly by?: string;
   /** From then on it is no longer to be written. */
   readonly notAfter?: string;
+  /** Written also over a local write that stands (edge-wins), which then stands no more. */
+  readonly force?: boolean;
 }
-
-export type DeviceState = 'Pending' | 'Connecting' | 'Connected' | 'Degraded' | 'Disconnected' | 'Invalid' | 'Disabled';
-
-export interface DeviceStatus {
-  readonly nodes?: readonly string[];
-  readonly observedGeneration?: number;
-  readonly state?: DeviceState;
-  readonly lastError?: string;
-  readonly rejectedCertificates?: readonly RejectedCertificate[];
-  readonly lastErrorTime?: string;
-  readonly lastSeen?: string;
-  readonly connectedSince?: string;
-  readonly reported?: Readonly<Record<string, Reported>>;
-  readonly counters?: DeviceCounters;
-  /** The last write of each property. */
-  readonly writes?: Readonly<Record<string, WriteStatus>>;
-  readonly conditions?: readonly Readonly<Record<string, unknown>>[];
-}
-
-export interface Reported {
-  readonly value?: unknown;
-  readonly time: string;
-  readonly quality: 'Good' | 'Uncertain' | 'Bad';
-}
-
-export interface DeviceCounters {
-  readonly in?: number;
-  readonly out?: number;
-  /** By reason. */
-  readonly dropped?: Readonly<Record<string, number>>;
-  readonly reads?: number;
-  readonly readErrors?: number;
-  readonly missedReads?: number;
-  readonly writes?: number;
-  readonly writeErrors?: number;
-  readonly connects?: number;
-}
-
-export type WriteResult = 'Pending' | 'Confirmed' | 'Rejected' | 'TimedOut' | 'Superseded' | 'Expired';
-
-export interface WriteStatus {
-  readonly result: WriteResult;
-  readonly value?: unknown;
-  readonly reason?: string;
-  readonly time?: string;
-  /** Of the desired value that it is about. */
-  readonly at?: string;
-  /** Changes with each wish. */
-  readonly version?: string;
-}
-
-const MAX_VISITORS = 20_000;
 
 /** Also of a DeviceDiscovery. */
 export const connection: Schema = object('How the device is reached.', {
@@ -288,64 +236,10 @@ const desired = object(
     at: time('When it was wanted.'),
     by: text('Who wanted it.', { maxLength: 253 }),
     notAfter: time('From then on it is not written any more.'),
+    force: flag('Written also over a local write that stands by edge-wins, which stands no more from then on.'),
   },
   ['value'],
 );
-
-const quality = choice('How far it can be trusted.', ['Good', 'Uncertain', 'Bad']);
-
-const status = object('What is known of the device. Live values are in telemetry.skerry.io.', {
-  ...placedStatus,
-  state: choice('How the connection is.', [
-    'Pending',
-    'Connecting',
-    'Connected',
-    'Degraded',
-    'Disconnected',
-    'Invalid',
-    'Disabled',
-  ]),
-  lastErrorTime: time('When something last went wrong.'),
-  lastSeen: time('When the device last answered.'),
-  connectedSince: time('Since when it answers.'),
-  reported: mapOf(
-    'Values by property, written at most once in the reporting interval.',
-    object('One value.', { value: anything('The value.'), time: time('When it was so.'), quality }, [
-      'time',
-      'quality',
-    ]),
-    MAX_VISITORS,
-  ),
-  counters: object('Since the driver started.', {
-    in: integer('Values that came.'),
-    out: integer('Values that went on.'),
-    dropped: mapOf('Values that did not, by reason.', { type: 'integer', format: 'int64' }, 64),
-    reads: integer('Requests for values.'),
-    readErrors: integer('Those that failed.'),
-    missedReads: integer('Those that were left out because the one before took too long.'),
-    writes: integer('Values written to the device.'),
-    writeErrors: integer('Those that failed.'),
-    connects: integer('How often it was connected.'),
-  }),
-  writes: mapOf(
-    'The last write of each property.',
-    object(
-      'One write.',
-      {
-        result: choice('What became of it.', ['Pending', 'Confirmed', 'Rejected', 'TimedOut', 'Superseded', 'Expired']),
-        value: anything('The value that was to be written.'),
-        reason: text('Why it was not.', { maxLength: 4096 }),
-        time: time('When this was found.'),
-        at: time('When the value was wanted.'),
-        version: text('Changes with each wish.', { maxLength: 64 }),
-      },
-      ['result'],
-    ),
-    MAX_VISITORS,
-  ),
-  rejectedCertificates,
-  conditions,
-});
 
 export const deviceDefinition: KubeObject = definition({
   kind: 'Device',
@@ -383,12 +277,13 @@ export const deviceDefinition: KubeObject = definition({
     },
     ['model', 'protocol'],
   ),
-  status,
+  status: deviceStatus,
   columns: [
     { name: 'Model', path: '.spec.model.name' },
     { name: 'Protocol', path: '.spec.protocol' },
     { name: 'Node', path: '.status.nodes[0]' },
     { name: 'State', path: '.status.state' },
+    { name: 'In sync', path: '.status.conditions[?(@.type=="InSync")].status' },
     { name: 'Last seen', path: '.status.lastSeen', type: 'date' },
     { name: 'Error', path: '.status.lastError', priority: 1 },
   ],

@@ -169,10 +169,10 @@ function durationOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : parseDuration(text);
 }
 
-/** The change that is news, by the value before. */
-function thresholdOf(
+/** The change that is news, by the value before; none where every change is. */
+export function thresholdOf(
   deadband: Deadband | undefined,
-  { minimum, maximum }: CleanedProperty,
+  { minimum, maximum }: Pick<CleanedProperty, 'minimum' | 'maximum'>,
 ): ((last: number) => number) | undefined {
   if (deadband === undefined) return undefined;
   const { absolute = 0, percent = 0 } = deadband;

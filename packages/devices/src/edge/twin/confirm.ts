@@ -1,7 +1,7 @@
 /** Writes values to a device and asks the device what it has: only what it says itself is confirmed. */
 import { parseDuration } from '@skerry/api/durations';
 import type { Clock } from '@skerry/base';
-import type { WriteResult } from '../../resources/device.ts';
+import type { WriteResult } from '../../resources/device-status.ts';
 import { isSameValue, type Value } from '../../values/value.ts';
 import { DriverError, type DriverErrorKind } from '../driver-error.ts';
 import type { PlannedPoint } from '../worker/device-plan.ts';
@@ -116,8 +116,13 @@ function compare(
   const point = device.point(property);
   if (seen === undefined || wanted === undefined || point === undefined)
     return { result: 'TimedOut', reason: 'the device did not say what it has' };
-  if (isClose(seen, asStored(point, wanted))) return { result: 'Confirmed' };
+  if (isAsWanted(point, seen, wanted)) return { result: 'Confirmed' };
   return { result: 'TimedOut', reason: `the device says ${shown(seen)}` };
+}
+
+/** Whether the device has what is wanted, as well as it can say. */
+export function isAsWanted(point: PlannedPoint, seen: Value, wanted: Value): boolean {
+  return isClose(seen, asStored(point, wanted));
 }
 
 /** A scale rounds: what the device can say at best. */
@@ -137,7 +142,7 @@ function isClose(seen: Value, wanted: Value): boolean {
   return Object.is(seen, wanted) || Math.abs(seen - wanted) <= TOLERANCE * Math.max(Math.abs(seen), Math.abs(wanted));
 }
 
-function isReadable(point: PlannedPoint | undefined): boolean {
+export function isReadable(point: PlannedPoint | undefined): boolean {
   return point !== undefined && point.property.access !== 'WriteOnly' && point.visitor.mode !== 'WriteOnly';
 }
 

@@ -1,7 +1,7 @@
 /** The twin of one device: takes up what is wanted of it, writes it once, and says what became of it. */
 import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
 import { checkDesired } from '../../models/validate-device.ts';
-import type { WriteStatus } from '../../resources/device.ts';
+import type { WriteStatus } from '../../resources/device-status.ts';
 import { type Value, valueFromJson } from '../../values/value.ts';
 import type { LiveDevice } from '../worker/live-device.ts';
 import { confirm, type Finding, writeOnce } from './confirm.ts';

@@ -1,5 +1,5 @@
 /** The one door for everybody at the node who writes to devices or calls their commands: policy decides, the device confirms. */
-import type { WriteResult } from '../../resources/device.ts';
+import type { WriteResult } from '../../resources/device-status.ts';
 
 export interface DeviceDoor {
   /** One outcome a property; a device that is not driven here rejects every value. Rejects only when the signal aborts. */

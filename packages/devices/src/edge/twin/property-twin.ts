@@ -1,5 +1,6 @@
 /** One property between those who want something of it and the device: who stands, and what is to be done next. Pure. */
-import type { WriteResult, WriteRule } from '../../resources/device.ts';
+import type { WriteRule } from '../../resources/device.ts';
+import type { WriteResult } from '../../resources/device-status.ts';
 
 /** A value that somebody wants. */
 export interface Wish {
@@ -11,6 +12,8 @@ export interface Wish {
   readonly at: number;
   readonly by: string;
   readonly notAfter?: number;
+  /** Also over a local write that stands. */
+  readonly isForced?: boolean;
 }
 
 /** What became of the desired value that was last looked at. `Sending` is written down before the device hears of it. */
@@ -92,7 +95,7 @@ function localStands(rule: WriteRule, local: Wish, desired: Wish): boolean {
     case 'cloud-wins':
       return false;
     case 'edge-wins':
-      return true;
+      return desired.isForced !== true;
     case 'last-writer':
       return local.at > desired.at;
   }
@@ -132,8 +135,8 @@ function desiredStands({ taken }: PropertyTwin, { version, notAfter }: Wish, now
 }
 
 /** What is left of a local write when a desired value was sent after it. */
-export function afterSend({ rule, local }: PropertyTwin): Wish | undefined {
-  return rule === 'edge-wins' ? local : undefined;
+export function afterSend({ rule, local, desired }: PropertyTwin): Wish | undefined {
+  return rule === 'edge-wins' && desired?.isForced !== true ? local : undefined;
 }
 
 function timeText(milliseconds: number): string {

@@ -5,7 +5,8 @@ import { silentLogger } from '@skerry/base';
 import { type FakeClock, fakeClock } from '@skerry/testkit';
 import fc from 'fast-check';
 import { resolveModel } from '../../models/resolve-model.ts';
-import type { Device, WriteRule, WriteStatus } from '../../resources/device.ts';
+import type { Device, WriteRule } from '../../resources/device.ts';
+import type { WriteStatus } from '../../resources/device-status.ts';
 import { compileCodec } from '../../values/codec.ts';
 import type { Value } from '../../values/value.ts';
 import { DriverError } from '../driver-error.ts';
@@ -23,7 +24,7 @@ const MODEL = {
 };
 
 type Action =
-  | { readonly do: 'desire'; readonly value: number }
+  | { readonly do: 'desire'; readonly value: number; readonly force?: boolean }
   | { readonly do: 'unwish' }
   | { readonly do: 'local'; readonly value: number }
   | { readonly do: 'cut' | 'mend' | 'kill' | 'power loss' }
@@ -34,6 +35,14 @@ type Action =
 
 const actions: fc.Arbitrary<Action> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('desire' as const), value: fc.integer({ min: 0, max: 3 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('desire' as const),
+      value: fc.integer({ min: 4, max: 7 }),
+      force: fc.constant(true),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ do: 'unwish' as const }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('local' as const), value: fc.integer({ min: 10, max: 13 }) }) },
   {
@@ -86,7 +95,12 @@ class World implements LiveDevice {
   readonly points: readonly PlannedPoint[];
   readonly clock: FakeClock = fakeClock();
   readonly ledger = new LazyLedger();
-  readonly written: { readonly value: number; readonly version: string | undefined; readonly wish: string }[] = [];
+  readonly written: {
+    readonly value: number;
+    readonly version: string | undefined;
+    readonly wish: string;
+    isForced: boolean;
+  }[] = [];
   device: Device;
   isConnected = true;
   readonly lastGoodAt = undefined;
@@ -140,8 +154,8 @@ class World implements LiveDevice {
   async write(values: ReadonlyMap<string, Value>, signal: AbortSignal) {
     const { process } = this;
     const value = Number(values.get('limit'));
-    const version = value < 10 ? this.device.spec.desired?.['limit']?.at : undefined;
-    this.written.push({ value, version, wish: this.status['limit']?.result ?? 'None' });
+    const { at, force = false } = (value < 10 ? this.device.spec.desired?.['limit'] : undefined) ?? {};
+    this.written.push({ value, version: at, isForced: force, wish: this.status['limit']?.result ?? 'None' });
     this.value = value;
     await this.clock.sleep(this.delayMs, AbortSignal.any([signal, process.signal])).catch(() => {});
     if (process.signal.aborted) return new Promise<never>(() => {});
@@ -165,7 +179,8 @@ class World implements LiveDevice {
       case 'desire': {
         this.#wishes++;
         const at = new Date(this.clock.now() + this.#wishes).toISOString();
-        this.device = this.#deviceWith({ limit: { value: action.value, at } });
+        const { value, force = false } = action;
+        this.device = this.#deviceWith({ limit: { value, at, force } });
         break;
       }
       case 'unwish':
@@ -245,14 +260,13 @@ for (const rule of ['cloud-wins', 'edge-wins', 'last-writer'] as const)
       assertSettled(world);
     }));
 
-test('edge-wins: after a local write nothing that the cloud wants is written', () =>
+test('edge-wins: after a local write nothing that the cloud wants is written, until it forces something', () =>
   check('edge-wins', ({ written }) => {
-    const first = written.findIndex(({ version }) => version === undefined);
-    if (first >= 0)
-      assert.deepEqual(
-        written.slice(first).filter(({ version }) => version !== undefined),
-        [],
-      );
+    let isHeld = false;
+    for (const { version, isForced } of written) {
+      assert.ok(version === undefined || isForced || !isHeld, `${version} was written over a local write`);
+      isHeld = version === undefined;
+    }
   }));
 
 test('cloud-wins: while a desired value is confirmed or under way no local write gets through', () =>

@@ -7,12 +7,13 @@ export function wishesOf({ spec }: Device): ReadonlyMap<string, Wish> {
   return new Map(Object.entries(spec.desired ?? {}).map(([property, desired]) => [property, wishOf(desired)]));
 }
 
-function wishOf({ value, at, by = 'the API', notAfter }: Desired): Wish {
+function wishOf({ value, at, by = 'the API', notAfter, force = false }: Desired): Wish {
   return {
-    version: versionOf(value, at),
+    version: versionOf(force ? { force, value } : value, at),
     value,
     at: millisecondsOf(at) ?? 0,
     by,
+    ...(force ? { isForced: true } : {}),
     ...(notAfter === undefined ? {} : { notAfter: millisecondsOf(notAfter) ?? 0 }),
   };
 }

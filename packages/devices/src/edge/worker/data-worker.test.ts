@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DeviceStatus } from '../../resources/device.ts';
 import type { DeviceModelSpec } from '../../resources/device-model.ts';
+import type { DeviceStatus } from '../../resources/device-status.ts';
 import { type ScratchWorker, scratchWorker } from '../testing/scratch-worker.ts';
 
 const MODEL: DeviceModelSpec = {

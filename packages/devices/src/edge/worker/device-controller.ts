@@ -12,8 +12,9 @@ import {
 import type { LastValues, SeriesTable } from '@skerry/streams/contract';
 import { type ModelLookup, resolveModel } from '../../models/resolve-model.ts';
 import { protocolNamed } from '../../protocols/index.ts';
-import type { Device, DeviceState } from '../../resources/device.ts';
+import type { Device } from '../../resources/device.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
+import type { DeviceState } from '../../resources/device-status.ts';
 import { planDevice } from './device-plan.ts';
 import { DeviceRunner } from './device-runner.ts';
 import { deviceStatus } from './device-status.ts';
@@ -43,7 +44,7 @@ export interface DeviceControllerOptions {
 
 export interface DeviceController extends LiveDevices {
   readonly spec: ControllerSpec;
-  /** A part of the device's status that another part of the worker writes: `writes`, `conditions`. Undefined takes it out. */
+  /** A part of the device's status that another part of the worker writes: `writes`. Undefined takes it out. */
   setSection(namespace: string, name: string, section: string, value: unknown, withinMs?: number): void;
   close(): Promise<void>;
 }
@@ -242,11 +243,12 @@ class NodeDevices implements DeviceController {
   #view(namespace: string, name: string): StatusView | undefined {
     const key = formatObjectKey({ namespace, name });
     const sections = Object.fromEntries(this.#sections.get(key) ?? []);
-    const { last } = this.#options;
+    const { last, clock } = this.#options;
+    const now = clock.now();
     const driven = this.#driven.get(key);
     if (driven !== undefined) {
       const { device, condition, points, runner } = driven;
-      return deviceStatus({ device, condition, points, intervalMs: runner.plan.reportingMs, last, sections });
+      return deviceStatus({ device, condition, points, intervalMs: runner.plan.reportingMs, last, now, sections });
     }
     const idle = this.#idle.get(key);
     if (idle === undefined) return undefined;
@@ -257,6 +259,7 @@ class NodeDevices implements DeviceController {
       points: [],
       intervalMs: DEFAULT_REPORTING_MS,
       last,
+      now,
       sections,
     });
   }

@@ -1,7 +1,7 @@
 /** Drives one device: connects, reads, and connects again, until it is told to stop. */
 import { backoffDelay, type Clock, type Logger } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
-import type { DeviceState } from '../../resources/device.ts';
+import type { DeviceState } from '../../resources/device-status.ts';
 import type { DeviceSettings, Session } from '../driver.ts';
 import { DriverError, driverErrorOf } from '../driver-error.ts';
 import { eventPoints, eventSink } from './device-events.ts';
@@ -301,7 +301,9 @@ export class DeviceRunner {
     this.#state = state;
     this.#errorAt = this.#context.clock.now();
     this.#error = error.message;
-    this.pipeline.failAll(this.plan.points, error);
+    // What is only written has no value that could be missed, nor one that comes back.
+    const read = this.plan.points.filter(({ visitor }) => visitor.mode !== 'WriteOnly');
+    this.pipeline.failAll(read, error);
     this.#context.onChange();
   }
 

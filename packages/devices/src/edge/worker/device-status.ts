@@ -1,7 +1,9 @@
 /** A device's status as it is to be written. Pure. */
 import { isBad, type LastValues, severityOf } from '@skerry/streams/contract';
-import type { Device, Reported } from '../../resources/device.ts';
+import type { Device } from '../../resources/device.ts';
+import type { Reported, WriteStatus } from '../../resources/device-status.ts';
 import { valueFromBus, valueToJson } from '../../values/value.ts';
+import { inSyncCondition } from '../twin/in-sync.ts';
 import type { PlannedPoint } from './device-plan.ts';
 import type { DeviceCondition } from './live-device.ts';
 import type { StatusView } from './status-writer.ts';
@@ -15,16 +17,27 @@ export interface StatusFacts {
   readonly points: readonly PlannedPoint[];
   readonly intervalMs: number;
   readonly last: LastValues;
+  readonly now: number;
   /** What other parts of the worker have to say: sections of the status. */
   readonly sections?: Readonly<Record<string, unknown>>;
 }
 
-export function deviceStatus({ device, condition, points, intervalMs, last, sections = {} }: StatusFacts): StatusView {
+export function deviceStatus(facts: StatusFacts): StatusView {
+  const { device, condition, points, intervalMs, last, sections = {} } = facts;
   const { state, lastError, lastErrorAt, lastSeenAt, connectedAt, counters } = condition;
+  const inSync = inSyncCondition({ ...facts, writes: (sections['writes'] ?? {}) as WriteStatuses });
+  const { lastTransitionTime: _since, ...sync } = inSync ?? {};
   return {
     intervalMs,
-    facts: { observedGeneration: device.metadata.generation ?? 0, state, lastError, ...sections },
+    facts: {
+      observedGeneration: device.metadata.generation ?? 0,
+      state,
+      lastError,
+      ...sections,
+      conditions: inSync === undefined ? null : [sync],
+    },
     times: {
+      conditions: inSync === undefined ? null : [inSync],
       lastErrorTime: timeText(lastErrorAt),
       lastSeen: timeText(lastSeenAt),
       connectedSince: timeText(connectedAt),
@@ -33,6 +46,8 @@ export function deviceStatus({ device, condition, points, intervalMs, last, sect
     reported: new Map(points.slice(0, MAX_REPORTED).flatMap((point) => reportedOf(point, last))),
   };
 }
+
+type WriteStatuses = Readonly<Record<string, WriteStatus | null>>;
 
 type ReportedEntry = readonly [string, { readonly fact: unknown; readonly json: Readonly<Record<string, unknown>> }];
 

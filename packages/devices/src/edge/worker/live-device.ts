@@ -1,6 +1,7 @@
 /** What the rest of the worker sees of a device that is driven here: twin, control loops, gateway, live values. */
 import type { ResolvedModel } from '../../models/resolve-model.ts';
-import type { Device, DeviceCounters, DeviceState } from '../../resources/device.ts';
+import type { Device } from '../../resources/device.ts';
+import type { DeviceCounters, DeviceState } from '../../resources/device-status.ts';
 import type { Value } from '../../values/value.ts';
 import type { DriverError } from '../driver-error.ts';
 import type { PlannedPoint } from './device-plan.ts';

@@ -1,7 +1,7 @@
 /** From what a driver tells to what is on the bus: decoded, cleaned, counted. One a device. */
 import type { Clock } from '@skerry/base';
 import { Quality } from '@skerry/streams/contract';
-import type { DeviceCounters } from '../../resources/device.ts';
+import type { DeviceCounters } from '../../resources/device-status.ts';
 import { type Cleaner, createCleaner, type DropReason, type Sample } from '../cleaning/cleaner.ts';
 import type { SampleSink } from '../driver.ts';
 import { type DriverError, qualityOf } from '../driver-error.ts';

@@ -19,7 +19,7 @@ import { DriverError } from '../../driver-error.ts';
 import { parseReplay, type Replay } from './replay.ts';
 import { createSignal, type Signal, type SignalAddress } from './signal.ts';
 
-export type Fault = 'None' | 'Unreachable' | 'Silent' | 'Refuses' | 'Garbage';
+export type Fault = 'None' | 'Unreachable' | 'Silent' | 'Refuses' | 'Garbage' | 'Ignores';
 
 /** What a simulated device remembers from one session to the next. */
 export interface SimulatedDevice {
@@ -105,7 +105,7 @@ class SimulatedSession implements Session {
     const known: (RawValue | undefined)[] = [];
     const look = () => {
       if (signal.aborted || this.#closing.signal.aborted) return;
-      if (this.#fault === 'None') {
+      if (this.#fault === 'None' || this.#fault === 'Ignores') {
         for (const [index, each] of signals.entries()) {
           const value = each.at(this.#elapsed());
           if (value === known[index]) continue;
@@ -126,7 +126,7 @@ class SimulatedSession implements Session {
         return new DriverError('Rejected', `the device refuses to write ${point.property}`);
       if (addressOf(point).signal !== 'Memory')
         return new DriverError('Rejected', `${point.property} is no Memory, so it cannot be written`);
-      this.#device.memory.set(point.property, value);
+      if (this.#fault !== 'Ignores') this.#device.memory.set(point.property, value);
       return undefined;
     });
   }
