@@ -1,5 +1,10 @@
-/** Values set in the cloud, written over Modbus at a node and confirmed by reading back, and a control loop of 10 ms at that node; all of it as real processes. */
+/** Values set in the cloud, written over Modbus at a node and confirmed by reading back, commands called, and a control loop of 10 ms at that node; all of it as real processes. */
+import { execFile } from 'node:child_process';
+import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { Gvr, KubeObject } from '@skerry/api';
 import type { HttpClient } from '@skerry/kube/client';
 import { eventually } from '@skerry/testkit/processes';
@@ -14,6 +19,10 @@ const LOOP_MS = 30_000;
 const API = 'devices.skerry.io/v1alpha1';
 const resource = (name: string): Gvr => ({ group: 'devices.skerry.io', version: 'v1alpha1', resource: name });
 const [MODELS, DEVICES, LOOPS] = [resource('devicemodels'), resource('devices'), resource('controlloops')];
+const CALLS: Gvr = { group: 'telemetry.skerry.io', version: 'v1alpha1', resource: 'devicecalls' };
+/** Each waits for the one before: the wish in the cloud and at the node, that it is sent, what became of it at the node and in the cloud. */
+const SYNCS = 5;
+const RESET = { name: 'reset', input: [{ name: 'mode', type: 'uint16' }] };
 const DEVICE = { gvr: DEVICES, namespace: 'default', name: 'drive' };
 
 interface Device extends KubeObject {
@@ -38,32 +47,46 @@ await eventually('the device', async () => (await client.get<Device>(DEVICE)).st
   timeoutMs: 60_000,
 });
 
-const bare = await timed(COMMANDS, async () => {
+const get = await timed(COMMANDS, async () => {
   await client.get(DEVICE);
 });
-const set = await commands(client);
-const jitter = await loop(client);
+using disk = openDisk();
+const syncs: number[] = [];
+const set = await commands(client, () => syncs.push(disk.sync(SYNCS)));
+syncs.sort((a, b) => a - b);
+const called = await calls(client);
+const [jitter, timer] = await Promise.all([loop(client), bareTimer()]);
 report(
   {
     name: 'a value set in the cloud, written over Modbus and confirmed: p99',
     value: round(percentile(set, 0.99)),
     unit: 'ms',
     atMost: 20,
+    of: `${SYNCS} syncs of the same disk, one after another`,
+    ratio: round(percentile(set, 0.99) / percentile(syncs, 0.99)),
+    note: `median ${round(percentile(set, 0.5))} ms; the syncs meanwhile: median ${round(percentile(syncs, 0.5))} ms, p99 ${round(percentile(syncs, 0.99))} ms`,
+  },
+  {
+    name: 'a command called through the cloud: p99',
+    value: round(percentile(called, 0.99)),
+    unit: 'ms',
     of: 'reading the device from the same API',
-    ratio: round(percentile(set, 0.5) / percentile(bare, 0.5)),
-    note: `median ${round(percentile(set, 0.5))} ms`,
+    ratio: round(percentile(called, 0.5) / percentile(get, 0.5)),
+    note: `median ${round(percentile(called, 0.5))} ms; the ratio is that of the medians`,
   },
   {
     name: 'control loop of 10 ms beside it: jitter, p99',
     value: jitter.p99Ms,
     unit: 'ms',
     atMost: 3,
+    of: 'a timer of 10 ms in a process that does nothing else',
+    ratio: round(jitter.p99Ms / timer),
     note: `median ${jitter.p50Ms} ms, worst ${jitter.maximumMs} ms, over ${jitter.cycles} cycles`,
   },
 );
 
 /** From the request to the event that says Confirmed, one after another. */
-async function commands(api: HttpClient): Promise<readonly number[]> {
+async function commands(api: HttpClient, after: () => void): Promise<readonly number[]> {
   const ending = new AbortController();
   const waiting = new Map<string, () => void>();
   const watching = (async () => {
@@ -74,25 +97,66 @@ async function commands(api: HttpClient): Promise<readonly number[]> {
     }
   })().catch(() => {});
   let value = 0;
-  const times = await timed(COMMANDS, async () => {
+  const set = async () => {
     const at = new Date(Date.UTC(2026, 0, 1) + value).toISOString();
     const { promise, resolve } = Promise.withResolvers<void>();
     waiting.set(at, resolve);
     await api.patch(DEVICE, { spec: { desired: { speed: { value: value++, at } } } }, { type: 'merge' });
     await promise;
-  });
+  };
+  const times = await timed(COMMANDS, set, after);
   ending.abort();
   await watching;
   return times;
 }
 
+function calls(api: HttpClient): Promise<readonly number[]> {
+  const call = {
+    apiVersion: 'telemetry.skerry.io/v1alpha1',
+    kind: 'DeviceCall',
+    metadata: { namespace: 'default' },
+    spec: { device: 'drive', command: 'reset', input: { mode: 1 } },
+  };
+  return timed(COMMANDS, async () => {
+    await api.create(CALLS, call);
+  });
+}
+
+/** A file that grows as a log does. */
+function openDisk(): Disposable & { sync(times: number): number } {
+  const file = join(tmpdir(), `skerry-bench-${process.pid}`);
+  const handle = openSync(file, 'w');
+  const page = Buffer.alloc(8192);
+  return {
+    sync: (times) => {
+      const began = performance.now();
+      for (let time = 0; time < times; time++) {
+        writeSync(handle, page);
+        fdatasyncSync(handle);
+      }
+      return performance.now() - began;
+    },
+    [Symbol.dispose]: () => {
+      closeSync(handle);
+      rmSync(file);
+    },
+  };
+}
+
+async function bareTimer(): Promise<number> {
+  const program = join(import.meta.dirname, 'support', 'bare-timer.ts');
+  const args = ['--conditions=source', program, String(LOOP_MS)];
+  return Number((await promisify(execFile)(process.execPath, args)).stdout);
+}
+
 /** Milliseconds, sorted. People and programs that command devices do it now and then. */
-async function timed(count: number, work: () => Promise<void>): Promise<readonly number[]> {
+async function timed(count: number, work: () => Promise<void>, after = () => {}): Promise<readonly number[]> {
   const times: number[] = [];
   for (let turn = 0; turn < count; turn++) {
     const began = performance.now();
     await work();
     times.push(performance.now() - began);
+    after();
     await sleep(30 + (turn % 7));
   }
   return times.toSorted((a, b) => a - b);
@@ -135,7 +199,12 @@ async function loop(api: HttpClient) {
 
 async function makeDevice(api: HttpClient, endpoint: string): Promise<void> {
   const properties = ['speed', 'level', 'valve'].map((name) => ({ name, type: 'uint16', access: 'ReadWrite' }));
-  await api.create(MODELS, { apiVersion: API, kind: 'DeviceModel', metadata: { name: 'drive' }, spec: { properties } });
+  await api.create(MODELS, {
+    apiVersion: API,
+    kind: 'DeviceModel',
+    metadata: { name: 'drive' },
+    spec: { properties, commands: [RESET] },
+  });
   await api.create(DEVICES, {
     apiVersion: API,
     kind: 'Device',
@@ -150,6 +219,7 @@ async function makeDevice(api: HttpClient, endpoint: string): Promise<void> {
         address: { table: 'HoldingRegister', address },
         scanClass: '100ms',
       })),
+      commands: [{ name: RESET.name, address: { address: 10 } }],
     },
   });
 }
