@@ -35,9 +35,9 @@ export async function connectTls(endpoint: TcpEndpoint, options: TlsOptions): Pr
       checkServerIdentity: (name, certificate) =>
         trusted?.has(certificate.fingerprint256) === true ? undefined : checkServerIdentity(name, certificate),
     });
-    // Before it is judged, because whoever is refused is cut off with it.
+    // Before it is judged, because whoever is refused is cut off with it. (Asked for as X509Certificate it is gone for the judge.)
     tls.prependListener('secure', function (this: TLSSocket) {
-      peer = this.getPeerX509Certificate()?.raw;
+      peer = this.getPeerCertificate().raw;
     });
     // Whoever has it is told by its end.
     tls.on('error', () => {});

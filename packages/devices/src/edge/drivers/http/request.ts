@@ -57,7 +57,8 @@ async function exchange(send: () => ClientRequest, body: string | undefined): Pr
       const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
       return answer;
     } catch (error) {
-      const isStale = outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+      const { code = '' } = error as NodeJS.ErrnoException;
+      const isStale = outgoing.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(code);
       if (!isStale || outgoing.method !== 'GET') throw error;
     }
   }
