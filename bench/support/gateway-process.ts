@@ -60,6 +60,8 @@ async function serve({ socketPath, devices, model }: GatewayOrder): Promise<void
     access: () => ({ anchors: undefined, users: new Map(), certificateRole: undefined }),
     refusals: new RejectedCertificates(),
     nodeset: STANDARD_NODES,
+    neighbours: () => [],
+    share: { index: 0, of: 1 },
     values: { socketPath, token: 'bench' },
   });
   await server.show({ devices: devices.map((device) => shownDevice(device, resolved)), models: () => resolved });

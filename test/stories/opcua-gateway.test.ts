@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { makePair, type Pair, readOpcUa, visit, writeOpcUa } from '@skerry/devices/opcua-client';
+import { makePair, type Pair, readOpcUa, serversAt, visit, writeOpcUa } from '@skerry/devices/opcua-client';
 import { type ListeningServer, listenModbus, ModbusServer, ModbusUnit } from '@skerry/devices/simulators';
 import { eventually, TestCloud, TestEdge } from '@skerry/testkit/processes';
 
@@ -29,8 +29,8 @@ const inNamespace = (kind: string, name: string, spec: object) => ({
   spec,
 });
 
-const meter = (port: number, more: readonly object[] = []) =>
-  inNamespace('Device', 'meter-1', {
+const meter = (port: number, more: readonly object[] = [], name = 'meter-1') =>
+  inNamespace('Device', name, {
     model: { name: 'meter' },
     protocol: 'modbus',
     placement: { nodeName: 'edge-1' },
@@ -59,6 +59,12 @@ interface Status {
   readonly lastError?: string;
   readonly endpoint?: string;
   readonly devices?: number;
+  readonly processes?: number;
+  readonly shards?: readonly {
+    readonly endpoint?: string;
+    readonly applicationUri?: string;
+    readonly devices?: number;
+  }[];
   readonly rejectedCertificates?: readonly {
     readonly subject?: string;
     readonly reason?: string;
@@ -190,6 +196,47 @@ suite('devices as OPC UA', () => {
     assert.equal(edge.process.isRunning, true);
   });
 
+  /** The endpoints of a server that has two processes, with one device each. */
+  const sharing = () =>
+    eventually('two processes that share two devices', async () => {
+      const { state, processes, shards = [] } = await status();
+      const isShared = shards.length === 2 && shards.every(({ devices }) => devices === 1);
+      return state === 'Serving' && processes === 2 && isShared && shards.map(({ endpoint: at = '' }) => at);
+    });
+  const readAt = async (at: string, device: string) =>
+    (await readOpcUa({ ...olga(), endpoint: at }, `ns=2;s=${device}/power`).catch(() => undefined))?.status;
+  /** Each device at one of them, and at no other. */
+  const isRead = async (endpoints: readonly string[], device: string) => {
+    const seen = await Promise.all(endpoints.map((at) => readAt(at, device)));
+    return seen.toSorted().join() === 'BadNodeIdUnknown,Good';
+  };
+  const childrenOf = (pid: number) => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+
+  test('two processes share the devices; the first names the other to whoever looks for servers', async () => {
+    await cloud.apply(meter(device.port, [], 'meter-2'));
+    await cloud.apply({ ...SERVER, spec: { ...SERVER.spec, shards: 2 } });
+    const endpoints = await sharing();
+    const { endpoint: first = '', shards = [] } = await status();
+    assert.equal(first, endpoints[0]);
+    assert.deepEqual(
+      [...(await serversAt(first)).keys()],
+      shards.map(({ applicationUri }) => applicationUri),
+    );
+    assert.deepEqual([...(await serversAt(first)).values()].map(portIn), endpoints.map(portIn));
+    for (const name of ['meter-1', 'meter-2'])
+      await eventually(`what ${name} says at one of them`, () => isRead(endpoints, name));
+  });
+
+  test('a process that dies comes back with its share', async () => {
+    const pid = started('opcua-gateway').at(-1)?.pid ?? 0;
+    const [shard = ''] = childrenOf(pid);
+    process.kill(Number(shard), 'SIGKILL');
+    await eventually('another process', async () => ![shard, ''].includes(childrenOf(pid)[0] ?? ''));
+    for (const name of ['meter-1', 'meter-2'])
+      await eventually(`what ${name} says at one of them`, async () => isRead(await sharing(), name));
+    await cloud.kubectl(['delete', 'device', 'meter-2']);
+  });
+
   test('with the OpcUaServer the gateway ends', async () => {
     await cloud.kubectl(['delete', 'opcuaserver', 'hall']);
     await eventually('its end', async () => log('opcua-gateway').some(({ msg }) => msg === 'worker ended'));
@@ -197,3 +244,7 @@ suite('devices as OPC UA', () => {
     await cloud.kubectl(['delete', 'device', 'meter-1']);
   });
 });
+
+function portIn(url: string): string {
+  return /:(\d+)/.exec(url)?.[1] ?? '';
+}

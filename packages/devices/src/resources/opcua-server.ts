@@ -31,6 +31,8 @@ export type SecurityMode = 'None' | 'Sign' | 'SignAndEncrypt';
 
 export interface OpcUaServerSpec {
   readonly placement?: Placement;
+  /** Processes that share the devices; one without it. */
+  readonly shards?: number;
   readonly listen?: { readonly address?: string; readonly port?: number };
   readonly hostnames?: readonly string[];
   /** Labels of the devices of this namespace that it shows; all without it. */
@@ -89,6 +91,14 @@ export interface OpcUaServerStatus {
   readonly overflows?: number;
   readonly changesPerSecond?: number;
   readonly processes?: number;
+  readonly shards?: readonly OpcUaShard[];
+}
+
+export interface OpcUaShard {
+  readonly endpoint?: string;
+  readonly applicationUri?: string;
+  readonly certificateThumbprint?: string;
+  readonly devices?: number;
 }
 
 const role = choice(
@@ -106,6 +116,9 @@ const user = object(
   ['name', 'password'],
 );
 
+/** Each is a process. */
+const MAX_SHARDS = 16;
+
 const limit = (description: string, fallback: number, maximum: number) =>
   integer(description, { minimum: 1, maximum, default: fallback });
 
@@ -121,6 +134,10 @@ export const opcUaServerDefinition: KubeObject = definition({
     devices: object('Which devices of this namespace it shows.', {
       matchLabels: mapOf('Labels that they must have; all devices without it.', { type: 'string', maxLength: 63 }, 64),
     }),
+    shards: integer(
+      'Processes that share the devices, each a server of its own: the first at the port, the others at those that follow.',
+      { minimum: 1, maximum: MAX_SHARDS, default: 1 },
+    ),
     applicationUri: text('Application URI; made of namespace and name without it.'),
     namespaceUri: text('URI of the namespace of its nodes.'),
     security: object('How connections are secured.', {
@@ -172,8 +189,18 @@ export const opcUaServerDefinition: KubeObject = definition({
     subscriptions: integer('Subscriptions now.'),
     monitoredItems: integer('Items now.'),
     overflows: integer('Values that clients lost because a queue was full.'),
-    changesPerSecond: number('Values that changed, over the last minute.'),
+    changesPerSecond: number('Values that changed, over the last ten seconds.'),
     processes: integer('Processes that serve.'),
+    shards: list(
+      'Those processes, where spec.shards says that there are several; the first is also found at endpoint.',
+      object('One process.', {
+        endpoint: text('Where clients reach it.'),
+        applicationUri: text('Who it says that it is.'),
+        certificateThumbprint: text('SHA-256 of its certificate.', { maxLength: 128 }),
+        devices: integer('Devices that it shows.'),
+      }),
+      MAX_SHARDS,
+    ),
     rejectedCertificates,
     conditions,
   }),

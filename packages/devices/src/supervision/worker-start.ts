@@ -17,6 +17,8 @@ export interface WorkerStart {
 export interface GatewayStart extends Pick<WorkerStart, 'node' | 'socket' | 'token' | 'values'> {
   /** Where it keeps the keys that it makes. */
   readonly folder: string;
+  /** Said by the gateway to the processes that it starts: which share of which server is theirs, the first one's is 0. */
+  readonly shard?: { readonly server: string; readonly index: number };
 }
 
 /** The worker asks whoever started it for a certificate by which the site serves under these names. */

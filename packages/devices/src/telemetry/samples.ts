@@ -1,4 +1,23 @@
-/** What `GET /samples` at the data worker says, a JSON object a line. */
+/** What `GET /samples` at the data worker says, a JSON object a line, and of which devices. */
+
+/** Where several processes share the devices of a namespace: which part is one's own. */
+export interface Share {
+  /** From 0 on. */
+  readonly index: number;
+  readonly of: number;
+}
+
+/** Decided by its name alone, so that everybody knows without asking. */
+export function isInShare(device: string, { index, of }: Share): boolean {
+  return hashOf(device) % of === index;
+}
+
+/** FNV-1a. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash;
+}
 
 export interface SampleLine {
   /** A number that stands for it from here on; said again when the device was planned anew. */

@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { silentLogger, systemClock } from '@skerry/base';
 import {
   AttributeIds,
   DataType,
@@ -14,119 +10,53 @@ import {
   UserTokenType,
   VariantArrayType,
 } from 'node-opcua-client';
-import { resolveModel } from '../../models/resolve-model.ts';
-import type { DeviceModel } from '../../resources/device-model.ts';
-import { passwordCheck } from '../broker/password.ts';
-import { ownKeyPair } from '../opcua/own-certificate.ts';
+import type { DeviceModelSpec } from '../../resources/device-model.ts';
 import { readAnchors } from '../opcua/trust.ts';
-import type { CommandRequest, DeviceDoor, WriteOutcome, WriteRequest } from '../twin/door.ts';
-import { RejectedCertificates } from '../worker/rejected-certificates.ts';
-import { type Access, type GatewayServer, openGatewayServer } from './gateway-server.ts';
-import { planSpace, type ShownDevice } from './space-plan.ts';
-import { STANDARD_NODES } from './testing/nodeset.ts';
+import { planSpace } from './space-plan.ts';
 import { makePair, type Pair, type Visit, visit } from './testing/opcua-peer.ts';
+import { deviceOf, modelOf, openScratchServer, type ScratchServer } from './testing/scratch-server.ts';
 
-const MODEL = {
-  metadata: { name: 'meter' },
-  spec: {
-    properties: [
-      { name: 'power', type: 'float32', unit: 'kW', minimum: 0, maximum: 50 },
-      { name: 'limit', type: 'uint64', access: 'ReadWrite' },
-      { name: 'mode', type: 'uint8', enum: [{ value: 2, name: 'Eco' }] },
-      { name: 'phases', type: 'int32[3]' },
-    ],
-    commands: [{ name: 'reset', input: [{ name: 'to', type: 'int64' }], output: [{ name: 'was', type: 'float64' }] }],
-  },
-} as unknown as DeviceModel;
-
-const model = resolveModel('meter', () => MODEL);
-assert.ok(typeof model !== 'string');
-
-const METER: ShownDevice = {
-  name: 'meter-1',
-  model,
-  properties: new Set(['power', 'limit', 'mode', 'phases']),
-  commands: new Set(['reset']),
+const MODEL: DeviceModelSpec = {
+  properties: [
+    { name: 'power', type: 'float32', unit: 'kW', minimum: 0, maximum: 50 },
+    { name: 'limit', type: 'uint64', access: 'ReadWrite' },
+    { name: 'mode', type: 'uint8', enum: [{ value: 2, name: 'Eco' }] },
+    { name: 'phases', type: 'int32[3]' },
+  ],
+  commands: [{ name: 'reset', input: [{ name: 'to', type: 'int64' }], output: [{ name: 'was', type: 'float64' }] }],
 };
 
-suite('an OPC UA server of the gateway', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'skerry-gateway-'));
-  const refusals = new RejectedCertificates();
-  const written: WriteRequest[] = [];
-  const called: CommandRequest[] = [];
-  let outcome: WriteOutcome['result'] = 'Confirmed';
-  let server: GatewayServer;
-  let known: Pair;
-  let person: Pair;
-  let access: Access;
+const model = modelOf({ meter: MODEL }, 'meter');
+const METER = deviceOf('meter-1', model);
 
-  const door: DeviceDoor = {
-    write: async (request) => {
-      written.push(request);
-      return Object.fromEntries(Object.keys(request.values).map((name) => [name, { result: outcome, time: '' }]));
-    },
-    call: async (request) => {
-      called.push(request);
-      return { was: 4.5 };
-    },
-  };
+suite('an OPC UA server of the gateway', () => {
+  let scratch: ScratchServer;
+  let person: Pair;
 
   before(async () => {
-    [known, person] = await Promise.all([makePair('client'), makePair('person', { isUser: true })]);
-    const anchors = readAnchors({ trusted: [known.certificate, person.certificate], issuers: [], revocationLists: [] });
-    const check = (password: string) => passwordCheck(password);
-    access = {
-      anchors,
-      users: new Map([
-        ['olga', { isPassword: check('reads'), role: 'Observer' }],
-        ['omar', { isPassword: check('writes'), role: 'Operator' }],
-        ['edda', { isPassword: check('calls'), role: 'Engineer' }],
-      ]),
-      certificateRole: 'Operator',
-    };
-    const applicationUri = 'urn:skerry:hall:gate';
-    server = await openGatewayServer({
-      name: 'gate',
-      namespace: 'hall',
-      clock: systemClock,
-      log: silentLogger,
-      door,
-      endpoint: {
-        address: '127.0.0.1',
-        port: 0,
-        hostnames: [],
-        applicationUri,
-        namespaceUri: 'urn:hall',
-        policies: ['None', 'Basic256Sha256', 'Aes128_Sha256_RsaOaep', 'Aes256_Sha256_RsaPss'],
-        modes: ['Sign', 'SignAndEncrypt'],
-        anonymous: true,
-      },
-      keyPair: await ownKeyPair(
-        join(folder, 'own.pem'),
-        { commonName: 'gate', applicationUri, hosts: ['127.0.0.1'] },
-        Date.now(),
-      ),
-      limits: {
-        sessions: 5,
-        subscriptionsPerSession: 5,
-        monitoredItemsPerSubscription: 100,
-        queueSize: 100,
-        minSamplingIntervalMs: 0,
-        messageBytes: 1024 * 1024,
-      },
-      access: () => access,
-      refusals,
-      nodeset: STANDARD_NODES,
+    scratch = await openScratchServer();
+    person = await makePair('person', { isUser: true });
+    trust(person);
+    scratch.output = { was: 4.5 };
+    await scratch.server.space.apply(planSpace([METER], () => model));
+    scratch.server.space.set({
+      device: 'meter-1',
+      property: 'power',
+      value: 1.5,
+      time: 1_700_000_000_123,
+      quality: 192,
     });
-    await server.space.apply(planSpace([METER], () => model));
-    server.space.set({ device: 'meter-1', property: 'power', value: 1.5, time: 1_700_000_000_123, quality: 192 });
   });
-  after(async () => {
-    await server?.close();
-    rmSync(folder, { recursive: true });
-  });
+  after(() => scratch[Symbol.asyncDispose]());
 
-  const at = (more: Partial<Visit> = {}): Visit => ({ endpoint: server.endpointUrl, pair: known, ...more });
+  const trust = (...people: readonly Pair[]) => {
+    const trusted = [scratch.pair, ...people].map(({ certificate }) => certificate);
+    scratch.access = {
+      ...scratch.access,
+      anchors: readAnchors({ trusted, issuers: [], revocationLists: [] }),
+    };
+  };
+  const at = (more: Partial<Visit> = {}): Visit => scratch.at(more);
   const nodeId = (id: string) => `ns=2;s=${id}`;
 
   const read = (more: Partial<Visit> = {}) =>
@@ -147,7 +77,7 @@ suite('an OPC UA server of the gateway', () => {
   }
 
   test('nobody who was accepted stands among the refused, nor does the server itself', () =>
-    assert.deepEqual(refusals.list, []));
+    assert.deepEqual(scratch.refusals.list, []));
 
   test('without security it is read only because the policy None is named', async () => {
     const { statusCode } = await read({ policy: SecurityPolicy.None, mode: MessageSecurityMode.None });
@@ -174,25 +104,18 @@ suite('an OPC UA server of the gateway', () => {
     const stranger = await makePair('stranger', { isUser: true });
     await assert.rejects(reads(byCertificate(stranger)), /BadIdentityTokenRejected|BadCertificateUntrusted/);
     const masked = await makePair('edda', { isUser: true });
-    access = {
-      ...access,
-      anchors: readAnchors({
-        trusted: [known, person, masked].map(({ certificate }) => certificate),
-        issuers: [],
-        revocationLists: [],
-      }),
-    };
+    trust(person, masked);
     await assert.rejects(reads(byCertificate(masked)), /BadIdentityTokenRejected|BadCertificateUntrusted/);
-    assert.match(refusals.list[0]?.reason ?? '', /has the name edda, which is that of a user with a password/);
+    assert.match(scratch.refusals.list[0]?.reason ?? '', /has the name edda, which is that of a user with a password/);
   });
 
   test('an application that is not trusted, or whose certificate has expired, is refused in words', async () => {
     const [stranger, late] = await Promise.all([makePair('stranger'), makePair('late', { endedDaysAgo: 3 })]);
     await assert.rejects(read({ pair: stranger, name: 'stranger' }));
-    assert.match(refusals.list[0]?.reason ?? '', /is not in the trust list, and neither is who issued it/);
+    assert.match(scratch.refusals.list[0]?.reason ?? '', /is not in the trust list, and neither is who issued it/);
     await assert.rejects(read({ pair: late, name: 'late' }));
-    assert.match(refusals.list[0]?.reason ?? '', /expired at 2/);
-    assert.equal(refusals.list[0]?.subject, 'CN=late');
+    assert.match(scratch.refusals.list[0]?.reason ?? '', /expired at 2/);
+    assert.equal(scratch.refusals.list[0]?.subject, 'CN=late');
   });
 
   const write = (user: UserIdentityInfo, value: object) =>
@@ -208,7 +131,7 @@ suite('an OPC UA server of the gateway', () => {
 
   test('operators write through the door, and hear what became of it; observers and strangers do not', async () => {
     assert.equal(await write(byName('omar', 'writes'), LIMIT), 'Good');
-    assert.deepEqual(written.splice(0), [
+    assert.deepEqual(scratch.written.splice(0), [
       { namespace: 'hall', device: 'meter-1', by: 'opcua/omar', values: { limit: '4294967298' } },
     ]);
     for (const [result, status] of [
@@ -217,15 +140,15 @@ suite('an OPC UA server of the gateway', () => {
       ['Superseded', 'BadInvalidState'],
       ['Expired', 'BadNoCommunication'],
     ] as const) {
-      outcome = result;
+      scratch.outcome = result;
       assert.equal(await write(byCertificate(person), LIMIT), status);
     }
-    outcome = 'Confirmed';
-    written.splice(0);
+    scratch.outcome = 'Confirmed';
+    scratch.written.splice(0);
     assert.equal(await write(byName('olga', 'reads'), LIMIT), 'BadUserAccessDenied');
     assert.equal(await write({ type: UserTokenType.Anonymous }, LIMIT), 'BadUserAccessDenied');
     assert.equal(await write(byName('omar', 'writes'), { dataType: DataType.Double, value: 1 }), 'BadTypeMismatch');
-    assert.deepEqual(written, []);
+    assert.deepEqual(scratch.written, []);
   });
 
   const reset = (user: UserIdentityInfo) =>
@@ -243,11 +166,11 @@ suite('an OPC UA server of the gateway', () => {
     const { statusCode, outputArguments } = await reset(byName('edda', 'calls'));
     assert.equal(statusCode.name, 'Good');
     assert.equal(outputArguments?.[0]?.value, 4.5);
-    assert.deepEqual(called.splice(0), [
+    assert.deepEqual(scratch.called.splice(0), [
       { namespace: 'hall', device: 'meter-1', by: 'opcua/edda', command: 'reset', input: { to: '-7' } },
     ]);
     assert.equal((await reset(byName('omar', 'writes'))).statusCode.name, 'BadUserAccessDenied');
-    assert.deepEqual(called, []);
+    assert.deepEqual(scratch.called, []);
   });
 
   test('units, ranges, names of numbers and lists are as clients expect them', () =>
@@ -261,8 +184,8 @@ suite('an OPC UA server of the gateway', () => {
       assert.deepEqual([unit.unitId, unit.displayName.text], [4937556, 'kW']);
       const range = (await inside('meter-1/power#EURange')) as { low: number; high: number };
       assert.deepEqual([range.low, range.high], [0, 50]);
-      server.space.set({ device: 'meter-1', property: 'mode', value: 2, time: 1, quality: 192 });
-      server.space.set({ device: 'meter-1', property: 'phases', value: [1, -2, 3], time: 1, quality: 84 });
+      scratch.server.space.set({ device: 'meter-1', property: 'mode', value: 2, time: 1, quality: 192 });
+      scratch.server.space.set({ device: 'meter-1', property: 'phases', value: [1, -2, 3], time: 1, quality: 84 });
       assert.equal(((await inside('meter-1/mode#ValueAsText')) as { text: string }).text, 'Eco');
       const phases = await session.read({ nodeId: nodeId('meter-1/phases'), attributeId: AttributeIds.Value });
       assert.deepEqual([...(phases.value.value as Int32Array)], [1, -2, 3]);
@@ -275,7 +198,7 @@ suite('an OPC UA server of the gateway', () => {
     visit(at(), async (session) => {
       const limitStatus = async (id: string) =>
         (await session.read({ nodeId: nodeId(id), attributeId: AttributeIds.Value })).statusCode.name;
-      const fresh = await server.space.apply(
+      const fresh = await scratch.server.space.apply(
         planSpace(
           [
             { ...METER, properties: new Set(['power', 'phases']) },

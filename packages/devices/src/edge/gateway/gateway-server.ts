@@ -2,6 +2,7 @@
 import { callbackify } from 'node:util';
 import type { Clock, Logger } from '@skerry/base';
 import {
+  ApplicationDescription,
   type DataValue,
   MessageSecurityMode,
   resolveNodeId,
@@ -36,6 +37,13 @@ export interface GatewayServerOptions {
   readonly refusals: RejectedCertificates;
   /** The standard's own nodes, as XML. */
   readonly nodeset: string;
+  /** Other servers that clients are told of when they look for some. */
+  readonly neighbours: () => readonly Neighbour[];
+}
+
+export interface Neighbour {
+  readonly applicationUri: string;
+  readonly endpointUrl: string;
 }
 
 export interface EndpointSettings {
@@ -101,6 +109,7 @@ export async function openGatewayServer(options: GatewayServerOptions): Promise<
       door: options.door,
       signal: closing.signal,
     });
+    nameNeighbours(server, options);
     await server.start();
     return {
       space,
@@ -206,6 +215,25 @@ function securityOf({ policies, modes }: EndpointSettings) {
       ...(isOpen ? [MessageSecurityMode.None] : []),
       ...(secured.length === 0 ? [] : modes.flatMap((mode) => (mode === 'None' ? [] : [MessageSecurityMode[mode]]))),
     ],
+  };
+}
+
+/** FindServers answers with the server itself, and with these. */
+function nameNeighbours(server: OPCUAServer, { neighbours }: GatewayServerOptions): void {
+  const own = server.getServers.bind(server);
+  server.getServers = (channel) => {
+    const { applicationName, applicationType, productUri } = server.serverInfo;
+    const others = neighbours().map(
+      ({ applicationUri, endpointUrl }) =>
+        new ApplicationDescription({
+          applicationName,
+          applicationType,
+          productUri,
+          applicationUri,
+          discoveryUrls: [endpointUrl],
+        }),
+    );
+    return [...own(channel), ...others];
   };
 }
 

@@ -1,4 +1,5 @@
 /** The OPC UA servers of this node: each runs as its object says, and shows the devices that are driven here. */
+import type { ChildProcess } from 'node:child_process';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import {
@@ -13,14 +14,17 @@ import { resolveModel } from '../../models/resolve-model.ts';
 import type { Device } from '../../resources/device.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
 import { DEVICE_MODELS, DEVICES, OPCUA_SERVERS, TRUST_LISTS } from '../../resources/group.ts';
-import type { OpcUaServer, OpcUaServerStatus } from '../../resources/opcua-server.ts';
+import type { OpcUaServer } from '../../resources/opcua-server.ts';
 import type { TrustList } from '../../resources/trust-list.ts';
 import { isDriverError } from '../driver-error.ts';
 import { thumbprintOf } from '../opcua/own-certificate.ts';
 import { doorOver } from '../twin/door-client.ts';
 import { RejectedCertificates } from '../worker/rejected-certificates.ts';
 import { resolveSettings } from '../worker/settings.ts';
+import type { Neighbour } from './gateway-server.ts';
+import { NO_FIGURES, type ServerReport, statusOf } from './server-report.ts';
 import { type Named, resolveServer, type ServerSettings } from './server-settings.ts';
+import { ShardProcesses } from './shard-processes.ts';
 import { closeQuietly, type Shown, ShownServer } from './shown-server.ts';
 import { shownDevice } from './space-plan.ts';
 
@@ -35,6 +39,16 @@ export interface GatewayOptions {
   readonly folder: string;
   /** The standard's own nodes, as XML. */
   readonly nodeset: string;
+  /** Starts the process that has this share of a server. */
+  readonly launch: (shard: Shard) => ChildProcess;
+  /** Of a process that was started so: what is its own, and who hears how it is. */
+  readonly shard?: Shard & { readonly report: (report: ServerReport) => void };
+}
+
+export interface Shard {
+  /** By namespace and name. */
+  readonly server: string;
+  readonly index: number;
 }
 
 export interface Gateway {
@@ -49,6 +63,9 @@ interface Entry {
   settings: ServerSettings | undefined;
   told: string;
   countedAt: number;
+  changesPerSecond: number;
+  /** None in a process that is one of them. */
+  readonly shards: ShardProcesses;
 }
 
 /** Figures get into the status this often; Secrets are read again. */
@@ -110,29 +127,45 @@ class NodeGateway {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#entries.values()].map(({ server }) => closeQuietly(server, this.#options.log)));
+    await Promise.all([...this.#entries.values()].map((entry) => this.#end(entry)));
     this.#entries.clear();
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<{ readonly afterMs: number } | undefined> {
+    const { shard, node } = this.#options;
+    if (shard !== undefined && shard.server !== key) return undefined;
     const server = this.#caches.servers.cache.get(key);
     const entry = this.#entries.get(key);
-    if (server === undefined || server.status?.nodes?.includes(this.#options.node) !== true) {
+    if (server === undefined || server.status?.nodes?.includes(node) !== true) {
       this.#entries.delete(key);
-      await closeQuietly(entry?.server, this.#options.log);
+      if (entry !== undefined) await this.#end(entry);
       return undefined;
     }
     const kept = entry ?? this.#newEntry(key);
     this.#entries.set(key, kept);
+    if (shard === undefined) await kept.shards.want(sharesOf(server) - 1);
     const failure = await this.#run(server, kept, signal);
     await this.#tell(server, kept, failure);
     return { afterMs: LOOK_MS };
   }
 
   #newEntry(key: string): Entry {
-    const refusals = new RejectedCertificates(() => this.#wake(key));
-    const countedAt = this.#options.clock.monotonic();
-    return { refusals, madeOf: '', server: undefined, settings: undefined, told: '', countedAt };
+    const { clock, log, launch } = this.#options;
+    const onReport = () => this.#wake(key);
+    return {
+      refusals: new RejectedCertificates(onReport),
+      madeOf: '',
+      server: undefined,
+      settings: undefined,
+      told: '',
+      countedAt: clock.monotonic(),
+      changesPerSecond: 0,
+      shards: new ShardProcesses({ launch: (index) => launch({ server: key, index }), onReport, clock, log }),
+    };
+  }
+
+  async #end({ server, shards }: Entry): Promise<void> {
+    await Promise.all([closeQuietly(server, this.#options.log), shards.want(0)]);
   }
 
   /** Why it does not run; what can be read of the object and what it names decides alone. */
@@ -140,7 +173,7 @@ class NodeGateway {
     try {
       const settings = await this.#resolve(server, signal);
       const { access: _access, ...fixed } = settings;
-      const madeOf = JSON.stringify({ ...fixed, keyPair: thumbprintOf(settings.keyPair) });
+      const madeOf = JSON.stringify({ ...fixed, keyPair: thumbprintOf(settings.keyPair), shares: sharesOf(server) });
       entry.settings = settings;
       if (entry.server === undefined || entry.madeOf !== madeOf) await this.#open(server, entry, madeOf);
       await entry.server?.show(this.#shownBy(server));
@@ -153,21 +186,21 @@ class NodeGateway {
   }
 
   #resolve(server: OpcUaServer, signal: AbortSignal): Promise<ServerSettings> {
-    const { client, clock, folder } = this.#options;
+    const { client, clock, folder, shard } = this.#options;
     const { namespace = '', name = '' } = server.metadata;
     const fetch = (named: Named) => {
       const connection = { endpoint: '', timeoutMs: 0, retries: 0, reconnect: { baseMs: 0, capMs: 0 }, options: {} };
       return resolveSettings(client, { namespace, name, connection: { ...connection, ...named } }, signal);
     };
-    return resolveServer(server, { fetch, folder, now: clock.now() });
+    return resolveServer(server, { fetch, folder, now: clock.now(), shard: shard?.index ?? 0 });
   }
 
-  async #open({ metadata }: OpcUaServer, entry: Entry, madeOf: string): Promise<void> {
+  async #open(server: OpcUaServer, entry: Entry, madeOf: string): Promise<void> {
     const { settings } = entry;
     await this.#close(entry);
     if (settings === undefined) return;
-    const { values, log } = this.#options;
-    const { namespace = '', name = '' } = metadata;
+    const { values, log, shard } = this.#options;
+    const { namespace = '', name = '' } = server.metadata;
     entry.server = await ShownServer.open({
       ...this.#options,
       ...settings,
@@ -177,6 +210,8 @@ class NodeGateway {
       door: doorOver(values),
       access: () => entry.settings?.access ?? settings.access,
       refusals: entry.refusals,
+      share: { index: shard?.index ?? 0, of: sharesOf(server) },
+      neighbours: () => neighboursIn(entry.shards.reports),
     });
     entry.madeOf = madeOf;
   }
@@ -207,32 +242,54 @@ class NodeGateway {
   }
 
   async #tell(server: OpcUaServer, entry: Entry, failure: string | undefined): Promise<void> {
-    const { client } = this.#options;
-    const { namespace = '', name = '' } = server.metadata;
-    const status = this.#statusOf(server, entry, failure);
-    const told = JSON.stringify(status);
+    const { client, shard } = this.#options;
+    const { namespace = '', name = '', generation = 0 } = server.metadata;
+    const report = this.#reportOf(entry, failure);
+    const said = shard === undefined ? statusOf(generation, [report, ...entry.shards.reports]) : report;
+    const told = JSON.stringify(said);
     if (told === entry.told) return;
-    await client.patch({ gvr: OPCUA_SERVERS, namespace, name }, { status }, { type: 'merge', subresource: 'status' });
+    const where = { gvr: OPCUA_SERVERS, namespace, name };
+    if (shard === undefined) await client.patch(where, { status: said }, { type: 'merge', subresource: 'status' });
+    else shard.report(report);
     entry.told = told;
   }
 
-  #statusOf({ metadata }: OpcUaServer, entry: Entry, failure: string | undefined): Omit<OpcUaServerStatus, 'nodes'> {
-    const { clock } = this.#options;
-    const elapsedMs = Math.max(1, clock.monotonic() - entry.countedAt);
-    const isCounted = elapsedMs >= LOOK_MS;
-    if (isCounted) entry.countedAt = clock.monotonic();
-    const changes = isCounted ? { changesPerSecond: rate(entry.server?.takeChanges() ?? 0, elapsedMs) } : {};
-    const running = entry.server;
+  #reportOf(entry: Entry, failure: string | undefined): ServerReport {
+    const { server, settings, refusals } = entry;
+    this.#count(entry);
+    const { changesPerSecond } = entry;
     return {
-      observedGeneration: metadata.generation ?? 0,
-      state: failure === undefined ? 'Serving' : 'Failed',
-      lastError: failure ?? '',
-      ...(running === undefined ? {} : { endpoint: running.endpointUrl, processes: 1, ...running.figures() }),
-      ...(entry.settings === undefined ? {} : { certificateThumbprint: thumbprintOf(entry.settings.keyPair) }),
-      ...changes,
-      rejectedCertificates: entry.refusals.list,
+      ...(failure === undefined ? {} : { failure }),
+      ...(server === undefined ? {} : { endpoint: server.endpointUrl }),
+      ...(settings === undefined
+        ? {}
+        : {
+            applicationUri: settings.endpoint.applicationUri,
+            certificateThumbprint: thumbprintOf(settings.keyPair),
+          }),
+      figures: server === undefined ? NO_FIGURES : { ...server.figures(), changesPerSecond },
+      rejectedCertificates: refusals.list,
     };
   }
+
+  #count(entry: Entry): void {
+    const now = this.#options.clock.monotonic();
+    const elapsedMs = now - entry.countedAt;
+    if (elapsedMs < LOOK_MS) return;
+    entry.countedAt = now;
+    entry.changesPerSecond = rate(entry.server?.takeChanges() ?? 0, elapsedMs);
+  }
+}
+
+function sharesOf({ spec }: OpcUaServer): number {
+  return spec.shards ?? 1;
+}
+
+function neighboursIn(reports: readonly (ServerReport | undefined)[]): readonly Neighbour[] {
+  return reports.flatMap((report) => {
+    const { applicationUri, endpoint: endpointUrl } = report ?? {};
+    return applicationUri === undefined || endpointUrl === undefined ? [] : [{ applicationUri, endpointUrl }];
+  });
 }
 
 function rate(count: number, elapsedMs: number): number {

@@ -1,13 +1,14 @@
 /** Samples of the data worker, for as long as they are wanted: after an end it asks again, and says that there is nobody. */
 import { type IncomingMessage, request as openRequest } from 'node:http';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
-import type { SampleLine } from '../../telemetry/samples.ts';
+import type { SampleLine, Share } from '../../telemetry/samples.ts';
 
 export interface SampleFeedOptions {
   /** Of the worker. */
   readonly socketPath: string;
   readonly token: string;
   readonly namespace: string;
+  readonly share: Share;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -37,9 +38,13 @@ export async function followSamples(options: SampleFeedOptions, sink: SampleSink
   }
 }
 
-function open({ socketPath, token, namespace }: SampleFeedOptions, signal: AbortSignal): Promise<IncomingMessage> {
+function open(
+  { socketPath, token, namespace, share }: SampleFeedOptions,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const path = `/samples?${new URLSearchParams({ namespace })}`;
+    const query = { namespace, share: String(share.index), of: String(share.of) };
+    const path = `/samples?${new URLSearchParams(query)}`;
     const headers = { authorization: `Bearer ${token}` };
     const asked = openRequest({ socketPath, path, headers, signal }, (response) => {
       if (response.statusCode === 200) return resolve(response);

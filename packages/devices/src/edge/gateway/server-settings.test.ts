@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { DEVICES_API_VERSION } from '../../resources/group.ts';
 import type { OpcUaServer, OpcUaServerSpec } from '../../resources/opcua-server.ts';
-import { thumbprintOf } from '../opcua/own-certificate.ts';
+import { applicationUriOf, thumbprintOf } from '../opcua/own-certificate.ts';
 import { resolveServer, type ServerSettings } from './server-settings.ts';
 import { makePair } from './testing/opcua-peer.ts';
 
@@ -15,7 +15,7 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 async function check(
   spec: OpcUaServerSpec,
   secret: Readonly<Record<string, string>>,
-  verify: (settings: (more?: OpcUaServerSpec) => Promise<ServerSettings>) => Promise<void>,
+  verify: (settings: (more?: OpcUaServerSpec, shard?: number) => Promise<ServerSettings>) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-settings-'));
   const server = (more: OpcUaServerSpec): OpcUaServer => ({
@@ -26,8 +26,8 @@ async function check(
   });
   const held = Object.fromEntries(Object.entries(secret).map(([key, text]) => [key, bytes(text)]));
   try {
-    await verify((more = {}) =>
-      resolveServer(server(more), { fetch: async () => ({ secret: held }), folder, now: Date.now() }),
+    await verify((more = {}, shard = 0) =>
+      resolveServer(server(more), { fetch: async () => ({ secret: held }), folder, now: Date.now(), shard }),
     );
   } finally {
     rmSync(folder, { recursive: true });
@@ -52,6 +52,29 @@ test('its own certificate is made once, and again only when it is reached by oth
     assert.notEqual(thumbprintOf(renamed.keyPair), thumbprintOf(first.keyPair));
     assert.match(first.keyPair.chain[0]?.subjectAltName ?? '', /URI:urn:skerry:north:hall/);
   }));
+
+test('each of its processes is an application of its own at a port that follows, unless they share a certificate', async () => {
+  const spec = { shards: 3, listen: { port: 4850 } };
+  await check(spec, {}, async (settings) => {
+    const all = await Promise.all([0, 1, 2].map((shard) => settings({}, shard)));
+    assert.deepEqual(
+      all.map(({ endpoint }) => [endpoint.port, endpoint.applicationUri]),
+      [
+        [4850, 'urn:skerry:north:hall'],
+        [4851, 'urn:skerry:north:hall:2'],
+        [4852, 'urn:skerry:north:hall:3'],
+      ],
+    );
+    assert.equal(new Set(all.map(({ keyPair }) => thumbprintOf(keyPair))).size, 3);
+    for (const { endpoint, keyPair } of all) assert.equal(applicationUriOf(keyPair), endpoint.applicationUri);
+  });
+  const { certificate, key } = await makePair('hall');
+  const given = { ...spec, applicationUri: 'urn:test:hall', security: { certificateSecretName: 'own' } };
+  await check(given, { 'tls.crt': certificate, 'tls.key': key }, async (settings) => {
+    const { endpoint, keyPair } = await settings({}, 2);
+    assert.deepEqual([endpoint.port, endpoint.applicationUri], [4852, applicationUriOf(keyPair)]);
+  });
+});
 
 test('a certificate of its own that has expired is refused in words', async () => {
   const { certificate, key } = await makePair('old', { endedDaysAgo: 2 });

@@ -25,6 +25,8 @@ export interface Named {
 export interface SettingsContext {
   /** What a connection of a device names is fetched the same way. */
   readonly fetch: (named: Named) => Promise<Pick<DeviceSettings, 'secret' | 'trust'>>;
+  /** Of the processes that serve the object; the first one is 0. */
+  readonly shard: number;
   /** Where key pairs are kept that are made here. */
   readonly folder: string;
   readonly now: number;
@@ -32,26 +34,35 @@ export interface SettingsContext {
 
 /** Rejects with a DriverError that says what is missing or wrong. */
 export async function resolveServer(server: OpcUaServer, context: SettingsContext): Promise<ServerSettings> {
-  const endpoint = endpointOf(server);
+  const endpoint = endpointOf(server, context.shard);
   const keyPair = await keyPairFor(server, endpoint, context);
   return { endpoint, keyPair, limits: limitsOf(server.spec), access: await accessOf(server.spec, context) };
 }
 
 const POLICIES = ['Basic256Sha256', 'Aes128_Sha256_RsaOaep', 'Aes256_Sha256_RsaPss'] as const;
 
-function endpointOf({ metadata, spec }: OpcUaServer): EndpointSettings {
+function endpointOf({ metadata, spec }: OpcUaServer, shard: number): EndpointSettings {
   const { namespace = '', name = '' } = metadata;
   const { listen = {}, security = {}, authentication = {} } = spec;
+  const { applicationUri = `urn:skerry:${namespace}:${name}` } = spec;
+  const { port = 4840 } = listen;
   return {
     address: listen.address ?? '127.0.0.1',
-    port: listen.port ?? 4840,
+    // 0 is any that is free.
+    port: port === 0 ? 0 : port + shard,
     hostnames: spec.hostnames ?? [],
-    applicationUri: spec.applicationUri ?? `urn:skerry:${namespace}:${name}`,
+    // Each process is an application of its own, unless a certificate of yours says that they are one.
+    applicationUri: security.certificateSecretName === undefined ? numbered(applicationUri, shard) : applicationUri,
     namespaceUri: spec.namespaceUri ?? `urn:skerry:devices:${namespace}`,
     policies: security.policies ?? POLICIES,
     modes: security.modes ?? ['SignAndEncrypt'],
     anonymous: authentication.anonymous ?? false,
   };
+}
+
+/** `NAME`, `NAME:2`, `NAME:3` … */
+function numbered(name: string, shard: number): string {
+  return shard === 0 ? name : `${name}:${shard + 1}`;
 }
 
 function limitsOf({ limits = {} }: OpcUaServerSpec): ServerLimits {
@@ -68,7 +79,7 @@ function limitsOf({ limits = {} }: OpcUaServerSpec): ServerLimits {
 async function keyPairFor(
   { metadata, spec }: OpcUaServer,
   { address, hostnames, applicationUri }: EndpointSettings,
-  { fetch, folder, now }: SettingsContext,
+  { fetch, folder, now, shard }: SettingsContext,
 ): Promise<KeyPair> {
   const { namespace = '', name = '' } = metadata;
   const secretName = spec.security?.certificateSecretName;
@@ -76,7 +87,8 @@ async function keyPairFor(
     // Wherever it listens, a client on this machine reaches it by these.
     const addresses = isIP(address) === 0 || address === '0.0.0.0' || address === '::' ? [] : [address];
     const hosts = [...new Set([...addresses, 'localhost', '127.0.0.1', ...hostnames])];
-    return ownKeyPair(join(folder, `${namespace}.${name}.pem`), { commonName: name, applicationUri, hosts }, now);
+    const file = join(folder, `${numbered(`${namespace}.${name}`, shard)}.pem`);
+    return ownKeyPair(file, { commonName: numbered(name, shard), applicationUri, hosts }, now);
   }
   const { secret } = await fetch({ secretName });
   const pair = pairIn(secret, secretName);

@@ -2,7 +2,7 @@
 import type { Logger } from '@skerry/base';
 import type { ResolvedModel } from '../../models/resolve-model.ts';
 import type { ModelEvent } from '../../resources/device-model.ts';
-import type { SampleEvent, SampleLine, SampleRows } from '../../telemetry/samples.ts';
+import { isInShare, type SampleEvent, type SampleLine, type SampleRows, type Share } from '../../telemetry/samples.ts';
 import { type GatewayServer, type GatewayServerOptions, openGatewayServer } from './gateway-server.ts';
 import { followSamples } from './sample-feed.ts';
 import type { Sample } from './space.ts';
@@ -11,6 +11,8 @@ import { planSpace, type ShownDevice } from './space-plan.ts';
 export interface ShownServerOptions extends GatewayServerOptions {
   /** Where the data worker serves. */
   readonly values: { readonly socketPath: string; readonly token: string };
+  /** Of the devices that it is told to show. */
+  readonly share: Share;
 }
 
 export interface Shown {
@@ -27,6 +29,7 @@ const SEVERITIES: Readonly<Record<NonNullable<ModelEvent['severity']>, number>> 
 export class ShownServer {
   readonly #server: GatewayServer;
   readonly #log: Logger;
+  readonly #share: Share;
   readonly #closing = new AbortController();
   readonly #following: Promise<void>;
   readonly #series = new Map<number, { readonly device: string; readonly property: string }>();
@@ -40,10 +43,11 @@ export class ShownServer {
     return new ShownServer(await openGatewayServer(options), options);
   }
 
-  constructor(server: GatewayServer, { namespace, clock, log, values }: ShownServerOptions) {
+  constructor(server: GatewayServer, { namespace, clock, log, values, share }: ShownServerOptions) {
     this.#server = server;
     this.#log = log;
-    const feed = { ...values, namespace, clock, log };
+    this.#share = share;
+    const feed = { ...values, namespace, share, clock, log };
     const sink = { line: (line: SampleLine) => this.#take(line), lost: () => this.#server.space.markLost(clock.now()) };
     this.#following = followSamples(feed, sink, this.#closing.signal);
   }
@@ -52,7 +56,8 @@ export class ShownServer {
     return this.#server.endpointUrl;
   }
 
-  async show({ devices, models }: Shown): Promise<void> {
+  async show({ devices: all, models }: Shown): Promise<void> {
+    const devices = all.filter(({ name }) => isInShare(name, this.#share));
     const { space } = this.#server;
     this.#devices = new Map(devices.map((device) => [device.name, device]));
     const fresh = await space.apply(planSpace(devices, models));

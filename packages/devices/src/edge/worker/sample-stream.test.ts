@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
-import type { SampleLine } from '../../telemetry/samples.ts';
+import { isInShare, type SampleLine } from '../../telemetry/samples.ts';
 import { type ScratchWorker, scratchWorker } from '../testing/scratch-worker.ts';
 import { streamSamples } from './sample-stream.ts';
 
@@ -47,7 +47,7 @@ async function check(story: (world: { scratch: ScratchWorker; reader: Reader }) 
   });
   await scratch.until('first values', async () => scratch.worker.last.change >= 3);
   const reader = new Reader();
-  streamSamples(scratch.worker, 'default', reader as unknown as ServerResponse);
+  streamSamples(scratch.worker, { namespace: 'default' }, reader as unknown as ServerResponse);
   await story({ scratch, reader });
   reader.emit('close');
 }
@@ -71,6 +71,19 @@ test('a reader that stops gets what waited once it reads on', () =>
     reader.writableNeedDrain = false;
     reader.emit('drain');
     await scratch.until('what waited', async () => reader.valuesOf('a', 'count').length > before + 4);
+  }));
+
+test('whoever has a share of the devices hears of those alone', () =>
+  check(async ({ scratch }) => {
+    const heard = [0, 1].map((index) => {
+      const other = new Reader();
+      streamSamples(scratch.worker, { share: { index, of: 2 } }, other as unknown as ServerResponse);
+      return other;
+    });
+    const at = isInShare('a', { index: 0, of: 2 }) ? 0 : 1;
+    await scratch.until('some counts', async () => (heard[at]?.valuesOf('a', 'count').length ?? 0) >= 4);
+    assert.deepEqual(heard[1 - at]?.lines, []);
+    for (const other of heard) other.emit('close');
   }));
 
 test('who leaves leaves nothing behind', async () => {

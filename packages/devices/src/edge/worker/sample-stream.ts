@@ -8,22 +8,28 @@ import {
   type Subscription,
   valueAt,
 } from '@skerry/streams/contract';
-import type { SampleLine, SampleRows } from '../../telemetry/samples.ts';
+import { isInShare, type SampleLine, type SampleRows, type Share } from '../../telemetry/samples.ts';
 import { valueFromBus, valueToJson } from '../../values/value.ts';
 import type { ValueType } from '../../values/value-type.ts';
 import type { DataPlane } from './data-worker.ts';
 import type { DeviceEvent } from './live-device.ts';
 
+/** All of them by default. */
+export interface WantedSamples {
+  readonly namespace?: string;
+  readonly share?: Share;
+}
+
 /** Begins with the last value of each series; what comes faster than it is read waits, and then is lost and counted. */
-export function streamSamples(plane: DataPlane, namespace: string | null, response: ServerResponse): void {
-  const stream = new SampleStream(plane, namespace, response);
+export function streamSamples(plane: DataPlane, wanted: WantedSamples, response: ServerResponse): void {
+  const stream = new SampleStream(plane, wanted, response);
   response.on('close', () => stream.close());
   void stream.run();
 }
 
 class SampleStream {
   readonly #plane: DataPlane;
-  readonly #namespace: string | null;
+  readonly #wanted: WantedSamples;
   readonly #response: ServerResponse;
   readonly #subscription: Subscription;
   readonly #endEvents: () => void;
@@ -31,9 +37,9 @@ class SampleStream {
   readonly #types = new Map<SeriesId, { readonly facts: Series; readonly type: ValueType | undefined }>();
   #dropped = 0;
 
-  constructor(plane: DataPlane, namespace: string | null, response: ServerResponse) {
+  constructor(plane: DataPlane, wanted: WantedSamples, response: ServerResponse) {
     this.#plane = plane;
-    this.#namespace = namespace;
+    this.#wanted = wanted;
     this.#response = response;
     this.#subscription = plane.bus.subscribe({ name: 'samples' });
     this.#endEvents = plane.devices.onEvent((event) => this.#tellEvent(event));
@@ -97,16 +103,21 @@ class SampleStream {
   }
 
   #describe(id: SeriesId, { namespace, object: device, property }: Series): ValueType | undefined {
-    if (this.#namespace !== null && namespace !== this.#namespace) return undefined;
+    if (!this.#isWanted(namespace, device)) return undefined;
     const type = this.#plane.devices.get(namespace, device)?.point(property)?.property.valueType;
     if (type !== undefined) this.#write({ series: { id, namespace, device, property } });
     return type;
   }
 
   #tellEvent({ namespace, device, event, time, fields }: DeviceEvent): void {
-    if (this.#namespace !== null && namespace !== this.#namespace) return;
+    if (!this.#isWanted(namespace, device)) return;
     const told = Object.fromEntries([...fields].map(([name, value]) => [name, String(value)]));
     this.#write({ event: { namespace, device, event, time, fields: told } });
+  }
+
+  #isWanted(namespace: string, device: string): boolean {
+    const { namespace: only = namespace, share } = this.#wanted;
+    return namespace === only && (share === undefined || isInShare(device, share));
   }
 
   #write(line: SampleLine): void {

@@ -11,7 +11,7 @@ import type { DataPlane } from './data-worker.ts';
 import type { PlannedPoint } from './device-plan.ts';
 import { liveValue } from './device-status.ts';
 import type { LiveDevice } from './live-device.ts';
-import { streamSamples } from './sample-stream.ts';
+import { streamSamples, type WantedSamples } from './sample-stream.ts';
 
 export interface ValuesServer {
   close(): Promise<void>;
@@ -66,7 +66,7 @@ function answer(plane: DataPlane, request: IncomingMessage, response: ServerResp
   const url = new URL(request.url ?? '/', 'http://data');
   if (url.pathname === '/samples') {
     response.writeHead(200, { 'content-type': 'application/json' });
-    streamSamples(plane, url.searchParams.get('namespace'), response);
+    streamSamples(plane, wantedSamples(url.searchParams), response);
     return;
   }
   if (url.pathname !== '/values') {
@@ -86,6 +86,16 @@ function answer(plane: DataPlane, request: IncomingMessage, response: ServerResp
     .filter(isWanted)
     .map((device) => valuesOf(plane, device, device.points));
   response.end(JSON.stringify({ items }));
+}
+
+/** `/samples?namespace=NS&share=INDEX&of=COUNT`, each of them optional. */
+function wantedSamples(query: URLSearchParams): WantedSamples {
+  const namespace = query.get('namespace');
+  const of = Number(query.get('of') ?? 1);
+  return {
+    ...(namespace === null ? {} : { namespace }),
+    ...(of > 1 ? { share: { index: Number(query.get('share')), of } } : {}),
+  };
 }
 
 function valuesOf({ node, last }: DataPlane, device: LiveDevice, points: readonly PlannedPoint[]): DeviceValues {

@@ -93,6 +93,20 @@ export async function readOpcUa(visitor: Visit & { readonly person?: Person }, i
   });
 }
 
+/** Which servers the one that is there names, by application URI. */
+export async function serversAt(endpoint: string): Promise<ReadonlyMap<string, string>> {
+  const client = OPCUAClient.create({ endpointMustExist: false, connectionStrategy: { maxRetry: 0 } });
+  try {
+    await client.connect(endpoint);
+    const servers = await client.findServers();
+    return new Map(
+      servers.map(({ applicationUri, discoveryUrls }) => [applicationUri ?? '', discoveryUrls?.[0] ?? '']),
+    );
+  } finally {
+    await client.disconnect();
+  }
+}
+
 /** The status of the write. */
 export async function writeOpcUa(
   visitor: Visit & { readonly person: Person },

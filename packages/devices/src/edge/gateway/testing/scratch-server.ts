@@ -81,12 +81,16 @@ export async function openScratchServer(limits: Partial<ServerLimits> = {}): Pro
   return Object.assign(made, { server });
 }
 
-const OPTIONS: Pick<GatewayServerOptions, 'name' | 'namespace' | 'clock' | 'log' | 'nodeset' | 'endpoint'> = {
+const OPTIONS: Pick<
+  GatewayServerOptions,
+  'name' | 'namespace' | 'clock' | 'log' | 'nodeset' | 'endpoint' | 'neighbours'
+> = {
   name: 'gate',
   namespace: 'hall',
   clock: systemClock,
   log: silentLogger,
   nodeset: STANDARD_NODES,
+  neighbours: () => [],
   endpoint: {
     address: '127.0.0.1',
     port: 0,
