@@ -98,6 +98,8 @@ export class DrivenDevice implements LiveDevice {
     } catch (error) {
       for (const { property } of points) if (!seen.has(property.name)) seen.set(property.name, driverErrorOf(error));
     }
+    // Who hears what became of a write is to find the value it is about.
+    this.runner.pipeline.flush();
     return seen;
   }
 

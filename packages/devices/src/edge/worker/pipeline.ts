@@ -80,6 +80,11 @@ export class Pipeline {
     }
   }
 
+  /** What has come is on the bus when this returns. */
+  flush(): void {
+    this.#publisher.flush();
+  }
+
   /** Marks what has come for too long no more. */
   sweep(): void {
     const now = this.#clock.now();
