@@ -17,6 +17,10 @@ export async function importKubeEdge(
 ): Promise<void> {
   const { objects, left } = convertKubeEdge(readManifests(files).flatMap(objectsIn));
   for (const each of left) context.say(`skerry: not carried over: ${each}\n`);
+  const count = (kind: string) => objects.filter((each) => each.kind === kind).length;
+  context.say(
+    `skerry: ${count('DeviceModel')} DeviceModels and ${count('Device')} Devices; ${left.length} things have no place here\n`,
+  );
   if (flags.apply !== true) {
     context.print(objects.map((object) => stringify(object)).join('---\n'));
     return;

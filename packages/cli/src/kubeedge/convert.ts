@@ -17,11 +17,18 @@ export function convertKubeEdge(objects: readonly KubeObject[]): Converted {
   const models = new Map(
     objects.filter(isKind('DeviceModel')).map((each) => [each.metadata.name, each as KubeEdgeModel]),
   );
+  const namespaces = new Map<string, string>();
   const converted = objects.flatMap((object): readonly KubeObject[] => {
     const { namespace, name = '' } = object.metadata;
     const title = `${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
     const leave: Leave = (what, why) => void left.push(`${title}: ${what}: ${why}`);
-    if (isKind('DeviceModel')(object)) return [modelOf(object as KubeEdgeModel, leave)];
+    if (isKind('DeviceModel')(object)) {
+      const first = namespaces.get(name) ?? namespace ?? 'default';
+      namespaces.set(name, first);
+      if (first === (namespace ?? 'default')) return [modelOf(object as KubeEdgeModel, leave)];
+      leave('metadata.namespace', `models have none here, and there is one of this name from ${first}`);
+      return [];
+    }
     if (isKind('Device')(object)) return [deviceOf(object as KubeEdgeDevice, models, leave)];
     leave(object.apiVersion, `only Device and DeviceModel of ${KUBEEDGE_API_VERSION} are taken`);
     return [];
@@ -48,6 +55,7 @@ const UNITS: Readonly<Record<string, string>> = {
   'degree celsius': 'Cel',
   celsius: 'Cel',
   '°c': 'Cel',
+  '℃': 'Cel',
   percent: '%',
   '%': '%',
   v: 'V',
@@ -127,7 +135,10 @@ function deviceOf(
       ...(property.collectCycle === undefined ? {} : { scanClass: scanClassOf(property.collectCycle) }),
     };
   });
-  for (const { name = '' } of spec.methods ?? []) leave(`method ${name}`, 'commands are of the model');
+  for (const { name = '', propertyNames = [] } of spec.methods ?? []) {
+    const values = propertyNames.map((property) => `${identifier(property, () => {})}=…`).join(' ');
+    leave(`method ${name}`, `it sets properties: skerry device set ${metadata.name ?? ''} ${values}`);
+  }
   const { namespace = 'default', labels } = metadata;
   return {
     apiVersion: DEVICES_API_VERSION,

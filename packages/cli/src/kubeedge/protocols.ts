@@ -13,6 +13,8 @@ export function connectionOf(protocol: string, config: Config, leave: Leave): ob
     case 'opcua':
     case 'opc-ua':
       return { protocol: 'opcua', connection: opcuaConnection(config, said) };
+    case 'mqtt':
+      return { protocol: 'mqtt', connection: mqttConnection(config, said) };
     default:
       said(protocol, 'a driver of this name is needed; its options and addresses are as they were');
       return { protocol: protocol.toLowerCase().replace(/[^a-z0-9-]/g, '-'), connection: { options: config } };
@@ -30,10 +32,40 @@ function modbusConnection(config: Config, leave: Leave): object {
     ...parity(take('parity')),
     ...numbered('stopBits', take('stopBits')),
   };
+  take('communicateMode');
   for (const name of rest()) leave(name, NO_WORD);
   if (host !== undefined && host !== '')
     return { endpoint: `tcp://${String(host)}:${String(tcpPort)}`, options: { unit } };
-  return { endpoint: `serial://${String(port ?? '/dev/ttyS0')}`, options: { unit, serial } };
+  return { endpoint: `serial://${serialPath(port, leave)}`, options: { unit, serial } };
+}
+
+const FIRST_LINE = '/dev/ttyS0';
+
+function serialPath(port: unknown, leave: Leave): string {
+  const path = String(port ?? '');
+  if (path.startsWith('/dev/')) return path;
+  leave('serialPort', `${path === '' ? 'it' : path} is no path: connection.endpoint names ${FIRST_LINE}`);
+  return FIRST_LINE;
+}
+
+const OF_A_SECRET = 'belongs into a Secret that connection.secretName names';
+
+function mqttConnection(config: Config, leave: Leave): object {
+  const { take, rest } = reader(config);
+  const [url, host, port] = [take('brokerURL', 'url', 'address'), take('ip', 'host'), take('port') ?? 1883];
+  const [clientId, topic] = [take('clientID'), take('topic')];
+  for (const name of ['userName', 'password']) if (take(name)) leave(name, OF_A_SECRET);
+  for (const name of rest()) leave(name, NO_WORD);
+  const endpoint = url === undefined ? `mqtt://${String(host ?? '')}:${String(port)}` : mqttUrl(String(url));
+  const options = {
+    ...(clientId === undefined ? {} : { clientId: String(clientId) }),
+    ...(topic === undefined ? {} : { topic: String(topic) }),
+  };
+  return { endpoint, ...(Object.keys(options).length === 0 ? {} : { options }) };
+}
+
+function mqttUrl(url: string): string {
+  return url.replace(/^(tcp:\/\/|(?!\w+:\/\/))/, 'mqtt://').replace(/^(ssl|tls):/, 'mqtts:');
 }
 
 function numbered(name: string, value: unknown): object {
@@ -61,7 +93,7 @@ function opcuaConnection(config: Config, leave: Leave): object {
     'remoteCertificate',
     'remoteCertificatePath',
   ])
-    if (take(name)) leave(name, 'belongs into a Secret that connection.secretName names, or into a TrustList');
+    if (take(name)) leave(name, `${OF_A_SECRET}, or into a TrustList`);
   for (const name of rest()) leave(name, NO_WORD);
   return { endpoint, options: { securityMode, ...(securityPolicy === 'None' ? {} : { securityPolicy }) } };
 }
@@ -69,11 +101,21 @@ function opcuaConnection(config: Config, leave: Leave): object {
 export function visitorOf(protocol: string, config: Config, type: string | undefined, leave: Leave): object {
   const name = protocol.toLowerCase();
   if (name.startsWith('modbus')) return modbusVisitor(config, type, leave);
+  if (name === 'mqtt') return mqttVisitor(config, leave);
   if (name !== 'opcua' && name !== 'opc-ua') return { address: config };
   const { take, rest } = reader(config);
   const address = { nodeId: String(take('nodeID') ?? '') };
   for (const left of rest()) leave(left, NO_WORD);
   return { address };
+}
+
+function mqttVisitor(config: Config, leave: Leave): object {
+  const { take, rest } = reader(config);
+  const topic = take('topic');
+  for (const name of ['userName', 'password']) if (take(name)) leave(name, OF_A_SECRET);
+  take('dataType');
+  for (const left of rest()) leave(left, 'connection.options says it for the whole device');
+  return { address: topic === undefined ? {} : { topic: String(topic) } };
 }
 
 const TABLES: Readonly<Record<string, string>> = {
@@ -83,8 +125,12 @@ const TABLES: Readonly<Record<string, string>> = {
   discreteinputregister: 'DiscreteInput',
 };
 
-function modbusVisitor(config: Config, type: string | undefined, leave: Leave): object {
+function modbusVisitor(config: Config, modelType: string | undefined, leave: Leave): object {
   const { take, rest } = reader(config);
+  // As the model says, where that is known.
+  const type = modelType ?? (String(take('dataType') ?? '').toUpperCase() || undefined);
+  take('dataType');
+  for (const limit of ['min', 'max']) if (take(limit) !== undefined) leave(limit, 'the range is in the model');
   const register = String(take('register') ?? 'HoldingRegister');
   const table = TABLES[register.toLowerCase()];
   if (table === undefined) leave('register', `there is no table ${register}`);

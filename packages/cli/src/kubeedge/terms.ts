@@ -25,7 +25,7 @@ export interface KubeEdgeDevice extends KubeObject {
     readonly deviceModelRef?: { readonly name?: string };
     readonly nodeName?: string;
     readonly protocol?: { readonly protocolName?: string; readonly configData?: Config };
-    readonly methods?: readonly { readonly name?: string }[];
+    readonly methods?: readonly { readonly name?: string; readonly propertyNames?: readonly string[] }[];
     readonly properties?: readonly {
       readonly name: string;
       readonly desired?: { readonly value?: string };
@@ -47,9 +47,13 @@ export function identifier(name: string, leave: Leave): string {
 
 const SCAN_CLASSES_MS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000];
 
-/** The slowest that is not slower than what was asked for, in milliseconds. */
+/** Cycles are milliseconds since KubeEdge 1.16, and were nanoseconds before: no cycle takes so many milliseconds, and none so few nanoseconds. */
+const LEAST_NANOSECONDS = 1_000_000;
+
+/** The slowest that is not slower than what was asked for. */
 export function scanClassOf(cycle: number): string {
-  const ms = SCAN_CLASSES_MS.findLast((each) => each <= cycle) ?? 10;
+  const asked = cycle < LEAST_NANOSECONDS ? cycle : cycle / 1_000_000;
+  const ms = SCAN_CLASSES_MS.findLast((each) => each <= asked) ?? 10;
   return ms < 1000 ? `${ms}ms` : `${ms / 1000}s`;
 }
 
