@@ -41,6 +41,11 @@ export class BoundedQueue<T> {
     return this.#items[this.#head];
   }
 
+  /** What waits, the oldest first; it stays where it is. */
+  *[Symbol.iterator](): Generator<T> {
+    for (const item of this.#items.slice(this.#head)) yield item as T;
+  }
+
   clear(): void {
     this.#items = [];
     this.#head = 0;

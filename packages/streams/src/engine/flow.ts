@@ -91,8 +91,6 @@ class PlannedFlow implements Flow {
           late: (source, row, time) => onLate(plan.sources[source]?.relation.name ?? '', row, time),
         },
       );
-      // A table says nothing about time.
-      for (const { index, relation } of plan.sources) if (relation.kind === 'table') this.#timeline.setIdle(index);
     }
     this.streams = [...new Set([...this.#direct.keys(), ...this.#nested.flatMap(({ flow }) => flow.streams)])];
   }
@@ -212,7 +210,8 @@ function timingOf(
   timing: (stream: string) => SourceTiming,
   name: string,
 ): SourceTiming {
-  return kind === 'table' || query !== undefined ? { outOfOrderMs: 0, drivenBy: 'given' } : timing(name);
+  if (kind === 'table') return { outOfOrderMs: 0, drivenBy: 'nothing' };
+  return query === undefined ? timing(name) : { outOfOrderMs: 0, drivenBy: 'given' };
 }
 
 /** Whether the order of rows and the passing of time make a difference to it. */

@@ -11,8 +11,11 @@ import type { Runtime } from './runtime.ts';
 export interface SourceTiming {
   /** A row may be so much older than the newest one. */
   readonly outOfOrderMs: number;
-  /** `rows`: their times move the watermark. `given`: only `advanceSource` does, as for the results of another flow and the clock. */
-  readonly drivenBy: 'rows' | 'given';
+  /**
+   * `rows`: their times move the watermark, and `advanceSource` does. `given`: only that, as for the results of another flow.
+   * `nothing`: it says nothing about time, as a table.
+   */
+  readonly drivenBy: 'rows' | 'given' | 'nothing';
 }
 
 export interface TimelineTarget {
@@ -44,12 +47,15 @@ export class Timeline {
   readonly #sources: Source[];
   readonly #target: TimelineTarget;
   readonly #runtime: Runtime;
+  /** Only one source says what time it is: then nothing has to wait for an earlier place among rows of its time. */
+  readonly #isAlone: boolean;
   /** By time, then by source, then as they came. Of one source nothing waits that could go on. */
   #waiting: Waiting[] = [];
   #watermark = NEVER;
 
   constructor(timings: readonly SourceTiming[], runtime: Runtime, target: TimelineTarget) {
-    this.#sources = timings.map((timing) => ({ ...timing, watermark: NEVER, isIdle: false }));
+    this.#sources = timings.map((timing) => ({ ...timing, watermark: NEVER, isIdle: timing.drivenBy === 'nothing' }));
+    this.#isAlone = timings.filter(({ drivenBy }) => drivenBy !== 'nothing').length === 1;
     this.#runtime = runtime;
     this.#target = target;
   }
@@ -69,7 +75,7 @@ export class Timeline {
     const isMoved = source.drivenBy === 'rows' && time - source.outOfOrderMs > source.watermark;
     if (isMoved) source.watermark = time - source.outOfOrderMs;
     // The way of most rows: one source, in order.
-    if (this.#sources.length === 1 && this.#waiting.length === 0 && time <= source.watermark) {
+    if (this.#isAlone && this.#waiting.length === 0 && time <= source.watermark) {
       this.#watermark = source.watermark;
       this.#target.push(index, row, time);
       return;
@@ -98,7 +104,7 @@ export class Timeline {
   get due(): number | undefined {
     const [next] = this.#waiting;
     if (next === undefined) return undefined;
-    return this.#sources.length === 1 ? next.time : next.time + 1;
+    return this.#isAlone ? next.time : next.time + 1;
   }
 
   save(): SavedState {
@@ -139,11 +145,10 @@ export class Timeline {
 
   /** Rows of the watermark’s own time wait where another source may still have an earlier place among them. */
   #release(): void {
-    const isAlone = this.#sources.length === 1;
     const limit = this.#watermark;
     let count = 0;
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[count]) {
-      if (next.time > limit || (next.time === limit && !isAlone && limit !== Number.POSITIVE_INFINITY)) break;
+      if (next.time > limit || (next.time === limit && !this.#isAlone && limit !== Number.POSITIVE_INFINITY)) break;
       count++;
     }
     if (count === 0) return;

@@ -1,0 +1,313 @@
+/** One rule at work at the node: its flow, between the streams that it reads and its sinks. */
+import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
+import { createFlow, type Flow, type RowWithMeta, type SavedFlow } from '../engine/flow.ts';
+import type { LookupTable } from '../engine/lookup.ts';
+import { isTimedByArrival, limitsOf, millisecondsOf, type PreparedRule, timingOf } from '../engine/rule/prepare.ts';
+import type { RuleNodeStatus, RuleSink } from '../kinds/rule.ts';
+import type { StreamSpec } from '../kinds/stream.ts';
+import { createContext, type Row } from '../sql/index.ts';
+import { RateMeter } from './rate-meter.ts';
+import type { Output, RuleOutputs } from './rule-outputs.ts';
+import type { Sink } from './sinks/sink.ts';
+import { isRewindable } from './sources/open-source.ts';
+import type { Reading, StreamHub } from './stream-hub.ts';
+
+export interface RuleRunnerOptions {
+  readonly namespace: string;
+  readonly prepared: PreparedRule;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly hub: StreamHub;
+  readonly outputs: RuleOutputs;
+  readonly tables: ReadonlyMap<string, LookupTable>;
+  /** Opens the sink, with what it had saved. */
+  readonly openSink: (sink: RuleSink, saved: unknown) => Sink | undefined;
+  readonly saved: SavedRule | undefined;
+}
+
+/** What a rule knows at a moment. */
+export interface SavedRule {
+  readonly flow: SavedFlow;
+  /** By stream: what it is read from, and how far. */
+  readonly positions: Readonly<Record<string, { readonly source: string; readonly position: unknown }>>;
+  readonly sinks: Readonly<Record<string, unknown>>;
+  readonly counts: { readonly rowsIn: number; readonly rowsOut: number; readonly late: number };
+}
+
+interface StreamState {
+  readonly name: string;
+  readonly spec: StreamSpec | undefined;
+  readonly isClocked: boolean;
+  /** Its watermark goes on with the clock while it is silent: nothing of it can be had again from a position. */
+  readonly isLive: boolean;
+  readonly idleAfterMs: number;
+  readonly outOfOrderMs: number;
+  lastTime: number | undefined;
+  lastArrival: number;
+}
+
+const DEFAULT_IDLE_MS = 10_000;
+/** The clock is looked at so often, at least, while it has a say. */
+const TICK_MS = 1000;
+
+export class RuleRunner {
+  readonly prepared: PreparedRule;
+  readonly key: string;
+  readonly #options: RuleRunnerOptions;
+  readonly #flow: Flow;
+  readonly #streams = new Map<string, StreamState>();
+  readonly #sinks = new Map<string, { readonly sink: Sink; readonly output: Output }>();
+  readonly #readings = new Map<string, Reading>();
+  readonly #endings: (() => void)[] = [];
+  readonly #in: RateMeter;
+  readonly #out: RateMeter;
+  #late: number;
+  #errors = 0;
+  #lastError = '';
+  #latest = Number.NEGATIVE_INFINITY;
+  #now = 0;
+  #timer: Timer | undefined;
+  #timerAt = 0;
+  #isLooking = false;
+  #isClosed = false;
+  #isDirty = true;
+
+  constructor(options: RuleRunnerOptions) {
+    const { prepared, namespace, saved, clock } = options;
+    this.prepared = prepared;
+    this.key = `${namespace}/${prepared.name}`;
+    this.#options = options;
+    this.#in = new RateMeter(clock);
+    this.#out = new RateMeter(clock);
+    this.#in.total = saved?.counts.rowsIn ?? 0;
+    this.#out.total = saved?.counts.rowsOut ?? 0;
+    this.#late = saved?.counts.late ?? 0;
+    for (const [name, spec] of prepared.streams) this.#streams.set(name, this.#stateOf(name, spec));
+    this.#flow = this.#createFlow();
+    if (saved !== undefined) this.#flow.load(saved.flow);
+    for (const sink of prepared.spec.sinks ?? []) {
+      const opened = options.openSink(sink, saved?.sinks[sink.name]);
+      if (opened !== undefined) this.#sinks.set(sink.name, { sink: opened, output: sink.output ?? 'Results' });
+    }
+  }
+
+  /** Whether it knows more than when it was last saved. */
+  get isDirty(): boolean {
+    return this.#isDirty;
+  }
+
+  start(): void {
+    for (const state of this.#streams.values()) this.#read(state);
+    this.#schedule();
+  }
+
+  save(): SavedRule {
+    this.#isDirty = false;
+    const positions = [...this.#readings].map(
+      ([name, reading]) =>
+        [name, { source: sourceText(this.#streams.get(name)?.spec), position: reading.position() }] as const,
+    );
+    const sinks = [...this.#sinks].map(([name, { sink }]) => [name, sink.save?.()] as const);
+    return {
+      flow: this.#flow.save(),
+      positions: Object.fromEntries(positions.filter(([, { position }]) => position !== undefined)),
+      sinks: Object.fromEntries(sinks.filter(([, saved]) => saved !== undefined)),
+      counts: { rowsIn: this.#in.total, rowsOut: this.#out.total, late: this.#late },
+    };
+  }
+
+  /** Nothing comes in any more, so that what is saved then is the last. */
+  async quiet(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    for (const end of this.#endings) end();
+    await Promise.all([...this.#readings.values()].map((reading) => reading.close()));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#sinks.values()].map(({ sink }) => sink.close()));
+  }
+
+  status(): RuleNodeStatus {
+    const problem = this.#problem();
+    const sinks = [...this.#sinks].map(([name, { sink }]) => [name, sink.status()] as const);
+    const late = { late: this.#late, errors: this.#errors };
+    return {
+      state: problem === undefined ? 'Running' : 'Waiting',
+      lastError: problem ?? this.#lastError,
+      rowsIn: this.#in.total,
+      rowsOut: this.#out.total,
+      rowsInPerSecond: this.#in.perSecond(),
+      rowsOutPerSecond: this.#out.perSecond(),
+      ...(Number.isFinite(this.#latest)
+        ? { lagMs: Math.max(0, Math.round(this.#options.clock.now() - this.#latest)) }
+        : {}),
+      ...late,
+      dropped: this.#dropped(),
+      sinks: Object.fromEntries(sinks),
+      operators: this.#flow.counters().map(({ id, kind, says, rowsIn, rowsOut, errors }) => ({
+        id,
+        operator: says === '' ? kind : says,
+        rowsIn,
+        rowsOut,
+        errors,
+      })),
+    };
+  }
+
+  #createFlow(): Flow {
+    const { prepared, clock, tables, outputs } = this.#options;
+    const { plan, spec, name, streams } = prepared;
+    return createFlow({
+      plan,
+      limits: limitsOf(spec),
+      createContext: (meta) => createContext({ ruleId: name, now: () => clock.now(), meta }),
+      timing: (stream) => timingOf(spec, streams.get(stream)),
+      table: (table) => tables.get(table) ?? NO_ROWS,
+      onRows: (rows, time) => this.#give('Results', rows, time),
+      onLate: (_stream, row, time) => {
+        this.#late++;
+        this.#give('Late', [row], time);
+      },
+      onError: (_operator, error) => {
+        this.#errors++;
+        this.#lastError = messageOf(error);
+      },
+      onWatermark: (time) => outputs.advance(this.key, time),
+    });
+  }
+
+  #give(output: Output, rows: readonly Row[], time: number): void {
+    if (output === 'Results') this.#out.add(rows.length);
+    for (const each of this.#sinks.values()) if (each.output === output) each.sink.take(rows, finite(time, this.#now));
+    this.#options.outputs.publish(this.key, output, rows, time);
+  }
+
+  #stateOf(name: string, spec: StreamSpec | undefined): StreamState {
+    const rule = this.prepared.spec;
+    const isClocked = isTimedByArrival(rule, spec);
+    return {
+      name,
+      spec,
+      isClocked,
+      isLive: !isClocked && spec !== undefined && !isRewindable(spec) && spec.source.rule === undefined,
+      idleAfterMs: millisecondsOf(spec?.watermark?.idleAfter, DEFAULT_IDLE_MS),
+      outOfOrderMs: timingOf(rule, spec).outOfOrderMs,
+      lastTime: undefined,
+      lastArrival: this.#options.clock.monotonic(),
+    };
+  }
+
+  #read(state: StreamState): void {
+    const { hub, outputs, namespace, saved } = this.#options;
+    const { name, spec } = state;
+    if (spec === undefined) return;
+    const { rule } = spec.source;
+    if (rule !== undefined) {
+      const end = outputs.read(`${namespace}/${rule.name}`, rule.output ?? 'Results', {
+        rows: (rows, time) => {
+          for (const row of rows) this.#take(state, row, time);
+        },
+        watermark: (time) => {
+          if (!state.isClocked) this.#flow.advance(name, time);
+        },
+      });
+      this.#endings.push(end);
+      return;
+    }
+    const reader = {
+      name: this.prepared.name,
+      row: (row: RowWithMeta, time: number | undefined) => this.#take(state, row, time),
+      end: () => this.#flow.advance(name, Number.POSITIVE_INFINITY),
+    };
+    const stream = { namespace, name, spec };
+    const known = saved?.positions[name];
+    const position = known?.source === sourceText(spec) ? known.position : undefined;
+    this.#readings.set(name, isRewindable(spec) ? hub.readAlone(stream, reader, position) : hub.read(stream, reader));
+  }
+
+  #take(state: StreamState, row: RowWithMeta, time: number | undefined): void {
+    if (this.#isClosed) return;
+    this.#isDirty = true;
+    this.#in.add(1);
+    const at = state.isClocked || time === undefined ? this.#arrival() : time;
+    state.lastTime = state.lastTime === undefined ? at : Math.max(state.lastTime, at);
+    state.lastArrival = this.#options.clock.monotonic();
+    if (at > this.#latest) this.#latest = at;
+    this.#flow.offer(state.name, row, at);
+    if (this.#isLooking) return;
+    // Once for all rows that come in the same breath.
+    this.#isLooking = true;
+    queueMicrotask(() => {
+      this.#isLooking = false;
+      this.#schedule();
+    });
+  }
+
+  /** Never goes back, whoever sets the clock. */
+  #arrival(): number {
+    this.#now = Math.max(this.#now, this.#options.clock.now());
+    return this.#now;
+  }
+
+  #schedule(): void {
+    if (this.#isClosed) return;
+    const states = [...this.#streams.values()];
+    const hasLive = states.some(({ isLive }) => isLive);
+    const due = states.some(({ isClocked }) => isClocked) ? this.#flow.due() : undefined;
+    if (due === undefined && !hasLive) return;
+    const { clock } = this.#options;
+    const delay = due === undefined ? TICK_MS : Math.min(TICK_MS, Math.max(0, Math.ceil(due - clock.now())));
+    const at = clock.monotonic() + delay;
+    if (this.#timer !== undefined && at >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = clock.after(delay, () => this.#tick(), { unref: true });
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    const now = this.#arrival();
+    const monotonic = this.#options.clock.monotonic();
+    for (const state of this.#streams.values()) {
+      if (state.isClocked) this.#flow.advance(state.name, now);
+      else if (state.isLive) this.#passSilence(state, monotonic - state.lastArrival);
+    }
+    this.#schedule();
+  }
+
+  /** What is silent for long holds nothing back; its time goes on as that of the clock. */
+  #passSilence({ name, idleAfterMs, outOfOrderMs, lastTime }: StreamState, silentMs: number): void {
+    if (silentMs < idleAfterMs) return;
+    if (lastTime === undefined) this.#flow.setIdle(name);
+    else this.#flow.advance(name, lastTime + silentMs - outOfOrderMs);
+  }
+
+  #problem(): string | undefined {
+    for (const { name, spec } of this.#streams.values()) {
+      if (spec === undefined) return `there is no stream ${name}`;
+      const problem = this.#readings.get(name)?.problem();
+      if (problem !== undefined) return `stream ${name}: ${problem}`;
+    }
+    return undefined;
+  }
+
+  #dropped(): Readonly<Record<string, number>> {
+    const dropped = new Map(this.#flow.dropped());
+    const lost = [...this.#sinks.values()].reduce((sum, { sink }) => sum + sink.dropped(), 0);
+    if (lost > 0) dropped.set('SinkFull', (dropped.get('SinkFull') ?? 0) + lost);
+    return Object.fromEntries(dropped);
+  }
+}
+
+const NO_ROWS: LookupTable = { find: () => [] };
+
+/** A position means something only to the same source. */
+function sourceText(spec: StreamSpec | undefined): string {
+  return JSON.stringify(spec?.source ?? null);
+}
+
+/** What is given out at the end of everything is of now. */
+function finite(time: number, now: number): number {
+  return Number.isFinite(time) ? time : now;
+}

@@ -1,0 +1,36 @@
+/** Results as messages to a broker. */
+import { connectMqtt } from '../mqtt.ts';
+import { fillIn, messagesOf } from './format-row.ts';
+import { queuedSink } from './queue.ts';
+import type { Sink, SinkContext } from './sink.ts';
+
+export function mqttSink(context: SinkContext): Sink {
+  const { sink, namespace, rule, secret } = context;
+  const { server = '', topic = '', qos = 1, retain = false, version = '3.1.1' } = sink.mqtt ?? {};
+  const clientId = `skerry-${namespace}-${rule}-${sink.name}`;
+  const opening = connectMqtt({ server, version, clientId, isKept: false, secret });
+  // Whoever sends hears why there is no connection; what the client says meanwhile is the same.
+  const client = opening.then((opened) => opened.on('error', () => {}));
+  client.catch(() => {});
+  return queuedSink(context, {
+    send: async (rows, _time, signal) => {
+      const connected = await client;
+      if (!connected.connected) throw new Error(`no connection to the broker ${server}`);
+      // With several rows in a message, the topic is that of the first.
+      for (const [at, message] of messagesOf(sink, rows).entries()) {
+        const sent = connected.publishAsync(fillIn(topic, rows[at] ?? {}), message, { qos: qos as 0 | 1 | 2, retain });
+        await Promise.race([sent, aborted(signal)]);
+      }
+    },
+    close: async () => {
+      await (await client.catch(() => undefined))?.endAsync(true);
+    },
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

@@ -1,0 +1,41 @@
+/** The source that a stream asks for. */
+import type { StreamSpec } from '../../kinds/stream.ts';
+import type { NodeValues } from '../node-values.ts';
+import { openDevices } from './devices.ts';
+import { openFile } from './file.ts';
+import { openHttp } from './http.ts';
+import { openHttpPush } from './http-push.ts';
+import { openMqtt } from './mqtt.ts';
+import { openSimulator } from './simulator.ts';
+import type { Source, SourceContext, SourceTarget } from './source.ts';
+
+export interface OpenSourceOptions {
+  readonly spec: StreamSpec;
+  readonly target: SourceTarget;
+  readonly context: SourceContext;
+  readonly values: NodeValues;
+  /** Where a source that can go back is to go on. */
+  readonly position?: unknown;
+}
+
+/** Of a rule’s results, the rules themselves take care. */
+export function openSource({ spec, target, context, values, position }: OpenSourceOptions): Source | undefined {
+  const { devices, mqtt, http, httpPush, file, simulator } = spec.source;
+  if (devices !== undefined) return openDevices(spec, target, context, values);
+  if (mqtt !== undefined) return openMqtt(spec, target, context);
+  if (http !== undefined) return openHttp(spec, target, context);
+  if (httpPush !== undefined) return openHttpPush(spec, target, context);
+  if (file !== undefined) return openFile(spec, target, context, position);
+  if (simulator !== undefined) return openSimulator(spec, target, context);
+  return undefined;
+}
+
+/** The secret that it is opened with. */
+export function secretNameOf({ source: { mqtt, http, httpPush } }: StreamSpec): string | undefined {
+  return (mqtt ?? http ?? httpPush)?.secretName;
+}
+
+/** Whether its rows can be had again from a position: then each rule reads for itself, from where it is. */
+export function isRewindable({ source }: StreamSpec): boolean {
+  return source.file !== undefined;
+}

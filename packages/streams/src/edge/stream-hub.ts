@@ -1,0 +1,175 @@
+/** Streams that several rules read: one source each, whose messages are decoded once. */
+import { type Clock, type Logger, messageOf } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
+import type { RowWithMeta } from '../engine/flow.ts';
+import type { StreamNodeStatus, StreamSpec } from '../kinds/stream.ts';
+import type { NodeValues } from './node-values.ts';
+import { RateMeter } from './rate-meter.ts';
+import { readSecret } from './secrets.ts';
+import { openSource, secretNameOf } from './sources/open-source.ts';
+import type { Source, SourceTarget } from './sources/source.ts';
+
+export interface StreamReader {
+  /** Of a rule. */
+  readonly name: string;
+  row(row: RowWithMeta, time: number | undefined): void;
+  end(): void;
+}
+
+export interface StreamHubOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly folder: string;
+  readonly values: NodeValues;
+}
+
+export interface StreamName {
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: StreamSpec;
+}
+
+export interface Reading {
+  /** Of a source that can go back, where it is. */
+  position(): unknown;
+  /** What is wrong with the source. */
+  problem(): string | undefined;
+  close(): Promise<void>;
+}
+
+const RETRY_MS = 2000;
+
+export class StreamHub {
+  readonly #options: StreamHubOptions;
+  readonly #shared = new Map<string, OpenStream>();
+
+  constructor(options: StreamHubOptions) {
+    this.#options = options;
+  }
+
+  /** From now on. Readers of the same stream share it. */
+  read(stream: StreamName, reader: StreamReader): Reading {
+    const key = JSON.stringify([stream.namespace, stream.name, stream.spec]);
+    let open = this.#shared.get(key);
+    if (open === undefined) {
+      open = new OpenStream(this.#options, stream);
+      this.#shared.set(key, open);
+    }
+    const joined = open;
+    joined.readers.add(reader);
+    return {
+      position: () => undefined,
+      problem: () => joined.trouble,
+      close: async () => {
+        joined.readers.delete(reader);
+        if (joined.readers.size > 0) return;
+        if (this.#shared.get(key) === joined) this.#shared.delete(key);
+        await joined.close();
+      },
+    };
+  }
+
+  /** By oneself, from a position on. */
+  readAlone(stream: StreamName, reader: StreamReader, position: unknown): Reading {
+    const open = new OpenStream(this.#options, stream, position);
+    open.readers.add(reader);
+    return {
+      position: () => open.position(),
+      problem: () => open.trouble,
+      close: () => open.close(),
+    };
+  }
+
+  /** Of what is shared. */
+  statusOf(namespace: string, name: string): StreamNodeStatus | undefined {
+    const open = [...this.#shared.values()].filter(
+      ({ stream }) => stream.namespace === namespace && stream.name === name,
+    );
+    const [first] = open;
+    return first?.status();
+  }
+}
+
+class OpenStream implements SourceTarget {
+  readonly stream: StreamName;
+  readonly readers = new Set<StreamReader>();
+  trouble: string | undefined = 'it is being opened';
+  readonly #options: StreamHubOptions;
+  readonly #meter: RateMeter;
+  readonly #closing = new AbortController();
+  readonly #opening: Promise<void>;
+  readonly #position: unknown;
+  #source: Source | undefined;
+  #failed = 0;
+  #lastFailure = '';
+
+  constructor(options: StreamHubOptions, stream: StreamName, position?: unknown) {
+    this.stream = stream;
+    this.#options = options;
+    this.#position = position;
+    this.#meter = new RateMeter(options.clock);
+    this.#opening = this.#open(position);
+  }
+
+  position(): unknown {
+    return this.#source?.position?.() ?? this.#position;
+  }
+
+  row(row: RowWithMeta, time: number | undefined): void {
+    this.#meter.add(1);
+    for (const reader of this.readers) reader.row(row, time);
+  }
+
+  failed(error: unknown): void {
+    this.#failed++;
+    this.#lastFailure = messageOf(error);
+  }
+
+  problem(sentence: string | undefined): void {
+    this.trouble = sentence;
+  }
+
+  end(): void {
+    for (const reader of this.readers) reader.end();
+  }
+
+  status(): StreamNodeStatus {
+    const { trouble } = this;
+    return {
+      state: trouble === undefined ? 'Running' : 'Waiting',
+      lastError: trouble ?? this.#lastFailure,
+      rows: this.#meter.total,
+      rowsPerSecond: this.#meter.perSecond(),
+      dropped: this.#failed === 0 ? {} : { Unreadable: this.#failed },
+      rules: [...this.readers].map(({ name }) => name),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#opening;
+    await this.#source?.close();
+  }
+
+  async #open(position: unknown): Promise<void> {
+    const { client, clock, values, ...rest } = this.#options;
+    const { namespace, name, spec } = this.stream;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        const secret = await readSecret(client, namespace, secretNameOf(spec));
+        if (signal.aborted) return;
+        this.trouble = undefined;
+        const context = { ...rest, clock, namespace, name, secret };
+        this.#source = openSource({ spec, target: this, context, values, position });
+        if (this.#source === undefined) this.trouble = 'the stream says no source';
+        return;
+      } catch (error) {
+        this.trouble = `the source cannot be opened: ${messageOf(error)}`;
+        await clock.sleep(RETRY_MS, signal).catch(() => {});
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/** Streams, tables and functions of a rule, as its SQL sees them. */
+import type { FieldSchema, FieldType } from '../../kinds/shared.ts';
+import type { Stream } from '../../kinds/stream.ts';
+import type { Table } from '../../kinds/table.ts';
+import type { Catalog, DataType, Relation, Schema, UserFunction } from '../../sql/index.ts';
+
+export interface RuleSurroundings {
+  stream(name: string): Stream | undefined;
+  table(name: string): Table | undefined;
+  /** For proposals when a name is unknown. */
+  streamNames(): readonly string[];
+  tableNames(): readonly string[];
+}
+
+export interface CatalogOptions {
+  readonly around: RuleSurroundings;
+  readonly functions: readonly UserFunction[];
+  /** A stream that is not there yet may still come, with whatever fields. */
+  readonly allowsUnknown: boolean;
+}
+
+export function catalogOf({ around, functions, allowsUnknown }: CatalogOptions): Catalog {
+  return {
+    relation: (name) => {
+      const stream = around.stream(name);
+      if (stream !== undefined) return relationOf('stream', name, stream.spec.schema);
+      const table = around.table(name);
+      if (table !== undefined) return relationOf('table', name, table.spec.schema);
+      return allowsUnknown ? { kind: 'stream', name } : undefined;
+    },
+    relationNames: () => [...around.streamNames(), ...around.tableNames()],
+    userFunction: (name) => functions.find((each) => each.name.toLowerCase() === name.toLowerCase()),
+    userFunctionNames: () => functions.map(({ name }) => name),
+  };
+}
+
+function relationOf(kind: Relation['kind'], name: string, schema: readonly FieldSchema[] | undefined): Relation {
+  return { kind, name, ...(schema === undefined ? {} : { schema: schemaOf(schema) }) };
+}
+
+function schemaOf(fields: readonly FieldSchema[]): Schema {
+  return fields.map(({ name, type, items }) => ({ name, type: dataTypeOf(type, items) }));
+}
+
+export function dataTypeOf(type: FieldType, items: FieldType = 'Any'): DataType {
+  switch (type) {
+    case 'Array':
+      return { kind: 'array', element: dataTypeOf(items) };
+    // Which fields it has is not said.
+    case 'Struct':
+    case 'Any':
+      return { kind: 'any' };
+    case 'Bigint':
+      return { kind: 'bigint' };
+    case 'Float':
+      return { kind: 'float' };
+    case 'String':
+      return { kind: 'string' };
+    case 'Boolean':
+      return { kind: 'boolean' };
+    case 'Datetime':
+      return { kind: 'datetime' };
+    case 'Bytea':
+      return { kind: 'bytea' };
+  }
+}
