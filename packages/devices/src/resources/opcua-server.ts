@@ -166,7 +166,7 @@ export const opcUaServerDefinition: KubeObject = definition({
       sessions: limit('Sessions.', 50, 1000),
       subscriptionsPerSession: limit('Subscriptions of a session.', 50, 1000),
       monitoredItemsPerSubscription: limit('Items of a subscription.', 20_000, 100_000),
-      queueSize: limit('Values that wait for one item.', 1000, 100_000),
+      queueSize: limit('Values that wait for one item.', 1000, 5000),
       messageBytes: integer('Bytes of one message.', {
         minimum: 65_536,
         maximum: 256 * 1024 * 1024,

@@ -21,6 +21,7 @@ import type { DeviceDoor } from '../twin/door.ts';
 import type { RejectedCertificates } from '../worker/rejected-certificates.ts';
 import { certificateCheck } from './certificate-check.ts';
 import { HeldKeyPair, IN_MEMORY } from './held-key-pair.ts';
+import { boundQueues, bounds, type ServerLimits } from './server-limits.ts';
 import { Space } from './space.ts';
 
 export interface GatewayServerOptions {
@@ -55,15 +56,6 @@ export interface EndpointSettings {
   readonly policies: readonly PolicyName[];
   readonly modes: readonly SecurityMode[];
   readonly anonymous: boolean;
-}
-
-export interface ServerLimits {
-  readonly sessions: number;
-  readonly subscriptionsPerSession: number;
-  readonly monitoredItemsPerSubscription: number;
-  readonly queueSize: number;
-  readonly minSamplingIntervalMs: number;
-  readonly messageBytes: number;
 }
 
 export interface Access {
@@ -110,6 +102,7 @@ export async function openGatewayServer(options: GatewayServerOptions): Promise<
       signal: closing.signal,
     });
     nameNeighbours(server, options);
+    boundQueues(server, options.limits);
     await server.start();
     return {
       space,
@@ -129,8 +122,6 @@ export async function openGatewayServer(options: GatewayServerOptions): Promise<
 /** A client says who it is within this time. */
 const CHANNEL_TIMEOUT_MS = 15_000;
 const TOKEN_LIFETIME_MS = 10 * 60_000;
-const MAX_OPERATIONS = 10_000;
-const MAX_CHUNK_BYTES = 65_536;
 
 function libraryOptions(options: GatewayServerOptions, overflows: { count: number }): OPCUAServerOptions & WithKeyPair {
   const { name, namespace, endpoint, limits, keyPair } = options;
@@ -163,31 +154,7 @@ function libraryOptions(options: GatewayServerOptions, overflows: { count: numbe
     disableDiscovery: false,
     defaultSecureTokenLifetime: TOKEN_LIFETIME_MS,
     timeout: CHANNEL_TIMEOUT_MS,
-    // One more than there are sessions could never come to say that it is one too many.
-    maxConnectionsPerEndpoint: limits.sessions + 10,
-    serverCapabilities: {
-      maxSessions: limits.sessions,
-      maxSubscriptionsPerSession: limits.subscriptionsPerSession,
-      maxMonitoredItemsPerSubscription: limits.monitoredItemsPerSubscription,
-      maxMonitoredItemsQueueSize: limits.queueSize,
-      minSupportedSampleRate: limits.minSamplingIntervalMs,
-      operationLimits: {
-        maxNodesPerRead: MAX_OPERATIONS,
-        maxNodesPerWrite: MAX_OPERATIONS,
-        maxNodesPerBrowse: MAX_OPERATIONS,
-        maxMonitoredItemsPerCall: MAX_OPERATIONS,
-        maxNodesPerMethodCall: 100,
-      },
-    },
-    transportSettings: {
-      adjustTransportLimits: (asked) => ({
-        ...asked,
-        maxMessageSize: limited(asked.maxMessageSize, limits.messageBytes),
-        maxChunkCount: limited(asked.maxChunkCount, Math.ceil(limits.messageBytes / 8192)),
-        receiveBufferSize: limited(asked.receiveBufferSize, MAX_CHUNK_BYTES),
-        sendBufferSize: limited(asked.sendBufferSize, MAX_CHUNK_BYTES),
-      }),
-    },
+    ...bounds(limits),
     onCreateMonitoredItem: async (_subscription, item) => {
       countOverflows(item, overflows);
       return StatusCodes.Good;
@@ -198,11 +165,6 @@ function libraryOptions(options: GatewayServerOptions, overflows: { count: numbe
 /** Its types forget it. */
 interface WithKeyPair {
   readonly certificateKeyPairProvider: HeldKeyPair;
-}
-
-/** Zero means: as much as you like. */
-function limited(asked: number, limit: number): number {
-  return asked === 0 ? limit : Math.min(asked, limit);
 }
 
 /** What is not secured is offered only where the policy None is named. */

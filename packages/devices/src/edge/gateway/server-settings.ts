@@ -8,7 +8,8 @@ import type { DeviceSettings } from '../driver.ts';
 import { DriverError } from '../driver-error.ts';
 import { type KeyPair, keyPairOf, ownKeyPair } from '../opcua/own-certificate.ts';
 import { readAnchors } from '../opcua/trust.ts';
-import type { Access, EndpointSettings, ServerLimits, User } from './gateway-server.ts';
+import type { Access, EndpointSettings, User } from './gateway-server.ts';
+import type { ServerLimits } from './server-limits.ts';
 
 export interface ServerSettings {
   readonly endpoint: EndpointSettings;

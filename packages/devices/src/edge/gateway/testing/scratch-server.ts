@@ -11,13 +11,8 @@ import { ownKeyPair } from '../../opcua/own-certificate.ts';
 import { readAnchors } from '../../opcua/trust.ts';
 import type { CommandRequest, DeviceDoor, WriteOutcome, WriteRequest } from '../../twin/door.ts';
 import { RejectedCertificates } from '../../worker/rejected-certificates.ts';
-import {
-  type Access,
-  type GatewayServer,
-  type GatewayServerOptions,
-  openGatewayServer,
-  type ServerLimits,
-} from '../gateway-server.ts';
+import { type Access, type GatewayServer, type GatewayServerOptions, openGatewayServer } from '../gateway-server.ts';
+import type { ServerLimits } from '../server-limits.ts';
 import type { ShownDevice } from '../space-plan.ts';
 import { STANDARD_NODES } from './nodeset.ts';
 import { makePair, type Pair, type Visit } from './opcua-peer.ts';
