@@ -6,6 +6,7 @@
  */
 export type * from './ast.ts';
 export type { Catalog, Relation, UserFunction } from './catalog.ts';
+export { type ContextOptions, createContext } from './context.ts';
 export type { DataType, Field, ScalarKind, Schema } from './data-type.ts';
 export { parse } from './parser/parse.ts';
 export type * from './plan/plan.ts';

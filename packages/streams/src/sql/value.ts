@@ -1,4 +1,5 @@
 /** What expressions work on. A row is a plain object with the field names of its stream; NULL is undefined (or null, as JSON has it). */
+import type { Zone } from './time/zone.ts';
 
 export type Value =
   | undefined
@@ -32,7 +33,9 @@ export interface Hits {
 /** Everything an expression may ask beside its row. One for a rule; whoever evaluates sets what concerns the row or the group. */
 export interface EvalContext {
   readonly ruleId: string;
-  /** IANA name; what `now`, `hour`, `format_time` and their like speak. */
+  /** What `now`, `hour`, `format_time` and their like speak. */
+  readonly zone: Zone;
+  /** The zone's name. */
   readonly timeZone: string;
   /** Milliseconds since 1970, of the injected clock. */
   readonly now: () => number;

@@ -1,0 +1,50 @@
+/** What a wall clock of a time zone shows. */
+
+export interface Zone {
+  readonly name: string;
+  /** Milliseconds to add to UTC, at that instant. */
+  offset(milliseconds: number): number;
+}
+
+export const UTC: Zone = { name: 'UTC', offset: () => 0 };
+
+/** Throws RangeError for a name that the platform does not know. */
+export function zoneOf(name: string): Zone {
+  if (name === 'UTC') return UTC;
+  const format = new Intl.DateTimeFormat('en-US', { timeZone: name, timeZoneName: 'longOffset' });
+  let hour = Number.NaN;
+  let known = 0;
+  return {
+    name,
+    // Offsets change at whole quarters of an hour: one answer serves all rows of a quarter.
+    offset: (milliseconds) => {
+      const quarter = Math.floor(milliseconds / QUARTER_MS);
+      if (quarter !== hour) {
+        known = offsetIn(format, milliseconds);
+        hour = quarter;
+      }
+      return known;
+    },
+  };
+}
+
+const QUARTER_MS = 900_000;
+const OFFSET = /GMT(?:([+-])(\d{2}):(\d{2})(?::(\d{2}))?)?/;
+
+function offsetIn(format: Intl.DateTimeFormat, milliseconds: number): number {
+  const part = format.formatToParts(milliseconds).find(({ type }) => type === 'timeZoneName');
+  const [, sign, hours = '0', minutes = '0', seconds = '0'] = OFFSET.exec(part?.value ?? '') ?? [];
+  const size = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000;
+  return sign === '-' ? -size : size;
+}
+
+/** A Date whose UTC fields are what the zone's wall clock shows. */
+export function wallClock(date: Date, zone: Zone): Date {
+  return zone === UTC ? date : new Date(date.getTime() + zone.offset(date.getTime()));
+}
+
+/** The instant at which the zone's wall clock shows this, given as if it were UTC. */
+export function instantOf(wall: number, zone: Zone): number {
+  const guess = wall - zone.offset(wall);
+  return wall - zone.offset(guess);
+}
