@@ -1,15 +1,12 @@
-/**
- * The language of rules: text to statement to plan. Pure: no I/O, no clock but the one in the context.
- *
- * Door, filled as it comes: `parse(text): Statement`, `plan(statement, catalog): Plan`, `print(statement): string`,
- * `explain(plan): string`, `createContext({ ruleId, now, … }): EvalContext`; `parse` and `plan` throw SqlError.
- */
+/** The language of rules: text to statement to plan. Pure: no I/O, no clock but the one in the context. */
 export type * from './ast.ts';
 export type { Catalog, Relation, UserFunction } from './catalog.ts';
 export { type ContextOptions, createContext } from './context.ts';
 export type { DataType, Field, ScalarKind, Schema } from './data-type.ts';
 export { parse } from './parser/parse.ts';
+export { type ExplainedNode, explain, explainText, inputsOf } from './plan/explain.ts';
 export type * from './plan/plan.ts';
+export { plan } from './plan/planner.ts';
 export { print } from './print.ts';
 export { RowError, SqlError, type SqlProblem } from './sql-error.ts';
 export type { EvalContext, Evaluate, Hits, Input, Predicate, Row, Saved, Tuple, Value } from './value.ts';

@@ -67,8 +67,9 @@ export function openColumn(name: string): Evaluate {
 }
 
 /** All columns; where sources share a name, the first source has it. */
-export function wholeRow(width: number): (input: Input) => Row {
+export function wholeRow(width: number, source?: number): (input: Input) => Row {
   if (width === 1) return (input) => input as Row;
+  if (source !== undefined) return (input) => (input as Tuple)[source] ?? {};
   return (input) => {
     const rows = (input as Tuple).filter((row) => row !== undefined);
     return Object.fromEntries(rows.toReversed().flatMap((row) => Object.entries(row)));

@@ -28,9 +28,10 @@ export interface BoundOpen extends BoundBase {
   readonly name: string;
 }
 
-/** All columns as one struct. */
+/** All columns as one struct, of all sources or of one. */
 export interface BoundRow extends BoundBase {
   readonly kind: 'row';
+  readonly source?: number;
 }
 
 /** Another column of the same SELECT. */
@@ -223,7 +224,7 @@ function shape(bound: Bound, slots: SlotTexts): unknown {
     case 'open':
       return { column: bound.name };
     case 'row':
-      return '*';
+      return { row: bound.source ?? '*' };
     case 'output':
       return slots.outputs[bound.slot];
     case 'slot':

@@ -1,7 +1,7 @@
 /** Bound expressions to closures. */
 
 import { RowError } from '../sql-error.ts';
-import type { Evaluate, Predicate, Row, Value } from '../value.ts';
+import type { Evaluate, Predicate, Value } from '../value.ts';
 import { describe, isArray, isNull } from '../values.ts';
 import { column, element, member, meta, openColumn, range, wholeRow } from './access.ts';
 import type { Bound, BoundBinary, BoundCase, BoundIn, BoundLike, BoundSlot } from './bound.ts';
@@ -28,7 +28,7 @@ export function compile(bound: Bound, options: CompileOptions): Evaluate {
     case 'open':
       return openColumn(bound.name);
     case 'row':
-      return wholeRow(options.width) as (input: unknown) => Row;
+      return wholeRow(options.width, bound.source);
     case 'output':
       return outputReader(options.outputs ?? [], bound.slot);
     case 'slot':
