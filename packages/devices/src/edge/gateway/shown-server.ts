@@ -15,6 +15,8 @@ export interface ShownServerOptions extends GatewayServerOptions {
   readonly share: Share;
 }
 
+type FeedOptions = Pick<ShownServerOptions, 'namespace' | 'clock' | 'log' | 'values' | 'share'>;
+
 export interface Shown {
   readonly devices: readonly ShownDevice[];
   readonly models: (name: string) => ResolvedModel | undefined;
@@ -43,7 +45,7 @@ export class ShownServer {
     return new ShownServer(await openGatewayServer(options), options);
   }
 
-  constructor(server: GatewayServer, { namespace, clock, log, values, share }: ShownServerOptions) {
+  constructor(server: GatewayServer, { namespace, clock, log, values, share }: FeedOptions) {
     this.#server = server;
     this.#log = log;
     this.#share = share;
