@@ -17,6 +17,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'data-worker': 'packages/devices/src/edge/worker/bin.ts',
   'opcua-gateway': 'packages/devices/src/edge/gateway/bin.ts',
   'node-opcua-client': 'node-opcua-client',
+  factory: 'packages/devices/src/simulators/factory/bin.ts',
 };
 
 /** All of them: a release holds each. */
@@ -25,6 +26,7 @@ export const BUNDLES: readonly string[] = Object.keys(ENTRIES);
 /** What a bundle reads from beside itself. */
 export const FILES: Readonly<Record<string, string>> = {
   'Opc.Ua.NodeSet2.xml': 'node_modules/node-opcua-nodesets/nodesets/Opc.Ua.NodeSet2.xml',
+  'factory.yaml': 'examples/factory/factory.yaml',
 };
 
 /** Large packages that one thread alone needs: bundles of their own, so that nobody else reads and keeps their text. */
@@ -65,12 +67,12 @@ async function bundle(name: string, entry: string): Promise<void> {
   for (const { path, contents } of result.outputFiles) replaceFile(path, contents);
 }
 
-/** Is made of the same parts as the server that it holds: two copies would not know each other's types. */
-const WHOLE = ENTRIES['opcua-gateway'];
+/** Are made of the same parts as the server that they hold: two copies would not know each other's types. */
+const WHOLE: readonly (string | undefined)[] = [ENTRIES['opcua-gateway'], ENTRIES['factory']];
 
 /** Whoever imports such a package requires the bundle beside its own. */
 function leaveApart(entry: string): Plugin {
-  const names = entry === WHOLE ? [] : APART.filter((name) => name !== entry);
+  const names = WHOLE.includes(entry) ? [] : APART.filter((name) => name !== entry);
   return {
     name: 'leave apart',
     setup: (building) => {
@@ -140,7 +142,8 @@ function newestSource(): number {
     return readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file));
   });
   const manifests = packages.map((name) => join(ROOT, 'packages', name, 'package.json'));
-  const files = [...sources, ...manifests, join(ROOT, 'package-lock.json'), join(ROOT, 'scripts', 'build.ts')];
+  const beside = [...Object.values(FILES), 'package-lock.json', 'scripts/build.ts'].map((file) => join(ROOT, file));
+  const files = [...sources, ...manifests, ...beside];
   return Math.max(...files.filter(existsSync).map((file) => statSync(file).mtimeMs));
 }
 

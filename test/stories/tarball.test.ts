@@ -1,6 +1,7 @@
 /** Story 8: a node joins from the tarball, where there is neither Node nor npm, and no way but the one to the cloud. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -178,6 +179,39 @@ function throughCloud(host: string): object {
   const spec = { host, pull: 'ThroughCloud' };
   return { apiVersion: 'apps.skerry.io/v1alpha1', kind: 'ImageRegistry', metadata: { name: 'far' }, spec };
 }
+
+test('the factory comes up from the tarball, and its devices end with it, however it ends', {
+  skip: skipWithout('root', 'iproute2'),
+}, async () => {
+  await using _cable = await layCable();
+  const data = join(work, 'data-factory');
+  const inside = (args: readonly string[]) => [...IN_NETWORK, ...bare([join(release, 'skerry'), ...args])];
+  const flags = ['--data-dir', data, '--key-file', join(work, 'factory.key'), '--registry-listen', 'none'];
+  const [command = '', ...rest] = inside(['up', '--demo', 'factory', ...flags]);
+  const up = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [up.stdout, up.stderr]) stream.on('data', (text) => (said += String(text)));
+  try {
+    await eventually('what to try', () => {
+      assert.equal(up.exitCode, null, said);
+      return said.includes(`${join(release, 'skerry')} device watch`);
+    });
+    for (const device of ['meter-1', 'press-1', 'scale-1', 'hall-1'])
+      await eventually(`values of ${device}`, async () => {
+        const [get = '', ...args] = inside(['device', 'get', device, '-o', 'json', '--data-dir', data]);
+        const { stdout } = await runToEnd(get, args);
+        return stdout.includes('"Good"');
+      });
+  } finally {
+    const ended = once(up, 'exit');
+    up.kill('SIGKILL');
+    await ended;
+  }
+  await eventually('the end of everything that listened', async () => {
+    const open = await must('ip', ['netns', 'exec', NAMESPACE, 'ss', '-Hltn']);
+    return !/:(?:15020|15040|15060|15083|4840) /.test(open);
+  });
+});
 
 for (const [service, args] of [
   ['cloud', ['--listen', '0.0.0.0:6443']],

@@ -13,6 +13,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(sign
 
 const context: CliContext = {
   version: __SKERRY_VERSION__,
+  command: process.env['SKERRY_COMMAND'] ?? 'skerry',
   lib: process.env['SKERRY_LIB'] ?? __dirname,
   node: process.execPath,
   defaultDataDir: process.env['SKERRY_DATA_DIR'] ?? '/var/lib/skerry',

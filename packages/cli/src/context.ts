@@ -4,6 +4,8 @@ import { defineErrors } from '@skerry/base';
 
 export interface CliContext {
   readonly version: string;
+  /** How people call this program. */
+  readonly command: string;
   /** The folder of the bundles, from which `up` starts the cloud and the agent. */
   readonly lib: string;
   /** The running Node. */

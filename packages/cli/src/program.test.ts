@@ -18,6 +18,7 @@ after(() => rmSync(work, { recursive: true, force: true }));
 function contextOf(changes: Partial<CliContext> = {}): CliContext {
   return {
     version: '1.2.3',
+    command: 'skerry',
     lib: join(work, 'lib'),
     node: process.execPath,
     defaultDataDir: join(work, 'none'),

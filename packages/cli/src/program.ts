@@ -75,6 +75,7 @@ function upCommand(context: CliContext, stop: AbortSignal): Command {
     .option('--key-file <file>', 'key that seals Secrets at rest (default: outside the data directory)')
     .option('--node <name>', 'name of the edge node', nodeName, 'edge-1')
     .option('--no-edge', 'run the cloud alone')
+    .option('--demo <name>', 'with simulated devices and what makes use of them: factory')
     .action(async (flags: UpFlags) => (await import('./commands/up.ts')).up(context, flags, stop));
 }
 

@@ -32,6 +32,7 @@ function unpack(version: string): string {
 function check(version: string): void {
   const context: CliContext = {
     version,
+    command: 'skerry',
     lib: join(unpack(version), 'lib'),
     node: process.execPath,
     defaultDataDir: work,

@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Child, childLog, startChild } from '../child.ts';
-import type { CliContext } from '../context.ts';
+import { type CliContext, cliErrors } from '../context.ts';
+import { DEMOS, type Demo, startDemo } from '../demo.ts';
 import { welcome } from '../welcome.ts';
 import { createToken } from './token.ts';
 
@@ -15,12 +16,14 @@ export interface UpFlags {
   readonly keyFile?: string;
   readonly node: string;
   readonly edge: boolean;
+  readonly demo?: string;
 }
 
 /** How long pods get to stop after Ctrl-C before the processes are ended all the same. */
 const STOP_MS = 60_000;
 
 export async function up(context: CliContext, flags: UpFlags, stopSignal: AbortSignal): Promise<void> {
+  checkDemo(flags);
   const dataDir = resolve(flags.dataDir ?? context.defaultDataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const children: Child[] = [];
@@ -28,6 +31,8 @@ export async function up(context: CliContext, flags: UpFlags, stopSignal: AbortS
     context.say('skerry: starting the cloud\n');
     const cloud = await startChild(context, cloudCommand(dataDir, flags), stopSignal);
     children.push(cloud);
+    const demo = flags.demo === undefined ? undefined : await demoOf(context, dataDir, flags, stopSignal);
+    if (demo !== undefined) children.push(demo.child);
     if (flags.edge) {
       context.say(`skerry: starting the edge node ${flags.node}\n`);
       children.push(await startChild(context, await edgeCommand(context, dataDir, flags), stopSignal));
@@ -35,6 +40,7 @@ export async function up(context: CliContext, flags: UpFlags, stopSignal: AbortS
     context.print(
       welcome({ context, dataDir, node: flags.edge ? flags.node : undefined, server: cloud.facts['server'] ?? '' }),
     );
+    if (demo !== undefined) context.print(await demo.apply(join(dataDir, 'kubeconfig'), stopSignal));
     await aborted(stopSignal);
   } catch (error) {
     if (!stopSignal.aborted) throw error;
@@ -43,6 +49,23 @@ export async function up(context: CliContext, flags: UpFlags, stopSignal: AbortS
     // The agent first, while the API still takes what the pods' end has to say.
     for (const child of children.reverse()) await child.stop(STOP_MS);
   }
+}
+
+function checkDemo({ demo, edge }: UpFlags): void {
+  if (demo === undefined) return;
+  if (!DEMOS.includes(demo))
+    throw cliErrors.INVALID_ARGUMENT({ argument: '--demo', problem: `there is ${DEMOS.join(', ')}, and no ${demo}` });
+  if (!edge) throw cliErrors.INVALID_ARGUMENT({ argument: '--no-edge', problem: 'a demo needs the edge node' });
+}
+
+function demoOf(
+  context: CliContext,
+  dataDir: string,
+  { demo: name = '', node }: UpFlags,
+  stop: AbortSignal,
+): Promise<Demo> {
+  context.say(`skerry: starting the devices of the ${name}\n`);
+  return startDemo(context, { name, node, dataDir }, stop);
 }
 
 function cloudCommand(dataDir: string, flags: UpFlags) {

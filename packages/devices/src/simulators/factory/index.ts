@@ -10,18 +10,26 @@ export interface Factory extends AsyncDisposable {
   readonly ports: Readonly<Record<string, number>>;
 }
 
-const LISTENERS: Readonly<Record<string, (port: number) => Promise<ListeningServer>>> = {
-  'meter-1': listenMeter,
-  'press-1': listenPress,
-  'scale-1': listenScale,
-};
+export interface FactoryOptions {
+  /** At which port each device is to listen, by its name. */
+  readonly wanted: Readonly<Record<string, number>>;
+  /** Where the sensors publish. */
+  readonly brokerPort: number;
+  /** The file with OPC UA's own types. */
+  readonly nodeset: string;
+}
 
-/** At the ports that the manifest says, or at others where these are taken; the sensors go to the broker's. */
-export async function startFactory(wanted: Readonly<Record<string, number>>, brokerPort: number): Promise<Factory> {
+/** At the ports that are wanted, or at others where these are taken. */
+export async function startFactory({ wanted, brokerPort, nodeset }: FactoryOptions): Promise<Factory> {
+  const listeners: Readonly<Record<string, (port: number) => Promise<ListeningServer>>> = {
+    'meter-1': listenMeter,
+    'press-1': (port) => listenPress(port, nodeset),
+    'scale-1': listenScale,
+  };
   const devices = new AsyncDisposableStack();
   const ports: Record<string, number> = {};
   try {
-    for (const [name, listen] of Object.entries(LISTENERS)) {
+    for (const [name, listen] of Object.entries(listeners)) {
       const device = devices.use(await listenAt(listen, wanted[name] ?? 0));
       ports[name] = device.port;
     }

@@ -4,7 +4,6 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OPCUACertificateManager } from 'node-opcua-certificate-manager';
 import { DataType, Variant } from 'node-opcua-client';
-import { nodesets } from 'node-opcua-nodesets';
 import { OPCUAServer } from 'node-opcua-server';
 import type { ListeningServer } from '../modbus/server.ts';
 
@@ -13,9 +12,10 @@ const MAX_FORCE_KN = 250;
 const URI = 'urn:skerry:examples:press';
 const CERTIFICATE_DAYS = 3650;
 
-export async function listenPress(port: number): Promise<ListeningServer> {
+/** `nodeset`: the file with the standard's own types. */
+export async function listenPress(port: number, nodeset: string): Promise<ListeningServer> {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-press-'));
-  const server = await openServer(port, folder);
+  const server = await openServer(port, { folder, nodeset });
   addPress(server);
   await server.start();
   return {
@@ -27,7 +27,10 @@ export async function listenPress(port: number): Promise<ListeningServer> {
   };
 }
 
-async function openServer(port: number, folder: string): Promise<OPCUAServer> {
+async function openServer(
+  port: number,
+  { folder, nodeset }: { readonly folder: string; readonly nodeset: string },
+): Promise<OPCUAServer> {
   const certificates = new OPCUACertificateManager({
     rootFolder: join(folder, 'own'),
     automaticallyAcceptUnknownCertificate: true,
@@ -52,7 +55,7 @@ async function openServer(port: number, folder: string): Promise<OPCUAServer> {
     userCertificateManager: certificates,
     certificateFile,
     privateKeyFile: certificates.privateKey,
-    nodesets: [nodesets.standard],
+    nodesets: [nodeset],
     disableDiscovery: true,
   });
   await server.initialize();

@@ -1,59 +1,82 @@
-/** `npm start -- --demo NAME`: devices that are simulated here, and the manifest in examples/ that makes Devices of them. */
+/** `skerry up --demo NAME`: devices that are simulated in a process beside, and a manifest that makes Devices of them. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeObject } from '@skerry/api';
-import type { Factory } from '@skerry/devices/factory';
 import { createHttpClient, type HttpClient, loadKubeconfig } from '@skerry/kube/client';
 import { parse, parseAllDocuments } from 'yaml';
-import { applyObjects } from '../packages/cli/src/apply-objects.ts';
-import { ROOT } from './tasks.ts';
+import { applyObjects } from './apply-objects.ts';
+import { type Child, childLog, startChild } from './child.ts';
+import type { CliContext } from './context.ts';
 
-export interface Demo extends AsyncDisposable {
+export const DEMOS: readonly string[] = ['factory'];
+
+export interface DemoOptions {
+  readonly name: string;
+  /** The node that drives the devices. */
+  readonly node: string;
+  readonly dataDir: string;
+}
+
+export interface Demo {
+  /** The process of the simulated devices. */
+  readonly child: Child;
   /** Resolves to what to try, once everything was applied. */
   apply(kubeconfig: string, signal: AbortSignal): Promise<string>;
 }
-
-export const DEMOS: readonly string[] = ['factory'];
 
 /** As in the manifest. */
 const BROKER_PORT = 15_083;
 const AGAIN_MS = 500;
 const MAX_ATTEMPTS = 60;
 
-export async function startDemo(node: string): Promise<Demo> {
-  const text = readFileSync(join(ROOT, 'examples', 'factory', 'factory.yaml'), 'utf8');
+/** Before the node: what it listens at from an earlier start must not look taken. */
+export async function startDemo(context: CliContext, options: DemoOptions, signal: AbortSignal): Promise<Demo> {
+  const { name, node, dataDir } = options;
+  const text = readFileSync(join(context.lib, `${name}.yaml`), 'utf8');
   const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
-  const { startFactory } = await import('@skerry/devices/factory');
-  const wanted = Object.fromEntries(objects.flatMap((each) => portOf(each) ?? []));
   const broker = await freePort(BROKER_PORT);
-  const factory = await startFactory(wanted, broker);
-  const placed = await Promise.all(objects.map((each) => adapt(each, { ports: factory.ports, broker, node })));
+  const wanted = [...objects.flatMap((each) => portOf(each) ?? []), ['broker', broker] as const];
+  const child = await startChild(
+    context,
+    {
+      name,
+      args: wanted.map(([device, port]) => `${device}=${port}`),
+      log: childLog(join(dataDir, 'demo'), `${name}.log`),
+      stopWith: 'SIGTERM',
+    },
+    signal,
+  );
+  const placed = await Promise.all(objects.map((each) => adapt(each, { ports: child.facts, broker, node })));
   return {
-    apply: async (kubeconfig, signal) => {
+    child,
+    apply: async (kubeconfig, over) => {
       const { connection } = await loadKubeconfig(kubeconfig, { parseYaml: (yaml) => parse(yaml) as unknown });
       const client = createHttpClient({ connection, userAgent: 'skerry-demo' });
       try {
-        await applyAll(client, placed, signal);
-        return advice(kubeconfig);
+        await applyAll(context, client, placed, over);
+        return advice(context.command, kubeconfig);
       } finally {
         client.close();
       }
     },
-    [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
   };
 }
 
 /** The kinds of a cloud that has just begun may not be served yet. */
-async function applyAll(client: HttpClient, objects: readonly KubeObject[], signal: AbortSignal): Promise<void> {
+async function applyAll(
+  { clock }: CliContext,
+  client: HttpClient,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await applyObjects(client, objects);
       return;
     } catch (error) {
       if (attempt === MAX_ATTEMPTS) throw error;
-      await sleep(AGAIN_MS, undefined, { signal });
+      await clock.sleep(AGAIN_MS, signal);
     }
   }
 }
@@ -65,12 +88,14 @@ interface Spec {
   readonly listeners?: readonly object[];
 }
 
-function portOf({ kind, metadata, spec }: KubeObject): [[string, number]] | undefined {
+function portOf({ kind, metadata, spec }: KubeObject): readonly (readonly [string, number])[] | undefined {
   const port = /:(\d+)$/.exec((spec as Spec | undefined)?.connection?.endpoint ?? '')?.[1];
   return kind === 'Device' && port !== undefined ? [[metadata.name ?? '', Number(port)]] : undefined;
 }
 
-interface Surroundings extends Pick<Factory, 'ports'> {
+interface Surroundings {
+  /** Where each simulated device listens. */
+  readonly ports: Readonly<Record<string, string>>;
   readonly broker: number;
   readonly node: string;
 }
@@ -106,16 +131,16 @@ function freePort(wanted: number): Promise<number> {
   });
 }
 
-function advice(kubeconfig: string): string {
+function advice(command: string, kubeconfig: string): string {
   return [
     '',
     'The factory is there: meter-1 (Modbus), press-1 (OPC UA), scale-1 (a protocol of its own), hall-1 (MQTT).',
     'Try, in another terminal',
     `  export KUBECONFIG=${kubeconfig}`,
-    '  npx skerry device list',
-    '  npx skerry device watch',
-    '  npx skerry device set scale-1 tare=1.5',
-    '  npx skerry device call scale-1 zero',
+    `  ${command} device list`,
+    `  ${command} device watch`,
+    `  ${command} device set scale-1 tare=1.5`,
+    `  ${command} device call scale-1 zero`,
     '  kubectl get controlloop factory-peak          # slows the press down while much power is drawn',
     '  kubectl get opcuaserver factory               # where any OPC UA client reads all of it',
     '',
