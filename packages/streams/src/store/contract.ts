@@ -65,7 +65,7 @@ export interface SeriesResult {
 export type Aggregate = 'avg' | 'min' | 'max' | 'sum' | 'count' | 'first' | 'last' | 'increase' | 'rate';
 
 export interface SeriesQuery {
-  /** All must hold; at least one must match something that is not empty. */
+  /** All must hold; none at all means every series. */
   readonly matchers: readonly Matcher[];
   /** Milliseconds since 1970; `from` belongs to the range, `to` does not. */
   readonly from: number;
@@ -157,6 +157,7 @@ export interface StoreLimits {
   /** Of one query. */
   readonly querySeries: number;
   readonly queryPoints: number;
+  readonly queryMs: number;
 }
 
 export interface StoreStats {

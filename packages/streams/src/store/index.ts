@@ -20,3 +20,4 @@ export type {
   StoreStats,
 } from './contract.ts';
 export { STORED_TYPES } from './contract.ts';
+export { openSeriesStore } from './open.ts';

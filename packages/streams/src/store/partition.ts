@@ -1,0 +1,191 @@
+/** One partition: the chunks of all series whose rows fall into its time, and their tiers, in a SQLite file. */
+import { existsSync, rmSync, statSync } from 'node:fs';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { SeriesId } from '../contract/index.ts';
+import { encodeChunk } from './codec/chunk.ts';
+import { counts, encodeTier, TIERS } from './codec/tier.ts';
+import { openDatabase } from './database.ts';
+import { MICROS, type Rows } from './rows.ts';
+
+const SCHEMA = `
+  CREATE TABLE chunk (
+    id INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL,
+    tier INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    data BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX chunk_of_series ON chunk (series, first, tier, last, rows);
+  CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 0), dense INTEGER NOT NULL, raw INTEGER NOT NULL) STRICT;
+  INSERT INTO state (id, dense, raw) VALUES (0, 0, 1);
+`;
+
+/** Of rows as they came. The others are the seconds of a tier's steps. */
+export const RAW = 0;
+
+export const SECOND: number = 1000 * MICROS;
+
+/** Those of the tiers. */
+export const TIER_SECONDS: readonly number[] = Object.values(TIERS).map((width) => width / SECOND);
+
+/** A chunk or a tier of it: `first` and `last` are the times of the rows, in microseconds. */
+export interface ChunkRef {
+  readonly id: number;
+  readonly series: SeriesId;
+  readonly tier: number;
+  readonly first: number;
+  readonly last: number;
+  readonly rows: number;
+}
+
+export interface PartitionState {
+  /** Its chunks are as few and as large as can be, and nothing that was removed takes space any more. */
+  readonly isDense: boolean;
+  /** Rows as they came have not been removed; only then may it take any. */
+  readonly hasRaw: boolean;
+}
+
+/** So many forms a chunk has at most: its rows and three tiers. */
+const MAX_FORMS = 4;
+
+export class Partition {
+  readonly file: string;
+  readonly #database: DatabaseSync;
+  readonly #next: StatementSync;
+  readonly #downFrom: StatementSync;
+  readonly #data: StatementSync;
+  readonly #put: StatementSync;
+  readonly #remove: StatementSync;
+  #state: PartitionState;
+
+  constructor(file: string) {
+    const database = openDatabase(file, SCHEMA);
+    this.file = file;
+    this.#database = database;
+    this.#next = database.prepare(
+      `SELECT id, series, tier, first, last, rows FROM chunk
+       WHERE series = ? AND last >= ? AND first < ? ORDER BY first, tier LIMIT ${MAX_FORMS}`,
+    );
+    this.#downFrom = database.prepare(
+      `SELECT id, series, tier, first, last, rows, length(data) AS bytes FROM chunk
+       WHERE series = ? AND tier = 0 AND first <= ? ORDER BY first DESC`,
+    );
+    this.#data = database.prepare('SELECT data FROM chunk WHERE id = ?');
+    this.#put = database.prepare('INSERT INTO chunk (series, tier, first, last, rows, data) VALUES (?, ?, ?, ?, ?, ?)');
+    this.#remove = database.prepare('DELETE FROM chunk WHERE series = ? AND first = ?');
+    const { dense, raw } = database.prepare('SELECT dense, raw FROM state').get() ?? {};
+    this.#state = { isDense: dense === 1, hasRaw: raw === 1 };
+  }
+
+  get state(): PartitionState {
+    return this.#state;
+  }
+
+  setState(state: PartitionState): void {
+    this.#database.prepare('UPDATE state SET dense = ?, raw = ?').run(Number(state.isDense), Number(state.hasRaw));
+    this.#state = state;
+  }
+
+  /** The first chunk of the series that has rows in the range, in its forms: the rows before the tiers. */
+  next(series: SeriesId, from: number, to: number): readonly ChunkRef[] {
+    const found = this.#next.all(series, from, to).map(refOf);
+    return found.filter(({ first }) => first === found[0]?.first);
+  }
+
+  /** Chunks of rows that begin no later than `time`, the latest first. */
+  *downFrom(series: SeriesId, time: number): Generator<ChunkRef & { readonly bytes: number }> {
+    for (const row of this.#downFrom.iterate(series, time)) yield { ...refOf(row), bytes: Number(row['bytes']) };
+  }
+
+  /** Undefined when it cannot be read. */
+  data(ref: ChunkRef): Uint8Array | undefined {
+    const data = this.#data.get(ref.id)?.['data'];
+    return data instanceof Uint8Array ? data : undefined;
+  }
+
+  /** Rows of a time that no other chunk of the series has, as a chunk and its tiers. */
+  put(series: SeriesId, rows: Rows): void {
+    this.#putForm(series, RAW, rows, encodeChunk(rows));
+    for (const seconds of TIER_SECONDS) {
+      const tier = encodeTier(rows, seconds * SECOND);
+      if (tier !== undefined) this.#putForm(series, seconds, rows, tier);
+    }
+  }
+
+  /** Only the tiers of these seconds; the rows themselves stand in for one that would not be much smaller. */
+  putTiers(series: SeriesId, rows: Rows, kept: readonly number[]): void {
+    if (!rows.values.some((value, row) => counts(value, rows.qualities[row] ?? 0))) return;
+    const tiers = kept.map((seconds) => [seconds, encodeTier(rows, seconds * SECOND)] as const);
+    if (tiers.some(([, tier]) => tier === undefined)) this.#putForm(series, RAW, rows, encodeChunk(rows));
+    for (const [seconds, tier] of tiers) if (tier !== undefined) this.#putForm(series, seconds, rows, tier);
+  }
+
+  #putForm(series: SeriesId, tier: number, rows: Pick<Rows, 'length' | 'times'>, data: Uint8Array): void {
+    this.copy(
+      { series, tier, first: rows.times[0] ?? 0, last: rows.times[rows.length - 1] ?? 0, rows: rows.length },
+      data,
+    );
+  }
+
+  copy({ series, tier, first, last, rows }: Omit<ChunkRef, 'id'>, data: Uint8Array): void {
+    this.#put.run(series, tier, first, last, rows, data);
+  }
+
+  /** With its tiers. */
+  remove({ series, first }: ChunkRef): void {
+    this.#remove.run(series, first);
+  }
+
+  series(): readonly SeriesId[] {
+    return this.#database
+      .prepare('SELECT DISTINCT series FROM chunk ORDER BY series')
+      .all()
+      .map((row) => Number(row['series']));
+  }
+
+  /** Begins to write, unless that has begun; all of it is on disk after `commit`. */
+  begin(): void {
+    if (!this.#database.isTransaction) this.#database.exec('BEGIN');
+  }
+
+  commit(): void {
+    if (this.#database.isTransaction) this.#database.exec('COMMIT');
+  }
+
+  rollback(): void {
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  }
+
+  close(): void {
+    if (!this.#database.isOpen) return;
+    this.rollback();
+    this.#database.close();
+  }
+
+  /** With its file, unless that has another name by now. */
+  discard(): void {
+    this.close();
+    removePartition(this.file);
+  }
+}
+
+export function bytesOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+export function removePartition(file: string): void {
+  for (const each of [file, `${file}-journal`]) if (existsSync(each)) rmSync(each);
+}
+
+function refOf(row: Record<string, unknown>): ChunkRef {
+  return {
+    id: Number(row['id']),
+    series: Number(row['series']),
+    tier: Number(row['tier']),
+    first: Number(row['first']),
+    last: Number(row['last']),
+    rows: Number(row['rows']),
+  };
+}

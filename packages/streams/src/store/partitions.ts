@@ -1,0 +1,171 @@
+/**
+ * All partitions of a store. Each begins at a full hour and ends where the next one begins, or with its period; a partition that has
+ * grown to its bound is followed by another one from the next hour on. Only so many files are open at a time.
+ */
+import { readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from '@skerry/base';
+import { isDamaged, syncDirectory } from './database.ts';
+import { bytesOf, Partition, removePartition } from './partition.ts';
+import { MICROS } from './rows.ts';
+
+const HOUR = 3_600_000 * MICROS;
+/** What a partition that is written anew is called until it is whole. */
+const NEW = '.db.new';
+const NAME = /^(\d{4}-\d\d-\d\d)T(\d\d)\.db$/;
+
+export interface PartitionOptions {
+  readonly log: Logger;
+  readonly directory: string;
+  /** In microseconds: of a period. */
+  readonly span: number;
+  readonly maxBytes: number;
+  readonly maxOpen: number;
+}
+
+/** A stretch of time, in microseconds: `from` belongs to it, `to` does not. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+export class Partitions {
+  readonly #options: PartitionOptions;
+  /** Rising. */
+  #starts: number[];
+  /** Those that are open; the one used last is the last. */
+  readonly #open = new Map<number, Partition>();
+  #damaged = 0;
+
+  constructor(options: PartitionOptions) {
+    this.#options = options;
+    const names = readdirSync(options.directory);
+    for (const name of names.filter((each) => each.includes(NEW))) rmSync(join(options.directory, name));
+    this.#starts = names.flatMap(startOf).sort((left, right) => left - right);
+  }
+
+  get count(): number {
+    return this.#starts.length;
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Files that could not be opened, since the start. */
+  get damaged(): number {
+    return this.#damaged;
+  }
+
+  get bytes(): number {
+    return this.#starts.reduce((sum, start) => sum + bytesOf(this.fileOf(start)), 0);
+  }
+
+  get starts(): readonly number[] {
+    return this.#starts;
+  }
+
+  /** What the partition that has `time`, or would have it, covers. */
+  rangeAt(time: number): Range {
+    const period = Math.floor(time / this.#options.span) * this.#options.span;
+    const at = this.#starts.findLast((start) => start <= time);
+    const next = this.#starts.find((start) => start > time) ?? Number.POSITIVE_INFINITY;
+    return { from: Math.max(period, at ?? period), to: Math.min(next, period + this.#options.span) };
+  }
+
+  /** Of those with rows in the range, the starts, rising. */
+  within(from: number, to: number): readonly number[] {
+    return this.#starts.filter((start) => start < to && this.rangeAt(start).to > from);
+  }
+
+  /** For reading and writing; made when it is not there. A damaged file is put aside, and an empty one takes its place. */
+  open(start: number): Partition {
+    const known = this.#open.get(start);
+    if (known !== undefined) {
+      this.#open.delete(start);
+      this.#open.set(start, known);
+      return known;
+    }
+    while (this.#open.size >= this.#options.maxOpen) this.#closeOldest();
+    const partition = this.#openFile(start);
+    this.#open.set(start, partition);
+    if (!this.#starts.includes(start)) this.#starts = [...this.#starts, start].sort((left, right) => left - right);
+    return partition;
+  }
+
+  commit(): void {
+    for (const partition of this.#open.values()) partition.commit();
+  }
+
+  rollback(): void {
+    for (const partition of this.#open.values()) partition.rollback();
+  }
+
+  /** Ends those that have grown to their bound at the full hour after `newest`, the time of the newest row that there is. */
+  split(newest: number): void {
+    const { from, to } = this.rangeAt(newest);
+    const next = (Math.floor(newest / HOUR) + 1) * HOUR;
+    if (next >= to || bytesOf(this.fileOf(from)) < this.#options.maxBytes) return;
+    this.open(next);
+  }
+
+  /** A file beside the partition's, which `replace` puts into its place. */
+  openNew(start: number): Partition {
+    const file = `${this.fileOf(start)}.new`;
+    removePartition(file);
+    return new Partition(file);
+  }
+
+  replace(start: number, { file }: Partition): void {
+    this.#close(start);
+    renameSync(file, this.fileOf(start));
+    removePartition(file);
+    syncDirectory(this.#options.directory);
+  }
+
+  remove(start: number): void {
+    this.#close(start);
+    removePartition(this.fileOf(start));
+    this.#starts = this.#starts.filter((each) => each !== start);
+  }
+
+  close(): void {
+    for (const start of [...this.#open.keys()]) this.#close(start);
+  }
+
+  fileOf(start: number): string {
+    return join(this.#options.directory, `${new Date(start / MICROS).toISOString().slice(0, 13)}.db`);
+  }
+
+  /** What was written to it is committed first: sealing repeats what it has done when a later part fails. */
+  #closeOldest(): void {
+    const [oldest] = this.#open;
+    if (oldest === undefined) return;
+    oldest[1].commit();
+    this.#close(oldest[0]);
+  }
+
+  #close(start: number): void {
+    this.#open.get(start)?.close();
+    this.#open.delete(start);
+  }
+
+  #openFile(start: number): Partition {
+    const file = this.fileOf(start);
+    try {
+      return new Partition(file);
+    } catch (cause) {
+      if (!isDamaged(cause)) throw cause;
+      this.#damaged++;
+      const aside = `${file}.damaged`;
+      this.#options.log.error({ file, aside, cause }, 'a partition of the series store is damaged; it is put aside');
+      renameSync(file, aside);
+      return new Partition(file);
+    }
+  }
+}
+
+function startOf(name: string): number[] {
+  const [, day, hour] = NAME.exec(name) ?? [];
+  return day === undefined ? [] : [Date.parse(`${day}T${hour}:00:00Z`) * MICROS];
+}

@@ -1,0 +1,80 @@
+/** Moves a head that takes no more rows into chunks, a little at a time, and says in the catalogue's file that it is there. */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { SeriesId } from '../contract/index.ts';
+import type { LastValue } from './catalog.ts';
+import type { CatalogFile } from './catalog-file.ts';
+import type { StoredSeries } from './contract.ts';
+import type { FrozenHead } from './head.ts';
+import type { ChunkRef } from './partition.ts';
+import type { Partitions } from './partitions.ts';
+import { firstAt, type Rows, rowValue, slice } from './rows.ts';
+import { sealRows } from './sealing.ts';
+
+const ROWS_A_TURN = 64_000;
+
+export interface SealContext {
+  readonly partitions: Partitions;
+  readonly file: CatalogFile;
+  onDamaged(ref: ChunkRef): void;
+  /** Rows of a time whose rows have been removed already. */
+  onTooOld(rows: number): void;
+  onSealed(start: number): void;
+}
+
+/** What is sealed together. */
+export interface Generation {
+  readonly number: number;
+  readonly head: FrozenHead;
+  readonly marks: ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * Everything is on disk when it resolves. When it fails, or the process ends meanwhile, it may be done again: what was done is found
+ * and left as it is.
+ */
+export async function sealGeneration(
+  context: SealContext,
+  { number, head, marks }: Generation,
+  unsaved: ReadonlyMap<SeriesId, StoredSeries>,
+): Promise<void> {
+  const last: (readonly [SeriesId, LastValue])[] = [];
+  let newest = Number.NEGATIVE_INFINITY;
+  let rowsThisTurn = 0;
+  for (let series = 0; series < head.seriesEnd; series++) {
+    const rows = head.rowsOf(series);
+    if (rows.length === 0) continue;
+    sealSeries(context, series, rows);
+    const row = lastRow(rows);
+    last.push([series, row]);
+    newest = Math.max(newest, row.time);
+    rowsThisTurn += rows.length;
+    if (rowsThisTurn < ROWS_A_TURN) continue;
+    rowsThisTurn = 0;
+    await turn();
+  }
+  context.partitions.commit();
+  context.file.commit({ series: unsaved.values(), last, marks, sealedGeneration: number });
+  if (newest > Number.NEGATIVE_INFINITY) context.partitions.split(newest);
+}
+
+function sealSeries({ partitions, onDamaged, onTooOld, onSealed }: SealContext, series: SeriesId, rows: Rows): void {
+  for (let start = 0; start < rows.length; ) {
+    const { from, to } = partitions.rangeAt(rows.times[start] ?? 0);
+    const end = firstAt(rows.times, to);
+    const partition = partitions.open(from);
+    onSealed(from);
+    if (partition.state.hasRaw) {
+      partition.begin();
+      if (partition.state.isDense) partition.setState({ isDense: false, hasRaw: true });
+      sealRows(partition, series, slice(rows, start, end), onDamaged);
+    } else {
+      onTooOld(end - start);
+    }
+    start = end;
+  }
+}
+
+function lastRow(rows: Rows): LastValue {
+  const row = rows.length - 1;
+  return { time: rows.times[row] ?? 0, value: rowValue(rows, row), quality: rows.qualities[row] ?? 0 };
+}
