@@ -36,6 +36,9 @@ export function scalarFunction(name: string): ScalarFunction | undefined {
 
 /** What functions of other dialects are called here. */
 export const FOREIGN_FUNCTIONS: Readonly<Record<string, string>> = {
+  tumble: 'TUMBLINGWINDOW(ss, 10)',
+  hop: 'HOPPINGWINDOW(ss, 10, 5)',
+  session: 'SESSIONWINDOW(ss, 60, 10)',
   ceiling: 'ceil',
   pow: 'power',
   len: 'length',

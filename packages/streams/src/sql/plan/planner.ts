@@ -62,11 +62,11 @@ function bindStatement(statement: Statement, catalog: Catalog, queries: Queries)
   const binder = new Binder(scope, window !== undefined);
   const boundJoins = joins.map((join, index) => bindJoin(binder, join, sources[index + 1] as Source));
   const joinsStreams = boundJoins.some(({ source }) => source.relation.kind === 'stream');
-  checkWindow(binder, statement, boundJoins);
   const row = (name: string): Clause => ({ ...ROW, name, mayAnalyse: !joinsStreams });
   const boundWindow = window && bindWindow(binder, window, !joinsStreams);
   const where = statement.where && binder.condition(statement.where, row('WHERE'));
   const keys = groupBy.map((key) => binder.bind(key, row('GROUP BY')));
+  checkWindow(binder, statement, boundJoins);
   const group: Clause = { ...GROUP, level: window === undefined ? 'row' : 'group' };
   binder.readsGroupRow = false;
   const projection = bindProjection(binder, items, group);

@@ -10,16 +10,22 @@ import { describe, isArray, isNull, isStruct } from '../values.ts';
 import type { Binder, Clause } from './binder.ts';
 import { type Alias, nameOf } from './scope.ts';
 
-/** One column, or with `except` all those of a struct but these. */
+/** One column, or with `except` all those of a struct but these. A slot is what other columns know it by. */
 type Part =
   | {
       readonly kind: 'field';
       readonly name: string;
       readonly bound: Bound;
-      readonly slot: number;
+      readonly slot?: number;
       readonly isInvisible: boolean;
     }
-  | { readonly kind: 'spread'; readonly bound: Bound; readonly slot: number; readonly except: ReadonlySet<string> };
+  | { readonly kind: 'spread'; readonly bound: Bound; readonly except: ReadonlySet<string> };
+
+/** What is evaluated one after another, and where each stands in the row. */
+interface Parts {
+  readonly evaluated: readonly Part[];
+  readonly placed: readonly Part[];
+}
 
 export interface Projection {
   readonly project: (input: Input, context: EvalContext) => Row;
@@ -49,13 +55,16 @@ export function bindProjection(binder: Binder, items: readonly SelectItem[], cla
     throw binder.error(second.expression.span, 'a statement has one unnest', 'use WITH for another');
   const parts = bindParts(binder, items, clause);
   const unnestName = unnest === undefined ? undefined : (unnest.alias?.text ?? 'unnest');
-  const schema = schemaOf(parts, unnestName);
+  const schema = schemaOf(parts.placed, unnestName);
   return {
     project: compileProjection(parts, binder.scope.width),
     ...(unnestName === undefined ? {} : { expand: expander(unnestName) }),
     ...(schema === undefined ? {} : { schema }),
     text: JSON.stringify(
-      parts.map((part) => [part.kind === 'field' ? part.name : [...part.except], binder.drafts.canonical(part.bound)]),
+      parts.placed.map((part) => [
+        part.kind === 'field' ? part.name : [...part.except],
+        binder.drafts.canonical(part.bound),
+      ]),
     ),
   };
 }
@@ -76,33 +85,32 @@ function refuseDoubles(binder: Binder, items: readonly SelectItem[]): void {
   }
 }
 
-/** Columns in the order in which they can be evaluated: what an alias stands for comes before those that name it. */
-function bindParts(binder: Binder, items: readonly SelectItem[], clause: Clause): readonly Part[] {
-  const bound = new Map<number, Part>();
+/** What an alias stands for is evaluated before the columns that name it. */
+function bindParts(binder: Binder, items: readonly SelectItem[], clause: Clause): Parts {
+  const bound = new Map<number, readonly Part[]>();
   const open = new Set<number>();
-  const extra: Part[] = [];
-  const bindItem = (slot: number): Part | undefined => {
+  const bindItem = (slot: number): readonly Part[] => {
     const item = items[slot];
-    if (item === undefined || bound.has(slot)) return bound.get(slot);
+    const known = bound.get(slot);
+    if (item === undefined || known !== undefined) return known ?? [];
     open.add(slot);
-    const parts =
-      item.kind === 'all' ? bindAll(binder, item, slot, items.length, clause) : [bindField(binder, item, slot, clause)];
+    const parts = item.kind === 'all' ? bindAll(binder, item, clause) : [bindField(binder, item, slot, clause)];
     open.delete(slot);
-    const [first, ...others] = parts;
-    extra.push(...others);
-    if (first !== undefined) bound.set(slot, first);
-    if (first?.kind === 'field') binder.drafts.outputTexts[slot] = binder.drafts.canonical(first.bound);
-    return first;
+    bound.set(slot, parts);
+    const [first] = parts;
+    if (item.kind === 'field' && first !== undefined)
+      binder.drafts.outputTexts[slot] = binder.drafts.canonical(first.bound);
+    return parts;
   };
   binder.outputs = (alias: string, span: Span) => {
     const slot = binder.scope.aliases.get(alias)?.slot ?? -1;
     if (open.has(slot)) throw binder.circle(alias, span);
-    const part = bindItem(slot);
+    const [part] = bindItem(slot);
     return part === undefined ? undefined : { slot, type: part.bound.type };
   };
-  for (const slot of items.keys()) bindItem(slot);
+  const placed = items.flatMap((_, slot) => bindItem(slot));
   binder.outputs = undefined;
-  return [...bound.values(), ...extra];
+  return { evaluated: [...bound.values()].flat(), placed };
 }
 
 function bindField(binder: Binder, item: FieldItem, slot: number, clause: Clause): Part {
@@ -119,16 +127,16 @@ function bindField(binder: Binder, item: FieldItem, slot: number, clause: Clause
   if (!givesColumns) return { kind: 'field', name, bound, slot, isInvisible };
   if (alias !== undefined)
     throw binder.error(alias.span, 'changed_cols gives columns, which have no alias', 'use its prefix');
-  return { kind: 'spread', bound, slot, except: new Set() };
+  return { kind: 'spread', bound, except: new Set() };
 }
 
 /** `*` of sources that are all declared is their columns; of others it is whatever the row has. REPLACE stands above EXCEPT. */
-function bindAll(binder: Binder, item: AllItem, slot: number, count: number, clause: Clause): Part[] {
+function bindAll(binder: Binder, item: AllItem, clause: Clause): Part[] {
   const replaced = new Set(item.replace.map(({ alias }) => alias.text));
   const except = new Set([...item.except.map(({ text }) => text), ...replaced]);
-  const replacements = item.replace.map(({ expression, alias }, index): Part => {
+  const replacements = item.replace.map(({ expression, alias }): Part => {
     const bound = binder.bind(expression, { ...clause, prefersAliases: false });
-    return { kind: 'field', name: alias.text, bound, slot: count + slot * count + index, isInvisible: false };
+    return { kind: 'field', name: alias.text, bound, isInvisible: false };
   });
   const { scope } = binder;
   const sources = item.source === undefined ? scope.sources : [sourceOf(binder, item.source)];
@@ -140,7 +148,7 @@ function bindAll(binder: Binder, item: AllItem, slot: number, count: number, cla
         if (names.has(field.name) || except.has(field.name)) return [];
         names.add(field.name);
         const bound = binder.column({ kind: 'column', source, type: field.type }, field.name, item.span, clause);
-        return [{ kind: 'field', name: field.name, bound, slot: -1, isInvisible: false }];
+        return [{ kind: 'field', name: field.name, bound, isInvisible: false }];
       }),
     );
     return [...columns, ...replacements];
@@ -149,7 +157,7 @@ function bindAll(binder: Binder, item: AllItem, slot: number, count: number, cla
     item.source === undefined
       ? binder.row(item.span, clause)
       : oneRow(binder, sourceOf(binder, item.source).index, item.span, clause);
-  return [{ kind: 'spread', bound, slot, except }, ...replacements];
+  return [{ kind: 'spread', bound, except }, ...replacements];
 }
 
 function sourceOf(binder: Binder, { text, span }: Name) {
@@ -189,28 +197,30 @@ function schemaOf(parts: readonly Part[], unnested: string | undefined): Schema 
 }
 
 /** NULL is a field that is undefined: rows of one statement have one shape, and JSON leaves it out. */
-function compileProjection(parts: readonly Part[], width: number): Projection['project'] {
-  const [only] = parts;
-  if (parts.length === 1 && only?.kind === 'spread' && only.except.size === 0 && only.bound.kind === 'row') {
+function compileProjection({ evaluated, placed }: Parts, width: number): Projection['project'] {
+  const [only] = placed;
+  if (placed.length === 1 && only?.kind === 'spread' && only.except.size === 0 && only.bound.kind === 'row') {
     return wholeRow(width, only.bound.source);
   }
   const outputs: Value[] = [];
-  const isShared = parts.some((part) => hasOutput(part.bound));
   const options = { width, outputs };
-  const steps = parts.map((part) => ({ part, evaluate: compile(part.bound, options) }));
-  const isFlat = parts.every((part) => part.kind === 'field' && !part.isInvisible);
-  if (isFlat && !isShared)
-    return flatProjection(steps.map(({ part, evaluate }) => [part.kind === 'field' ? part.name : '', evaluate]));
-  // Places in the row follow the statement, evaluation follows the aliases.
-  const ordered = steps.toSorted((left, right) => left.part.slot - right.part.slot);
+  const fields = placed.flatMap((part) => (part.kind === 'field' && !part.isInvisible ? [part] : []));
+  if (fields.length === placed.length && !placed.some(({ bound }) => hasOutput(bound))) {
+    return flatProjection(fields.map(({ name, bound }) => [name, compile(bound, options)]));
+  }
+  const steps = evaluated.map((part) => ({
+    part,
+    place: placed.indexOf(part),
+    evaluate: compile(part.bound, options),
+  }));
+  const values: Value[] = [];
   return (input, context) => {
-    const values = new Map<Part, Value>();
-    for (const { part, evaluate } of steps) {
+    for (const { part, place, evaluate } of steps) {
       const value = evaluate(input, context);
-      values.set(part, value);
-      if (part.kind === 'field' && part.slot >= 0) outputs[part.slot] = value;
+      values[place] = value;
+      if (part.kind === 'field' && part.slot !== undefined) outputs[part.slot] = value;
     }
-    return rowOf(ordered.map(({ part }) => [part, values.get(part)]));
+    return rowOf(placed, values);
   };
 }
 
@@ -218,9 +228,10 @@ function hasOutput(bound: Bound): boolean {
   return [...partsOf(bound)].some(({ kind }) => kind === 'output');
 }
 
-function rowOf(values: readonly (readonly [Part, Value])[]): Row {
+function rowOf(parts: readonly Part[], values: readonly Value[]): Row {
   const row: Record<string, Value> = {};
-  for (const [part, value] of values) {
+  for (const [place, part] of parts.entries()) {
+    const value = values[place];
     if (part.kind === 'field') {
       if (!part.isInvisible) setField(row, part.name, value ?? undefined);
       continue;
