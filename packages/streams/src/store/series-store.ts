@@ -346,6 +346,7 @@ class DiskSeriesStore implements SeriesStore {
   }
 
   async #syncLog(): Promise<void> {
+    if (this.#unlogged.length > 0) this.#record(this.#head.length, undefined);
     try {
       await this.#log.sync();
     } catch (cause) {
