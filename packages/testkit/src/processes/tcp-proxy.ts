@@ -10,7 +10,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly taken = { up: 0, down: 0 };
   /** Of these, what a slow proxy had not passed on when the connection was dropped. */
   readonly lost = { up: 0, down: 0 };
-  /** What a connection carries each way in a second; as much as the sockets take by default. */
+  /** What a connection carries each way in a second; as much as the sockets take by default. With 0 it takes all, and it goes no further. */
   bytesPerSecond = Number.POSITIVE_INFINITY;
   connections = 0;
 
@@ -96,6 +96,10 @@ class Narrow {
   }
 
   push(chunk: Buffer, bytesPerSecond: number): void {
+    if (bytesPerSecond === 0) {
+      this.#waiting.push({ chunk, due: Number.POSITIVE_INFINITY });
+      return;
+    }
     this.#freeAt = Math.max(this.#freeAt, performance.now()) + (chunk.length / bytesPerSecond) * 1000;
     this.#waiting.push({ chunk, due: this.#freeAt });
     if (this.#waiting.length === 1) this.#wait();
@@ -108,7 +112,7 @@ class Narrow {
 
   #wait(): void {
     const [first] = this.#waiting;
-    if (first === undefined) return;
+    if (first === undefined || first.due === Number.POSITIVE_INFINITY) return;
     setTimeout(
       () => {
         this.#waiting.shift();
