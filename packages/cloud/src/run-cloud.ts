@@ -28,6 +28,7 @@ import { lateImages } from './node-images.ts';
 import { type RegistryParts, type RunningRegistry, startRegistry } from './registry.ts';
 import { runRoleAggregation } from './role-aggregation.ts';
 import { readObject } from './store-reader.ts';
+import { streamStep } from './stream-admission.ts';
 import { sweepTokens } from './token-sweeper.ts';
 import { parseYamlBody } from './yaml-body.ts';
 
@@ -87,7 +88,7 @@ function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer
     parseYaml: parseYamlBody,
     authorizer: access.authorizer,
     access: accessHooks(access),
-    admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep],
+    admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep, streamStep],
     extraPaths: [...tokenKeyPaths(ground.pki, apiAddress), backupPath(ground)],
   });
 }

@@ -71,6 +71,8 @@ export class RuleRunner {
   #isLooking = false;
   #isClosed = false;
   #isDirty = true;
+  #stateBytes = 0;
+  #savedAt = 0;
 
   constructor(options: RuleRunnerOptions) {
     const { prepared, namespace, saved, clock } = options;
@@ -116,6 +118,12 @@ export class RuleRunner {
     };
   }
 
+  /** What was given out by `save` is on disk. */
+  saved(bytes: number, time: number): void {
+    this.#stateBytes = bytes;
+    this.#savedAt = time;
+  }
+
   /** Nothing comes in any more, so that what is saved then is the last. */
   async quiet(): Promise<void> {
     this.#isClosed = true;
@@ -144,6 +152,8 @@ export class RuleRunner {
         : {}),
       ...late,
       dropped: this.#dropped(),
+      stateBytes: this.#stateBytes,
+      ...(this.#savedAt === 0 ? {} : { lastCheckpointTime: new Date(this.#savedAt).toISOString() }),
       sinks: Object.fromEntries(sinks),
       operators: this.#flow.counters().map(({ id, kind, says, rowsIn, rowsOut, errors }) => ({
         id,

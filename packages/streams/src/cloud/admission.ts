@@ -1,0 +1,165 @@
+/**
+ * What the cloud asks of writes to streams and rules, before anything is stored: SQL that is in order against the streams that it
+ * names, and results as the rule’s own test cases want them. Pure.
+ */
+import type { FieldError, KubeObject } from '@skerry/api';
+import type { RuleSurroundings } from '../engine/rule/catalog.ts';
+import { describeStubs } from '../engine/rule/function-stubs.ts';
+import { type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
+import { failureOf } from '../engine/rule/run-test.ts';
+import type { Rule, RuleSpec } from '../kinds/rule.ts';
+import type { Stream, StreamSpec } from '../kinds/stream.ts';
+import type { Table } from '../kinds/table.ts';
+
+export interface StreamsWrite {
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
+  readonly kind: string;
+  /** As it would be; for DELETE what goes. Its structure is in order. A rule is told which streams and tables it names. */
+  readonly object: KubeObject;
+  readonly old?: KubeObject;
+}
+
+/** Of the namespace of the object. */
+export interface StreamsLookups {
+  readonly streams: () => readonly Stream[];
+  readonly tables: () => readonly Table[];
+  readonly rules: () => readonly Rule[];
+}
+
+/** So many rules are named in one refusal. */
+const MAX_NAMED = 10;
+
+/** Nothing: it may be done. A rule may come before its streams, as it may from any `kubectl apply` of a folder. */
+export function checkStreamsWrite(write: StreamsWrite, lookups: StreamsLookups): readonly FieldError[] {
+  if (write.operation === 'DELETE' || isSameSpec(write.object, write.old)) return [];
+  switch (write.kind) {
+    case 'Rule':
+      return checkRule(write.object as Rule, lookups);
+    case 'Stream':
+      return [...checkSource(write.object as Stream), ...checkReaders(write, lookups)];
+    case 'Table':
+      return checkReaders(write, lookups);
+    default:
+      return [];
+  }
+}
+
+function checkRule(rule: Rule, lookups: StreamsLookups): readonly FieldError[] {
+  try {
+    const around = surroundings(lookups);
+    const prepared = prepareAll(rule, around);
+    const named: { -readonly [Field in 'streams' | 'tables']?: RuleSpec[Field] } = rule.spec;
+    // So that they are brought to the nodes of the rule.
+    named.streams = [...prepared.streams.keys()];
+    named.tables = prepared.tables;
+    return [...checkSinks(rule), ...checkTests(rule, prepared)];
+  } catch (error) {
+    if (error instanceof RuleProblem) return [invalid(error.path, error.message)];
+    throw error;
+  }
+}
+
+/** As it is everywhere, and with the parameters of each node that has its own. */
+function prepareAll(rule: Rule, around: RuleSurroundings): PreparedRule {
+  const functions = describeStubs(rule.spec.functions ?? []);
+  const options = { around, functions, allowsUnknown: true };
+  for (const { node } of rule.spec.nodeParameters ?? []) prepareRule(rule, { ...options, node });
+  // What only nodes give values to has none here.
+  const [first] = rule.spec.nodeParameters ?? [];
+  try {
+    return prepareRule(rule, options);
+  } catch (error) {
+    if (first === undefined || !(error instanceof RuleProblem) || error.path !== 'spec.parameters') throw error;
+    return prepareRule(rule, { ...options, node: first.node });
+  }
+}
+
+const SINKS = ['log', 'bus', 'mqtt', 'http', 'file', 'device', 'store'] as const;
+
+function checkSinks({ spec: { sinks = [] } }: Rule): readonly FieldError[] {
+  return sinks.flatMap((sink, at) => {
+    const places = SINKS.filter((place) => sink[place] !== undefined);
+    return places.length === 1 ? [] : [invalid(`spec.sinks[${at}]`, `must say one of ${SINKS.join(', ')}`)];
+  });
+}
+
+/** Functions of JavaScript are run at nodes only; so are the cases of rules that have some, before they start there. */
+function checkTests({ spec: { tests = [], functions = [] } }: Rule, prepared: PreparedRule): readonly FieldError[] {
+  if (functions.length > 0 || prepared.tables.length > 0) return [];
+  return tests.flatMap((test, at) => {
+    const why = failureOf(prepared, test);
+    return why === undefined ? [] : [invalid(`spec.tests[${at}]`, `test "${test.name}" fails: ${why}`)];
+  });
+}
+
+const SOURCES: readonly (keyof StreamSpec['source'])[] = [
+  'devices',
+  'mqtt',
+  'http',
+  'httpPush',
+  'file',
+  'simulator',
+  'rule',
+];
+
+function checkSource({ spec: { source } }: Stream): readonly FieldError[] {
+  const given = SOURCES.filter((name) => source[name] !== undefined);
+  return given.length === 1 ? [] : [invalid('spec.source', `must have one of ${SOURCES.join(', ')}`)];
+}
+
+/** Rules that were in order must be so after the change. */
+function checkReaders({ object, kind }: StreamsWrite, lookups: StreamsLookups): readonly FieldError[] {
+  const { name = '' } = object.metadata;
+  const field = kind === 'Stream' ? 'streams' : 'tables';
+  const readers = lookups.rules().filter(({ spec }) => spec[field]?.includes(name) === true);
+  const before = surroundings(lookups);
+  const after: RuleSurroundings = {
+    ...before,
+    ...(kind === 'Stream'
+      ? { stream: (other) => (other === name ? (object as Stream) : before.stream(other)) }
+      : { table: (other) => (other === name ? (object as Table) : before.table(other)) }),
+  };
+  const broken = readers.flatMap((rule) => {
+    const why = problemOf(rule, after);
+    if (why === undefined || problemOf(rule, before) !== undefined) return [];
+    return [`${rule.metadata.name} (${why})`];
+  });
+  if (broken.length === 0) return [];
+  const more = broken.length - MAX_NAMED;
+  const named = `${broken.slice(0, MAX_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return [forbidden('spec', `the change would break rules that read it: ${named}`)];
+}
+
+function problemOf(rule: Rule, around: RuleSurroundings): string | undefined {
+  try {
+    prepareAll(rule, around);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RuleProblem) return error.message;
+    throw error;
+  }
+}
+
+function surroundings({ streams, tables }: StreamsLookups): RuleSurroundings {
+  const named = <T extends KubeObject>(objects: readonly T[]) =>
+    new Map(objects.map((object) => [object.metadata.name ?? '', object]));
+  const [byStream, byTable] = [named(streams()), named(tables())];
+  return {
+    stream: (name) => byStream.get(name),
+    table: (name) => byTable.get(name),
+    streamNames: () => [...byStream.keys()],
+    tableNames: () => [...byTable.keys()],
+  };
+}
+
+function isSameSpec(object: KubeObject, old: KubeObject | undefined): boolean {
+  return old !== undefined && JSON.stringify(object['spec']) === JSON.stringify(old['spec']);
+}
+
+function invalid(path: string, why: string): FieldError {
+  return { reason: 'FieldValueInvalid', path, message: `${path}: Invalid value: ${why}` };
+}
+
+function forbidden(path: string, why: string): FieldError {
+  return { reason: 'FieldValueForbidden', path, message: `${path}: Forbidden: ${why}` };
+}

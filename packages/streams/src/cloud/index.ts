@@ -1,0 +1,1 @@
+export { checkStreamsWrite, type StreamsLookups, type StreamsWrite } from './admission.ts';

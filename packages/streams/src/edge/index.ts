@@ -1,0 +1,3 @@
+/** Streams at a node. */
+export type { DeviceWrite, NodeDevice, NodeValues } from './node-values.ts';
+export { type Streams, type StreamsOptions, startStreams } from './start-streams.ts';

@@ -1,0 +1,280 @@
+/** Which rules run here: those placed on this node, each by a runner that is replaced, with what it knows, when the rule changes. */
+import { deserialize, serialize } from 'node:v8';
+import type { KubeObject } from '@skerry/api';
+import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
+import { type ControllerSpec, type Informer, keyOf, parseObjectKey, watching } from '@skerry/kube/controller';
+import type { RuleSurroundings } from '../engine/rule/catalog.ts';
+import { millisecondsOf, type PreparedRule, prepareRule } from '../engine/rule/prepare.ts';
+import { RULES } from '../kinds/group.ts';
+import type { Rule, RuleNodeStatus, RuleSink } from '../kinds/rule.ts';
+import type { Stream } from '../kinds/stream.ts';
+import type { Table } from '../kinds/table.ts';
+import type { SeriesStore } from '../store/index.ts';
+import type { Checkpoints } from './checkpoints.ts';
+import type { NodeValues } from './node-values.ts';
+import type { RuleOutputs } from './rule-outputs.ts';
+import { RuleRunner, type SavedRule } from './rule-runner.ts';
+import { readSecret, type Secret } from './secrets.ts';
+import { openSink, sinkSecretOf } from './sinks/open-sink.ts';
+import type { Sink } from './sinks/sink.ts';
+import type { StatusTeller } from './status-teller.ts';
+import type { StreamHub } from './stream-hub.ts';
+import type { NodeTables } from './tables/node-tables.ts';
+
+export interface RuleControllerOptions {
+  readonly node: string;
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly folder: string;
+  readonly values: NodeValues;
+  readonly store: () => Promise<SeriesStore>;
+  readonly rules: Informer<Rule>;
+  readonly streams: Informer<Stream>;
+  readonly tables: Informer<Table>;
+  readonly hub: StreamHub;
+  readonly outputs: RuleOutputs;
+  readonly nodeTables: NodeTables;
+  readonly checkpoints: Checkpoints;
+  readonly teller: StatusTeller;
+}
+
+export interface RuleController {
+  readonly spec: ControllerSpec;
+  close(): Promise<void>;
+}
+
+export function ruleController(options: RuleControllerOptions): RuleController {
+  const rules = new NodeRules(options);
+  const ofNamespace = ({ metadata }: Stream | Table) => inNamespace(options.rules, metadata.namespace).map(keyOf);
+  return {
+    spec: {
+      name: 'rules',
+      watches: [
+        watching(options.rules, ({ object }) => [keyOf(object)]),
+        // A change of a stream changes the rules that read it; which ones, their reconciling finds out.
+        watching(options.streams, ({ object }) => ofNamespace(object)),
+        watching(options.tables, ({ object }) => ofNamespace(object)),
+      ],
+      reconcile: async (key) => {
+        await rules.reconcile(key);
+        return undefined;
+      },
+    },
+    close: () => rules.close(),
+  };
+}
+
+interface Running {
+  readonly runner: RuleRunner;
+  readonly uid: string;
+  readonly madeOf: string;
+  readonly intervalMs: number;
+  savedAt: number;
+}
+
+interface Checkpoint {
+  readonly uid: string;
+  readonly rule: SavedRule;
+}
+
+const DEFAULT_CHECKPOINT_MS = 5000;
+/** Whether any rule is to be saved is looked at so often. */
+const LOOK_MS = 250;
+const DEFAULT_WAITING = 10_000;
+
+class NodeRules {
+  readonly #options: RuleControllerOptions;
+  readonly #running = new Map<string, Running>();
+  /** Why those that do not run do not, with what that was found for. */
+  readonly #failed = new Map<string, { readonly madeOf: string; readonly why: string }>();
+  #timer: Timer | undefined;
+
+  constructor(options: RuleControllerOptions) {
+    this.#options = options;
+    this.#look();
+  }
+
+  async reconcile(key: string): Promise<void> {
+    const { rules, node, checkpoints, teller } = this.#options;
+    const rule = rules.cache.get(key);
+    if (rule?.status?.nodes?.includes(node) !== true) {
+      await this.#stop(key);
+      // A rule that is gone, or has gone to other nodes, begins anew should it come back.
+      checkpoints.remove(key);
+      await teller.forget(`rules ${key}`);
+      return;
+    }
+    teller.set(`rules ${key}`, { gvr: RULES, object: rule, view: () => this.#view(key) });
+    if (rule.spec.enabled === false) return this.#stop(key);
+    const madeOf = this.#madeFrom(rule);
+    if (this.#running.get(key)?.madeOf === madeOf || this.#failed.get(key)?.madeOf === madeOf) return;
+    try {
+      await this.#start(key, rule, madeOf);
+    } catch (error) {
+      await this.#stop(key);
+      this.#failed.set(key, { madeOf, why: messageOf(error) });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    const all = [...this.#running.values()];
+    await Promise.all(all.map(({ runner }) => runner.quiet()));
+    this.#save(all);
+    await Promise.all(all.map(({ runner }) => runner.close()));
+    this.#running.clear();
+  }
+
+  async #start(key: string, rule: Rule, madeOf: string): Promise<void> {
+    const { clock, log, hub, outputs, nodeTables } = this.#options;
+    const { namespace = '' } = parseObjectKey(key);
+    const prepared = prepareRule(rule, { around: this.#around(namespace), node: this.#options.node });
+    const secrets = await this.#secretsOf(namespace, prepared);
+    const tables = await nodeTables.open(namespace, prepared.tables);
+    await this.#stop(key);
+    const uid = rule.metadata.uid ?? '';
+    const make = (saved: SavedRule | undefined) =>
+      new RuleRunner({
+        namespace,
+        prepared,
+        clock,
+        log,
+        hub,
+        outputs,
+        tables,
+        openSink: (sink, known) =>
+          this.#openSink({ namespace, prepared, sink, secret: secrets.get(sink.name), saved: known }),
+        saved,
+      });
+    const runner = makeFrom(this.#savedOf(key, uid), make, log);
+    const intervalMs = millisecondsOf(rule.spec.options?.checkpointInterval, DEFAULT_CHECKPOINT_MS);
+    const running = { runner, uid, madeOf, intervalMs, savedAt: Number.NEGATIVE_INFINITY };
+    this.#failed.delete(key);
+    this.#running.set(key, running);
+    // Before it gives anything out: what was written since would else not be known to be written anew.
+    this.#save([running]);
+    runner.start();
+  }
+
+  async #stop(key: string): Promise<void> {
+    const running = this.#running.get(key);
+    this.#failed.delete(key);
+    if (running === undefined) return;
+    this.#running.delete(key);
+    await running.runner.quiet();
+    this.#save([running]);
+    await running.runner.close();
+  }
+
+  #around(namespace: string): RuleSurroundings {
+    const { streams, tables } = this.#options;
+    return {
+      stream: (name) => streams.cache.get(`${namespace}/${name}`),
+      table: (name) => tables.cache.get(`${namespace}/${name}`),
+      streamNames: () => inNamespace(streams, namespace).map(({ metadata }) => metadata.name ?? ''),
+      tableNames: () => inNamespace(tables, namespace).map(({ metadata }) => metadata.name ?? ''),
+    };
+  }
+
+  /** All that a rule follows from here. */
+  #madeFrom(rule: Rule): string {
+    const around = this.#around(rule.metadata.namespace ?? '');
+    // Without the cloud's admission nobody has written down which of them it names.
+    const { streams = around.streamNames(), tables = around.tableNames() } = rule.spec;
+    return JSON.stringify([
+      rule.metadata.uid,
+      rule.spec,
+      streams.map((name) => around.stream(name)?.spec),
+      tables.map((name) => around.table(name)?.spec),
+    ]);
+  }
+
+  async #secretsOf(namespace: string, { spec }: PreparedRule): Promise<ReadonlyMap<string, Secret>> {
+    const { client } = this.#options;
+    const read = (spec.sinks ?? []).map(
+      async (sink) => [sink.name, await readSecret(client, namespace, sinkSecretOf(sink))] as const,
+    );
+    return new Map(await Promise.all(read));
+  }
+
+  #openSink(options: {
+    readonly namespace: string;
+    readonly prepared: PreparedRule;
+    readonly sink: RuleSink;
+    readonly secret: Secret | undefined;
+    readonly saved: unknown;
+  }): Sink | undefined {
+    const { namespace, prepared, sink, secret = {}, saved } = options;
+    const maxWaiting = prepared.spec.options?.maxWaitingRows ?? DEFAULT_WAITING;
+    return openSink({ ...this.#options, namespace, rule: prepared.name, sink, secret, saved, maxWaiting });
+  }
+
+  #savedOf(key: string, uid: string): SavedRule | undefined {
+    const { checkpoints, log } = this.#options;
+    const bytes = checkpoints.load(key);
+    if (bytes === undefined) return undefined;
+    try {
+      const saved = deserialize(bytes) as Checkpoint;
+      return saved.uid === uid ? saved.rule : undefined;
+    } catch (error) {
+      log.error({ rule: key, error: messageOf(error) }, 'the checkpoint of the rule cannot be read; it begins anew');
+      return undefined;
+    }
+  }
+
+  #look(): void {
+    const { clock } = this.#options;
+    this.#timer = clock.after(LOOK_MS, () => this.#look(), { unref: true });
+    const dirty = [...this.#running.values()].filter(({ runner }) => runner.isDirty);
+    // Rules that read each other must be saved at the same moment.
+    if (dirty.some(({ savedAt, intervalMs }) => clock.monotonic() - savedAt >= intervalMs)) this.#save(dirty);
+  }
+
+  #save(all: readonly Running[]): void {
+    const { checkpoints, clock, log } = this.#options;
+    if (all.length === 0) return;
+    try {
+      const states = all.map((running) => {
+        running.savedAt = clock.monotonic();
+        const checkpoint: Checkpoint = { uid: running.uid, rule: running.runner.save() };
+        const bytes = serialize(checkpoint);
+        running.runner.saved(bytes.length, clock.now());
+        return [running.runner.key, bytes] as const;
+      });
+      checkpoints.save(new Map(states), clock.now());
+    } catch (error) {
+      log.error({ error: messageOf(error) }, 'what rules know was not saved');
+    }
+  }
+
+  #view(key: string): RuleNodeStatus {
+    const running = this.#running.get(key);
+    if (running !== undefined) return running.runner.status();
+    const failed = this.#failed.get(key);
+    if (failed !== undefined) return { state: 'Failed', lastError: failed.why };
+    const isDisabled = this.#options.rules.cache.get(key)?.spec.enabled === false;
+    return { state: isDisabled ? 'Disabled' : 'Pending', lastError: '' };
+  }
+}
+
+function inNamespace<T extends KubeObject>({ cache }: Informer<T>, namespace: string | undefined): readonly T[] {
+  return cache.list().filter(({ metadata }) => metadata.namespace === namespace);
+}
+
+/** What an earlier version has saved may mean nothing to this one; the rule begins anew then. */
+function makeFrom(
+  saved: SavedRule | undefined,
+  make: (saved: SavedRule | undefined) => RuleRunner,
+  log: Logger,
+): RuleRunner {
+  try {
+    return make(saved);
+  } catch (error) {
+    if (saved === undefined) throw error;
+    log.error({ error: messageOf(error) }, 'what the rule had saved cannot be used; it begins anew');
+    return make(undefined);
+  }
+}

@@ -1,0 +1,92 @@
+/** The half of the data worker that deals in rules: composition only. */
+import { join } from 'node:path';
+import type { Clock, Logger } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
+import { type ControllerSpec, keyOf, runController, startInformer, watching } from '@skerry/kube/controller';
+import { RULES, STREAMS, TABLES } from '../kinds/group.ts';
+import type { Rule } from '../kinds/rule.ts';
+import type { Stream } from '../kinds/stream.ts';
+import type { Table } from '../kinds/table.ts';
+import type { SeriesStore } from '../store/index.ts';
+import { openCheckpoints } from './checkpoints.ts';
+import type { NodeValues } from './node-values.ts';
+import { ruleController } from './rule-controller.ts';
+import { RuleOutputs } from './rule-outputs.ts';
+import { StatusTeller } from './status-teller.ts';
+import { StreamHub } from './stream-hub.ts';
+import { NodeTables } from './tables/node-tables.ts';
+
+export interface StreamsOptions {
+  readonly node: string;
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+  /** Where rules keep what they know, and where the files of streams are. */
+  readonly folder: string;
+  readonly values: NodeValues;
+  /** Opened when it is first needed. */
+  readonly store: () => Promise<SeriesStore>;
+}
+
+export interface Streams {
+  stop(): Promise<void>;
+}
+
+/** In the folder: what streams, tables and sinks of files may name. */
+const FILES = 'files';
+const CHECKPOINTS = 'checkpoints.db';
+
+export function startStreams(options: StreamsOptions): Streams {
+  const { client, clock, log } = options;
+  const stopping = new AbortController();
+  const context = { client, clock, log, signal: stopping.signal };
+  const inFiles = { ...options, folder: join(options.folder, FILES) };
+  const rules = startInformer<Rule>(context, { gvr: RULES });
+  const streams = startInformer<Stream>(context, { gvr: STREAMS });
+  const tables = startInformer<Table>(context, { gvr: TABLES });
+  const checkpoints = openCheckpoints(join(options.folder, CHECKPOINTS));
+  const teller = new StatusTeller(options);
+  const hub = new StreamHub(inFiles);
+  const nodeTables = new NodeTables({ ...inFiles, tables, teller });
+  const shared = { rules, streams, tables, checkpoints, teller, hub, nodeTables };
+  const running = ruleController({ ...inFiles, ...shared, outputs: new RuleOutputs() });
+  const telling = streamStatus({ ...options, streams, hub, teller });
+  const controllers = [running.spec, telling].map((spec) => runController(spec, context));
+  return {
+    stop: async () => {
+      stopping.abort();
+      await Promise.all(controllers);
+      await running.close();
+      await nodeTables.close();
+      await teller.close();
+      checkpoints.close();
+    },
+  };
+}
+
+interface StreamStatusOptions {
+  readonly node: string;
+  readonly streams: ReturnType<typeof startInformer<Stream>>;
+  readonly hub: StreamHub;
+  readonly teller: StatusTeller;
+}
+
+/** Streams that are placed here say how they flow; they do nothing but for the rules that read them. */
+function streamStatus({ node, streams, hub, teller }: StreamStatusOptions): ControllerSpec {
+  return {
+    name: 'streams',
+    watches: [watching(streams, ({ object }) => [keyOf(object)])],
+    reconcile: async (key) => {
+      const object = streams.cache.get(key);
+      if (object?.status?.nodes?.includes(node) !== true) {
+        await teller.forget(`streams ${key}`);
+        return undefined;
+      }
+      const { namespace = '', name = '' } = object.metadata;
+      const view = () => hub.statusOf(namespace, name) ?? { state: 'Pending', lastError: '', rules: [] };
+      teller.set(`streams ${key}`, { gvr: STREAMS, object, view });
+      return undefined;
+    },
+  };
+}
