@@ -1,5 +1,4 @@
 /** The stable resources of Kubernetes 1.36, one line each. What is the same for all has a default in `row()`. */
-import type { Gvk } from '../names.ts';
 import type { ResourceRow, Verb } from '../resource.ts';
 import { podRelations, to } from './relations.ts';
 
@@ -358,22 +357,6 @@ const ROWS: readonly ResourceRow[] = GROUPS.flatMap(([group, version, lines]) =>
 
 export function builtinRows(): readonly ResourceRow[] {
   return ROWS;
-}
-
-/** What the body of a subresource is, where that is not the kind itself. */
-const SUBRESOURCE_KINDS: Readonly<Record<string, Gvk>> = {
-  scale: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
-  eviction: { group: 'policy', version: 'v1', kind: 'Eviction' },
-  token: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
-  binding: { group: '', version: 'v1', kind: 'Binding' },
-  attach: { group: '', version: 'v1', kind: 'PodAttachOptions' },
-  exec: { group: '', version: 'v1', kind: 'PodExecOptions' },
-  portforward: { group: '', version: 'v1', kind: 'PodPortForwardOptions' },
-};
-
-export function subresourceKind(row: ResourceRow, subresource: string): Gvk {
-  if (subresource === 'proxy') return { group: '', version: 'v1', kind: `${row.gvk.kind}ProxyOptions` };
-  return SUBRESOURCE_KINDS[subresource] ?? row.gvk;
 }
 
 function row(group: string, version: string, [resource, kind, facts = {}]: Line): ResourceRow {
