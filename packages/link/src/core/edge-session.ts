@@ -23,19 +23,10 @@ import {
   type SessionFrame,
 } from './frame.ts';
 import { encodeHello, Greetings } from './greetings.ts';
+import { deadlineOf, failOver, fillLane, type HeldSession } from './held-session.ts';
 import { onPathFrame, ping, silentAt, unexpected } from './path-frames.ts';
 import { isStreamFrame } from './stream-events.ts';
 import { Streams } from './streams.ts';
-
-interface Session {
-  readonly key: Uint8Array;
-  readonly sessionNumber: number;
-  readonly channel: Channel;
-  readonly streams: Streams;
-  /** There once the number is on disk. */
-  sync: EdgeSync | undefined;
-  pathlessSince: number;
-}
 
 type Out = EdgeEffect[];
 
@@ -46,7 +37,7 @@ export class EdgeSession {
   readonly #plan: DialPlan;
   readonly #greeting = new Greetings();
   #sessionNumber: number;
-  #session: Session | undefined;
+  #session: HeldSession | undefined;
   #nextPath = 1;
   #isRunning = false;
   refused: { readonly reason: Reason; readonly text: string } | undefined;
@@ -83,11 +74,7 @@ export class EdgeSession {
     if (!this.#isRunning) return Number.POSITIVE_INFINITY;
     let next = this.#wantsDial() ? this.#plan.dialAt : Number.POSITIVE_INFINITY;
     next = Math.min(next, this.#greeting.deadline());
-    const session = this.#session;
-    if (session === undefined) return next;
-    if (session.channel.active !== undefined) next = Math.min(next, session.channel.ackDueAt);
-    for (const path of session.channel.paths) next = Math.min(next, path.pingDueAt, silentAt(path));
-    return session.channel.paths.length === 0 ? Math.min(next, session.pathlessSince + LINGER_MS) : next;
+    return this.#session === undefined ? next : Math.min(next, deadlineOf(this.#session));
   }
 
   /** `stepEdge` is the way in. */
@@ -259,7 +246,7 @@ export class EdgeSession {
     }
   }
 
-  #onPathFrame(session: Session, path: Path, frame: PathFrame, now: number, out: Out): void {
+  #onPathFrame(session: HeldSession, path: Path, frame: PathFrame, now: number, out: Out): void {
     const rest = onPathFrame(session.channel, path, frame, now, out);
     if (rest === undefined) return;
     if (rest.type === 'switch') {
@@ -273,7 +260,7 @@ export class EdgeSession {
     throw unexpected(rest);
   }
 
-  #onSessionFrame(session: Session, frame: SessionFrame, now: number, out: Out): void {
+  #onSessionFrame(session: HeldSession, frame: SessionFrame, now: number, out: Out): void {
     if (isStreamFrame(frame)) {
       session.streams.onFrame(frame, now, out);
       return;
@@ -297,13 +284,7 @@ export class EdgeSession {
     const session = this.#session;
     if (session === undefined) return;
     do session.channel.flush(now, out);
-    while (session.sync !== undefined && this.#fill(session, session.sync, now, out));
-  }
-
-  /** Streams and outbox take turns for the room in their lane. */
-  #fill(session: Session, sync: EdgeSync, now: number, out: Out): boolean {
-    const moved = session.streams.fill(now, out);
-    return sync.fill(out) || moved;
+    while (fillLane(session, now, out));
   }
 
   // ——— paths ———
@@ -327,16 +308,10 @@ export class EdgeSession {
     this.lastError = reason;
     const wasActive = session.channel.active === path;
     session.channel.removePath(pathId);
-    if (wasActive || session.channel.active === undefined) this.#failOver(session);
+    if (wasActive || session.channel.active === undefined) failOver(session);
     if (session.channel.paths.length === 0) session.pathlessSince = now;
     this.#plan.onLoss(path.openedAt, now);
     out.push({ type: 'status' });
-  }
-
-  /** Invariant: a session with a number on disk and a path has an active path. */
-  #failOver(session: Session): void {
-    const best = session.channel.paths.toSorted((one, other) => (one.rttMs ?? 0) - (other.rttMs ?? 0))[0];
-    if (best !== undefined && session.sync !== undefined) session.channel.switchTo(best);
   }
 
   #onTick(now: number, out: Out): void {
