@@ -15,7 +15,7 @@ import {
   type Streams,
 } from './fifo.ts';
 import { killHolders } from './holders.ts';
-import { isAlive, type PinnedNamespace, pinMountNamespace, sandboxedPid, signalProcess } from './identity.ts';
+import { isAlive, type PinnedNamespace, pinMountNamespace, signalProcess } from './identity.ts';
 import { launch } from './launch.ts';
 import { killTree, measureTrees, type ProcessTree } from './process-tree.ts';
 import type {
@@ -27,6 +27,7 @@ import type {
   StartRequest,
   Usage,
 } from './protocol.ts';
+import { commandBeside, recordOf } from './record-of.ts';
 import type { RecordStore, StoredRecord } from './records.ts';
 import { handoverFile, resizeTerminal, type SelfCommand, withTerminal } from './tty.ts';
 
@@ -159,21 +160,10 @@ export class Keeper {
   }
 
   /** How a further command starts beside a running process. */
-  launchBeside(id: string, { command, stdin, tty }: FurtherCommand): LaunchSpec {
+  launchBeside(id: string, further: FurtherCommand): LaunchSpec {
     const kept = this.#find(id);
     if (kept.record.exit !== undefined) throw errors.NOT_RUNNING({ id });
-    const { prefix, join, enter, sandbox, cwd, owner, env = {} } = kept.record.launch;
-    const own = { ...(cwd === undefined ? {} : { cwd }), ...(owner === undefined ? {} : { owner }) };
-    const made = sandbox === undefined ? {} : { sandbox, ...(enter === undefined ? {} : { enter }) };
-    const inside = sandboxedPid(kept.record.main.pid);
-    return {
-      ...own,
-      ...(join === undefined ? made : {}),
-      argv: [...(join === undefined ? [] : [...join, '--target', String(inside), '--']), ...prefix, ...command],
-      env: tty ? { TERM: 'xterm', ...env } : env,
-      ...(stdin ? { stdin } : {}),
-      ...(tty ? { tty } : {}),
-    };
+    return commandBeside(kept.record, further);
   }
 
   /** For an attached client: the live output, standard input, and the end. */
@@ -220,26 +210,7 @@ export class Keeper {
       clock,
       ...groupOf(cgroups, id),
     });
-    const record: StoredRecord = {
-      id,
-      labels: request.labels,
-      log: request.log,
-      startedAt: clock.now(),
-      main,
-      launch: {
-        prefix: request.argv.slice(0, request.prefixLength ?? 0),
-        env: request.env,
-        ...(request.enter === undefined ? {} : { enter: request.enter }),
-        ...(request.sandbox === undefined ? {} : { sandbox: request.sandbox }),
-        ...(request.join === undefined ? {} : { join: request.join }),
-        ...(request.cwd === undefined ? {} : { cwd: request.cwd }),
-        ...(request.owner === undefined ? {} : { owner: request.owner }),
-      },
-      ...(monitor === undefined ? {} : { monitor }),
-      ...(request.stdin ? { stdin: true } : {}),
-      ...(request.stdinOnce ? { stdinOnce: true } : {}),
-      ...(request.tty ? { tty: true } : {}),
-    };
+    const record = recordOf(request, { main, monitor, startedAt: clock.now() });
     try {
       records.write(record);
     } catch (error) {
