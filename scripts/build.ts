@@ -14,7 +14,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   edge: 'packages/edge/src/bin.ts',
   supervisor: 'packages/workloads/src/supervisor/main.ts',
   unpack: 'packages/workloads/src/images/unpack/bin.ts',
-  'data-worker': 'packages/devices/src/edge/worker/bin.ts',
+  'data-worker': 'packages/edge/src/worker/bin.ts',
   'opcua-gateway': 'packages/devices/src/edge/gateway/bin.ts',
   'node-opcua-client': 'node-opcua-client',
   factory: 'packages/devices/src/simulators/factory/bin.ts',

@@ -26,6 +26,8 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'devices',
     'devices/supervision',
     'devices/telemetry',
+    'devices/worker',
+    'streams*',
   ],
   cloud: [
     'base*',

@@ -20,6 +20,8 @@ export interface EdgePaths {
   readonly drivers: string;
   /** What the data worker has sent to devices. */
   readonly writeLedger: string;
+  /** What rules know, the files of streams, the node's time series. */
+  readonly streams: string;
   /** Keys of OPC UA servers that are made here. */
   readonly opcUaKeys: string;
   readonly supervisor: string;
@@ -45,6 +47,7 @@ export function edgePaths(dataDir: string, node: string): EdgePaths {
     values: at('values.sock'),
     drivers: at('drivers.sock'),
     writeLedger: at('writes.db'),
+    streams: at('streams'),
     // Beside the node's other keys, where no container sees them.
     opcUaKeys: join(home, 'pki', 'opcua'),
     supervisor: at('supervisor'),

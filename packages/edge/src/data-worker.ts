@@ -2,13 +2,15 @@
 import type { IncomingMessage } from 'node:http';
 import { StatusError } from '@skerry/api';
 import type { Clock, Logger, Timer } from '@skerry/base';
-import { DEVICES_GROUP, type WorkerStart } from '@skerry/devices/supervision';
+import { DEVICES_GROUP } from '@skerry/devices/supervision';
 import type { Store } from '@skerry/kube/store';
 import { MAX_STREAM_MESSAGE_BYTES, type MessageStream, type NodeStreamHandler } from '@skerry/kube/streaming';
+import { STREAMS_GROUP } from '@skerry/streams/supervision';
 import { followPlaced } from './placed.ts';
+import type { DataWorkerStart } from './worker/start.ts';
 import { createWorkerProcess, type WorkerProcess } from './worker-process.ts';
 
-export interface DataWorkerOptions extends WorkerStart {
+export interface DataWorkerOptions extends DataWorkerStart {
   readonly bundle: string;
   /** Answers what the worker asks. */
   readonly answer: (question: unknown) => object;
@@ -27,15 +29,19 @@ export interface DataWorker {
 const LINGER_MS = 5000;
 
 export function openDataWorker(options: DataWorkerOptions): DataWorker {
-  const { node, socket, token, values, drivers, ledger, clock, log, bundle, answer, store } = options;
-  const start: WorkerStart = { node, socket, token, values, drivers, ledger };
+  const { node, socket, token, values, drivers, ledger, streams, clock, log, bundle, answer, store } = options;
+  const start: DataWorkerStart = { node, socket, token, values, drivers, ledger, streams };
   const worker = createWorkerProcess({ name: 'data', bundle, start, answer, clock, log, random: Math.random });
   let ending: Timer | undefined;
-  const end = followPlaced({ store, node, prefix: `${DEVICES_GROUP}/` }, (isAny) => {
-    ending?.cancel();
-    if (isAny) worker.want(true);
-    else ending = clock.after(LINGER_MS, () => worker.want(false));
-  });
+  const placed = new Map<string, boolean>();
+  const follow = (prefix: string) =>
+    followPlaced({ store, node, prefix }, (isAny) => {
+      placed.set(prefix, isAny);
+      ending?.cancel();
+      if ([...placed.values()].includes(true)) worker.want(true);
+      else ending = clock.after(LINGER_MS, () => worker.want(false));
+    });
+  const ends = [`${DEVICES_GROUP}/`, `${STREAMS_GROUP}/`].map(follow);
   return {
     streams: (next) => async (request, stream, signal) => {
       const { kind } = request;
@@ -47,7 +53,7 @@ export function openDataWorker(options: DataWorkerOptions): DataWorker {
       return sendAnswer(await askWorker(options, worker, { path: request.path, body, signal }), stream);
     },
     close: async () => {
-      end();
+      for (const end of ends) end();
       ending?.cancel();
       await worker.close();
     },

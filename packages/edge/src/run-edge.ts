@@ -112,9 +112,9 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
 }
 
 function openOwnDataWorker({ node, paths, workerToken: token, dataWorker: bundle, replica, pki, clock, log }: Ground) {
-  const { socket, values, drivers, writeLedger: ledger } = paths;
+  const { socket, values, drivers, writeLedger: ledger, streams } = paths;
   const answer = certificateAnswers({ pki, clock, log });
-  const start = { node, socket, token, values, drivers, ledger };
+  const start = { node, socket, token, values, drivers, ledger, streams };
   return openDataWorker({ ...start, bundle, answer, store: replica.store, clock, log });
 }
 

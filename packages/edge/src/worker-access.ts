@@ -1,9 +1,10 @@
-/** What the data worker may do at the node's API: see what it drives and what that names, and say how it is. Nothing of the pods. */
+/** What the data worker may do at the node's API: see what it drives and runs, and what that names, and say how it is. Nothing of the pods. */
 import { randomBytes } from 'node:crypto';
 import type { Attributes, Authorizer, Decision, KubeObject, ResourceRow, UserInfo } from '@skerry/api';
 import { DEVICES_GROUP } from '@skerry/devices/supervision';
 import { collectStrings, parseFieldPath } from '@skerry/kube/replica';
 import { keyPrefix, type Store } from '@skerry/kube/store';
+import { STREAMS_GROUP } from '@skerry/streams/supervision';
 
 export const DATA_WORKER: UserInfo = {
   username: 'system:skerry:data-worker',
@@ -22,6 +23,7 @@ export interface WorkerAccessOptions {
 
 type Resource = NonNullable<Attributes['resource']>;
 
+const OWN_GROUPS: readonly string[] = [DEVICES_GROUP, STREAMS_GROUP];
 const READ = new Set(['get', 'list', 'watch']);
 const CHANGE = new Set(['update', 'patch']);
 const NO_OPINION: Decision = { allowed: false };
@@ -36,26 +38,26 @@ export function workerAuthorizer(options: WorkerAccessOptions): Authorizer {
 }
 
 function mayDo(options: WorkerAccessOptions, verb: string, resource: Resource): boolean {
-  if (resource.group === DEVICES_GROUP) return mayOnDevices(verb, resource);
+  if (OWN_GROUPS.includes(resource.group)) return mayOnOwn(verb, resource);
   const kind = `${resource.group}/${resource.resource}`;
   if (kind === '/events') return verb === 'create' || verb === 'patch';
   return (kind === '/secrets' || kind === '/configmaps') && verb === 'get' && isNamed(options, resource);
 }
 
-function mayOnDevices(verb: string, { resource, subresource = '' }: Resource): boolean {
+function mayOnOwn(verb: string, { resource, subresource = '' }: Resource): boolean {
   if (subresource === 'status') return CHANGE.has(verb);
   if (subresource !== '') return false;
   return READ.has(verb) || (verb === 'create' && resource === 'deviceproposals');
 }
 
-/** Whether an object of the worker's group names it, by the relations that brought it to this node. */
+/** Whether an object of the worker's groups names it, by the relations that brought it to this node. */
 function isNamed({ store, rows }: WorkerAccessOptions, { resource, namespace = '', name }: Resource): boolean {
   if (name === undefined) return false;
   return rows().some(({ gvr, relations }) => {
-    if (gvr.group !== DEVICES_GROUP) return false;
+    if (!OWN_GROUPS.includes(gvr.group)) return false;
     const paths = relations.flatMap(({ to, namePaths }) => (to.resource === resource ? namePaths : []));
     if (paths.length === 0) return false;
-    const { items } = store.list(keyPrefix(DEVICES_GROUP, gvr.resource, namespace));
+    const { items } = store.list(keyPrefix(gvr.group, gvr.resource, namespace));
     return items.some(({ json }) => namesAt(JSON.parse(json) as KubeObject, paths).includes(name));
   });
 }

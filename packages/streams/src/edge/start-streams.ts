@@ -7,8 +7,8 @@ import { RULES, STREAMS, TABLES } from '../kinds/group.ts';
 import type { Rule } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
-import type { SeriesStore } from '../store/index.ts';
 import { openCheckpoints } from './checkpoints.ts';
+import { nodeStore } from './node-store.ts';
 import type { NodeValues } from './node-values.ts';
 import { ruleController } from './rule-controller.ts';
 import { RuleOutputs } from './rule-outputs.ts';
@@ -25,8 +25,6 @@ export interface StreamsOptions {
   /** Where rules keep what they know, and where the files of streams are. */
   readonly folder: string;
   readonly values: NodeValues;
-  /** Opened when it is first needed. */
-  readonly store: () => Promise<SeriesStore>;
 }
 
 export interface Streams {
@@ -49,8 +47,9 @@ export function startStreams(options: StreamsOptions): Streams {
   const teller = new StatusTeller(options);
   const hub = new StreamHub(inFiles);
   const nodeTables = new NodeTables({ ...inFiles, tables, teller });
+  const store = nodeStore(options);
   const shared = { rules, streams, tables, checkpoints, teller, hub, nodeTables };
-  const running = ruleController({ ...inFiles, ...shared, outputs: new RuleOutputs() });
+  const running = ruleController({ ...inFiles, ...shared, outputs: new RuleOutputs(), store: store.open });
   const telling = streamStatus({ ...options, streams, hub, teller });
   const controllers = [running.spec, telling].map((spec) => runController(spec, context));
   return {
@@ -61,6 +60,7 @@ export function startStreams(options: StreamsOptions): Streams {
       await nodeTables.close();
       await teller.close();
       checkpoints.close();
+      await store.close();
     },
   };
 }

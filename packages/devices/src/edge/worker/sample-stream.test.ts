@@ -37,6 +37,7 @@ async function check(story: (world: { scratch: ScratchWorker; reader: Reader }) 
       { name: 'big', type: 'uint64' },
       { name: 'pair', type: 'pair' },
     ],
+    events: [{ name: 'full', fields: [{ name: 'count', type: 'uint32' }] }],
   });
   await scratch.device('a', {
     visitors: [
@@ -44,6 +45,7 @@ async function check(story: (world: { scratch: ScratchWorker; reader: Reader }) 
       { property: 'big', address: { signal: 'Constant', initial: { value: '18446744073709551615' } } },
       { property: 'pair', address: { signal: 'Constant', initial: { value: { a: -1 } } } },
     ],
+    events: [{ name: 'full', address: { period: '500ms' } }],
   });
   await scratch.until('first values', async () => scratch.worker.last.change >= 3);
   const reader = new Reader();
@@ -59,6 +61,15 @@ test('it begins with what is known, and goes on with every change, in order', ()
     await scratch.until('ten counts', async () => reader.valuesOf('a', 'count').length >= 10);
     const counts = reader.valuesOf('a', 'count').map(Number);
     for (const [at, count] of counts.entries()) assert.equal(count, (counts[0] ?? 0) + at);
+  }));
+
+test('it tells what devices report by themselves', () =>
+  check(async ({ scratch, reader }) => {
+    const events = () => reader.lines.flatMap(({ event }) => event ?? []);
+    await scratch.until('two events', async () => events().length >= 2);
+    const [first, second] = events();
+    assert.deepEqual([first?.namespace, first?.device, first?.event], ['default', 'a', 'full']);
+    assert.equal(Number(second?.fields['count']), Number(first?.fields['count']) + 1);
   }));
 
 test('a reader that stops gets what waited once it reads on', () =>

@@ -1,8 +1,8 @@
-/** The process of the data worker: started by the agent, which says by message what it needs to know, and ends with the agent. */
+/** Devices in the process of the data worker: what it is told becomes sockets, threads and files. */
 import { dirname, join } from 'node:path';
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
-import { createHttpClient } from '@skerry/kube/client';
+import { type MessagePort, workerData } from 'node:worker_threads';
+import type { Clock, Logger } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
 import type {
   CertificateAnswer,
   CertificateQuestion,
@@ -15,19 +15,28 @@ import { runDriverThread } from '../remote/driver-thread.ts';
 import { openSocketDrivers } from '../remote/socket-drivers.ts';
 import { driverInThread } from '../remote/thread.ts';
 import { openWriteLedger } from '../twin/write-ledger.ts';
-import { startDataWorker } from './data-worker.ts';
+import { type DataWorker, startDataWorker } from './data-worker.ts';
 import { BUILTIN_DRIVERS } from './drivers.ts';
 import type { IssueCertificate } from './site-certificates.ts';
 import { serveValues } from './values-server.ts';
 
-const log = jsonLogger({ write: (line) => void process.stderr.write(line), now: Date.now, fields: { worker: 'data' } });
+export interface DevicesHalf {
+  readonly plane: DataWorker;
+  stop(): Promise<void>;
+}
 
-async function start(): Promise<Service> {
-  const { node, socket, token, values, drivers: path, ledger: file } = await told();
-  const clock = systemClock;
-  const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-data-worker' });
+export interface DevicesHalfContext {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The bundle of this process, which its threads run too. */
+  readonly program: string;
+}
+
+export async function startDevicesHalf(start: WorkerStart, context: DevicesHalfContext): Promise<DevicesHalf> {
+  const { node, token, values, drivers: path, ledger: file } = start;
+  const { client, clock, log, program } = context;
   const others = await openSocketDrivers({ path, taken: new Set(Object.keys(BUILTIN_DRIVERS)), clock, log });
-  const program = process.argv[1] ?? '';
   const homeOf = (protocol: string) => ({ node, folder: join(dirname(path), 'drivers', protocol) });
   const drivers = {
     isolate: (protocol: string) => driverInThread(protocol, { program, home: homeOf(protocol) }),
@@ -35,41 +44,29 @@ async function start(): Promise<Service> {
   };
   const metronome = threadMetronome({ clock, log, program });
   const ledger = openWriteLedger(file);
-  const issue = askStarter();
-  const brokersKeptIn = homeOf('mqtt').folder;
-  const worker = startDataWorker({
+  const plane = startDataWorker({
     node,
     client,
     clock,
     log,
     drivers,
     ledger,
-    issue,
-    brokersKeptIn,
+    issue: askStarter(),
+    brokersKeptIn: homeOf('mqtt').folder,
     metronome,
     random: Math.random,
   });
-  const server = await serveValues({ plane: worker, socket: values, token });
-  log.info({ node }, 'data worker started');
+  const server = await serveValues({ plane, socket: values, token });
   return {
-    facts: { node },
+    plane,
     stop: async () => {
       await server.close();
-      await worker.stop();
+      await plane.stop();
       await metronome.close();
       ledger.close();
       await others.close();
-      client.close();
     },
   };
-}
-
-/** Never on the command line or in the environment, where others could read it. */
-function told(): Promise<WorkerStart> {
-  return new Promise((resolve, reject) => {
-    process.once('message', (message) => resolve(message as WorkerStart));
-    process.once('disconnect', () => reject(new Error('whoever started this process is gone')));
-  });
 }
 
 /** Certificates come the way that the start came. */
@@ -92,17 +89,9 @@ function askStarter(): IssueCertificate {
   };
 }
 
-function fail(error: unknown): void {
-  log.error({ error }, 'data worker not started');
-  process.exit(1);
-}
-
 /** The same bundle is what the threads run. */
-function runThread(port: MessagePort): void {
+export async function runWorkerThread(port: MessagePort): Promise<void> {
   const { metronome: bell } = workerData as { readonly metronome?: Int32Array };
-  if (bell === undefined) runDriverThread().catch(fail);
+  if (bell === undefined) await runDriverThread();
   else runMetronome(port, bell);
 }
-
-if (parentPort === null) runService({ host: process, clock: systemClock, log }, start).catch(fail);
-else runThread(parentPort);

@@ -1,0 +1,46 @@
+/** The process of the data worker: started by the agent, which says by message what it needs to know, and ends with the agent. */
+import { parentPort } from 'node:worker_threads';
+import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
+import { runWorkerThread, startDevicesHalf } from '@skerry/devices/worker';
+import { createHttpClient } from '@skerry/kube/client';
+import { startStreams } from '@skerry/streams/edge';
+import { nodeValues } from './node-values.ts';
+import type { DataWorkerStart } from './start.ts';
+
+const log = jsonLogger({ write: (line) => void process.stderr.write(line), now: Date.now, fields: { worker: 'data' } });
+
+async function start(): Promise<Service> {
+  const told = await toldByAgent();
+  const { node, socket, token, streams: folder } = told;
+  const clock = systemClock;
+  const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-data-worker' });
+  const devices = await startDevicesHalf(told, { client, clock, log, program: process.argv[1] ?? '' });
+  const values = nodeValues(devices.plane);
+  const streams = startStreams({ node, client, clock, log, random: Math.random, folder, values });
+  log.info({ node }, 'data worker started');
+  return {
+    facts: { node },
+    stop: async () => {
+      await streams.stop();
+      await devices.stop();
+      client.close();
+    },
+  };
+}
+
+/** Never on the command line or in the environment, where others could read it. */
+function toldByAgent(): Promise<DataWorkerStart> {
+  return new Promise((resolve, reject) => {
+    process.once('message', (message) => resolve(message as DataWorkerStart));
+    process.once('disconnect', () => reject(new Error('whoever started this process is gone')));
+  });
+}
+
+function fail(error: unknown): void {
+  log.error({ error }, 'data worker not started');
+  process.exit(1);
+}
+
+// Its threads run the same bundle.
+if (parentPort === null) runService({ host: process, clock: systemClock, log }, start).catch(fail);
+else runWorkerThread(parentPort).catch(fail);
