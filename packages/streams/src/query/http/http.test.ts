@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { silentLogger } from '@skerry/base';
+import { fakeClock } from '@skerry/testkit';
+import { snappyCompress } from 'hyparquet-writer/src/snappy.js';
+import { encodeWriteRequest } from '../../outlets/prometheus.ts';
+import { rowsOf } from '../../outlets/testing/rows.ts';
+import { Tally } from '../../outlets/values.ts';
+import { openSeriesStore } from '../../store/index.ts';
+import type { QueryAnswer, QueryRequest } from './answer.ts';
+import { queryPaths } from './index.ts';
+
+type Sent = Partial<Omit<QueryRequest, 'query'>> & { readonly query?: Readonly<Record<string, string>> };
+type Ask = (path: string, sent?: Sent) => Promise<QueryAnswer>;
+
+/** The endpoints on a store of their own, at noon. */
+async function check(story: (ask: Ask, now: number) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-query-'));
+  const clock = fakeClock({ start: Date.UTC(2026, 0, 1, 12) });
+  const store = await openSeriesStore({ directory, clock, log: silentLogger });
+  const paths = queryPaths({ store, clock });
+  const ask: Ask = async (path, { query = {}, ...sent } = {}) => {
+    const found = paths.find(({ path: at }) => at === path || (at.endsWith('/') && path.startsWith(at)));
+    assert.ok(found !== undefined, path);
+    const signal = new AbortController().signal;
+    return await found.handle({ method: 'GET', path, headers: {}, signal, ...sent, query: new URLSearchParams(query) });
+  };
+  try {
+    await story(ask, clock.now());
+  } finally {
+    await store.close();
+    rmSync(directory, { recursive: true });
+  }
+}
+
+const PROMETHEUS = '/telemetry/prometheus/api/v1';
+const INFLUX = '/telemetry/influx/write';
+
+async function dataOf(answer: Promise<QueryAnswer>): Promise<unknown> {
+  const { status, body = '' } = await answer;
+  assert.equal(status, 200, body);
+  return (JSON.parse(body) as { data: unknown }).data;
+}
+
+function remoteWrite(labels: Readonly<Record<string, string>>, points: readonly (readonly [number, number])[]): Sent {
+  const rows = [rowsOf(labels, 'float64', points)];
+  return { method: 'POST', body: snappyCompress(encodeWriteRequest(rows, { prefix: '', tally: new Tally() })) };
+}
+
+test('what is written by remote write is found, labelled and charted', () =>
+  check(async (ask, now) => {
+    const points = [0, 1, 2].map((minute) => [now - 60_000 * (2 - minute), minute] as const);
+    const written = await ask(`${PROMETHEUS}/write`, remoteWrite({ __name__: 'load', device: 'a' }, points));
+    assert.equal(written.status, 204, written.body);
+    const metric = { __name__: 'load', device: 'a' };
+    assert.deepEqual(await dataOf(ask(`${PROMETHEUS}/query`, { query: { query: 'load' } })), {
+      resultType: 'vector',
+      result: [{ metric, value: [now / 1000, '2'] }],
+    });
+    const body = Buffer.from(
+      new URLSearchParams({
+        query: 'load * 2',
+        start: `${now / 1000 - 120}`,
+        end: new Date(now).toISOString(),
+        step: '1m',
+      }).toString(),
+    );
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    assert.deepEqual(await dataOf(ask(`${PROMETHEUS}/query_range`, { method: 'POST', headers, body })), {
+      resultType: 'matrix',
+      result: [
+        {
+          metric: { device: 'a' },
+          values: [0, 1, 2].map((minute) => [now / 1000 - 60 * (2 - minute), `${minute * 2}`]),
+        },
+      ],
+    });
+    assert.deepEqual(await dataOf(ask(`${PROMETHEUS}/labels`)), ['__name__', 'device']);
+    assert.deepEqual(await dataOf(ask(`${PROMETHEUS}/label/device/values`)), ['a']);
+    assert.deepEqual(await dataOf(ask(`${PROMETHEUS}/series`, { query: { 'match[]': '{device=~"a|b"}' } })), [metric]);
+    assert.deepEqual(await dataOf(ask(`${PROMETHEUS}/series`, { query: { 'match[]': 'other' } })), []);
+  }));
+
+test('lines are stored, zipped or not; those that cannot be read are told, and the rest is there', () =>
+  check(async (ask, now) => {
+    const text = `press,device=a value=1,mode="on" ${now}\nnonsense\npress,device=b value=2 ${now}`;
+    const body = gzipSync(text);
+    const query = { precision: 'ms', db: 'x' };
+    const answer = await ask(INFLUX, { method: 'POST', body, query, headers: { 'content-encoding': 'gzip' } });
+    assert.equal(answer.status, 400);
+    assert.match(answer.body ?? '', /the rest is stored; line 2: /);
+    const data = (await dataOf(ask(`${PROMETHEUS}/query`, { query: { query: 'sum(press)' } }))) as {
+      result: { value: unknown[] }[];
+    };
+    assert.equal(data.result[0]?.value[1], '3');
+    const good = await ask(INFLUX, { method: 'POST', body: Buffer.from('press,device=c value=4'), query });
+    assert.equal(good.status, 204);
+  }));
+
+test('what is wrong is answered as Prometheus does, and said in words', () =>
+  check(async (ask, now) => {
+    for (const [path, query, status, words] of [
+      ['query', { query: 'sum(' }, 400, /unexpected/],
+      ['query', {}, 400, /query is needed/],
+      ['query', { query: '1', time: 'noon' }, 400, /time must be/],
+      ['query_range', { query: '1', start: '0', end: '100000000', step: '1' }, 400, /make the step longer/],
+      ['query_range', { query: '1', start: '0', end: '1' }, 400, /step is needed/],
+      ['series', {}, 400, /match\[\] is needed/],
+      ['nothing', {}, 404, /there is no/],
+    ] as const) {
+      const answer = await ask(`${PROMETHEUS}/${path}`, { query });
+      assert.equal(answer.status, status, path);
+      assert.match(answer.body ?? '', words);
+      assert.equal((JSON.parse(answer.body ?? '') as { status: string }).status, 'error');
+    }
+    assert.equal((await ask(`${PROMETHEUS}/write`, { method: 'POST', body: Buffer.from('junk') })).status, 400);
+    assert.equal(
+      (await ask(INFLUX, { method: 'POST', body: Buffer.from('m value=1'), query: { precision: 'x' } })).status,
+      400,
+    );
+    assert.equal((await ask(INFLUX, { method: 'POST', body: Uint8Array.of(0xff) })).status, 400);
+    const late = await ask(`${PROMETHEUS}/write`, remoteWrite({ __name__: 'load' }, [[now + 1e10, 1]]));
+    assert.match(late.body ?? '', /too far in the future/);
+  }));
