@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually, TcpProxy } from '@skerry/testkit/processes';
+import { eventually } from '@skerry/testkit/processes';
 import { parseValueType, type StructDeclaration } from '../../../values/value-type.ts';
-import { pointOf } from '../../conformance/index.ts';
 import type { BrowseEntry, FoundDevice, Point } from '../../driver.ts';
 import { isDriverError } from '../../driver-error.ts';
-import { addressOf, connected, contextOf, driver, hearing, pointFor, read, settingsFor } from './testing/bench.ts';
+import { connected, contextOf, driver, hearing, numberPoint, pointFor, read, settingsFor } from './testing/bench.ts';
 import { Peer } from './testing/peer.ts';
 
 const NODES = 10_000;
@@ -48,9 +47,6 @@ function structPoint(name: string, struct: string): Point {
   assert.ok(typeof type !== 'string', String(type));
   return { ...pointFor(name, 'bytes'), type };
 }
-
-const numberPoint = (at: number, more: object = {}) =>
-  pointOf(`n${at}`, 'float64', addressOf(`nsu=urn:skerry:peer;i=${100_000 + at}`, more));
 
 test('every type is read exactly, 64-bit integers to the last digit', async (t) => {
   const session = await connected(t, settingsFor(peer));
@@ -150,43 +146,6 @@ test('10,000 variables are read within the limits of the server, and watched wit
   assert.equal(heard.lostCount, 0);
 });
 
-test('what a queue of the server has lost is counted', async (t) => {
-  const session = await connected(t, settingsFor(peer, { publishingInterval: '1s' }));
-  const heard = hearing();
-  await session.subscribe?.([numberPoint(0, { samplingInterval: '0s', queueSize: 2 })], heard, NEVER);
-  await eventually('the first value', () => heard.values[0]?.length === 1);
-  await peer.ask({ do: 'change', nodes: 1, perSecond: 1000, rounds: 200 });
-  await eventually('a loss', () => heard.lostCount > 0);
-});
-
-test('a connection that is lost for a while is resumed, with what changed meanwhile, and nothing is lost', async (t) => {
-  await using proxy = await TcpProxy.start(`127.0.0.1:${peer.port}`);
-  const session = await connected(t, settingsFor(peer, { resume: '30s' }, { endpoint: `opc.tcp://${proxy.address}` }));
-  const heard = hearing();
-  await session.subscribe?.([pointFor('Int16', 'int16')], heard, NEVER);
-  await eventually('the first value', () => heard.values[0]?.length === 1);
-  const before = proxy.connections;
-  proxy.cut();
-  await peer.ask({ do: 'set', name: 'Int16', value: 12 });
-  proxy.mend();
-  await eventually('the new value', () => heard.values[0]?.at(-1) === 12);
-  assert.ok(proxy.connections > before);
-  assert.equal(heard.lostCount, 0);
-});
-
-test('a server that has dropped the session is asked anew, and goes on telling changes', async (t) => {
-  const session = await connected(t, settingsFor(peer));
-  const heard = hearing();
-  await session.subscribe?.([pointFor('Int32', 'int32')], heard, NEVER);
-  await eventually('the first value', () => heard.values[0]?.length === 1);
-  await peer.ask({ do: 'drop sessions' });
-  assert.deepEqual(await read(session, [pointFor('SByte', 'int8')]), [-128]);
-  await peer.ask({ do: 'set', name: 'Int32', value: 41 });
-  await eventually('the new value', () => heard.values[0]?.at(-1) === 41);
-  // Nobody knows what has changed while there was no subscription.
-  assert.ok(heard.lostCount > 0);
-});
-
 test('a method is called in its own types, and its refusal is told in words', async (t) => {
   const session = await connected(t, settingsFor(peer));
   const type = (text: string) => parseValueType(text) as never;
@@ -273,15 +232,4 @@ test('a server is found with its name, its best security and its variables', asy
     [{ fingerprint: 'urn:skerry:peer', name: 'Peer', endpoint: peer.endpoint }],
   );
   assert.ok(found[0]?.variables?.some(({ name, type }) => name === 'UInt64' && type === 'uint64'));
-});
-
-test('a server that is started again is connected to again', async (t) => {
-  await using other = await Peer.start({ nodes: 1 });
-  const session = await connected(t, settingsFor(other, { resume: '100ms' }));
-  await other.ask({ do: 'stop' });
-  assert.ok(isDriverError(await session.ended, 'Unreachable'));
-  await assert.rejects(driver.connect(settingsFor(other), contextOf()), (error) => isDriverError(error, 'Unreachable'));
-  await other.start({ nodes: 1 });
-  const again = await connected(t, settingsFor(other));
-  assert.deepEqual(await read(again, [pointFor('Byte', 'uint8')]), [255]);
 });

@@ -32,6 +32,11 @@ export function pointFor(name: string, type: string, more: object = {}): Point {
   return pointOf(name, type, addressOf(`nsu=urn:skerry:peer;s=${name}`, more));
 }
 
+/** Of the numbers beside the press. */
+export function numberPoint(at: number, more: object = {}): Point {
+  return pointOf(`n${at}`, 'float64', addressOf(`nsu=urn:skerry:peer;i=${100_000 + at}`, more));
+}
+
 export function addressOf(nodeId: string, more: object = {}): Readonly<Record<string, unknown>> {
   return withDefaults({ nodeId, ...more }, opcuaProtocol.address);
 }

@@ -44,7 +44,7 @@ async function perform(message: ToPeer): Promise<unknown> {
       for (const session of Object.values(server?.engine['_sessions'] ?? {}))
         server?.engine.closeSession(
           (session as { authenticationToken: never }).authenticationToken,
-          true,
+          message.subscriptions,
           'Terminated',
         );
       return undefined;

@@ -24,7 +24,8 @@ export type WireValue =
 type Order =
   | { readonly do: 'start'; readonly options: PeerOptions }
   | { readonly do: 'stop' }
-  | { readonly do: 'drop sessions' }
+  /** With their subscriptions, or only the sessions: those may then be transferred. */
+  | { readonly do: 'drop sessions'; readonly subscriptions: boolean }
   | { readonly do: 'set'; readonly name: string; readonly value: WireValue }
   | { readonly do: 'get'; readonly name: string }
   | { readonly do: 'change'; readonly nodes: number; readonly perSecond: number; readonly rounds: number }
