@@ -23,7 +23,7 @@ interface Context {
   readonly signal: AbortSignal;
 }
 
-type Endpoint = (context: Context) => Promise<unknown> | unknown;
+type Endpoint = (context: Context) => unknown;
 
 /** `path`: what follows `/api/v1`. */
 export async function answerPrometheus(
