@@ -21,6 +21,8 @@ export interface Shelf {
   /** Undefined: it cannot be read any more. */
   read(number: number): StoredBlock | undefined;
   seriesName(id: number): SeriesName | undefined;
+  /** It goes now. */
+  onSent(queue: RoadQueue, entry: Entry): void;
   /** In one commit: these are in the cloud, save for so many rows that it refused. */
   deliver(
     queue: RoadQueue,
@@ -229,6 +231,7 @@ export class Sender {
     }
     const bytes = Buffer.concat([encodeAddress(session, entry.number), block.bytes]);
     queue.send(lane);
+    shelf.onSent(queue, entry);
     queue.budget.spend(now, bytes.length);
     this.#unacknowledged++;
     this.#unacknowledgedBytes += entry.size;

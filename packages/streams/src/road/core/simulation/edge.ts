@@ -115,6 +115,7 @@ export class ModelEdge {
         return block && { bytes: Buffer.from(JSON.stringify(block.content)), series: [0] };
       },
       seriesName: (id) => ({ id, type: 'float64', labels: { device: 'd' } }),
+      onSent: () => {},
       deliver: (queue, entries) => {
         for (const entry of entries) this.delivered += remove(queue, entry).length;
       },
