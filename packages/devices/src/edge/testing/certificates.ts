@@ -25,7 +25,7 @@ export function testAuthority(): TestAuthority {
     pem,
     trust: { trusted: [pem], issuers: [], revocationLists: [] },
     issue: (names, lifeMs = DAY_MS) => {
-      const validity = { notBefore: now - 2 * DAY_MS, notAfter: now + lifeMs };
+      const validity = { notBefore: now + Math.min(0, lifeMs) - 60_000, notAfter: now + lifeMs };
       const profile = serverProfile({ names: splitHostNames(names), validity });
       const { cert, key } = credentialToPem(issueCredential(authority, profile, { now }));
       return { certificate: cert, key };

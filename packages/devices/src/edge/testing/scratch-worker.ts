@@ -45,16 +45,18 @@ export interface ScratchOptions {
   readonly issue?: IssueCertificate;
   /** See `DataWorkerOptions`. */
   readonly brokersKeptIn?: string;
+  /** Where the clock begins. */
+  readonly start?: number;
 }
 
 const NO_AUTHORITY: IssueCertificate = () => Promise.reject(new Error('this node has no authority'));
 
 export async function scratchWorker(
   drivers: Readonly<Record<string, DriverLoader>> = {},
-  { issue = NO_AUTHORITY, ...kept }: ScratchOptions = {},
+  { issue = NO_AUTHORITY, start, ...kept }: ScratchOptions = {},
 ): Promise<ScratchWorker> {
   const folder = await mkdtemp(join(tmpdir(), 'skerry-devices-'));
-  const clock = fakeClock();
+  const clock = fakeClock(start === undefined ? {} : { start });
   const log = silentLogger;
   const store = openStore({ file: join(folder, 'api.db'), clock, log });
   const server = createApiServer({ store, clock, log, authorizer: { authorize: () => ({ allowed: true }) } });

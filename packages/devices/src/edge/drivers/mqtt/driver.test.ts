@@ -1,17 +1,20 @@
 /** Devices behind brokers: mosquitto, and the site's own in the same thread. */
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { type Logger, silentLogger, systemClock } from '@skerry/base';
 import { eventually, requireSystem, skipWithout } from '@skerry/testkit/processes';
 import * as cbor from 'cborg';
-import { connectAsync, type MqttClient } from 'mqtt';
+import { connect, connectAsync, type IConnackPacket, type MqttClient } from 'mqtt';
 import type { RawValue } from '../../../values/encoding.ts';
 import { openMosquitto } from '../../broker/testing/mosquitto.ts';
 import { brokerConfig } from '../../broker/testing/scratch-broker.ts';
 import { type ConformanceBench, conformanceTests, pointOf, settingsOf } from '../../conformance/index.ts';
 import type { DeviceSettings, Driver, FoundDevice, Point, SampleSink, Session } from '../../driver.ts';
 import { type DriverError, isDriverError } from '../../driver-error.ts';
+import { testAuthority } from '../../testing/certificates.ts';
 import { createMqtt } from './driver.ts';
+import { openRelay } from './testing/relay.ts';
 
 const log: Logger = silentLogger;
 const NEVER = new AbortController().signal;
@@ -221,29 +224,88 @@ test('a write with a topic of confirmation succeeds when the device answers, and
   }
 });
 
+/** What a session has heard once there are so many. */
+async function heardOf(session: Session, sink: Seen, count: number): Promise<readonly RawValue[]> {
+  await session.subscribe?.([pointOf('x', 'int32', { topic: 'q/x' })], sink, NEVER);
+  await eventually('all have come', async () => sink.seen.length >= count);
+  return sink.seen.map(({ value }) => value as RawValue);
+}
+
 for (const version of ['3.1.1', '5']) {
-  test(`MQTT ${version}: messages of quality 1 that came while the connection was gone come with the next`, async (t) => {
+  test(`MQTT ${version}: messages of quality 1 that came while the connection was gone come with the next, also after the broker was killed`, async (t) => {
     if (!requireSystem(t, 'mosquitto')) return;
-    await using mosquitto = await openMosquitto();
+    await using mosquitto = await openMosquitto({ isKept: true });
     const endpoint = `mqtt://127.0.0.1:${mosquitto.port}`;
     const driver = createMqtt();
     const settings = settingsOf({ name: 'press', endpoint, timeoutMs: 30_000, options: { version, persistent: true } });
-    const points = [pointOf('x', 'int32', { topic: 'q/x' })];
+    const publish = async (texts: readonly string[]) => {
+      const other = await connectAsync(endpoint);
+      for (const text of texts) await other.publishAsync('q/x', text, { qos: 1 });
+      await other.endAsync();
+    };
     const first = await driver.connect(settings, CONTEXT);
-    await first.subscribe?.(points, recorder(), NEVER);
+    await first.subscribe?.([pointOf('x', 'int32', { topic: 'q/x' })], recorder(), NEVER);
     await first.close();
-    const other = await connectAsync(endpoint);
-    for (const text of ['1', '2', '3']) await other.publishAsync('q/x', text, { qos: 1 });
+    await publish(['1', '2', '3']);
     const second = await driver.connect(settings, CONTEXT);
-    const sink = recorder();
-    await second.subscribe?.(points, sink, NEVER);
-    const values = () => sink.seen.map(({ value }) => value);
-    await eventually('all have come', async () => values().length === 3);
-    assert.deepEqual(values(), [1, 2, 3]);
-    other.end(true);
+    assert.deepEqual(await heardOf(second, recorder(), 3), [1, 2, 3]);
     await second.close();
+    await publish(['4', '5', '6']);
+    await mosquitto.save();
+    await mosquitto.kill();
+    await mosquitto.start();
+    const third = await driver.connect(settings, CONTEXT);
+    assert.deepEqual(await heardOf(third, recorder(), 3), [4, 5, 6]);
+    await third.close();
   });
 }
+
+test('MQTT 5: a session is kept for a day, and one that is not to last ends with its connection', async (t) => {
+  if (!requireSystem(t, 'mosquitto')) return;
+  await using mosquitto = await openMosquitto();
+  const endpoint = `mqtt://127.0.0.1:${mosquitto.port}`;
+  for (const [persistent, expected] of [
+    [true, { expiry: 86_400, isClean: false, isThere: true }],
+    [false, { expiry: undefined, isClean: true, isThere: false }],
+  ] as const) {
+    await using relay = await openRelay(mosquitto.port);
+    const options = { version: '5', persistent, clientId: `press-${persistent}` };
+    const settings = settingsOf({ endpoint: `mqtt://127.0.0.1:${relay.port}`, timeoutMs: 30_000, options });
+    const session = await createMqtt().connect(settings, CONTEXT);
+    await session.close();
+    const { clean, properties } = relay.connects[0] ?? {};
+    const [expiry, isClean] = [properties?.sessionExpiryInterval, clean];
+    const again = connect(endpoint, { protocolVersion: 5, clean: false, clientId: `press-${persistent}` });
+    const { sessionPresent } = await new Promise<IConnackPacket>((resolve) => again.once('connect', resolve));
+    assert.deepEqual({ expiry, isClean, isThere: sessionPresent }, expected);
+    await again.endAsync();
+  }
+});
+
+test('MQTT 5: messages with user properties, content types and topic aliases are heard like any others', async (t) => {
+  if (!requireSystem(t, 'mosquitto')) return;
+  await using mosquitto = await openMosquitto();
+  const endpoint = `mqtt://127.0.0.1:${mosquitto.port}`;
+  const settings = settingsOf({ endpoint, timeoutMs: 30_000, options: { version: '5' } });
+  const session = await createMqtt().connect(settings, CONTEXT);
+  const sink = recorder();
+  await session.subscribe?.([pointOf('x', 'int32', { topic: 'q/x' })], sink, NEVER);
+  const other = await connectAsync(endpoint, { protocolVersion: 5 });
+  const properties = {
+    userProperties: { line: ['1', '2'] },
+    contentType: 'application/json',
+    messageExpiryInterval: 60,
+  };
+  await other.publishAsync('q/x', '1', { qos: 1, properties: { ...properties, topicAlias: 1 } });
+  await other.publishAsync('', '2', { qos: 1, properties: { ...properties, topicAlias: 1 } });
+  await eventually('both have come', async () => sink.seen.length === 2);
+  assert.deepEqual(
+    sink.seen.map(({ value }) => value),
+    [1, 2],
+  );
+  await other.endAsync();
+  await session.close();
+});
 
 test('a shared subscription divides the messages of a topic among its members', async (t) => {
   if (!requireSystem(t, 'mosquitto')) return;
@@ -281,6 +343,40 @@ test('a wrong password is AccessDenied', async () => {
     .connect(settingsOf({ endpoint: endpoints[0] ?? '', secret, timeoutMs: 30_000 }), CONTEXT)
     .catch((thrown: unknown) => thrown);
   assert.ok(isDriverError(error, 'AccessDenied'), String(error));
+  await served.close();
+});
+
+test('over TLS a broker that the TrustList does not know is refused before it hears a password, and shown', async () => {
+  const driver = createMqtt();
+  const authority = testAuthority();
+  const tls = authority.issue(['127.0.0.1']);
+  const listeners = [{ name: 'tls', address: '127.0.0.1', port: 0, tls }];
+  const served = await driver.connect(settingsOf({ options: { serve: brokerConfig({ listeners }) } }), CONTEXT);
+  const [endpoint = ''] = await endpointsOf(served);
+  const shown: string[] = [];
+  const context = {
+    ...CONTEXT,
+    onRejectedCertificate: (certificate: Uint8Array, reason: string) =>
+      void shown.push(new X509Certificate(certificate).fingerprint256, reason),
+  };
+  const connect = (trust: DeviceSettings['trust'], secret: DeviceSettings['secret'] = {}) =>
+    driver.connect(
+      settingsOf({ endpoint, timeoutMs: 30_000, secret, ...(trust === undefined ? {} : { trust }) }),
+      context,
+    );
+  const nobody = { trusted: [], issuers: [], revocationLists: [] };
+  const refusal = /is in no TrustList/;
+  await assert.rejects(connect(nobody), (error) => isDriverError(error, 'AccessDenied') && refusal.test(error.message));
+  assert.equal(shown[0], new X509Certificate(tls.certificate).fingerprint256);
+  assert.match(shown[1] ?? '', refusal);
+  await assert.rejects(connect({ ...nobody, issuers: [authority.pem] }), /known, but not trusted/);
+  await assert.rejects(connect(undefined), refusal);
+  for (const session of [
+    await connect(authority.trust),
+    await connect({ ...nobody, trusted: [tls.certificate] }),
+    await connect(undefined, { 'ca.crt': Buffer.from(authority.pem) }),
+  ])
+    await session.close();
   await served.close();
 });
 
