@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { silentLogger } from '@skerry/base';
 import { runDeviceControllers } from '../../cloud/controllers.ts';
 import type { DeviceDiscovery, DeviceDiscoverySpec, DeviceProposal } from '../../resources/discovery.ts';
-import { DEVICE_DISCOVERIES, DEVICE_PROPOSALS } from '../../resources/group.ts';
+import { DEVICE_DISCOVERIES, DEVICE_PROPOSALS, DEVICES } from '../../resources/group.ts';
 import type { DiscoveryRequest, Driver, FoundDevice } from '../driver.ts';
 import { DriverError } from '../driver-error.ts';
 import { createSimulator } from '../drivers/simulator/driver.ts';
@@ -93,6 +93,38 @@ test('a discovery that fails says why, and one that takes too long keeps what it
   await scratch.client.patch(REF, { spec: { timeout: '5s' } }, { type: 'merge' });
   const done = await statusWhere(scratch, ({ phase }) => phase === 'Done');
   assert.deepEqual([done.found, done.lastError], [1, '']);
+});
+
+test('no more is proposed than the discovery permits, and the driver is told what it may look at', async () => {
+  const { scans, loaders } = finder(() => found(...[1, 2, 3, 4].map(tank)));
+  await using scratch = await scratchWorker(loaders);
+  await discover(scratch, { maxProposals: 2, scan: { hall: 7 } });
+  await statusWhere(scratch, ({ phase }) => phase === 'Done');
+  assert.equal((await proposals(scratch)).length, 2);
+  assert.deepEqual(
+    scans.map(({ scan, limit }) => [scan, limit]),
+    [[{ hall: 7 }, 2]],
+  );
+});
+
+test('a policy makes devices of what is found, of the models that it names, and of nothing else', async () => {
+  const { loaders } = finder(() => found(tank(1)));
+  await using scratch = await scratchWorker(loaders);
+  const ending = new AbortController();
+  const { client, clock } = scratch;
+  const controllers = runDeviceControllers({ client, clock, log: silentLogger, signal: ending.signal });
+  await discover(scratch, { approval: { policy: 'Automatic', models: ['other'] } });
+  await statusWhere(scratch, ({ phase }) => phase === 'Done');
+  await clock.advance(10_000);
+  assert.deepEqual((await client.list(DEVICES, { namespace: 'default' })).items, []);
+  await client.patch(REF, { spec: { approval: { models: null } } }, { type: 'merge' });
+  await scratch.until('the device', async () => {
+    const { items } = await client.list(DEVICES, { namespace: 'default' });
+    return items.some(({ metadata }) => metadata.name === 'tank-1');
+  });
+  ending.abort();
+  await clock.settle();
+  await controllers;
 });
 
 test('a proposal becomes a device with a person’s yes, and the device works', async () => {
