@@ -4,14 +4,13 @@ import {
   constructEventFilter,
   type MonitoringParametersOptions,
   ofType,
-  TimestampsToReturn,
   type Variant,
 } from 'node-opcua-client';
 import type { RawValue } from '../../../values/encoding.ts';
 import type { EventPoint, EventSink } from '../../driver.ts';
 import { errorOfStatus, isBadStatus } from './status.ts';
 import { rawOf } from './values.ts';
-import { openSubscription, type WatchOptions } from './watching.ts';
+import { monitor, openSubscription, type WatchOptions } from './watching.ts';
 
 /** Asked for with every event, before what the model wants. */
 const ALWAYS = ['Time', 'Severity'];
@@ -32,13 +31,13 @@ export async function listen(events: readonly EventPoint[], sink: EventSink, opt
       discardOldest: true,
       filter,
     };
-    const watched = await link.ask(signal, () => subscription.monitor(item, parameters, TimestampsToReturn.Both));
-    if (isBadStatus(watched.statusCode)) throw errorOfStatus(`event ${event.event}`, watched.statusCode);
-    watched.on('changed', (values: unknown) => {
+    const onChange = (values: unknown) => {
       const [time, severity, ...rest] = (values as readonly Variant[]).map(rawOf);
       if (Number(severity ?? 0) < Number(minimumSeverity)) return;
       sink.event(index, named(event, rest), typeof time === 'number' ? time : undefined);
-    });
+    };
+    const [code] = await link.ask(signal, () => monitor(subscription, { items: [item], parameters, onChange }));
+    if (code !== undefined && isBadStatus(code)) throw errorOfStatus(`event ${event.event}`, code);
   }
 }
 

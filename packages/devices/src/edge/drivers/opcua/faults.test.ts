@@ -7,6 +7,8 @@ import { connected, contextOf, driver, hearing, numberPoint, pointFor, read, set
 import { Peer } from './testing/peer.ts';
 
 const NEVER = new AbortController().signal;
+/** More than the server lets pass between the answer and the first value. */
+const HELD_UP_MS = 150;
 
 let peer: Peer;
 before(async () => {
@@ -21,6 +23,17 @@ test('what a queue of the server has lost is counted', async (t) => {
   await eventually('the first value', () => heard.values[0]?.length === 1);
   await peer.ask({ do: 'change', nodes: 1, perSecond: 1000, rounds: 200 });
   await eventually('a loss', () => heard.lostCount > 0);
+});
+
+test('what comes together with the answer to the subscription is heard, too', async (t) => {
+  const session = await connected(t, settingsFor(peer));
+  const heard = hearing();
+  // A process that is held up finds both in one piece.
+  const holdingUp = setInterval(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, HELD_UP_MS));
+  t.after(() => clearInterval(holdingUp));
+  await session.subscribe?.([pointFor('Byte', 'uint8')], heard, NEVER);
+  clearInterval(holdingUp);
+  await eventually('the first value', () => heard.values[0]?.length === 1);
 });
 
 test('a connection that is lost for a while is resumed, with what changed meanwhile, and nothing is lost', async (t) => {

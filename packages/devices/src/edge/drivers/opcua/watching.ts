@@ -1,5 +1,6 @@
 /** Subscriptions: what changes is told once; what the server or the way to it has lost is counted. */
 import {
+  ClientMonitoredItemGroup,
   type ClientSession,
   ClientSubscription,
   DataChangeFilter,
@@ -9,6 +10,7 @@ import {
   type MonitoringParametersOptions,
   type NotificationMessage,
   type ReadValueIdOptions,
+  type StatusCode,
   TimestampsToReturn,
 } from 'node-opcua-client';
 import type { Point, SampleSink } from '../../driver.ts';
@@ -40,23 +42,41 @@ export async function watch(points: readonly Point[], sink: SampleSink, options:
   const subscription = await openSubscription(options);
   countLost(subscription, sink);
   for (const batch of batchesOf(points, sink, options, maxItems)) {
-    const group = await link.ask(signal, () =>
-      subscription.monitorItems(
-        batch.map(({ item }) => item),
-        batch[0]?.parameters ?? {},
-        TimestampsToReturn.Source,
-      ),
-    );
-    group.on('changed', (_item, value: DataValue, at: number) => {
+    const items = batch.map(({ item }) => item);
+    const onChange = (change: unknown, at: number) => {
+      const value = change as DataValue;
       if (hasOverflowed(value.statusCode)) sink.lost?.(1);
       tell(sink, batch[at]?.index ?? 0, value);
-    });
-    for (const [at, { statusCode }] of group.monitoredItems.entries()) {
+    };
+    const codes = await link.ask(signal, () =>
+      monitor(subscription, { items, parameters: batch[0]?.parameters ?? {}, onChange }),
+    );
+    for (const [at, statusCode] of codes.entries()) {
       const index = batch[at]?.index;
       if (index !== undefined && isBadStatus(statusCode))
         sink.fail(index, errorOfStatus('the subscription', statusCode));
     }
   }
+}
+
+export interface Monitored {
+  readonly items: readonly ReadValueIdOptions[];
+  readonly parameters: MonitoringParametersOptions;
+  /** With a DataValue, or the fields of an event. */
+  readonly onChange: (change: unknown, at: number) => void;
+}
+
+/** What became of each item. Listens before the server is asked: the first changes may come in one piece with its answer. */
+export function monitor(
+  subscription: ClientSubscription,
+  { items, parameters, onChange }: Monitored,
+): Promise<readonly StatusCode[]> {
+  const group = ClientMonitoredItemGroup.create(subscription, [...items], parameters, TimestampsToReturn.Source);
+  group.on('changed', (_item, change: unknown, at: number) => onChange(change, at));
+  return new Promise((resolve, reject) => {
+    group.once('initialized', () => resolve(group.monitoredItems.map(({ statusCode }) => statusCode)));
+    group.once('err', (message) => reject(new Error(message)));
+  });
 }
 
 /** Ends with the signal. */
