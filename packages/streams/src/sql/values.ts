@@ -175,12 +175,17 @@ function encodeObject(value: NonNullable<Value> & object): Saved {
 export function decode(saved: Saved | undefined): Value {
   if (saved === undefined || saved === null) return undefined;
   if (typeof saved !== 'object') return saved;
-  if (Array.isArray(saved)) return saved.map(decode);
+  if (Array.isArray(saved)) return saved.map(decodeInside);
   const { $bigint, $float, $date, $bytes, $struct } = saved as Readonly<Record<string, Saved>>;
   if (typeof $bigint === 'string') return BigInt($bigint);
   if (typeof $float === 'string') return Number($float);
   if (typeof $date === 'number') return new Date($date);
   if (typeof $bytes === 'string') return new Uint8Array(Buffer.from($bytes, 'base64'));
   const entries = $struct === undefined ? Object.entries(saved) : ($struct as readonly [string, Saved][]);
-  return Object.fromEntries(entries.map(([name, field]) => [name, decode(field)]));
+  return Object.fromEntries(entries.map(([name, field]) => [name, decodeInside(field)]));
+}
+
+/** Within arrays and structs NULL is null, as JSON has it. */
+function decodeInside(saved: Saved): Value {
+  return saved === null ? null : decode(saved);
 }

@@ -7,7 +7,7 @@ import { column, element, member, meta, openColumn, range, wholeRow } from './ac
 import type { Bound, BoundBinary, BoundCase, BoundIn, BoundLike, BoundSlot } from './bound.ts';
 import { call, userCall } from './calls.ts';
 import { likeMatcher } from './like.ts';
-import { arithmetic, between, both, comparison, either, equality, negation, truth } from './operators.ts';
+import { arithmetic, between, both, comparison, either, equality, negation, outside, truth } from './operators.ts';
 
 export interface CompileOptions {
   /** How many sources the plan has: rows come bare from one, in tuples from more. */
@@ -75,15 +75,11 @@ export function compilePredicate(bound: Bound, options: CompileOptions): Predica
     case 'binary':
       return compileCondition(bound, options);
     case 'unary':
-      if (bound.operator === 'not') return negated(compilePredicate(bound.operand, options), true);
+      if (bound.operator === 'not') return negated(compilePredicate(bound.operand, options));
       break;
     case 'between': {
-      const [operand, low, high] = [bound.operand, bound.low, bound.high].map((part) => compile(part, options)) as [
-        Evaluate,
-        Evaluate,
-        Evaluate,
-      ];
-      return refusingNull(operand, between(operand, low, high, bound.says), bound.isNegated);
+      const bounds = { low: compile(bound.low, options), high: compile(bound.high, options) };
+      return (bound.isNegated ? outside : between)(compile(bound.operand, options), bounds, bound.says);
     }
     case 'like':
       return compileLike(bound, options);
@@ -99,14 +95,8 @@ export function compilePredicate(bound: Bound, options: CompileOptions): Predica
   return truth(compile(bound, options), bound.says);
 }
 
-function negated(predicate: Predicate, isNegated: boolean): Predicate {
-  return isNegated ? (input, context) => !predicate(input, context) : predicate;
-}
-
-/** NOT BETWEEN, NOT LIKE and NOT IN of NULL are as false as without NOT: they compare with NULL. */
-function refusingNull(operand: Evaluate, predicate: Predicate, isNegated: boolean): Predicate {
-  if (!isNegated) return predicate;
-  return (input, context) => !isNull(operand(input, context)) && !predicate(input, context);
+function negated(predicate: Predicate): Predicate {
+  return (input, context) => !predicate(input, context);
 }
 
 function compileBinary(bound: BoundBinary, options: CompileOptions): Evaluate {

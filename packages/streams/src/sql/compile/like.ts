@@ -13,12 +13,12 @@ export function likeMatcher(pattern: string): (text: string) => boolean {
   if (/^x+%$/.test(shape)) return (text) => text.startsWith(plain);
   if (/^%x+$/.test(shape)) return (text) => text.endsWith(plain);
   if (/^%x+%$/.test(shape)) return (text) => text.includes(plain);
-  return (text) => matches([...text], pieces);
+  return (text) => matches(Array.from(text), pieces);
 }
 
 function piecesOf(pattern: string): Piece[] {
   const pieces: Piece[] = [];
-  const characters = [...pattern];
+  const characters = Array.from(pattern);
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at] ?? '';
     const next = characters[at + 1];

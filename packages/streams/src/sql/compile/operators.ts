@@ -253,17 +253,35 @@ export function equality(says: string): (a: Value, b: Value) => boolean {
   return (a, b) => (areSimple(a, b) ? a === b : slow(a, b));
 }
 
+export interface Bounds {
+  readonly low: Evaluate;
+  readonly high: Evaluate;
+}
+
 /** Both bounds belong to it. */
-export function between(operand: Evaluate, low: Evaluate, high: Evaluate, says: string): Predicate {
+export function between(operand: Evaluate, { low, high }: Bounds, says: string): Predicate {
   const isAtLeast = slowly('>=', says);
   const isAtMost = slowly('<=', says);
   return (input, context) => {
     const value = operand(input, context);
     const least = low(input, context);
     const most = high(input, context);
-    if (typeof value === 'number' && typeof least === 'number' && typeof most === 'number')
+    if (typeof value === 'number' && typeof least === 'number' && typeof most === 'number') {
       return value >= least && value <= most;
+    }
     return isAtLeast(value, least) && isAtMost(value, most);
+  };
+}
+
+/** Below the one or above the other bound; neither of NULL. */
+export function outside(operand: Evaluate, { low, high }: Bounds, says: string): Predicate {
+  const isBelow = slowly('<', says);
+  const isAbove = slowly('>', says);
+  return (input, context) => {
+    const value = operand(input, context);
+    const least = low(input, context);
+    const most = high(input, context);
+    return isBelow(value, least) || isAbove(value, most);
   };
 }
 

@@ -134,7 +134,10 @@ function extreme(name: string, summary: string, sign: 1 | -1): AggregateFunction
       if ((value - best) * sign > 0) state.value = value;
       return;
     }
-    if (isNull(best) || isBeyond(name, value, best, sign)) state.value = value;
+    if (isNull(best)) {
+      orderOf(name, value);
+      state.value = value;
+    } else if (isBeyond(name, value, best, sign)) state.value = value;
   });
 }
 
@@ -163,7 +166,7 @@ interface Ends {
 function end(name: string, summary: string, isLast: boolean): AggregateFunction {
   const take = (state: Ends, value: Value): void => {
     if ((state.isSet && !isLast) || (state.skipsNull && isNull(value))) return;
-    state.value = value;
+    state.value = value ?? undefined;
     state.isSet = true;
   };
   return {
@@ -204,15 +207,15 @@ const COLLECT: AggregateFunction = {
   ignoresNull: false,
   create: (): Collected => ({ values: [] }),
   add: ({ values }: Collected, value) => {
-    values.push(value);
+    values.push(value ?? null);
   },
   merge: ({ values }: Collected, later: Collected) => {
     for (const value of later.values) values.push(value);
   },
   // Given away, so a window that goes on to grow must not change it.
   result: ({ values }: Collected) => values.slice(),
-  save: ({ values }: Collected) => values.map(encode),
-  load: (saved) => ({ values: (saved as readonly Saved[]).map(decode) }) satisfies Collected,
+  save: ({ values }: Collected) => encode(values),
+  load: (saved) => ({ values: [...(decode(saved) as readonly Value[])] }) satisfies Collected,
 };
 
 interface Merged {

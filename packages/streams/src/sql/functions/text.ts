@@ -93,7 +93,7 @@ export const TEXT: readonly ScalarFunction[] = [
       prepare: withPattern((re) => prepared(MATCH, (text) => firstMatch(re, text))),
     },
   ),
-  ofOne('reverse', 'The text from its end to its beginning.', (text) => [...text].reverse().join('')),
+  ofOne('reverse', 'The text from its end to its beginning.', (text) => Array.from(text).reverse().join('')),
   scalar(
     'string',
     'rpad',

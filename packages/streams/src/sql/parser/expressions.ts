@@ -1,5 +1,5 @@
 /** Expressions by binding power. */
-import type { Binary, BinaryOperator, Call, CaseBranch, Expression, Over } from '../ast.ts';
+import type { Binary, BinaryOperator, Call, CaseBranch, Expression, Over, Span } from '../ast.ts';
 import type { TokenReader } from './token-reader.ts';
 
 /** What binds tighter has the greater number. */
@@ -68,10 +68,10 @@ function parsePrimary(reader: TokenReader): Expression {
   switch (token.kind) {
     case 'integer':
       reader.next();
-      return { kind: 'literal', value: integerOf(reader, token.text), type: 'bigint', span };
+      return { kind: 'literal', value: integerOf(reader, token.text, span), type: 'bigint', span };
     case 'float':
       reader.next();
-      return { kind: 'literal', value: floatOf(reader, token.text), type: 'float', span };
+      return { kind: 'literal', value: floatOf(reader, token.text, span), type: 'float', span };
     case 'string':
       reader.next();
       return { kind: 'literal', value: token.text, type: 'string', span };
@@ -87,16 +87,16 @@ function parsePrimary(reader: TokenReader): Expression {
 
 const MAX_BIGINT = 2n ** 63n - 1n;
 
-function integerOf(reader: TokenReader, digits: string): number | bigint {
+function integerOf(reader: TokenReader, digits: string, span: Span): number | bigint {
   const value = Number(digits);
   if (Number.isSafeInteger(value)) return value;
-  if (BigInt(digits) > MAX_BIGINT) throw reader.fail(`${digits} does not fit into a bigint`, `write ${digits}.0`);
+  if (BigInt(digits) > MAX_BIGINT) throw reader.fail(`${digits} does not fit into a bigint`, `write ${digits}.0`, span);
   return BigInt(digits);
 }
 
-function floatOf(reader: TokenReader, digits: string): number {
+function floatOf(reader: TokenReader, digits: string, span: Span): number {
   const value = Number(digits);
-  if (!Number.isFinite(value)) throw reader.fail(`${digits} does not fit into a float`);
+  if (!Number.isFinite(value)) throw reader.fail(`${digits} does not fit into a float`, undefined, span);
   return value;
 }
 

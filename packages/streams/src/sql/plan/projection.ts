@@ -48,11 +48,11 @@ function isUnnest(expression: Expression): boolean {
 }
 
 export function bindProjection(binder: Binder, items: readonly SelectItem[], clause: Clause): Projection {
-  refuseDoubles(binder, items);
   const unnested = items.filter((item) => item.kind === 'field' && isUnnest(item.expression)) as readonly FieldItem[];
   const [unnest, second] = unnested;
   if (second !== undefined)
     throw binder.error(second.expression.span, 'a statement has one unnest', 'use WITH for another');
+  refuseDoubles(binder, items);
   const parts = bindParts(binder, items, clause);
   const unnestName = unnest === undefined ? undefined : (unnest.alias?.text ?? 'unnest');
   const schema = schemaOf(parts.placed, unnestName);
