@@ -1,7 +1,17 @@
 /** Devices and their models are held against each other before they are stored. */
 import { type FieldError, type KubeObject, StatusError } from '@skerry/api';
 import { validate } from '@skerry/api/walker';
-import { DEVICE_MODELS, DEVICES, DEVICES_GROUP, type Device, type DeviceModel } from '@skerry/devices';
+import {
+  DEVICE_MODELS,
+  DEVICES,
+  DEVICES_GROUP,
+  type Device,
+  type DeviceModel,
+  MQTT_BROKERS,
+  type MqttBroker,
+  OPCUA_SERVERS,
+  type OpcUaServer,
+} from '@skerry/devices';
 import { checkDeviceWrite } from '@skerry/devices/cloud';
 import type { AdmissionStep } from '@skerry/kube/server';
 import { keyPrefix, type Store } from '@skerry/kube/store';
@@ -29,6 +39,8 @@ export const deviceStep: AdmissionStep = {
         readObject(store, { ...DEVICE_MODELS, namespace: '', name: wanted }) as DeviceModel | undefined,
       models: () => all<DeviceModel>(store, DEVICE_MODELS.resource),
       devices: () => all<Device>(store, DEVICES.resource),
+      brokers: () => all<MqttBroker>(store, MQTT_BROKERS.resource),
+      servers: () => all<OpcUaServer>(store, OPCUA_SERVERS.resource),
     });
     if (errors.length > 0) throw refusal(gvk.kind, name, errors);
   },

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import type { Gvr, KubeObject, UserInfo } from '@skerry/api';
 import { silentLogger } from '@skerry/base';
-import { DEVICE_MODELS, DEVICES, DEVICES_API_VERSION, deviceCrds } from '@skerry/devices';
+import { DEVICE_MODELS, DEVICES, DEVICES_API_VERSION, deviceCrds, MQTT_BROKERS } from '@skerry/devices';
 import { type Client, createInProcessClient } from '@skerry/kube/client';
 import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
@@ -268,4 +268,30 @@ test('a device and its model are held against each other at the API, with the pl
       return true;
     });
     await admin.create(DEVICE_MODELS, model('m'));
+  }));
+
+test('brokers are held against each other at the API, and a user that is named twice is refused', () =>
+  check(async ({ admin }) => {
+    for (const definition of deviceCrds()) await admin.create(DEFINITIONS, definition);
+    const broker = (name: string, users: readonly string[] = []) => ({
+      apiVersion: DEVICES_API_VERSION,
+      kind: 'MqttBroker',
+      metadata: { name, namespace: 'default' },
+      spec: {
+        placement: { nodeName: 'edge-1' },
+        listeners: [{ name: 'plant' }],
+        users: users.map((user) => ({ name: user, password: { name: 'secret', key: 'password' } })),
+      },
+    });
+    const refusal = async (object: KubeObject) => {
+      const error: unknown = await admin.create(MQTT_BROKERS, object).catch((thrown: unknown) => thrown);
+      const { status } = error as { status: { details: { causes: { field: string; message: string }[] } } };
+      return status.details.causes.map(({ field, message }) => `${field} ${message}`);
+    };
+    assert.match((await refusal(broker('site', ['press', 'press']))).join(), /^spec.users\[1\] .*Duplicate value/);
+    await admin.create(MQTT_BROKERS, broker('site', ['press']));
+    assert.match(
+      (await refusal(broker('other'))).join(),
+      /^spec.listeners\[0\].port .*MqttBroker default\/site has it at node edge-1/,
+    );
   }));

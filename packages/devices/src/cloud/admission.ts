@@ -4,6 +4,7 @@ import { compileLoop, LoopError } from '../control/program.ts';
 import { forbidden } from '../models/field-errors.ts';
 import { brokenByChange, childrenOf } from '../models/model-change.ts';
 import { resolveModel } from '../models/resolve-model.ts';
+import { type OtherListeners, validateBroker } from '../models/validate-broker.ts';
 import { validateDevice } from '../models/validate-device.ts';
 import { validateModel } from '../models/validate-model.ts';
 import { protocolNamed } from '../protocols/index.ts';
@@ -11,6 +12,7 @@ import type { ControlLoop } from '../resources/control-loop.ts';
 import type { Device } from '../resources/device.ts';
 import type { DeviceModel } from '../resources/device-model.ts';
 import type { DeviceProposal } from '../resources/discovery.ts';
+import type { MqttBroker } from '../resources/mqtt-broker.ts';
 
 export interface DeviceWrite {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
@@ -22,7 +24,7 @@ export interface DeviceWrite {
   readonly node?: string;
 }
 
-export interface DeviceLookups {
+export interface DeviceLookups extends OtherListeners {
   readonly model: (name: string) => DeviceModel | undefined;
   readonly models: () => readonly DeviceModel[];
   readonly devices: () => readonly Device[];
@@ -42,6 +44,8 @@ export function checkDeviceWrite(write: DeviceWrite, lookups: DeviceLookups): re
       return checkProposal(write);
     case 'ControlLoop':
       return checkLoop(write);
+    case 'MqttBroker':
+      return checkBroker(write, lookups);
     default:
       return [];
   }
@@ -74,6 +78,11 @@ function checkLoop({ operation, object, old }: DeviceWrite): readonly FieldError
     if (error instanceof LoopError) return [forbidden(error.path, error.message)];
     throw error;
   }
+}
+
+function checkBroker({ operation, object, old }: DeviceWrite, lookups: DeviceLookups): readonly FieldError[] {
+  if (operation === 'DELETE' || isSameSpec(object, old)) return [];
+  return validateBroker(object as MqttBroker, lookups);
 }
 
 function checkModelWrite({ operation, object, old }: DeviceWrite, lookups: DeviceLookups): readonly FieldError[] {

@@ -109,7 +109,7 @@ test('a node proposes for itself, and cannot accept what it proposes', () => {
   const check = (proposal: DeviceProposal, node: string | undefined) =>
     checkDeviceWrite(
       { operation: 'CREATE', kind: 'DeviceProposal', object: proposal, ...(node === undefined ? {} : { node }) },
-      { model: () => undefined, models: () => [], devices: () => [] },
+      { model: () => undefined, models: () => [], devices: () => [], brokers: () => [], servers: () => [] },
     ).map(({ path }) => path);
   assert.deepEqual(check(proposed(), 'edge-1'), []);
   assert.deepEqual(check(proposed(), 'edge-2'), ['spec.node']);

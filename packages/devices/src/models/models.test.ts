@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { checkDeviceWrite, type DeviceWrite } from '../cloud/admission.ts';
 import type { Device, DeviceSpec } from '../resources/device.ts';
 import type { DeviceModel, DeviceModelSpec } from '../resources/device-model.ts';
+import type { MqttBroker, MqttBrokerSpec } from '../resources/mqtt-broker.ts';
+import type { OpcUaServer } from '../resources/opcua-server.ts';
 import { resolveModel } from './resolve-model.ts';
 
 const API = 'devices.skerry.io/v1alpha1';
@@ -39,13 +41,15 @@ const SINE = { signal: 'Sine' };
 interface World {
   readonly models?: readonly DeviceModel[];
   readonly devices?: readonly Device[];
+  readonly brokers?: readonly MqttBroker[];
+  readonly servers?: readonly OpcUaServer[];
 }
 
 /** The paths of what is wrong with a write, or a pattern that its one sentence matches. */
 function check(
   write: Partial<DeviceWrite>,
   expected: readonly string[] | RegExp,
-  { models = [], devices = [] }: World = {},
+  { models = [], devices = [], brokers = [], servers = [] }: World = {},
 ): void {
   const { object, operation = 'CREATE' } = write;
   assert.ok(object !== undefined);
@@ -55,6 +59,8 @@ function check(
       model: (name) => models.find(({ metadata }) => metadata.name === name),
       models: () => models,
       devices: () => devices,
+      brokers: () => brokers,
+      servers: () => servers,
     },
   );
   if (!(expected instanceof RegExp))
@@ -256,4 +262,89 @@ test('a device that was out of order before is no reason to refuse', () => {
     old: model('meter', METER),
   } as const;
   check(write, [], { ...METERS, devices });
+});
+
+function broker(spec: MqttBrokerSpec, name = 'site'): MqttBroker {
+  const placed = { placement: { nodeName: 'edge-1' }, ...spec };
+  return { apiVersion: API, kind: 'MqttBroker', metadata: { name, namespace: 'plant' }, spec: placed };
+}
+
+const PASSWORD = { name: 'secret', key: 'password' };
+
+test('what an MqttBroker says of its users is held against what can come of it', () => {
+  const users = (...given: NonNullable<MqttBrokerSpec['users']>) => ({ object: broker({ users: given }) });
+  check(users({ name: 'press', password: PASSWORD, publish: ['plant/%u/#'], subscribe: ['+/%c', '#'] }), []);
+  check(users({ name: 'press', password: PASSWORD, publish: ['plant/#/x', 'a+/b', '$SYS/x', 'plant/%d'] }), [
+    'spec.users[0].publish[0]',
+    'spec.users[0].publish[1]',
+    'spec.users[0].publish[2]',
+    'spec.users[0].publish[3]',
+  ]);
+  check(users({ name: 'press', password: PASSWORD, subscribe: ['$SYS/#'] }), []);
+  check(users({ name: 'press' }), /no listener has a trustList/);
+  check(users({ name: 'anonymous', publish: ['a'] }), /nobody can come/);
+  check({ object: broker({ anonymous: true, users: [{ name: 'anonymous', publish: ['a'] }] }) }, []);
+  check({ object: broker({ listeners: [{ name: 'tls', trustList: 'plant' }], users: [{ name: 'press' }] }) }, []);
+});
+
+test('what an MqttBroker says of its listeners is held against itself', () => {
+  const listeners = (...given: NonNullable<MqttBrokerSpec['listeners']>) => ({ object: broker({ listeners: given }) });
+  check(listeners({ name: 'a', hostnames: ['broker.example', '10.0.0.5', '*.plant.example'] }), []);
+  check(listeners({ name: 'a', security: 'Plain', certificateSecretName: 'x', trustList: 'y' }), [
+    'spec.listeners[0].certificateSecretName',
+    'spec.listeners[0].trustList',
+  ]);
+  check(listeners({ name: 'a', address: 'plant', hostnames: ['a b'] }), [
+    'spec.listeners[0].address',
+    'spec.listeners[0].hostnames[0]',
+  ]);
+  check(listeners({ name: 'a' }, { name: 'b', port: 8883 }), /listener a has it at the same address/);
+  check(listeners({ name: 'a' }, { name: 'b', address: '10.0.0.5' }), []);
+  check(listeners({ name: 'a' }, { name: 'b', address: '0.0.0.0' }), ['spec.listeners[1].port']);
+  check(listeners({ name: 'a', port: 0 }, { name: 'b', port: 0 }), []);
+});
+
+test('an MqttBroker takes no port that another object has at its node', () => {
+  const mine = broker({ listeners: [{ name: 'a', port: 4840 }] });
+  const other = broker({ listeners: [{ name: 'a', port: 4840 }] }, 'other');
+  const server = (nodes: readonly string[]): OpcUaServer => ({
+    apiVersion: API,
+    kind: 'OpcUaServer',
+    metadata: { name: 'ua', namespace: 'plant' },
+    spec: { placement: { nodeSelector: { role: 'edge' } } },
+    status: { nodes },
+  });
+  check({ object: mine }, /MqttBroker plant\/other has it at node edge-1/, { brokers: [mine, other] });
+  check({ object: mine }, /OpcUaServer plant\/ua has it at node edge-1/, { servers: [server(['edge-2', 'edge-1'])] });
+  check({ object: mine }, [], { brokers: [mine], servers: [server(['edge-2'])] });
+  check({ operation: 'UPDATE', object: mine, old: mine }, [], { brokers: [mine, other] });
+});
+
+test('a device that posts needs neither endpoint nor path, but a secret unless it is to have none', () => {
+  const posting = (webhook: object, more: object = {}, mode: 'Poll' | 'Subscribe' = 'Subscribe') =>
+    device('press', {
+      protocol: 'http',
+      connection: { options: { webhook: { path: '/press', ...webhook } }, ...more },
+      visitors: [{ property: 'power', mode, address: { field: 'power' } }],
+    });
+  const world = { models: [model('meter', METER)] };
+  check({ object: posting({}, { secretName: 'press' }) }, [], world);
+  check({ object: posting({}, { secretName: 'press' }, 'Poll') }, [], world);
+  check({ object: posting({}) }, ['spec.connection.secretName'], world);
+  check({ object: posting({ authentication: 'None' }) }, [], world);
+  check(
+    { object: posting({ authentication: 'Nobody' }, { secretName: 'press' }) },
+    /authentication: Unsupported value/,
+    world,
+  );
+  check({ object: posting({ authentication: 'None', address: 'plant' }) }, /is no IP address/, world);
+  const asked = device('press', {
+    protocol: 'http',
+    connection: { endpoint: 'http://192.0.2.1' },
+    visitors: [{ property: 'power', address: { field: 'power' } }],
+  });
+  check({ object: asked }, /the connection has no webhook/, world);
+  const both = posting({ authentication: 'None' }, { endpoint: 'http://192.0.2.1' });
+  const visitors = [{ property: 'power', mode: 'Subscribe' as const, address: { path: '/power' } }];
+  check({ object: { ...both, spec: { ...both.spec, visitors } } }, ['spec.visitors[0].mode'], world);
 });

@@ -1,4 +1,5 @@
 /** Devices that answer to HTTP, and those that post what they have: requests that are made again and again, one that writes, a webhook. */
+import { isIP } from 'node:net';
 import type { FieldError } from '@skerry/api';
 import { choice, duration, integer, mapOf, object, text } from '@skerry/api/definitions';
 import { invalid, required } from '../models/field-errors.ts';
@@ -81,10 +82,14 @@ export const httpProtocol: Protocol = {
   },
   check: ({ connection = {}, visitors = [] }: DeviceSpec): readonly FieldError[] => {
     const { endpoint, secretName, options = {} } = connection;
-    const posts = options['webhook'] as { readonly authentication?: string } | undefined;
+    const posts = options['webhook'] as { readonly authentication?: string; readonly address?: string } | undefined;
+    const address = posts?.address;
     const needsSecret = posts !== undefined && posts.authentication !== 'None' && secretName === undefined;
     return [
       ...checkEndpoint(endpoint, posts !== undefined),
+      ...(address === undefined || isIP(address) !== 0
+        ? []
+        : [invalid('spec.connection.options.webhook.address', address, 'is no IP address')]),
       ...(needsSecret ? [required('spec.connection.secretName', 'the device shows by it who it is')] : []),
       ...visitors.flatMap((visitor, at) => checkVisitor(visitor, `spec.visitors[${at}]`, posts !== undefined)),
     ];
