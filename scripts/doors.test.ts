@@ -44,7 +44,17 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'streams',
     'streams/cloud',
   ],
-  cli: ['base*', 'api*', 'kube/client', 'security*', 'workloads/images*', 'devices', 'devices/telemetry'],
+  cli: [
+    'base*',
+    'api*',
+    'kube/client',
+    'security*',
+    'workloads/images*',
+    'devices',
+    'devices/telemetry',
+    'streams',
+    'streams/cli',
+  ],
   testkit: ['*'],
 };
 

@@ -227,6 +227,20 @@ function powerMeter(): ModbusUnit {
   return unit;
 }
 
+test('rules.yaml: averages become series of the node, and what is too much is in its log', async () => {
+  await apply('rules.yaml');
+  for (const rule of ['power-by-meter', 'too-much']) {
+    await eventually(`${rule} runs`, async () => {
+      const state = await cloud.kubectl(['get', 'rule', rule, '-o', 'jsonpath={.status.state}']);
+      return state === 'Running';
+    });
+  }
+  const { stdout } = await cloud.skerry(['rule', 'list']);
+  assert.match(stdout, /default +power-by-meter +Running +1 /);
+  const explained = await cloud.skerry(['rule', 'explain', 'power-by-meter']);
+  assert.match(explained.stdout, /window .*keeps at most 100000 keys/, explained.stderr);
+});
+
 test('no example is left untried', (t) => {
   if (!requireSystem(t, 'bubblewrap', 'curl')) return;
   const files = globSync('*.yaml', { cwd: join(CHECKOUT, 'examples') });

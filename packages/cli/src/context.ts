@@ -42,5 +42,6 @@ export const cliErrors = defineErrors('CLI', {
   NO_NODE: { text: 'there is no node {node} in {dir}', retry: 'never' },
   NODE_RUNS: { text: 'the agent of {node} runs; stop it first, its pods go on meanwhile', retry: 'never' },
   IMPORT_FAILED: { text: 'not all images were imported: {reason}', retry: 'never' },
+  RULE_FAILED: { text: '{failed} of {cases} cases failed', retry: 'never' },
   INSTALL_FAILED: { text: 'the service was not installed: {reason}', retry: 'never' },
 });

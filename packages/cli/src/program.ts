@@ -15,6 +15,7 @@ import type { UpFlags } from './commands/up.ts';
 import { completionScript, type Shell } from './completion.ts';
 import type { CliContext } from './context.ts';
 import { deviceCommand } from './device-program.ts';
+import { ruleCommand } from './rule-program.ts';
 
 export function createProgram(context: CliContext, stop: AbortSignal): Command {
   const program = new Command('skerry')
@@ -29,6 +30,7 @@ export function createProgram(context: CliContext, stop: AbortSignal): Command {
   program.addCommand(tokenCommand(context));
   program.addCommand(nodeCommand(context));
   program.addCommand(deviceCommand(context, stop));
+  program.addCommand(ruleCommand(context));
   program.addCommand(registryCommand(context));
   program.addCommand(imageCommand(context, stop));
   program.addCommand(importCommand(context));
