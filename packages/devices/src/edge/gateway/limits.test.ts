@@ -5,6 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { eventually } from '@skerry/testkit/processes';
 import {
   AttributeIds,
+  ClientMonitoredItem,
   type ClientSession,
   type ClientSubscription,
   DataType,
@@ -70,12 +71,17 @@ suite('what clients may take of a server', () => {
   test('a client whose queue is full sees it at the value that came after, and the server counts what was lost', () =>
     visit(scratch.at(), async (session) => {
       const seen: DataValue[] = [];
-      const item = await watch(await subscribe(session, 300), 1000);
+      const item = ClientMonitoredItem.create(
+        await subscribe(session, 300),
+        COUNT,
+        { samplingInterval: 0, queueSize: 1000, discardOldest: true },
+        TimestampsToReturn.Source,
+      );
       item.on('changed', (value: DataValue) => seen.push(value));
       await eventually('the first value', () => seen.length === 1);
       const before = scratch.server.figures().overflows;
       // Bad ones, too: their status says both what they are worth and that others were lost.
-      for (let value = 1; value <= 10; value++) set(value, value < 9 ? 192 : 24);
+      for (let value = 1; value <= 10; value++) set(value, value < 7 ? 192 : 24);
       await eventually('the last value', () => seen.at(-1)?.sourceTimestamp?.getTime() === 1_700_000_000_010);
       // Ten values, of which a queue of four has kept the last ones.
       assert.equal(scratch.server.figures().overflows - before, 10 - LIMITS.queueSize);
