@@ -13,7 +13,8 @@ interface Moments {
   squares: number;
 }
 
-function spread(name: string, summary: string, result: (moments: Moments) => number): AggregateFunction {
+/** Less than so many rows have no spread. */
+function spread(name: string, least: 1 | 2, summary: string, result: (moments: Moments) => number): AggregateFunction {
   return {
     kind: 'aggregate',
     family: 'aggregate',
@@ -39,7 +40,7 @@ function spread(name: string, summary: string, result: (moments: Moments) => num
       state.mean += (distance * later.count) / count;
       state.count = count;
     },
-    result: (state: Moments) => (state.count === 0 ? undefined : result(state)),
+    result: (state: Moments) => (state.count < least ? undefined : result(state)),
     save: ({ count, mean, squares }: Moments) => [count, mean, squares],
     load: (saved) => {
       const [count = 0, mean = 0, squares = 0] = saved as readonly number[];
@@ -116,12 +117,12 @@ export const STATISTICS: readonly AggregateFunction[] = [
   ),
   rank('percentile_cont', 'The same as percentile.', continuous),
   rank('percentile_disc', 'The first value that so large a share is not above; the share is from 0 to 1.', discrete),
-  spread('stddev', 'The standard deviation of the whole population.', ({ count, squares }) =>
+  spread('stddev', 1, 'The standard deviation of the whole population.', ({ count, squares }) =>
     Math.sqrt(squares / count),
   ),
-  spread('stddevs', 'The standard deviation as estimated from a sample.', ({ count, squares }) =>
+  spread('stddevs', 2, 'The standard deviation as estimated from a sample.', ({ count, squares }) =>
     Math.sqrt(squares / (count - 1)),
   ),
-  spread('var', 'The variance of the whole population.', ({ count, squares }) => squares / count),
-  spread('vars', 'The variance as estimated from a sample.', ({ count, squares }) => squares / (count - 1)),
+  spread('var', 1, 'The variance of the whole population.', ({ count, squares }) => squares / count),
+  spread('vars', 2, 'The variance as estimated from a sample.', ({ count, squares }) => squares / (count - 1)),
 ];
