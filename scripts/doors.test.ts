@@ -43,6 +43,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'devices/telemetry',
     'streams',
     'streams/cloud',
+    'streams/supervision',
   ],
   cli: [
     'base*',

@@ -12,6 +12,8 @@ export interface CloudPaths {
   readonly backups: string;
   /** Images that were pushed to this cloud or passed through it. */
   readonly registry: string;
+  /** Time series that nodes brought. */
+  readonly series: string;
   /** Tells a wrong key before any Secret is touched. */
   readonly keyCheck: string;
 }
@@ -26,6 +28,7 @@ export function cloudPaths(root: string): CloudPaths {
     audit: join(home, 'audit'),
     backups: join(home, 'backups'),
     registry: join(home, 'registry'),
+    series: join(home, 'series'),
     keyCheck: join(home, 'key-check'),
   };
 }

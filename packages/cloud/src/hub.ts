@@ -17,6 +17,8 @@ import { formatKey } from '@skerry/kube/store';
 import type { BlobDoor, LinkStream } from '@skerry/link/contract';
 import { type CopySuspicion, createHub, type Hub } from '@skerry/link/node';
 import { createEnrolment, createLinkListener, type LinkListener } from '@skerry/security/identity';
+import type { Telemetry } from '@skerry/streams/cloud';
+import { isRoadHeader } from '@skerry/streams/supervision';
 import type { Ground } from './ground.ts';
 import { joinTokenStore, type NodeIdentities, nodeIdentities } from './identity.ts';
 
@@ -26,6 +28,8 @@ export interface HubParts extends Ground {
   readonly client: Client;
   /** What nodes get besides state and answers. */
   readonly blobs: BlobDoor;
+  /** Where their time series go. */
+  readonly telemetry: Pick<Telemetry, 'serve'>;
 }
 
 export interface RunningHub {
@@ -100,12 +104,13 @@ interface NodeQuestion {
   readonly signal: AbortSignal;
 }
 
-/** What nodes ask of the cloud: requests they cannot answer themselves. */
+/** What nodes ask of the cloud, requests they cannot answer themselves, and what they bring. */
 async function answerNode(
-  { api, concerns }: HubParts,
+  { api, concerns, telemetry }: HubParts,
   node: string,
   { header, stream, signal }: NodeQuestion,
 ): Promise<void> {
+  if (isRoadHeader(header)) return telemetry.serve(node, stream, signal);
   const isOnNode = (_node: string, namespace: string, name: string) =>
     concerns.concerns(node, formatKey({ group: '', resource: 'serviceaccounts', namespace, name }));
   try {

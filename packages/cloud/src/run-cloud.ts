@@ -11,6 +11,7 @@ import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { streamCrds } from '@skerry/streams';
+import { createTelemetry } from '@skerry/streams/cloud';
 import { imageCrds, nodeUsage, serveMetrics, startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
 import { edgeFieldsStep, nodeRestrictionStep, revocationStep } from './admission.ts';
@@ -61,7 +62,12 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     read: (gvr, namespace, name) => readObject(ground.store, { ...gvr, namespace, name }),
   });
   const images = lateImages(ground.log);
-  const hub = stack.adopt(openHub({ ...ground, api, client, blobs: images.door }), (opened) => opened.stop());
+  const { clock, log } = ground;
+  const telemetry = createTelemetry({ directory: ground.paths.series, clock, log });
+  stack.defer(() => telemetry.close());
+  const hub = stack.adopt(openHub({ ...ground, api, client, blobs: images.door, telemetry }), (opened) =>
+    opened.stop(),
+  );
   dialer.use(linkDialer(hub.hub));
   serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
   for (const kind of telemetryKinds({ client, dialer }))

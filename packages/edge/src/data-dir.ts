@@ -14,6 +14,8 @@ export interface EdgePaths {
   readonly replica: string;
   readonly kubeconfig: string;
   readonly socket: string;
+  /** Where workers get streams to the cloud. */
+  readonly linkDoor: string;
   /** Where the data worker serves live values. */
   readonly values: string;
   /** Where drivers that are programs of others come to. */
@@ -44,6 +46,7 @@ export function edgePaths(dataDir: string, node: string): EdgePaths {
     replica: at('replica.db'),
     kubeconfig: at('kubeconfig'),
     socket: at('api.sock'),
+    linkDoor: at('link.sock'),
     values: at('values.sock'),
     drivers: at('drivers.sock'),
     writeLedger: at('writes.db'),

@@ -29,8 +29,9 @@ export interface DataWorker {
 const LINGER_MS = 5000;
 
 export function openDataWorker(options: DataWorkerOptions): DataWorker {
-  const { node, socket, token, values, drivers, ledger, streams, clock, log, bundle, answer, store } = options;
-  const start: DataWorkerStart = { node, socket, token, values, drivers, ledger, streams };
+  const { node, socket, token, values, drivers, ledger, streams, linkDoor, clock, log, bundle, answer, store } =
+    options;
+  const start: DataWorkerStart = { node, socket, token, values, drivers, ledger, streams, linkDoor };
   const worker = createWorkerProcess({ name: 'data', bundle, start, answer, clock, log, random: Math.random });
   let ending: Timer | undefined;
   const placed = new Map<string, boolean>();

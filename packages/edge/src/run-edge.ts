@@ -16,6 +16,7 @@ import type { edgeFlags } from './flags.ts';
 import { type Ground, layGround } from './ground.ts';
 import { type IdentityKeeper, keepIdentity } from './identity-keeper.ts';
 import { openImageSource } from './image-source.ts';
+import { serveWorkerDoor } from './link-door.ts';
 import { watchLink } from './link-watch.ts';
 import { createLocalApi, listenLocally } from './local-api.ts';
 import { openNodePods } from './node-pods.ts';
@@ -81,6 +82,8 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
     (source ??= openImageSource({ store: ground.replica.store, link: () => link, clock, signal }));
   const opening = openNodePods({ ground, client, listeners, ask, isConnected, imageSource });
   const pods = stack.adopt(await opening, (opened) => opened.close());
+  const door = { socket: paths.linkDoor, token: ground.workerToken, link: () => link };
+  stack.adopt(await serveWorkerDoor({ ...door, clock, log }), (opened) => opened.close());
   const data = stack.adopt(openOwnDataWorker(ground), (opened) => opened.close());
   late.use(data.streams(pods.streams));
   stack.adopt(openOwnGateway(ground), (opened) => opened.close());
@@ -112,9 +115,9 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
 }
 
 function openOwnDataWorker({ node, paths, workerToken: token, dataWorker: bundle, replica, pki, clock, log }: Ground) {
-  const { socket, values, drivers, writeLedger: ledger, streams } = paths;
+  const { socket, values, drivers, writeLedger: ledger, streams, linkDoor } = paths;
   const answer = certificateAnswers({ pki, clock, log });
-  const start = { node, socket, token, values, drivers, ledger, streams };
+  const start = { node, socket, token, values, drivers, ledger, streams, linkDoor };
   return openDataWorker({ ...start, bundle, answer, store: replica.store, clock, log });
 }
 

@@ -3,7 +3,9 @@ import { parentPort } from 'node:worker_threads';
 import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
 import { runWorkerThread, startDevicesHalf } from '@skerry/devices/worker';
 import { createHttpClient } from '@skerry/kube/client';
+import { openThroughDoor } from '@skerry/link/door';
 import { startStreams } from '@skerry/streams/edge';
+import { ROAD_SERVICE } from '@skerry/streams/supervision';
 import { nodeValues } from './node-values.ts';
 import type { DataWorkerStart } from './start.ts';
 
@@ -11,12 +13,13 @@ const log = jsonLogger({ write: (line) => void process.stderr.write(line), now: 
 
 async function start(): Promise<Service> {
   const told = await toldByAgent();
-  const { node, socket, token, streams: folder } = told;
+  const { node, socket, token, linkDoor, streams: folder } = told;
   const clock = systemClock;
   const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-data-worker' });
   const devices = await startDevicesHalf(told, { client, clock, log, program: process.argv[1] ?? '' });
   const values = nodeValues(devices.plane);
-  const streams = startStreams({ node, client, clock, log, random: Math.random, folder, values });
+  const toCloud = (signal: AbortSignal) => openThroughDoor({ socket: linkDoor, token }, ROAD_SERVICE, signal);
+  const streams = startStreams({ node, client, clock, log, random: Math.random, folder, values, toCloud });
   log.info({ node }, 'data worker started');
   return {
     facts: { node },

@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import type { Clock, Logger } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { type ControllerSpec, keyOf, runController, startInformer, watching } from '@skerry/kube/controller';
-import { RULES, STREAMS, TABLES } from '../kinds/group.ts';
+import type { LinkStream } from '@skerry/link';
+import { ROUTES, RULES, STREAMS, TABLES } from '../kinds/group.ts';
+import type { Route } from '../kinds/route.ts';
 import type { Rule } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
+import { routeController } from '../road/edge/routes.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { nodeStore } from './node-store.ts';
 import type { NodeValues } from './node-values.ts';
@@ -25,6 +28,8 @@ export interface StreamsOptions {
   /** Where rules keep what they know, and where the files of streams are. */
   readonly folder: string;
   readonly values: NodeValues;
+  /** A stream to the cloud's intake of telemetry; rejects while the node is cut off. */
+  readonly toCloud: (signal: AbortSignal) => Promise<LinkStream>;
 }
 
 export interface Streams {
@@ -34,6 +39,7 @@ export interface Streams {
 /** In the folder: what streams, tables and sinks of files may name. */
 const FILES = 'files';
 const CHECKPOINTS = 'checkpoints.db';
+const ROAD = 'road.db';
 
 export function startStreams(options: StreamsOptions): Streams {
   const { client, clock, log } = options;
@@ -51,12 +57,21 @@ export function startStreams(options: StreamsOptions): Streams {
   const shared = { rules, streams, tables, checkpoints, teller, hub, nodeTables };
   const running = ruleController({ ...inFiles, ...shared, outputs: new RuleOutputs(), store: store.open });
   const telling = streamStatus({ ...options, streams, hub, teller });
-  const controllers = [running.spec, telling].map((spec) => runController(spec, context));
+  const routes = routeController({
+    ...options,
+    file: join(options.folder, ROAD),
+    open: options.toCloud,
+    routes: startInformer<Route>(context, { gvr: ROUTES }),
+    teller,
+  });
+  const controllers = [running.spec, telling, routes.spec].map((spec) => runController(spec, context));
   return {
     stop: async () => {
       stopping.abort();
       await Promise.all(controllers);
       await running.close();
+      // What rules still gave is on the bus by now.
+      await routes.close();
       await nodeTables.close();
       await teller.close();
       checkpoints.close();

@@ -1,8 +1,8 @@
 /** What nodes bring comes here: each row once into the cloud's store, under the name of the node that the link knows. */
-import { type Clock, type Logger, messageOf } from '@skerry/base';
+import { type Clock, hasCode, type Logger, messageOf } from '@skerry/base';
 import type { LinkStream } from '@skerry/link';
 import type { Batch, Boxed } from '../../contract/index.ts';
-import type { Labels, SeriesStore } from '../../store/index.ts';
+import type { Appended, Labels, Mark, SeriesStore } from '../../store/index.ts';
 import { Places } from '../core/places.ts';
 import { type ArrivedBlock, Receiver } from '../core/receiver.ts';
 import { decodeBlock } from '../wire/block.ts';
@@ -41,6 +41,7 @@ export interface NodeIntake {
 const LIMITS: IntakeLimits = { seriesPerNode: 100_000, bytesPerSecondPerNode: 16 * 1024 * 1024 };
 /** Which label says whose series it is. No edge has a say in it. */
 const NODE_LABEL = 'node';
+const BEHIND_MS = 5;
 /** So long a node's rate may be saved up. */
 const BURST_MS = 1000;
 
@@ -124,7 +125,7 @@ class NodeDesk {
       for (const arrival of receiver.accept(decodeEdgeMessage(bytes))) {
         if (arrival.type === 'reply') await stream.send(encodeCloudMessage(arrival.message));
         else if (arrival.type === 'series') this.#learn(arrival.series, names);
-        else committer.add(arrival, this.#take(arrival, names, places));
+        else committer.add(arrival, await this.#take(arrival, names, places));
       }
       await committer.room();
     }
@@ -164,22 +165,35 @@ class NodeDesk {
   }
 
   /** Rows and position are one commit of the store. */
-  #take(block: ArrivedBlock, names: ReadonlyMap<number, number>, places: Places): Refusal {
+  async #take(block: ArrivedBlock, names: ReadonlyMap<number, number>, places: Places): Promise<Refusal> {
     if (!block.isNew) return NOTHING_REFUSED;
-    const { store } = this.#options;
     const mark = { key: this.#markOf(block.place), value: places.mark(block.place) };
     const decoded = this.#decode(block);
     this.#bytes += block.bytes.length;
     if (typeof decoded === 'string') {
-      store.append(EMPTY, mark);
+      await this.#append(EMPTY, mark);
       return { rows: WHOLE, reason: decoded };
     }
     const { batch, unknown } = named(decoded, names);
-    const { taken, tooOld, tooNew, refused } = store.append(batch, mark);
+    const { taken, tooOld, tooNew, refused } = await this.#append(batch, mark);
     this.#rows += taken;
     const rows = unknown + tooOld + tooNew + refused;
     this.#refused += rows;
     return { rows, reason: reasonOf({ unknown, tooOld, tooNew, refused }) };
+  }
+
+  /** A store whose disk is behind takes it a little later. */
+  async #append(batch: Batch, mark: Mark): Promise<Appended> {
+    const { store, clock } = this.#options;
+    for (;;) {
+      try {
+        return store.append(batch, mark);
+      } catch (error) {
+        if (!hasCode(error, 'SERIES_BEHIND')) throw error;
+      }
+      await store.sync();
+      await clock.sleep(BEHIND_MS);
+    }
   }
 
   #decode({ bytes, number }: ArrivedBlock): Batch | string {

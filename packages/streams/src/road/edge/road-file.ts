@@ -105,6 +105,7 @@ export class RoadFile implements Shelf {
     this.#commit(() => {
       this.#statements.removeQueue.run(queue.id);
       this.#statements.removeOrigins.run(queue.id);
+      this.#statements.removeBlocks.run(queue.id);
     });
     this.#queues.delete(queue.name);
     this.#counts.delete(queue);
@@ -352,6 +353,7 @@ function prepare(db: DatabaseSync) {
     addQueue: db.prepare(`INSERT INTO queue (name, token, settings, counts) VALUES (?, ?, ?, ?)`),
     removeQueue: db.prepare(`DELETE FROM queue WHERE id = ?`),
     removeOrigins: db.prepare(`DELETE FROM origin WHERE queue = ?`),
+    removeBlocks: db.prepare('DELETE FROM block WHERE queue = ?'),
     setSettings: db.prepare(`UPDATE queue SET settings = ? WHERE id = ?`),
     setToken: db.prepare(`UPDATE queue SET token = ? WHERE id = ?`),
     setCounts: db.prepare(`UPDATE queue SET counts = ? WHERE id = ?`),
