@@ -1,0 +1,78 @@
+/** Outlets of this process: those that are its own run, and say how they do. */
+import { messageOf } from '@skerry/base';
+import type { Client } from '@skerry/kube/client';
+import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kube/controller';
+import { readSecret, type Secret, textIn } from '../edge/secrets.ts';
+import type { StatusTeller } from '../edge/status-teller.ts';
+import { OUTLETS } from '../kinds/group.ts';
+import type { Outlet } from '../kinds/index.ts';
+import type { OutletNodeStatus } from '../kinds/outlet.ts';
+import type { OutletHub } from './outlet-hub.ts';
+import type { Credentials } from './target.ts';
+
+export interface OutletControllerOptions {
+  readonly outlets: Informer<Outlet>;
+  readonly client: Client;
+  readonly hub: OutletHub;
+  readonly teller: StatusTeller;
+  readonly isOwn: (outlet: Outlet) => boolean;
+}
+
+/** A Secret that has changed is used from then on. */
+const LOOK_AGAIN_MS = 60_000;
+
+export function outletController({ outlets, client, hub, teller, isOwn }: OutletControllerOptions): ControllerSpec {
+  const failed = new Map<string, string>();
+  return {
+    name: 'outlets',
+    watches: [watching(outlets, ({ object }) => [keyOf(object)])],
+    reconcile: async (key) => {
+      const object = outlets.cache.get(key);
+      if (object === undefined || !isOwn(object)) {
+        failed.delete(key);
+        await hub.remove(key);
+        await teller.forget(`outlets ${key}`);
+        return undefined;
+      }
+      const view = () => viewOf(hub.report(key), failed.get(key));
+      teller.set(`outlets ${key}`, { gvr: OUTLETS, object, view });
+      try {
+        const secret = await readSecret(client, object.metadata.namespace ?? '', object.spec.secretName);
+        await hub.set(key, object, credentialsOf(secret));
+        failed.delete(key);
+      } catch (error) {
+        failed.set(key, messageOf(error));
+      }
+      return { afterMs: LOOK_AGAIN_MS };
+    },
+  };
+}
+
+function viewOf(report: ReturnType<OutletHub['report']>, failure: string | undefined): OutletNodeStatus {
+  if (report === undefined) return { state: failure === undefined ? 'Pending' : 'Failed', lastError: failure ?? '' };
+  const { problem, refusal, delivered, dropped, live } = report;
+  return {
+    state: problem === undefined ? 'Running' : 'Waiting',
+    lastError: failure ?? problem ?? refusal ?? '',
+    sentRows: delivered,
+    queuedRows: live.rows,
+    queuedBytes: live.bytes,
+    dropped: { ...dropped },
+  };
+}
+
+function credentialsOf(secret: Secret): Credentials {
+  const names = {
+    username: 'username',
+    password: 'password',
+    token: 'token',
+    certificate: 'tls.crt',
+    key: 'tls.key',
+    authority: 'ca.crt',
+  } as const;
+  const found = Object.entries(names).flatMap(([name, key]) => {
+    const text = textIn(secret, key);
+    return text === undefined ? [] : [[name, text] as const];
+  });
+  return Object.fromEntries(found);
+}
