@@ -93,7 +93,7 @@ export class OutletHub {
   }
 
   async close(): Promise<void> {
-    for (const key of [...this.#running.keys()]) await this.#end(key);
+    for (const key of this.#running.keys()) await this.#end(key);
   }
 
   async #end(key: string): Promise<void> {
