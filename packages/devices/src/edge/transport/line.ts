@@ -30,6 +30,7 @@ export class Line {
   readonly #options: LineOptions;
   readonly #waiting: Turn[] = [];
   #isTaken = false;
+  #isTelling = false;
   #isOver = false;
   #pause: Timer | undefined;
 
@@ -42,9 +43,7 @@ export class Line {
       this.#waiting.length = 0;
       return error;
     });
-    stream.onBytes((bytes) => {
-      for (const listener of this.listeners) listener.bytes(bytes);
-    });
+    stream.onBytes((bytes) => this.#tell(bytes));
   }
 
   /** Calls `begin` once nobody else asks: at once where nobody does. Gives back how to wait no longer. Throws `Busy`. */
@@ -71,8 +70,16 @@ export class Line {
     this.#options.stream.close();
   }
 
+  /** Invariant: nobody asks before all have heard what came, or it would be taken for the answer. */
+  #tell(bytes: Uint8Array): void {
+    this.#isTelling = true;
+    for (const listener of this.listeners) listener.bytes(bytes);
+    this.#isTelling = false;
+    this.#next();
+  }
+
   #next(): void {
-    if (this.#isTaken || this.#isOver) return;
+    if (this.#isTaken || this.#isTelling || this.#isOver) return;
     const begin = this.#waiting.shift();
     if (begin === undefined) return;
     this.#isTaken = true;

@@ -200,6 +200,42 @@ test('a greeting is sent first, and what a device echoes is no answer', async ()
   assert.equal(sent.join(''), 'START\r\nA?\r\n');
 });
 
+test('instruments on one line are asked in turn, over one connection that lasts until the last of them leaves', async () => {
+  const clock = fakeClock();
+  const { ends } = memoryCable();
+  let [opened, waiting, most] = [0, 0, 0];
+  ends[1].onBytes((bytes) => {
+    const [, number = ''] = /^#(\d) R/.exec(String(Buffer.from(bytes))) ?? [];
+    waiting++;
+    most = Math.max(most, waiting);
+    clock.after(20, () => {
+      waiting--;
+      ends[1].write(Buffer.from(`=${number}\n`));
+    });
+  });
+  const driver = createTextLines({
+    clock,
+    openStream: async () => {
+      opened++;
+      return ends[0];
+    },
+  });
+  const settings = settingsOf({ endpoint: 'serial:///dev/rs485' });
+  const sessions = await Promise.all([driver.connect(settings, context), driver.connect(settings, context)]);
+  const reads = sessions.map((session, at) =>
+    readOnce(session.group([pointOf('a', 'int32', { request: `#${at + 1} R`, match: '^=(.*)$' })]), 1),
+  );
+  await clock.advance(100);
+  assert.deepEqual(await Promise.all(reads), [['1'], ['2']]);
+  assert.deepEqual([opened, most], [1, 1]);
+  const [first, second] = sessions;
+  assert.ok(first !== undefined && second !== undefined);
+  await first.close();
+  const again = readOnce(second.group([pointOf('a', 'int32', { request: '#2 R', match: '^=(.*)$' })]), 1);
+  await clock.advance(100);
+  assert.deepEqual(await again, ['2']);
+});
+
 test('a value cannot bring a second line with it', async () => {
   const { session, sent } = await wire();
   const point = pointOf('name', 'string', { write: 'N {value}' });
