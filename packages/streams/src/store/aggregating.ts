@@ -29,6 +29,20 @@ export function tiersFor({ from, to, step, aggregate }: Stepping): TierChoice {
   };
 }
 
+type Column = 'counts' | 'sums' | 'firsts' | 'lasts' | 'mins' | 'maxes' | 'falls';
+
+const NEEDED: Readonly<Record<Aggregate, readonly Column[]>> = {
+  avg: ['counts', 'sums'],
+  sum: ['sums'],
+  count: ['counts'],
+  min: ['mins'],
+  max: ['maxes'],
+  first: ['firsts'],
+  last: ['lasts'],
+  increase: ['firsts', 'lasts', 'falls'],
+  rate: ['firsts', 'lasts', 'falls'],
+};
+
 export interface StepColumns {
   readonly times: number[];
   readonly values: number[];
@@ -41,6 +55,7 @@ export class StepAggregator {
   readonly #values: number[] = [];
   #start = Number.NEGATIVE_INFINITY;
   #end = Number.NEGATIVE_INFINITY;
+  #isFirst = true;
   #count = 0;
   #sum = 0;
   #min = 0;
@@ -77,9 +92,10 @@ export class StepAggregator {
       if (!counts(value, qualities[row] ?? 0)) continue;
       const time = times[row] ?? 0;
       if (time >= this.#end) this.#open(time);
-      if (this.#count === 0) this.#first = value;
-      if (this.#count === 0 || value < this.#min) this.#min = value;
-      if (this.#count === 0 || value > this.#max) this.#max = value;
+      if (this.#isFirst) this.#first = value;
+      if (this.#isFirst || value < this.#min) this.#min = value;
+      if (this.#isFirst || value > this.#max) this.#max = value;
+      this.#isFirst = false;
       this.#count++;
       this.#sum += value;
       this.#grow(value);
@@ -87,21 +103,27 @@ export class StepAggregator {
     }
   }
 
-  #addSteps({ length, starts, counts: rows, sums, firsts, lasts, mins, maxes, falls }: Steps): void {
-    for (let step = 0; step < length; step++) {
-      const start = starts[step] ?? 0;
+  /** Reads only the columns that the aggregate is made of. */
+  #addSteps(steps: Steps): void {
+    const needed = NEEDED[this.#range.aggregate];
+    const column = (name: Column) =>
+      (needed.includes(name) ? steps[name] : undefined) ?? new Float64Array(steps.length);
+    const [rows, sums, mins, maxes] = [column('counts'), column('sums'), column('mins'), column('maxes')];
+    const [firsts, lasts, falls] = [column('firsts'), column('lasts'), column('falls')];
+    for (let step = 0; step < steps.length; step++) {
+      const start = steps.starts[step] ?? 0;
       if (start < this.#range.from || start >= this.#range.to) continue;
       if (start >= this.#end) this.#open(start);
       const first = firsts[step] ?? 0;
       const last = lasts[step] ?? 0;
-      const isFirst = this.#count === 0;
-      if (isFirst) this.#first = first;
-      this.#min = isFirst ? (mins[step] ?? 0) : Math.min(this.#min, mins[step] ?? 0);
-      this.#max = isFirst ? (maxes[step] ?? 0) : Math.max(this.#max, maxes[step] ?? 0);
+      if (this.#isFirst) this.#first = first;
+      this.#min = this.#isFirst ? (mins[step] ?? 0) : Math.min(this.#min, mins[step] ?? 0);
+      this.#max = this.#isFirst ? (maxes[step] ?? 0) : Math.max(this.#max, maxes[step] ?? 0);
+      this.#isFirst = false;
       this.#count += rows[step] ?? 0;
       this.#sum += sums[step] ?? 0;
       this.#grow(first);
-      this.#growth += last - first + (falls?.[step] ?? 0);
+      this.#growth += last - first + (falls[step] ?? 0);
       this.#last = last;
     }
   }
@@ -114,13 +136,14 @@ export class StepAggregator {
     this.#close();
     this.#start = Math.floor(time / this.#range.step) * this.#range.step;
     this.#end = this.#start + this.#range.step;
+    this.#isFirst = true;
     this.#count = 0;
     this.#sum = 0;
     this.#growth = 0;
   }
 
   #close(): void {
-    if (this.#count === 0) return;
+    if (this.#isFirst) return;
     this.#times.push(this.#start / MICROS);
     this.#values.push(this.#result());
   }

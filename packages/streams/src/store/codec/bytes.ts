@@ -1,8 +1,8 @@
 /** Bytes of a chunk, written and read from front to end: varints, float64, and blocks that are compressed where that pays. */
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 
-/** Shorter ones are smaller without a frame around them. */
-const MIN_COMPRESSED_BYTES = 24;
+/** What shorter ones would win is not worth the time. */
+const MIN_COMPRESSED_BYTES = 128;
 const HIGH = 0x1_0000_0000;
 
 export class ByteWriter {

@@ -15,6 +15,8 @@ const RUN_BITS = 10;
 /** With more runs than this part of the rows, there is nothing to gain. */
 const MAX_RUNS_PART = 1 / 2;
 const SAMPLES = 16;
+const STRETCHES = 4;
+const STRETCH_ROWS = 128;
 /** So many planes fit into the integers that machines are fast with. */
 const NARROW_PLANES = 3;
 const HIGH = 0x1_0000_0000;
@@ -31,24 +33,10 @@ export interface IntegerPlan {
 /** Which form is the smallest for values of at most `MAX_INTEGER`. */
 export function planIntegers(values: Float64Array): IntegerPlan {
   const middle = middleOf(values);
-  let runs = 1;
-  let plain = 0;
-  let delta = 0;
-  let slope = 0;
-  let before = values[0] ?? 0;
-  let deltaBefore = firstSlope(values);
-  for (let row = 1; row < values.length; row++) {
-    const value = values[row] ?? 0;
-    const difference = value - before;
-    if (difference !== 0) runs++;
-    plain += bitsOf(value - middle);
-    delta += bitsOf(difference);
-    slope += bitsOf(difference - deltaBefore);
-    before = value;
-    deltaBefore = difference;
-  }
-  if (runs === 1) return { form: Form.constant, bits: 0, middle, runs };
-  if (slope === 0) return { form: Form.line, bits: 0, middle, runs };
+  const runs = runsIn(values);
+  if (runs <= 1) return { form: Form.constant, bits: 0, middle, runs };
+  if (isLine(values)) return { form: Form.line, bits: 0, middle, runs };
+  const { plain, delta, slope } = sampledBits(values, middle);
   const least = Math.min(plain, delta, slope);
   // Each row costs a bit at least, however often it is zero.
   const bits = Math.max(least, values.length);
@@ -56,6 +44,53 @@ export function planIntegers(values: Float64Array): IntegerPlan {
   if (inRuns < bits && runs <= values.length * MAX_RUNS_PART) return { form: Form.runs, bits: inRuns, middle, runs };
   const form = least === plain ? Form.plain : least === delta ? Form.delta : Form.slope;
   return { form, bits, middle, runs };
+}
+
+function runsIn(values: Float64Array): number {
+  let runs = Math.min(1, values.length);
+  for (let row = 1; row < values.length; row++) if (values[row] !== values[row - 1]) runs++;
+  return runs;
+}
+
+function isLine(values: Float64Array): boolean {
+  const slope = firstSlope(values);
+  for (let row = 2; row < values.length; row++) {
+    if ((values[row] ?? 0) - (values[row - 1] ?? 0) !== slope) return false;
+  }
+  return true;
+}
+
+interface Bits {
+  readonly plain: number;
+  readonly delta: number;
+  readonly slope: number;
+}
+
+/** Of all rows, judged by a few stretches of them. */
+function sampledBits(values: Float64Array, middle: number): Bits {
+  const isWhole = values.length <= STRETCHES * STRETCH_ROWS;
+  const stretches = isWhole ? 1 : STRETCHES;
+  const rows = isWhole ? values.length : STRETCH_ROWS;
+  let plain = 0;
+  let delta = 0;
+  let slope = 0;
+  for (let stretch = 0; stretch < stretches; stretch++) {
+    const start = Math.floor(((values.length - rows) * stretch) / Math.max(1, stretches - 1));
+    let before = values[start] ?? 0;
+    let deltaBefore = (values[start + 1] ?? before) - before;
+    for (let row = start; row < start + rows; row++) {
+      const value = values[row] ?? 0;
+      const difference = value - before;
+      plain += bitsOf(value - middle);
+      if (row === start) continue;
+      delta += bitsOf(difference);
+      slope += bitsOf(difference - deltaBefore);
+      before = value;
+      deltaBefore = difference;
+    }
+  }
+  const scale = values.length / (rows * stretches);
+  return { plain: plain * scale, delta: delta * scale, slope: slope * scale };
 }
 
 export function writeIntegers(writer: ByteWriter, values: Float64Array, plan = planIntegers(values)): void {

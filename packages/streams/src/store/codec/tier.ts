@@ -29,7 +29,7 @@ export interface Steps {
   readonly mins: Float64Array;
   readonly maxes: Float64Array;
   /** The sum of the values that were followed by a smaller one; absent of what is no counter. */
-  readonly falls?: Float64Array;
+  readonly falls: Float64Array | undefined;
 }
 
 /** Whether a row is part of aggregates. */
@@ -42,52 +42,96 @@ export function encodeTier(rows: Rows, width: number): Uint8Array | undefined {
   const steps = stepsOf(rows, width);
   if (steps === undefined) return undefined;
   const writer = new ByteWriter();
+  const { firsts, lasts, mins, maxes, falls } = steps;
+  const places = steps.starts.map((start) => start / width);
   writer.varint(steps.length);
-  writeIntegers(
-    writer,
-    steps.starts.map((start) => start / width),
-  );
-  writeIntegers(writer, steps.counts);
-  writeNumbers(writer, rounded(steps));
-  writeNumbers(writer, steps.firsts);
-  writeNumbers(writer, steps.lasts);
-  writeUnless(writer, steps.mins, steps.firsts);
-  writeUnless(writer, steps.maxes, steps.lasts);
-  writer.byte(steps.falls === undefined ? 0 : 1);
-  if (steps.falls !== undefined) writeNumbers(writer, steps.falls);
+  writeIntegers(writer, places);
+  for (const column of [steps.counts, rounded(steps), firsts, lasts]) writer.block(numbersOf(column));
+  // Of what only rises, and of much else, these are the same.
+  writer.block(isSame(mins, firsts) ? NOTHING : numbersOf(mins));
+  writer.block(isSame(maxes, lasts) ? NOTHING : numbersOf(maxes));
+  writer.block(falls === undefined ? NOTHING : numbersOf(falls));
   return sealed(writer.finish());
 }
 
-/** Undefined when the bytes are not what was written. */
+/** Undefined when the bytes are not what was written. Each column is read when it is asked for. */
 export function decodeTier(bytes: Uint8Array, width: number): Steps | undefined {
   const body = opened(bytes);
   if (body === undefined) return undefined;
   try {
-    return readSteps(new ByteReader(body), width);
+    return new StoredSteps(new ByteReader(body), width);
   } catch {
     return undefined;
   }
 }
 
-function readSteps(reader: ByteReader, width: number): Steps {
-  const length = reader.varint();
-  if (length > MAX_CHUNK_ROWS) throw new RangeError('too many steps');
-  const starts = readIntegers(reader, length);
-  for (let step = 0; step < length; step++) starts[step] = (starts[step] ?? 0) * width;
-  const counts = readIntegers(reader, length);
-  const sums = readNumbers(reader, length);
-  const firsts = readNumbers(reader, length);
-  const lasts = readNumbers(reader, length);
-  const mins = readUnless(reader, firsts);
-  const maxes = readUnless(reader, lasts);
-  const steps = { length, starts, counts, sums, firsts, lasts, mins, maxes };
-  return reader.byte() === 0 ? steps : { ...steps, falls: readNumbers(reader, length) };
+const NOTHING = new Uint8Array(0);
+
+class StoredSteps implements Steps {
+  readonly length: number;
+  readonly starts: Float64Array;
+  readonly #blocks: readonly Uint8Array[];
+
+  constructor(reader: ByteReader, width: number) {
+    const length = reader.varint();
+    if (length > MAX_CHUNK_ROWS) throw new RangeError('too many steps');
+    const starts = readIntegers(reader, length);
+    for (let step = 0; step < length; step++) starts[step] = (starts[step] ?? 0) * width;
+    this.length = length;
+    this.starts = starts;
+    this.#blocks = Array.from({ length: 7 }, () => reader.block());
+  }
+
+  get counts(): Float64Array {
+    return this.#column(0) ?? this.starts;
+  }
+
+  get sums(): Float64Array {
+    return this.#column(1) ?? this.starts;
+  }
+
+  get firsts(): Float64Array {
+    return this.#column(2) ?? this.starts;
+  }
+
+  get lasts(): Float64Array {
+    return this.#column(3) ?? this.starts;
+  }
+
+  get mins(): Float64Array {
+    return this.#column(4) ?? this.firsts;
+  }
+
+  get maxes(): Float64Array {
+    return this.#column(5) ?? this.lasts;
+  }
+
+  get falls(): Float64Array | undefined {
+    return this.#column(6);
+  }
+
+  #column(place: number): Float64Array | undefined {
+    const block = this.#blocks[place];
+    return block === undefined || block.length === 0 ? undefined : readNumbers(new ByteReader(block), this.length);
+  }
+}
+
+function numbersOf(column: Float64Array): Uint8Array {
+  const writer = new ByteWriter();
+  writeNumbers(writer, column);
+  return writer.finish();
+}
+
+function isSame(column: Float64Array, other: Float64Array): boolean {
+  return column.every((value, row) => Object.is(value, other[row]));
 }
 
 /** Undefined where there would be too many steps for the rows, or no row counts. */
 function stepsOf(rows: Rows, width: number): Steps | undefined {
   const most = Math.floor(rows.length * MAX_TIER_PART);
-  const found = emptySteps(most);
+  const length = countSteps(rows, width, most);
+  if (length === 0 || length > most) return undefined;
+  const found = emptySteps(length);
   let step = -1;
   let start = Number.NEGATIVE_INFINITY;
   let falls = 0;
@@ -99,18 +143,30 @@ function stepsOf(rows: Rows, width: number): Steps | undefined {
     const isFall = value < before;
     if (isFall) falls++;
     if (time >= start + width || step < 0) {
-      if (++step >= most) return undefined;
       start = Math.floor(time / width) * width;
-      open(found, step, start, value);
+      open(found, ++step, start, value);
     } else {
       add(found, step, value, isFall ? before : 0);
     }
     before = value;
   }
-  return step < 0 ? undefined : cut(found, step + 1, falls <= rows.length * MAX_FALLS_PART);
+  return falls <= rows.length * MAX_FALLS_PART ? found : { ...found, falls: undefined };
 }
 
-type Writable = Required<Steps>;
+/** Stops counting beyond `most`. */
+function countSteps({ length, times, values, qualities }: Rows, width: number, most: number): number {
+  let count = 0;
+  let end = Number.NEGATIVE_INFINITY;
+  for (let row = 0; row < length && count <= most; row++) {
+    const time = times[row] ?? 0;
+    if (time < end || !counts(values[row] ?? 0, qualities[row] ?? 0)) continue;
+    count++;
+    end = (Math.floor(time / width) + 1) * width;
+  }
+  return count;
+}
+
+type Writable = Steps & { readonly falls: Float64Array };
 
 function emptySteps(length: number): Writable {
   const column = () => new Float64Array(length);
@@ -146,21 +202,6 @@ function add(steps: Writable, step: number, value: number, fallenFrom: number): 
   if (value > (steps.maxes[step] ?? 0)) steps.maxes[step] = value;
 }
 
-function cut(steps: Writable, length: number, isCounter: boolean): Steps {
-  const part = (column: Float64Array) => column.subarray(0, length);
-  return {
-    length,
-    starts: part(steps.starts),
-    counts: part(steps.counts),
-    sums: part(steps.sums),
-    firsts: part(steps.firsts),
-    lasts: part(steps.lasts),
-    mins: part(steps.mins),
-    maxes: part(steps.maxes),
-    ...(isCounter ? { falls: part(steps.falls) } : {}),
-  };
-}
-
 /** Sums with as many digits as the values have, where that is no further off than adding up has already made them. */
 function rounded(steps: Steps): Float64Array {
   const digits = Math.max(digitsOf(steps.mins, false) ?? 0, digitsOf(steps.maxes, false) ?? 0);
@@ -171,14 +212,4 @@ function rounded(steps: Steps): Float64Array {
     const count = steps.counts[step] ?? 0;
     return Math.abs(decimal - sum) <= count * count * largest * Number.EPSILON ? decimal : sum;
   });
-}
-
-function writeUnless(writer: ByteWriter, column: Float64Array, other: Float64Array): void {
-  const isSame = column.every((value, row) => Object.is(value, other[row]));
-  writer.byte(isSame ? 1 : 0);
-  if (!isSame) writeNumbers(writer, column);
-}
-
-function readUnless(reader: ByteReader, other: Float64Array): Float64Array {
-  return reader.byte() === 1 ? other : readNumbers(reader, other.length);
 }
