@@ -15,6 +15,7 @@ import type { OutboxEntry, OutboxSink } from './contract.ts';
 import { decodeEdgeWrite, type EdgeWrite, type FieldWrite, isSame, mirrorHash } from './edge-write.ts';
 import type { IncludedEntries } from './included.ts';
 import { isFed } from './links.ts';
+import { statusFrom } from './shared-status.ts';
 
 export interface OutboxSinkOptions {
   /** A client of the cloud's API that acts as `system:node:NAME`: the node authorizer decides what it may. */
@@ -157,9 +158,10 @@ class NodeSink {
   }
 
   #setStatus(ref: Ref, uid: string | undefined, status: unknown): Promise<void> {
-    return this.#change(ref, uid, 'status', (object) =>
-      isSame(object['status'], status) ? undefined : { ...object, status },
-    );
+    return this.#change(ref, uid, 'status', (object) => {
+      const next = statusFrom(this.#node, object['status'], status);
+      return isSame(object['status'], next) ? undefined : { ...object, status: next };
+    });
   }
 
   /** Where the cloud has changed a field since and wins, the edge learns its value with the next state. */
