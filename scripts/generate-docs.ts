@@ -12,6 +12,7 @@ import { imageCrds } from '@skerry/workloads/cloud';
 import { stringify } from 'yaml';
 import { buildBundles } from './build.ts';
 import { devicesPage } from './reference/devices-page.ts';
+import { chineseSqlPage, sqlPage } from './reference/sql-page.ts';
 import { ROOT, say } from './tasks.ts';
 
 const PAGES: Readonly<Record<string, () => string>> = {
@@ -19,6 +20,8 @@ const PAGES: Readonly<Record<string, () => string>> = {
   'docs/reference/cli.md': commandsPage,
   'docs/reference/kubernetes.md': kindsPage,
   'docs/reference/devices.md': () => devicesPage(GENERATED),
+  'docs/reference/sql.md': () => sqlPage(GENERATED),
+  'docs/zh/reference/sql.md': () => chineseSqlPage(GENERATED),
 };
 const GENERATED = '<!-- Written by scripts/generate-docs.ts. -->';
 

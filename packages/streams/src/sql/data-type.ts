@@ -54,6 +54,6 @@ function unifyDeep(left: DataType, right: DataType): DataType {
 
 export function showType(type: DataType): string {
   if (type.kind === 'array') return `array(${showType(type.element)})`;
-  if (type.kind !== 'struct') return type.kind;
+  if (type.kind !== 'struct' || type.fields.length === 0) return type.kind;
   return `struct(${type.fields.map(({ name, type: field }) => `${name} ${showType(field)}`).join(', ')})`;
 }

@@ -2,7 +2,7 @@
 export type * from './ast.ts';
 export type { Catalog, Relation, UserFunction } from './catalog.ts';
 export { type ContextOptions, createContext } from './context.ts';
-export type { DataType, Field, ScalarKind, Schema } from './data-type.ts';
+export { type DataType, type Field, type ScalarKind, type Schema, showType } from './data-type.ts';
 export { FUNCTIONS } from './functions/index.ts';
 export type { Family, SqlFunction } from './functions/specification.ts';
 export { parse } from './parser/parse.ts';

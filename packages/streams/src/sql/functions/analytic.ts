@@ -272,7 +272,7 @@ export const ANALYTIC: readonly AnalyticFunction[] = [
   ),
   accumulate('acc_max', 'The greatest value so far.', typeOfFirst, takeExtreme(1), ({ values }) => values[0]),
   accumulate('acc_min', 'The smallest value so far.', typeOfFirst, takeExtreme(-1), ({ values }) => values[0]),
-  accumulate('acc_sum', 'The sum of all values so far.', typeOfFirst, takeNumber('acc_sum'), ({ sum }) => sum),
+  accumulate('acc_sum', 'The sum of all values so far.', FLOAT, takeNumber('acc_sum'), ({ sum }) => sum),
   CHANGE_CAPTURE,
   CHANGE_TO,
   CHANGED_COL,
