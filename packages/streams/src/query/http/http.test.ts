@@ -22,7 +22,8 @@ async function check(story: (ask: Ask, now: number) => Promise<void>): Promise<v
   const directory = mkdtempSync(join(tmpdir(), 'skerry-query-'));
   const clock = fakeClock({ start: Date.UTC(2026, 0, 1, 12) });
   const store = await openSeriesStore({ directory, clock, log: silentLogger });
-  const paths = queryPaths({ store, clock });
+  const sql = { program: join(import.meta.dirname, '../sql/program.ts'), execArgv: ['--conditions=source'] };
+  const paths = queryPaths({ store, clock, sql });
   const ask: Ask = async (path, { query = {}, ...sent } = {}) => {
     const found = paths.find(({ path: at }) => at === path || (at.endsWith('/') && path.startsWith(at)));
     assert.ok(found !== undefined, path);
@@ -99,6 +100,29 @@ test('lines are stored, zipped or not; those that cannot be read are told, and t
     assert.equal(data.result[0]?.value[1], '3');
     const good = await ask(INFLUX, { method: 'POST', body: Buffer.from('press,device=c value=4'), query });
     assert.equal(good.status, 204);
+  }));
+
+test('SQL is asked over the last hour, or the time that is named', () =>
+  check(async (ask, now) => {
+    const lines = `m,property=load,device=a value=1 ${now - 1000}\nm,property=load,device=a value=3 ${now - 7_200_000}`;
+    await ask(INFLUX, { method: 'POST', body: Buffer.from(lines), query: { precision: 'ms' } });
+    const sum = async (more: object): Promise<unknown> => {
+      const body = Buffer.from(JSON.stringify({ sql: 'SELECT sum(value) FROM samples', ...more }));
+      const answer = await ask('/telemetry/sql', { method: 'POST', body });
+      assert.equal(answer.status, 200, answer.body);
+      return (JSON.parse(answer.body ?? '') as { rows: unknown }).rows;
+    };
+    assert.deepEqual(await sum({}), [[1]]);
+    assert.deepEqual(await sum({ start: '2026-01-01T00:00:00Z', match: 'load{device="a"}' }), [[4]]);
+    for (const body of [
+      'junk',
+      '[]',
+      '{}',
+      '{"sql":"SELECT 1","start":"noon"}',
+      '{"sql":"SELECT 1","match":"1+1"}',
+      '{"sql":"nonsense"}',
+    ])
+      assert.equal((await ask('/telemetry/sql', { method: 'POST', body: Buffer.from(body) })).status, 400, body);
   }));
 
 test('what is wrong is answered as Prometheus does, and said in words', () =>

@@ -1,0 +1,86 @@
+/**
+ * One SQL query in DuckDB, in a process of its own: what it takes of memory and time it takes of nobody else, and its end ends it all.
+ * The table `samples` has a column for each label, and `time`, `value`, `text`, `quality`.
+ */
+import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, DuckDBTimestampValue } from '@duckdb/node-api';
+import { messageOf } from '@skerry/base';
+import { columnName, type FromQuery, type SqlResult, type TableRows, type ToQuery } from './messages.ts';
+
+const MEMORY_LIMIT = '1GB';
+const TABLE = 'samples';
+
+process.on('message', (message: ToQuery) => {
+  waiting = waiting
+    .then(() => take(message))
+    .catch((error: unknown) => say({ type: 'error', message: messageOf(error) }));
+});
+process.on('disconnect', () => process.exit(0));
+
+let waiting: Promise<unknown> = Promise.resolve();
+let table: { readonly connection: DuckDBConnection; readonly appender: DuckDBAppender } | undefined;
+
+function say(message: FromQuery): void {
+  process.send?.(message);
+}
+
+async function take(message: ToQuery): Promise<void> {
+  switch (message.type) {
+    case 'table':
+      table = await makeTable(message.labels);
+      return;
+    case 'rows':
+      return append(message);
+    case 'run':
+      return say({ type: 'result', ...(await run(message.sql, message.maxRows)) });
+  }
+}
+
+function opened(): NonNullable<typeof table> {
+  if (table === undefined) throw new Error('there is no table yet');
+  return table;
+}
+
+async function makeTable(labels: readonly string[]): Promise<NonNullable<typeof table>> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    threads: '1',
+    memory_limit: MEMORY_LIMIT,
+    temp_directory: '',
+  });
+  const connection = await instance.connect();
+  const own = labels.map((label) => `"${columnName(label).replaceAll('"', '""')}" VARCHAR`);
+  const columns = ['time TIMESTAMP', ...own, 'value DOUBLE', 'text VARCHAR', 'quality UTINYINT'];
+  await connection.run(`CREATE TABLE ${TABLE} (${columns.join(', ')})`);
+  return { connection, appender: await connection.createAppender(TABLE) };
+}
+
+function append({ labels, times, values, texts, qualities }: TableRows): void {
+  const { appender } = opened();
+  for (let row = 0; row < times.length; row++) {
+    appender.appendTimestamp(new DuckDBTimestampValue(BigInt(Math.round((times[row] ?? 0) * 1000))));
+    for (const label of labels) {
+      if (label === '') appender.appendNull();
+      else appender.appendVarchar(label);
+    }
+    const text = texts.get(row);
+    if (text === undefined) {
+      appender.appendDouble(values[row] ?? Number.NaN);
+      appender.appendNull();
+    } else {
+      appender.appendNull();
+      appender.appendVarchar(text);
+    }
+    appender.appendUTinyInt(qualities[row] ?? 0);
+    appender.endRow();
+  }
+}
+
+async function run(sql: string, maxRows: number): Promise<SqlResult> {
+  const { connection, appender } = opened();
+  appender.closeSync();
+  await connection.run('SET enable_external_access = false');
+  await connection.run('SET lock_configuration = true');
+  const reader = await connection.streamAndReadUntil(sql, maxRows + 1);
+  const columns = reader.columnNames().map((name, index) => ({ name, type: reader.columnType(index).toString() }));
+  const rows = reader.getRowsJson();
+  return { columns, rows: rows.slice(0, maxRows), isCut: rows.length > maxRows };
+}

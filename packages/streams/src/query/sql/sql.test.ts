@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { rowsOf } from '../../outlets/testing/rows.ts';
+import type { SeriesResult, SeriesStore } from '../../store/index.ts';
+import { runSql, SqlQueryError } from './run-sql.ts';
+
+const T = Date.UTC(2026, 0, 1);
+
+const ALL: readonly SeriesResult[] = [
+  rowsOf({ device: 'a', property: 'load' }, 'float64', [
+    [T, 1],
+    [T + 60_000, 3],
+  ]),
+  rowsOf({ device: 'b', property: 'load', time: 'odd' }, 'float64', [[T + 0.5, 10]]),
+  rowsOf({ device: 'a', property: 'mode' }, 'string', [[T, 'on']]),
+].map(({ labels, type, rows }, id) => ({ series: { id, labels, type }, rows }));
+
+const store: Pick<SeriesStore, 'scan' | 'seriesOf'> = {
+  seriesOf: () => ALL.map(({ series }) => series),
+  scan: async function* () {
+    yield* ALL;
+  },
+};
+
+const runner = { program: join(import.meta.dirname, 'program.ts'), execArgv: ['--conditions=source'] };
+
+async function check(sql: string, expected: readonly (readonly unknown[])[], maxRows?: number): Promise<boolean> {
+  const signal = new AbortController().signal;
+  const limit = maxRows === undefined ? {} : { maxRows };
+  const { rows, isCut } = await runSql(store, { sql, matchers: [], from: 0, to: T * 2, signal, ...limit }, runner);
+  assert.deepEqual(rows, expected);
+  return isCut;
+}
+
+const refuses = (sql: string, words: RegExp) =>
+  assert.rejects(check(sql, []), (error) => {
+    assert.ok(error instanceof SqlQueryError);
+    assert.match(error.message, words);
+    return true;
+  });
+
+test('series are a table with a column for each label', async () => {
+  await check(
+    'SELECT device, property, label_time, count(*)::INTEGER, avg(value), max(text) FROM samples GROUP BY ALL ORDER BY ALL',
+    [
+      ['a', 'load', null, 2, 2, null],
+      ['a', 'mode', null, 1, null, 'on'],
+      ['b', 'load', 'odd', 1, 10, null],
+    ],
+  );
+});
+
+test('times are timestamps, to the microsecond', async () => {
+  await check(`SELECT time, time_bucket(INTERVAL '1 minute', time) FROM samples WHERE device = 'b'`, [
+    ['2026-01-01 00:00:00.0005', '2026-01-01 00:00:00'],
+  ]);
+});
+
+test('a result has no more rows than were asked for, and says that it was cut', async () => {
+  assert.equal(await check('SELECT i FROM range(5) t(i)', [['0'], ['1']], 2), true);
+});
+
+test('a wrong query is told in the words of the database', () => refuses('SELECT nothing FROM samples', /nothing/));
+
+test('a query reaches neither files nor settings of the machine', async () => {
+  await refuses(`SELECT * FROM read_text('/etc/passwd')`, /disabled|Permission/i);
+  await refuses(`COPY samples TO '/tmp/skerry-escape.csv'`, /disabled|Permission/i);
+  await refuses('SET enable_external_access = true', /lock|Cannot/i);
+  await refuses(`INSTALL httpfs`, /disabled|Permission/i);
+});
+
+test('a query that takes too much memory ends, and nothing else does', () =>
+  refuses('SELECT list(a.i || b.i) FROM range(100000000) a(i), range(100000000) b(i)', /memory|ended/i));
+
+test('a query is given up with whoever asks', async () => {
+  const asking = new AbortController();
+  const sql = 'SELECT count(*) FROM range(10000000000) a(i), range(1000) b(i) WHERE hash(a.i) = b.i';
+  const running = runSql(store, { sql, matchers: [], from: 0, to: 1, signal: asking.signal }, runner);
+  setImmediate(() => asking.abort());
+  await assert.rejects(running, SqlQueryError);
+});
