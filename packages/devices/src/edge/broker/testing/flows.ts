@@ -224,3 +224,45 @@ export async function unsubscribed(port: number): Promise<void> {
   client.send({ ...PUBLISH, topic: 'un/end', payload: 'end' });
   assert.equal((await client.message()).text, 'end');
 }
+
+/** Once with the greatest quality, or once a filter: a broker may choose. */
+export async function overlapping(port: number): Promise<void> {
+  await using reader = await RawClient.connect(port);
+  await reader.subscribe('over/#', 1);
+  await reader.subscribe('over/+', 2);
+  await using writer = await RawClient.connect(port);
+  writer.send({ ...PUBLISH, topic: 'over/x', payload: 'x', qos: 2, messageId: 3 });
+  await writer.receive('pubrec');
+  writer.send({ cmd: 'pubrel', messageId: 3 });
+  await writer.receive('pubcomp');
+  const first = await reader.message();
+  const later = (await reader.flushed()).flatMap((packet) => (packet.cmd === 'publish' ? [packet.qos] : []));
+  const qualities = [first.qos, ...later].sort((one, other) => one - other);
+  assert.ok(qualities.join() === '2' || qualities.join() === '1,2', `qualities ${qualities.join()}`);
+}
+
+/** Wherever a message of quality 2 was interrupted, the next connection goes on from there. */
+export async function resumesExactlyOnce(port: number): Promise<void> {
+  const session = { clientId: 'resumes', clean: false };
+  await using before = await RawClient.connect(port, session);
+  await before.subscribe('resumes', 2);
+  await using writer = await RawClient.connect(port);
+  writer.send({ ...PUBLISH, topic: 'resumes', payload: 'x', qos: 2, messageId: 4 });
+  await writer.receive('pubrec');
+  writer.send({ cmd: 'pubrel', messageId: 4 });
+  const { id } = await before.message();
+  await before.cut();
+  await using second = await RawClient.connect(port, session);
+  const again = await second.message();
+  assert.deepEqual({ text: again.text, id: again.id, dup: again.dup }, { text: 'x', id, dup: true });
+  second.send({ cmd: 'pubrec', messageId: id });
+  assert.equal((await second.receive('pubrel'))['messageId'], id);
+  await second.cut();
+  await using third = await RawClient.connect(port, session);
+  assert.equal((await third.receive('pubrel'))['messageId'], id);
+  third.send({ cmd: 'pubcomp', messageId: id });
+  await third.flushed();
+  await third.cut();
+  await using last = await RawClient.connect(port, session);
+  assert.deepEqual(await last.flushed(), []);
+}
