@@ -101,6 +101,14 @@ export class Catalog {
     return found;
   }
 
+  /** Those that have a last row, before `time`. */
+  endedBefore(time: number): readonly StoredSeries[] {
+    return this.select([], Number.POSITIVE_INFINITY).filter(({ id }) => {
+      const last = this.#times[id] ?? Number.NEGATIVE_INFINITY;
+      return last < time && last > Number.NEGATIVE_INFINITY;
+    });
+  }
+
   labelNames(): readonly string[] {
     return this.#index.names();
   }

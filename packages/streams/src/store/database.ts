@@ -9,8 +9,6 @@ const FORMAT_VERSION = 1;
 const PAGE_BYTES = 1024;
 const CACHE_KIB = 1024;
 const SQLITE_BUSY = 5;
-const SQLITE_FULL = 13;
-const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
@@ -51,12 +49,6 @@ export function isBusy(error: unknown): boolean {
 export function isDamaged(error: unknown): boolean {
   const code = codeOf(error);
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
-}
-
-/** The disk takes no more, or not now: what was asked may succeed later. */
-export function isDiskTrouble(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === SQLITE_FULL || code === SQLITE_IOERR;
 }
 
 function prepareFormat(database: DatabaseSync, file: string, schema: string): void {

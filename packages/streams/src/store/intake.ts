@@ -17,7 +17,7 @@ export interface IntakeTarget {
   readonly oldest: number;
   readonly newest: number;
   /** A series that was forgotten has rows again. */
-  onRevived(id: SeriesId): void;
+  readonly onRevived: (id: SeriesId) => void;
 }
 
 /** The head has room for all of it. */

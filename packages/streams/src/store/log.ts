@@ -44,7 +44,11 @@ export class AppendLog {
     this.#disk = disk;
   }
 
-  get pendingBytes(): number {
+  get hasBegun(): boolean {
+    return this.#segments.length > 0;
+  }
+
+  get #pendingBytes(): number {
     return this.#segments.reduce((sum, { buffer }) => sum + buffer.length, 0);
   }
 
@@ -54,7 +58,7 @@ export class AppendLog {
   }
 
   hasRoomFor(bytes: number): boolean {
-    return this.pendingBytes + bytes <= MAX_PENDING_BYTES;
+    return this.#pendingBytes + bytes <= MAX_PENDING_BYTES;
   }
 
   /** What is appended from now on goes into `file`, behind so many bytes that it has already. */

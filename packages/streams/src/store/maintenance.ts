@@ -18,8 +18,8 @@ export interface MaintenanceContext {
   readonly retention: RetentionPlan;
   readonly signal: AbortSignal;
   /** Grows whenever rows were sealed into the partition. */
-  versionOf(start: number): number;
-  onDamaged(ref: ChunkRef): void;
+  readonly versionOf: (start: number) => number;
+  readonly onDamaged: (ref: ChunkRef) => void;
 }
 
 export async function maintainPartitions(context: MaintenanceContext): Promise<void> {
@@ -75,6 +75,7 @@ async function rewrite(context: MaintenanceContext, start: number, kept: Kept): 
       await turn();
       if (isOvertaken()) return;
     }
+    if (isOvertaken()) return;
     finish(target, kept);
     partitions.replace(start, target);
   } finally {

@@ -145,6 +145,11 @@ export class Partition {
       .map((row) => Number(row['series']));
   }
 
+  /** The time of the newest row. */
+  newest(): number {
+    return Number(this.#database.prepare('SELECT max(last) AS newest FROM chunk').get()?.['newest'] ?? 0);
+  }
+
   /** Begins to write, unless that has begun; all of it is on disk after `commit`. */
   begin(): void {
     if (!this.#database.isTransaction) this.#database.exec('BEGIN');

@@ -101,12 +101,12 @@ export class Partitions {
     for (const partition of this.#open.values()) partition.rollback();
   }
 
-  /** Ends those that have grown to their bound at the full hour after `newest`, the time of the newest row that there is. */
-  split(newest: number): void {
-    const { from, to } = this.rangeAt(newest);
-    const next = (Math.floor(newest / HOUR) + 1) * HOUR;
-    if (next >= to || bytesOf(this.fileOf(from)) < this.#options.maxBytes) return;
-    this.open(next);
+  /** Ends the partition that has `time` at the full hour after its newest row, when it has grown to its bound. */
+  split(time: number): void {
+    const { from, to } = this.rangeAt(time);
+    if (bytesOf(this.fileOf(from)) < this.#options.maxBytes) return;
+    const next = (Math.floor(this.open(from).newest() / HOUR) + 1) * HOUR;
+    if (next < to) this.open(next);
   }
 
   /** A file beside the partition's, which `replace` puts into its place. */

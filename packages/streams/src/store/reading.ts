@@ -9,8 +9,8 @@ import { readRows } from './sealing.ts';
 export interface RowSources {
   readonly partitions: Partitions;
   /** Of the heads, by time; newer than what chunks say of the same time. */
-  inMemory(series: SeriesId): Rows;
-  onDamaged(ref: ChunkRef): void;
+  readonly inMemory: (series: SeriesId) => Rows;
+  readonly onDamaged: (ref: ChunkRef) => void;
 }
 
 /** Rows, or what they add up to where that was asked for and is enough. */
@@ -53,8 +53,8 @@ export interface TierChoice {
   /** In seconds, the coarsest first. */
   readonly widths: readonly number[];
   /** Whether the steps of a tier of that many seconds fit the range, for a chunk of these times. */
-  fits(width: number, first: number, last: number): boolean;
-  isEnough(steps: Steps): boolean;
+  readonly fits: (width: number, first: number, last: number) => boolean;
+  readonly isEnough: (steps: Steps) => boolean;
 }
 
 /** Undefined when the chunk is damaged. */

@@ -15,10 +15,10 @@ const ROWS_A_TURN = 64_000;
 export interface SealContext {
   readonly partitions: Partitions;
   readonly file: CatalogFile;
-  onDamaged(ref: ChunkRef): void;
+  readonly onDamaged: (ref: ChunkRef) => void;
   /** Rows of a time whose rows have been removed already. */
-  onTooOld(rows: number): void;
-  onSealed(start: number): void;
+  readonly onTooOld: (rows: number) => void;
+  readonly onSealed: (start: number) => void;
 }
 
 /** What is sealed together. */
