@@ -1,5 +1,14 @@
 /** Bundles what runs in production: one CommonJS file a process, into dist/lib. `--force` builds even when nothing changed. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -18,6 +27,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'opcua-gateway': 'packages/devices/src/edge/gateway/bin.ts',
   'node-opcua-client': 'node-opcua-client',
   factory: 'packages/devices/src/simulators/factory/bin.ts',
+  'series-sql': 'packages/streams/src/query/sql/program.ts',
 };
 
 /** All of them: a release holds each. */
@@ -35,12 +45,24 @@ const APART: readonly string[] = ['node-opcua-client'];
 // Optional companions: pure JavaScript serves us, and a bundle cannot carry binaries. The last one is for lock files that nobody here makes.
 const EXTERNAL = ['bufferutil', 'utf-8-validate', '@lydell/node-pty', 'proper-lockfile'];
 
+/** The database that answers SQL is native: beside the bundles, in a folder of its own. */
+export const NATIVE_FOLDER = 'duckdb';
+export const nativePackage = (arch: string): string => `@duckdb/node-bindings-linux-${arch}`;
+
 /** Builds all bundles unless they are newer than every source file. */
 export async function buildBundles(force = false): Promise<void> {
   if (!force && isFresh()) return;
   mkdirSync(LIB, { recursive: true });
   for (const [name, from] of Object.entries(FILES)) replaceFile(join(LIB, name), readFileSync(join(ROOT, from)));
+  linkNative();
   await Promise.all(Object.entries(ENTRIES).map(([name, entry]) => bundle(name, entry)));
+}
+
+/** A machine for which there is none has everything but SQL. */
+function linkNative(): void {
+  const fresh = join(LIB, `${NATIVE_FOLDER}.${process.pid}`);
+  symlinkSync(join(ROOT, 'node_modules', nativePackage(process.arch)), fresh);
+  renameSync(fresh, join(LIB, NATIVE_FOLDER));
 }
 
 async function bundle(name: string, entry: string): Promise<void> {
@@ -57,7 +79,7 @@ async function bundle(name: string, entry: string): Promise<void> {
     format: 'cjs',
     conditions: ['source'],
     external: EXTERNAL,
-    plugins: [leaveApart(entry), knowVersion],
+    plugins: [leaveApart(entry), leaveNative, knowVersion],
     define: { __SKERRY_VERSION__: JSON.stringify(version()), 'import.meta.dirname': '__dirname' },
     metafile: true,
     legalComments: 'none',
@@ -81,6 +103,16 @@ function leaveApart(entry: string): Plugin {
     },
   };
 }
+
+const leaveNative: Plugin = {
+  name: 'leave native',
+  setup: (building) => {
+    building.onResolve({ filter: /^@duckdb\/node-bindings$/ }, () => ({
+      path: `./${NATIVE_FOLDER}/duckdb.node`,
+      external: true,
+    }));
+  },
+};
 
 /** The OPC UA server reads its own version from its package.json, which is not beside a bundle. */
 const knowVersion: Plugin = {

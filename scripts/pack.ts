@@ -17,8 +17,8 @@ import {
 } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { nodeBinary } from '@skerry/testkit/processes';
-import { BUNDLES, buildBundles, FILES, LIB, version } from './build.ts';
+import { nodeBinary, npmPackage } from '@skerry/testkit/processes';
+import { BUNDLES, buildBundles, FILES, LIB, NATIVE_FOLDER, nativePackage, version } from './build.ts';
 import { capture, ROOT, say } from './tasks.ts';
 
 const ARCHES = ['x64', 'arm64'] as const;
@@ -46,6 +46,7 @@ async function pack({ arch, out, level }: PackOptions): Promise<string> {
   for (const file of ['skerry', 'bin/node']) chmodSync(join(stage, file), 0o755);
   for (const file of Object.keys(FILES)) copyFileSync(join(LIB, file), join(stage, 'lib', file));
   for (const bundle of BUNDLES) copyFileSync(join(LIB, `${bundle}.cjs`), join(stage, 'lib', `${bundle}.cjs`));
+  copyNative(arch, join(stage, 'lib', NATIVE_FOLDER));
   cpSync(join(ROOT, 'deploy', 'systemd'), join(stage, 'systemd'), { recursive: true });
   for (const file of ['LICENSE', 'NOTICE', 'README.md', 'CHANGELOG.md'])
     copyFileSync(join(ROOT, file), join(stage, file));
@@ -56,6 +57,12 @@ async function pack({ arch, out, level }: PackOptions): Promise<string> {
   renameSync(join(work, 'tarball'), tarball);
   rmSync(work, { recursive: true, force: true });
   return tarball;
+}
+
+function copyNative(arch: Arch, to: string): void {
+  const installed = join(ROOT, 'node_modules', nativePackage(process.arch), 'package.json');
+  const { version: wanted } = JSON.parse(readFileSync(installed, 'utf8')) as { readonly version: string };
+  cpSync(npmPackage(nativePackage(arch), wanted), to, { recursive: true });
 }
 
 /** The licences of what the tarball holds beside our own work: Node, and the npm packages of the bundles' ledgers. */

@@ -23,7 +23,7 @@ export {
   type Workload,
   withHostPrograms,
 } from './manifests.ts';
-export { emulated, nodeBinary } from './node-binary.ts';
+export { emulated, nodeBinary, npmPackage } from './node-binary.ts';
 export { ownBootId, powerOffPods } from './power-off.ts';
 export { requireSystem, type SystemNeed, skipWithout } from './require-system.ts';
 export { type SerialCable, serialCable } from './serial-cable.ts';

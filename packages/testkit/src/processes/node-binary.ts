@@ -1,5 +1,5 @@
-/** Node of an architecture that need not be this machine's: installed with the packages, or fetched once into the checkout's cache. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+/** Programs of an architecture that need not be this machine's: installed with the packages, or fetched once into the checkout's cache. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT } from './checkout.ts';
 import { must } from './kubectl.ts';
@@ -8,20 +8,29 @@ const NODE_VERSION = '24.21.0';
 const CACHE = join(CHECKOUT, '.cache', 'node');
 
 export function nodeBinary(arch: 'x64' | 'arm64'): string {
-  const installed = join(CHECKOUT, 'node_modules', `node-linux-${arch}`, 'bin', 'node');
-  if (existsSync(installed)) return installed;
-  const target = join(CACHE, `${NODE_VERSION}-${arch}`);
-  const cached = join(target, 'package', 'bin', 'node');
-  if (!existsSync(cached)) fetchNode(arch, target);
-  return cached;
+  return join(npmPackage(`node-linux-${arch}`, NODE_VERSION), 'bin', 'node');
 }
 
-function fetchNode(arch: string, target: string): void {
-  mkdirSync(target, { recursive: true });
+/** The folder of a package: installed here, or, of another architecture, fetched. */
+export function npmPackage(name: string, version: string): string {
+  const installed = join(CHECKOUT, 'node_modules', name);
+  if (existsSync(installed) && versionOf(installed) === version) return installed;
+  const target = join(CACHE, `${name.replace('/', '-')}-${version}`);
+  if (!existsSync(target)) fetchPackage(`${name}@${version}`, target);
+  return target;
+}
+
+function versionOf(folder: string): unknown {
+  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { readonly version?: unknown }).version;
+}
+
+function fetchPackage(wanted: string, target: string): void {
+  mkdirSync(CACHE, { recursive: true });
   const work = mkdtempSync(join(CACHE, 'fetch-'));
   try {
-    must('npm', ['pack', '--silent', `node-linux-${arch}@${NODE_VERSION}`, '--pack-destination', work], work);
-    must('sh', ['-c', `tar -xzf ./*.tgz -C '${target}' package/bin/node`], work);
+    must('npm', ['pack', '--silent', wanted, '--pack-destination', work], work);
+    must('sh', ['-c', 'tar -xzf ./*.tgz'], work);
+    renameSync(join(work, 'package'), target);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
