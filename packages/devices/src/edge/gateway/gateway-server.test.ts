@@ -215,4 +215,30 @@ suite('an OPC UA server of the gateway', () => {
       assert.equal(await limitStatus('meter-1/power'), 'Good');
       assert.equal(await limitStatus('meter-2/power'), 'BadWaitingForInitialData');
     }));
+
+  test('each device is an object of the type of its model, which is one of the type that the model extends', async () => {
+    const specs = { meter: MODEL, 'meter-xl': { extends: 'meter', properties: [{ name: 'hours', type: 'uint32' }] } };
+    const devices = [METER, deviceOf('meter-3', modelOf(specs, 'meter-xl'))];
+    await scratch.server.space.apply(planSpace(devices, (name) => modelOf(specs, name)));
+    await visit(at(), async (session) => {
+      const below = async (id: string) =>
+        ((await session.browse(nodeId(id))).references ?? []).map(
+          ({ browseName, typeDefinition }) => [browseName.name, typeDefinition.value] as const,
+        );
+      assert.deepEqual(await below('Devices:'), [
+        ['meter-1', 'model:meter'],
+        ['meter-3', 'model:meter-xl'],
+      ]);
+      assert.ok((await below('meter-3')).some(([name]) => name === 'hours'));
+      assert.ok((await below('meter-3')).some(([name]) => name === 'power'));
+      const up = {
+        nodeId: nodeId('model:meter-xl'),
+        referenceTypeId: 'HasSubtype',
+        browseDirection: 1,
+        resultMask: 63,
+      };
+      const [base] = (await session.browse(up)).references ?? [];
+      assert.equal(base?.nodeId.value, 'model:meter');
+    });
+  });
 });
