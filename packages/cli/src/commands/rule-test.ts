@@ -6,6 +6,7 @@ import type { Rule, Stream, Table } from '@skerry/streams';
 import {
   failureOf,
   merged,
+  openFunctions,
   type PreparedRule,
   plain,
   prepareRule,
@@ -31,7 +32,13 @@ export async function testRules(context: CliContext, files: readonly string[], f
   if (rules.length === 0) throw invalid(files.join(' '), 'holds no Rule');
   const around = surroundingsOf(ofKind<Stream>(objects, 'Stream'), ofKind<Table>(objects, 'Table'));
   const { node } = flags;
-  const prepared = rules.map((rule) => prepare(rule, { around, ...(node === undefined ? {} : { node }) }));
+  using stack = new DisposableStack();
+  const prepared: PreparedRule[] = [];
+  for (const rule of rules) {
+    const opened = await openFunctions(rule.spec.functions ?? [], () => context.clock.monotonic());
+    stack.defer(opened.close);
+    prepared.push(prepare(rule, { around, functions: opened.functions, ...(node === undefined ? {} : { node }) }));
+  }
   if (flags.input !== undefined) replayAll(context, prepared, flags, flags.input);
   else runCases(context, prepared, flags);
 }

@@ -1,7 +1,14 @@
 /** `skerry rule list|show|explain`: rules, and how they are at their nodes. */
 import type { HttpClient } from '@skerry/kube/client';
 import { RULES, type Rule, STREAMS, type Stream, TABLES, type Table } from '@skerry/streams';
-import { explainRule, explainText, prepareRule, type RuleNodeStatus, type RuleSurroundings } from '@skerry/streams/cli';
+import {
+  describeStubs,
+  explainRule,
+  explainText,
+  prepareRule,
+  type RuleNodeStatus,
+  type RuleSurroundings,
+} from '@skerry/streams/cli';
 import { type ConnectionFlags, connect } from '../connection.ts';
 import { type CliContext, cliErrors } from '../context.ts';
 import { formatFacts, formatJson, formatTable } from '../output.ts';
@@ -88,7 +95,9 @@ export async function explainRules(context: CliContext, name: string, flags: Rul
   const node = flags.node ?? Object.keys(nodes).sort()[0];
   if (flags.node !== undefined && nodes[flags.node] === undefined)
     throw cliErrors.INVALID_ARGUMENT({ argument: '--node', problem: `${name} is not at ${flags.node}` });
-  const { plan, spec } = prepareRule(rule, { around, allowsUnknown: true, ...(node === undefined ? {} : { node }) });
+  const functions = describeStubs(rule.spec.functions ?? []);
+  const at = node === undefined ? {} : { node };
+  const { plan, spec } = prepareRule(rule, { around, functions, allowsUnknown: true, ...at });
   const lines = explainRule(plan, spec, node === undefined ? undefined : nodes[node]);
   context.print(flags.output === 'json' ? formatJson(lines) : explainText(lines));
 }

@@ -1,5 +1,7 @@
 /** What the `skerry rule` commands are made of. */
 export type { RuleSurroundings } from '../engine/rule/catalog.ts';
+export { describeStubs } from '../engine/rule/function-stubs.ts';
+export { openFunctions } from '../engine/rule/javascript.ts';
 export { type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
 export { failureOf, plain, type Replay, replay } from '../engine/rule/run-test.ts';
 export type { RuleNodeStatus } from '../kinds/rule.ts';

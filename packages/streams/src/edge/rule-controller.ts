@@ -5,7 +5,9 @@ import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { type ControllerSpec, type Informer, keyOf, parseObjectKey, watching } from '@skerry/kube/controller';
 import type { RuleSurroundings } from '../engine/rule/catalog.ts';
-import { millisecondsOf, type PreparedRule, prepareRule } from '../engine/rule/prepare.ts';
+import { type OpenFunctions, openFunctions } from '../engine/rule/javascript.ts';
+import { millisecondsOf, type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
+import { failureOf } from '../engine/rule/run-test.ts';
 import { RULES } from '../kinds/group.ts';
 import type { Rule, RuleNodeStatus, RuleSink } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
@@ -72,6 +74,7 @@ interface Running {
   readonly uid: string;
   readonly madeOf: string;
   readonly intervalMs: number;
+  readonly functions: OpenFunctions;
   savedAt: number;
 }
 
@@ -125,13 +128,19 @@ class NodeRules {
     await Promise.all(all.map(({ runner }) => runner.quiet()));
     this.#save(all);
     await Promise.all(all.map(({ runner }) => runner.close()));
+    for (const { functions } of all) functions.close();
     this.#running.clear();
   }
 
   async #start(key: string, rule: Rule, madeOf: string): Promise<void> {
     const { clock, log, hub, outputs, nodeTables } = this.#options;
     const { namespace = '' } = parseObjectKey(key);
-    const prepared = prepareRule(rule, { around: this.#around(namespace), node: this.#options.node });
+    const functions = await openFunctions(rule.spec.functions ?? [], () => clock.monotonic());
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => functions.close());
+    const around = this.#around(namespace);
+    const prepared = prepareRule(rule, { around, node: this.#options.node, functions: functions.functions });
+    if (functions.functions.length > 0) runOwnTests(prepared);
     const secrets = await this.#secretsOf(namespace, prepared);
     const tables = await nodeTables.open(namespace, prepared.tables);
     await this.#stop(key);
@@ -151,7 +160,8 @@ class NodeRules {
       });
     const runner = makeFrom(this.#savedOf(key, uid), make, log);
     const intervalMs = millisecondsOf(rule.spec.options?.checkpointInterval, DEFAULT_CHECKPOINT_MS);
-    const running = { runner, uid, madeOf, intervalMs, savedAt: Number.NEGATIVE_INFINITY };
+    const running = { runner, uid, madeOf, intervalMs, savedAt: Number.NEGATIVE_INFINITY, functions };
+    stack.move();
     this.#failed.delete(key);
     this.#running.set(key, running);
     // Before it gives anything out: what was written since would else not be known to be written anew.
@@ -167,6 +177,7 @@ class NodeRules {
     await running.runner.quiet();
     this.#save([running]);
     await running.runner.close();
+    running.functions.close();
   }
 
   #around(namespace: string): RuleSurroundings {
@@ -262,6 +273,14 @@ class NodeRules {
 
 function inNamespace<T extends KubeObject>({ cache }: Informer<T>, namespace: string | undefined): readonly T[] {
   return cache.list().filter(({ metadata }) => metadata.namespace === namespace);
+}
+
+/** The cloud runs no functions of rules, and so not the cases of rules that have some. */
+function runOwnTests(prepared: PreparedRule): void {
+  for (const test of prepared.spec.tests ?? []) {
+    const why = failureOf(prepared, test);
+    if (why !== undefined) throw new RuleProblem('spec.tests', `test "${test.name}" fails: ${why}`);
+  }
 }
 
 /** What an earlier version has saved may mean nothing to this one; the rule begins anew then. */
