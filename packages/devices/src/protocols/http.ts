@@ -9,7 +9,7 @@ import type { Protocol } from './protocol.ts';
 
 const path = (description: string) => text(description, { pattern: '^/', maxLength: 2048 });
 
-export const WEBHOOK_AUTHENTICATIONS = ['Token', 'Basic', 'Signature', 'None'] as const;
+const AUTHENTICATIONS = ['Token', 'Basic', 'Signature', 'None'];
 
 const webhook = object(
   'The device posts here; nobody listens without it. Devices with the same address and port share one listener.',
@@ -24,7 +24,7 @@ const webhook = object(
     ),
     authentication: choice(
       'How it shows who it is: `Authorization: Bearer` with `webhook-token` of the Secret, `Basic` with `webhook-username` and `webhook-password`, or HMAC-SHA256 of the body by `webhook-key`. None must be asked for.',
-      WEBHOOK_AUTHENTICATIONS,
+      AUTHENTICATIONS,
       'Token',
     ),
     signatureHeader: text('Has the signature, hexadecimal or base64, with or without `sha256=`.', {
