@@ -71,8 +71,11 @@ export function wholeRow(width: number, source?: number): (input: Input) => Row 
   if (width === 1) return (input) => input as Row;
   if (source !== undefined) return (input) => (input as Tuple)[source] ?? {};
   return (input) => {
-    const rows = (input as Tuple).filter((row) => row !== undefined);
-    return Object.fromEntries(rows.toReversed().flatMap((row) => Object.entries(row)));
+    const fields = new Map<string, Value>();
+    for (const row of input as Tuple) {
+      for (const [name, value] of Object.entries(row ?? {})) if (!fields.has(name)) fields.set(name, value);
+    }
+    return Object.fromEntries(fields);
   };
 }
 

@@ -4,11 +4,11 @@ import { RowError } from '../sql-error.ts';
 import type { Row, Saved, Value } from '../value.ts';
 import { decode, describe, encode, isNull, isSame, isStruct } from '../values.ts';
 import { any, boolean, integer, literal, nullable, number, optional, rest, string } from './parameters.ts';
-import { type AnalyticFunction, type Parameter, returning } from './specification.ts';
+import { type AnalyticFunction, ArgumentProblem, type Parameter, returning } from './specification.ts';
 import { plain } from './statistics.ts';
 
 /** So far back `lag` looks at most. */
-export const MAX_LAG = 10_000;
+const MAX_LAG = 10_000;
 
 interface Described {
   readonly parameters: readonly Parameter[];
@@ -16,12 +16,13 @@ interface Described {
   readonly summary: string;
   readonly takesStar?: boolean;
   readonly givesColumns?: true;
+  readonly check?: NonNullable<AnalyticFunction['check']>;
 }
 
 /** A function whose state is a few values. */
 function analytic(
   name: string,
-  { parameters, returns = ANY, summary, takesStar = false, givesColumns }: Described,
+  { parameters, returns = ANY, summary, takesStar = false, givesColumns, check }: Described,
   step: (memory: Memory, isValid: boolean, args: readonly Value[]) => Value,
 ): AnalyticFunction {
   return {
@@ -40,6 +41,7 @@ function analytic(
       return { values: values.map(decode), count, sum: decode(sum) as number, isSet };
     },
     ...(givesColumns === undefined ? {} : { givesColumns }),
+    ...(check === undefined ? {} : { check }),
   };
 }
 
@@ -72,6 +74,10 @@ const LAG = analytic(
       optional(IGNORE_NULL),
     ],
     returns: typeOfFirst,
+    check: ([, offset]) => {
+      if (typeof offset !== 'number' || (offset >= 0 && offset <= MAX_LAG)) return;
+      throw new ArgumentProblem(1, `an offset is a number from 0 to ${MAX_LAG}`);
+    },
     summary: 'The value of the row before, or so many rows before; the default, or NULL, when there is none.',
   },
   (memory, isValid, [current, offset, otherwise, ignoresNull]) => {

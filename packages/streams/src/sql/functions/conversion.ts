@@ -59,7 +59,7 @@ export const CONVERSION: readonly ScalarFunction[] = [
     'conversion',
     'cast',
     CAST,
-    (_, [, type]) => CASTS[String(type)]?.type ?? ANY,
+    (_, [, type]) => CASTS[String(type).toLowerCase()]?.type ?? ANY,
     'The value as "bigint", "float", "string", "boolean", "datetime" or "bytea".',
     (value, type, context) => known(CASTS, type).cast(value, context),
     { prepare: ([, type]) => (typeof type === 'string' ? castCall(castTo(type)) : undefined) },
@@ -149,7 +149,7 @@ function castCall(cast: Cast): ScalarCall {
 }
 
 function castTo(type: string): Cast {
-  const target = CASTS[type];
+  const target = CASTS[type.toLowerCase()];
   if (target === undefined) throw unknownWord(1, type, Object.keys(CASTS));
   return target.cast;
 }
@@ -204,12 +204,14 @@ function impossible(value: Value, type: string): never {
   throw new RowError(`${describe(value)} cannot be a ${type}`);
 }
 
+/** With no more digits than a bigint, and then some zeros, can have: reading digits takes time. */
+const WHOLE = /^\s{0,9}[+-]?\d{1,40}\s{0,9}$/;
+
 function toBigint(value: NonNullable<Value>): Value {
   if (typeof value === 'bigint') return value;
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (value instanceof Date) return value.getTime();
-  if (typeof value === 'string' && /^\s*[+-]?\d+\s*$/.test(value))
-    return narrow(BigInt(value.trim().replace(/^\+/, '')));
+  if (typeof value === 'string' && WHOLE.test(value)) return narrow(BigInt(value.trim().replace(/^\+/, '')));
   const plain = typeof value === 'string' ? numberOf(value) : value;
   if (typeof plain !== 'number' || !Number.isFinite(plain)) return impossible(value, 'bigint');
   const whole = Math.trunc(plain) + 0;

@@ -139,6 +139,7 @@ const CONVERSIONS: readonly Case[] = [
   ['cast("2026-02-03", "datetime")', new Date(Date.UTC(2026, 1, 3))],
   ['cast("hi", "bytea")', new Uint8Array([104, 105])],
   ['cast(n, "float")', undefined],
+  ['cast(1.5, "BIGINT")', 1],
   ['chr(65)', 'A'],
   ['cast(decompress(compress("hello", "zlib"), "zlib"), "string")', 'hello'],
   ['cast(decompress(compress("hello", "gzip"), "gzip"), "string")', 'hello'],
@@ -344,6 +345,8 @@ test('values that do not fit are errors of their row', () => {
 
 test('what is wrong whatever rows come is found in the statement', () => {
   checkWrong('cast(a, "int")', /"int" is unknown here; write "bigint"/);
+  checkWrong('format(a, 2, "nowhere at all")', /is no locale/);
+  checkWrong('lag(a, -1)', /from 0 to 10000/);
   checkWrong('cast(a, b)', /type of cast has to be a literal/);
   checkWrong('encode(a, "base46")', /write "base64"/);
   checkWrong('regexp_matches(a, "(")', /regular expression/);

@@ -7,6 +7,9 @@ import { describe, toJson } from '../values.ts';
 import { any, string } from './parameters.ts';
 import { ArgumentProblem, prepared, type ScalarFunction, scalar } from './specification.ts';
 
+/** Longer than any that a person writes; what comes with a row may be anything. */
+const MAX_PATH_LENGTH = 1024;
+
 const PATH = [any('value'), string('path')] as const;
 
 export const JSON_FUNCTIONS: readonly ScalarFunction[] = [
@@ -46,7 +49,7 @@ function onPath(
 }
 
 function readerOf(path: string): JsonPathReader {
-  const read = compileJsonPath(canonical(path));
+  const read = path.length > MAX_PATH_LENGTH ? undefined : compileJsonPath(canonical(path));
   if (read === undefined) throw new RowError(`${describe(path)} is no JSON path`);
   return read;
 }

@@ -88,6 +88,8 @@ export interface AggregateFunction extends FunctionBase {
 /** With `isValid` false, WHEN was not fulfilled: the state stays, and the result is the one it stands for. */
 export interface AnalyticFunction extends FunctionBase {
   readonly kind: 'analytic';
+  /** Throws an ArgumentProblem for literals that cannot be. */
+  readonly check?: (literals: readonly Value[]) => void;
   readonly takesStar: boolean;
   readonly create: () => object;
   readonly step: (state: never, isValid: boolean, args: readonly Value[]) => Value;

@@ -14,6 +14,7 @@ function ofOne(name: string, summary: string, call: (text: string) => string): S
   return scalar('string', name, [string('text')], STRING, summary, call);
 }
 
+const FORMAT = [number('x'), integer('digits'), optional(literal(string('locale')))] as const;
 const PAD = [string('text'), integer('width')] as const;
 const MATCH = [string('text'), string('pattern')] as const;
 const REPLACE = [...MATCH, string('replacement')] as const;
@@ -33,10 +34,17 @@ export const TEXT: readonly ScalarFunction[] = [
   scalar(
     'string',
     'format',
-    [number('x'), integer('digits'), optional(literal(string('locale')))],
+    FORMAT,
     STRING,
     'The number with so many decimals and with thousands grouped, as the locale has it; en_US without one.',
-    (x, digits, locale) => formatNumber(x, digits, locale ?? 'en_US'),
+    (x, digits, locale) => numberFormat(digits, locale).format(x),
+    {
+      prepare: ([, digits, locale]) => {
+        if (typeof digits !== 'number') return undefined;
+        const format = numberFormat(digits, typeof locale === 'string' ? locale : undefined);
+        return prepared(FORMAT, (x) => format.format(x));
+      },
+    },
   ),
   scalar(
     'string',
@@ -150,13 +158,13 @@ function blanks(width: number, text: string): string {
 
 const MAX_DECIMALS = 20;
 
-function formatNumber(x: number, digits: number, locale: string): string {
+function numberFormat(digits: number, locale = 'en_US'): Intl.NumberFormat {
   const decimals = Math.min(Math.max(digits, 0), MAX_DECIMALS);
   const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
   try {
-    return x.toLocaleString(locale.replace('_', '-'), options);
-  } catch (cause) {
-    throw new RowError(`format: ${locale} is no locale`, { cause });
+    return new Intl.NumberFormat(locale.replace('_', '-'), options);
+  } catch {
+    throw new ArgumentProblem(2, `${locale} is no locale`, 'write one such as "en_US"');
   }
 }
 

@@ -165,7 +165,8 @@ test('what other dialects write is translated', () => {
   checkError('select !a from c', { at: '1:8', says: /!/, fix: /NOT/ });
   checkError('select a::int from c', { at: '1:9', says: /::/, fix: /cast/ });
   checkError('select cast(a as bigint) from c', { at: '1:15', says: /comma/, fix: /cast\(value, "bigint"\)/ });
-  checkError('select distinct a from c', { at: '1:17', says: /found a/ });
+  checkError('select distinct a from c', { at: '1:8', says: /found distinct/, fix: /deduplicate/ });
+  checkError('select top 5 a from c', { at: '1:8', says: /found top/, fix: /LIMIT/ });
   checkError('select count(distinct a) from c', { at: '1:14', says: /DISTINCT|distinct/i, fix: /deduplicate/ });
   checkError('select a from c limit 1 offset 2', { at: '1:25', says: /offset/i, fix: /OFFSET/ });
   checkError('select a from c union select b from d', { at: '1:17', says: /union/, fix: /two rules/ });

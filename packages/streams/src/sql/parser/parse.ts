@@ -74,6 +74,8 @@ function parseCommonTables(reader: TokenReader): CommonTable[] {
 
 function parseItems(reader: TokenReader): SelectItem[] {
   const items: SelectItem[] = [];
+  const isForeign = foreignHint(reader) !== undefined && (reader.isName(1) || reader.peek(1).kind === 'integer');
+  if (isForeign) throw reader.expected('a column');
   do {
     if (reader.isWord('FROM'))
       throw reader.expected('a column', items.length > 0 ? 'leave out the comma before FROM' : 'write *');

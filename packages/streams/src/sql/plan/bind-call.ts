@@ -1,7 +1,7 @@
 /** Calls: which function, whether the arguments fit, and what kind of state it needs. */
 import type { Call, Expression, Span } from '../ast.ts';
 import type { Bound } from '../compile/bound.ts';
-import { type DataType, showType } from '../data-type.ts';
+import { ANY, type DataType, showType } from '../data-type.ts';
 import { FOREIGN_FUNCTIONS, FUNCTIONS, scalarFunction } from '../functions/index.ts';
 import {
   type AggregateFunction,
@@ -18,6 +18,7 @@ import type { SqlError } from '../sql-error.ts';
 import type { Value } from '../value.ts';
 import type { Binder, Clause } from './binder.ts';
 import { nameOf } from './scope.ts';
+import { isComparable } from './types.ts';
 
 export function bindCall(binder: Binder, call: Call, clause: Clause): Bound {
   const found = FUNCTIONS.get(call.name);
@@ -43,7 +44,12 @@ function bindUserCall(binder: Binder, call: Call, clause: Clause): Bound {
   if (call.args.length !== user.parameters.length) {
     throw binder.error(call.span, `${call.name} takes ${user.parameters.length} arguments, found ${call.args.length}`);
   }
-  const args = call.args.map((arg) => binder.bind(arg, clause));
+  const args = call.args.map((arg, index) => {
+    const bound = binder.bind(arg, clause);
+    const wanted = user.parameters[index] ?? ANY;
+    if (isComparable(bound.type, wanted) || bound.type.kind === wanted.kind) return bound;
+    throw binder.error(arg.span, `${call.name} takes ${showType(wanted)} here, found ${showType(bound.type)}`);
+  });
   return { kind: 'userCall', of: user, args, type: user.returns, says: printExpression(call) };
 }
 
@@ -176,7 +182,7 @@ function bindAggregate(binder: Binder, call: Call, of: AggregateFunction, clause
       `add GROUP BY TUMBLINGWINDOW(ss, 10)${running}`,
     );
   }
-  const inner: Clause = { ...clause, name: name, level: 'row', mayAggregate: false, mayAnalyse: true };
+  const inner: Clause = { ...clause, name: name, level: 'row', mayAggregate: false, mayAnalyse: binder.mayAnalyseRows };
   const args = call.args.map((arg, index) => bindAggregateArgument(binder, call, of, arg, index, inner));
   const literals = literalsOf(args);
   const [argument] = args;
@@ -245,9 +251,11 @@ function bindAnalytic(binder: Binder, call: Call, of: AnalyticFunction, clause: 
   const names = of.givesColumns
     ? call.args.map((arg) => (arg.kind === 'star' ? undefined : (nameOf(arg) ?? printExpression(arg))))
     : [];
+  const literals = literalsOf(args);
+  guarded(binder, call, () => of.check?.(literals));
   const type = of.returns(
     args.map((arg) => arg.type),
-    literalsOf(args),
+    literals,
   );
   const { level } = clause;
   const draft = binder.drafts.addAnalytic({

@@ -58,6 +58,8 @@ export class Binder {
   readonly scope: Scope;
   readonly drafts = new Drafts();
   readonly isWindowed: boolean;
+  /** Rows of several streams meet only in the window: nothing can remember them before. */
+  readonly mayAnalyseRows: boolean;
   usesMeta = false;
   hits: Hits | undefined;
   /** Columns are read after grouping: those of the group's first row. */
@@ -66,9 +68,10 @@ export class Binder {
   outputs: Outputs | undefined;
   readonly #open: string[] = [];
 
-  constructor(scope: Scope, isWindowed: boolean) {
+  constructor(scope: Scope, isWindowed: boolean, mayAnalyseRows: boolean) {
     this.scope = scope;
     this.isWindowed = isWindowed;
+    this.mayAnalyseRows = mayAnalyseRows;
   }
 
   /** A condition: boolean, or of a type that only rows tell. */

@@ -257,6 +257,11 @@ test('what does not fit is said where it stands', () => {
     'SELECT demo.a FROM demo INNER JOIN other ON true WHERE lag(other.a) = 1 GROUP BY COUNTWINDOW(2)',
     /cannot stand in WHERE; put it into a common table/,
   );
+  checkWrong(
+    'SELECT sum(lag(other.a)) FROM demo INNER JOIN other ON true GROUP BY COUNTWINDOW(2)',
+    /cannot stand in sum/,
+  );
+  checkWrong('SELECT twice(text) FROM s', /twice takes float here, found string/);
   checkWrong('SELECT a FROM demo GROUP BY TUMBLINGWINDOW(ss, 0)', /length 0/);
   checkWrong('SELECT a FROM demo GROUP BY COUNTWINDOW(2, 3)', /rows would be lost/);
   checkWrong('SELECT a FROM demo GROUP BY TUMBLINGWINDOW(dd, 1000)', /too long; at most a year/);

@@ -59,11 +59,11 @@ function bindStatement(statement: Statement, catalog: Catalog, queries: Queries)
   const { text, items, joins, groupBy, window, orderBy } = statement;
   const sources = resolveSources(statement, catalog, queries);
   const scope = new Scope(text, catalog, sources, aliasesOf(items));
-  const binder = new Binder(scope, window !== undefined);
+  const joinsStreams = sources.slice(1).some(({ relation }) => relation.kind === 'stream');
+  const binder = new Binder(scope, window !== undefined, !joinsStreams);
   const boundJoins = joins.map((join, index) => bindJoin(binder, join, sources[index + 1] as Source));
-  const joinsStreams = boundJoins.some(({ source }) => source.relation.kind === 'stream');
-  const row = (name: string): Clause => ({ ...ROW, name, mayAnalyse: !joinsStreams });
-  const boundWindow = window && bindWindow(binder, window, !joinsStreams);
+  const row = (name: string): Clause => ({ ...ROW, name, mayAnalyse: binder.mayAnalyseRows });
+  const boundWindow = window && bindWindow(binder, window);
   const where = statement.where && binder.condition(statement.where, row('WHERE'));
   const keys = groupBy.map((key) => binder.bind(key, row('GROUP BY')));
   checkWindow(binder, statement, boundJoins);

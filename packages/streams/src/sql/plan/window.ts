@@ -24,7 +24,7 @@ export interface BoundWindow {
   readonly partition: readonly Bound[];
 }
 
-export function bindWindow(binder: Binder, window: Window, mayAnalyse: boolean): BoundWindow {
+export function bindWindow(binder: Binder, window: Window): BoundWindow {
   checkNumbers(binder, window);
   const { type, over, span } = window;
   const isByTime = type === 'tumbling' || type === 'hopping';
@@ -39,9 +39,9 @@ export function bindWindow(binder: Binder, window: Window, mayAnalyse: boolean):
     throw binder.error(span, `a ${type} window is the same for all rows`, 'put the column into GROUP BY');
   }
   const condition = (name: string, expression: Expression | undefined) =>
-    expression && binder.condition(expression, clause(name, mayAnalyse));
+    expression && binder.condition(expression, clause(name, binder.mayAnalyseRows));
   const filter = condition('FILTER', window.filter);
-  const partition = (over?.partition ?? []).map((by) => binder.bind(by, clause('PARTITION BY', mayAnalyse)));
+  const partition = (over?.partition ?? []).map((by) => binder.bind(by, clause('PARTITION BY', binder.mayAnalyseRows)));
   const [begin, emit] = window.conditions.map((one) => condition('STATEWINDOW', one));
   const trigger = condition('OVER (WHEN)', over?.when);
   return { window, begin, emit, filter, trigger, partition };

@@ -12,16 +12,16 @@ export const UTC: Zone = { name: 'UTC', offset: () => 0 };
 export function zoneOf(name: string): Zone {
   if (name === 'UTC') return UTC;
   const format = new Intl.DateTimeFormat('en-US', { timeZone: name, timeZoneName: 'longOffset' });
-  let hour = Number.NaN;
+  let knownQuarter = Number.NaN;
   let known = 0;
   return {
     name,
     // Offsets change at whole quarters of an hour: one answer serves all rows of a quarter.
     offset: (milliseconds) => {
       const quarter = Math.floor(milliseconds / QUARTER_MS);
-      if (quarter !== hour) {
+      if (quarter !== knownQuarter) {
         known = offsetIn(format, milliseconds);
-        hour = quarter;
+        knownQuarter = quarter;
       }
       return known;
     },
