@@ -1,14 +1,19 @@
 /** A simulated device, from its model to its values: at the cloud, and at its node while the cloud cannot be reached. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, suite, test } from 'node:test';
+import { connect } from 'node:tls';
 import {
   CHECKOUT,
   type CommandResult,
   eventually,
+  freePort,
   runToEnd,
   TcpProxy,
   TestCloud,
@@ -48,6 +53,51 @@ const TANK = {
     commands: [{ name: 'echo', address: {} }],
   },
 };
+
+const BROKER = {
+  apiVersion: API,
+  kind: 'MqttBroker',
+  metadata: { name: 'site', namespace: 'default' },
+  spec: { placement: { nodeName: 'edge-1' }, listeners: [{ name: 'tls', port: 0 }] },
+};
+
+interface Broker {
+  readonly status?: { readonly state?: string; readonly endpoints?: readonly string[]; readonly authority?: string };
+}
+
+const SCALE_SECRET = {
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: 'scale-1', namespace: 'default' },
+  stringData: { 'webhook-token': 'right' },
+};
+
+const scale = (port: number) => ({
+  apiVersion: API,
+  kind: 'Device',
+  metadata: { name: 'scale-1', namespace: 'default' },
+  spec: {
+    model: { name: 'tank' },
+    protocol: 'http',
+    placement: { nodeName: 'edge-1' },
+    connection: { secretName: 'scale-1', options: { webhook: { port, path: '/scale-1' } } },
+    visitors: [{ property: 'level', mode: 'Subscribe', address: { field: 'level' } }],
+  },
+});
+
+/** The status of the answer; nothing while nobody listens. */
+async function post(port: number, ca: string): Promise<number | undefined> {
+  const headers = { authorization: 'Bearer right' };
+  const outgoing = request({ host: '127.0.0.1', port, path: '/scale-1', method: 'POST', ca, headers, agent: false });
+  outgoing.end('{"level": 2.5}');
+  try {
+    const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  } catch {
+    return undefined;
+  }
+}
 
 interface Device {
   readonly metadata: { readonly resourceVersion: string };
@@ -179,6 +229,29 @@ suite('a simulated device', () => {
     assert.match(stderr, /default\/tank-1/);
     const gone = await cloud.tryKubectl(['delete', 'devicemodel', 'tank']);
     assert.match(gone.stderr, /devices are bound to it: default\/tank-1/);
+  });
+
+  test('what listens at the node does so by the site’s identity, and leaves nothing behind', async () => {
+    const port = await freePort();
+    await cloud.apply(SCALE_SECRET);
+    await cloud.apply(BROKER);
+    await cloud.apply(scale(port));
+    const { endpoints = [], authority = '' } = await eventually('a broker', async () => {
+      const { status } = await cloud.get<Broker>(['mqttbroker', 'site']);
+      return status?.state === 'Serving' ? status : undefined;
+    });
+    const broker = connect({ host: '127.0.0.1', port: Number(new URL(endpoints[0] ?? '').port), ca: authority });
+    await once(broker, 'secureConnect');
+    broker.destroy();
+    await eventually('the post is taken', async () => (await post(port, authority)) === 204);
+    await eventually('what was posted', async () => {
+      const { stdout } = await cloud.skerry(['device', 'get', 'scale-1', '-o', 'json']);
+      return (JSON.parse(stdout || '[]') as LiveValue[]).some(({ value }) => value === 2.5);
+    });
+    const kept = join(edge.dir, 'edge', 'edge-1', 'drivers', 'mqtt');
+    assert.ok(readdirSync(kept).some((name) => name.startsWith('default_site_')));
+    await cloud.kubectl(['delete', 'device/scale-1', 'mqttbroker/site', 'secret/scale-1']);
+    await eventually('what the broker kept is gone', async () => readdirSync(kept).length === 0);
   });
 
   test('while the link is cut it is driven on, and its values are live at the node’s own API', async () => {

@@ -26,7 +26,7 @@ export interface DataWorker {
 }
 
 /** Once nothing is left to be driven, so that the worker itself sees what is gone and removes what it kept of it. */
-const LINGER_MS = 5000;
+const LINGER_MS = 2000;
 
 export function openDataWorker(options: DataWorkerOptions): DataWorker {
   const { node, socket, token, values, drivers, ledger, streams, linkDoor, clock, log, bundle, answer, store } =
