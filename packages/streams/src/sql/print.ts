@@ -21,7 +21,7 @@ export function print(statement: Statement): string {
   return clauses.filter((clause) => clause !== '').join(' ');
 }
 
-export function printName(name: string): string {
+function printName(name: string): string {
   return isBareName(name) && !isReserved(name) ? name : `\`${name.replaceAll('`', '``')}\``;
 }
 

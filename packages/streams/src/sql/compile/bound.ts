@@ -155,7 +155,7 @@ export type Bound =
   | BoundSlice;
 
 /** What it is made of. */
-export function childrenOf(bound: Bound): readonly Bound[] {
+function childrenOf(bound: Bound): readonly Bound[] {
   switch (bound.kind) {
     case 'unary':
     case 'isNull':

@@ -8,7 +8,7 @@ import { any, integer, literal, nullable, number, optional, rest, string } from 
 import { ArgumentProblem, prepared, type ScalarFunction, scalar } from './specification.ts';
 
 /** No expression makes a string longer than this. */
-export const MAX_STRING_LENGTH = 1_048_576;
+const MAX_STRING_LENGTH = 1_048_576;
 
 function ofOne(name: string, summary: string, call: (text: string) => string): ScalarFunction {
   return scalar('string', name, [string('text')], STRING, summary, call);

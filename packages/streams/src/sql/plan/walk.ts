@@ -32,7 +32,7 @@ function childrenOf(expression: Expression): readonly (Expression | undefined)[]
   }
 }
 
-export function some(expression: Expression, test: (part: Expression) => boolean): boolean {
+function some(expression: Expression, test: (part: Expression) => boolean): boolean {
   return test(expression) || childrenOf(expression).some((child) => child !== undefined && some(child, test));
 }
 

@@ -8,7 +8,7 @@ import type { AggregateNode, AnalyticNode, AnalyticState, Plan, PlanNode, Projec
 import { plan } from '../plan/planner.ts';
 import type { EvalContext, Row, Value } from '../value.ts';
 
-export const NOW = Date.UTC(2026, 1, 3, 4, 5, 6, 789);
+const NOW = Date.UTC(2026, 1, 3, 4, 5, 6, 789);
 
 /** `s` has a schema, `demo` and `other` have none, `t` is a table. */
 const SCHEMAS: Readonly<Record<string, Schema | undefined>> = {
