@@ -1,8 +1,8 @@
 /** A block: rows of many series, as they lie in the queue and travel. Its head says, without unpacking, of which series. */
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Batch, Boxed } from '../../contract/index.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { readTimes, readValues, writeTimes, writeValues } from './columns.ts';
+import { NumberReader, NumberWriter } from './number-streams.ts';
 
 /** What one block may have at most, whoever made it. */
 export const MAX_BLOCK_ROWS = 131_072;
@@ -11,7 +11,6 @@ export const MAX_BLOCK_BYTES = 4 * 1024 * 1024;
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
 
 const FORMAT = 1;
-const LEVEL = 3;
 
 export interface Block {
   readonly bytes: Uint8Array;
@@ -28,13 +27,13 @@ export function encodeBlock(batch: Batch): Block {
   const sorted = pick(batch, order);
   const runs = runsOf(sorted);
   writeIds(head, runs);
-  const body = new ByteWriter();
-  for (const { from, to } of runs) body.varint(to - from);
-  let near = 0;
-  for (const run of runs) near = writeTimes(body, sorted.times, run, near);
+  const body = new NumberWriter();
+  for (const { from, to } of runs) body.head.varint(to - from);
+  const expected = { time: 0, step: 0 };
+  for (const run of runs) writeTimes(body, sorted.times, run, expected);
   for (const run of runs) writeValues(body, sorted, run);
-  writeQualities(body, sorted);
-  head.bytes(zstdCompressSync(body.take(), { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } }));
+  writeQualities(body.head, sorted);
+  head.bytes(body.pack());
   return { bytes: head.take().slice(), rows };
 }
 
@@ -42,17 +41,17 @@ export function encodeBlock(batch: Batch): Block {
 export function decodeBlock(bytes: Uint8Array): Batch {
   const input = new ByteReader(bytes);
   const { rows: length, series: ids } = readHead(input);
-  const body = new ByteReader(zstdDecompressSync(input.rest(), { maxOutputLength: MAX_UNPACKED_BYTES }));
-  const runs = readRuns(body, ids, length);
+  const body = new NumberReader(input.rest(), MAX_UNPACKED_BYTES);
+  const runs = readRuns(body.head, ids, length);
   const series = new Uint32Array(length);
   const times = new Float64Array(length);
   const values = new Float64Array(length);
   const boxed = new Map<number, Boxed>();
   for (const { id, from, to } of runs) series.fill(id, from, to);
-  let near = 0;
-  for (const run of runs) near = readTimes(body, times, run, near);
+  const expected = { time: 0, step: 0 };
+  for (const run of runs) readTimes(body, times, run, expected);
   for (const run of runs) readValues(body, values, boxed, run);
-  const qualities = readQualities(body, length);
+  const qualities = readQualities(body.head, length);
   if (!body.isAtEnd) throw new RangeError('a block is longer than it says');
   return { length, series, times, values, qualities, ...(boxed.size === 0 ? {} : { boxed }) };
 }

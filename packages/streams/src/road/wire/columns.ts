@@ -1,9 +1,7 @@
-/**
- * Times and values of one series as few bytes: what a row has beyond what the one before lets expect. A block has few rows of many
- * series; what they have in common is for zstd to find, so that the same kind of number stands together.
- */
+/** Times and values of one series as small numbers: what a row has beyond what the one before lets expect. */
 import type { Boxed } from '../../contract/index.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
+import type { NumberReader, NumberWriter } from './number-streams.ts';
 
 export interface Column {
   readonly from: number;
@@ -13,63 +11,81 @@ export interface Column {
 // ——— times ———
 
 const Time = { milliseconds: 0, microseconds: 1, raw: 2 } as const;
+/** In microseconds: until 2112. */
+const MAX_TICKS = 2 ** 52;
+/** Sums and differences of a few such numbers are exact. */
 const MAX_EXACT = 2 ** 50;
 
-/** `times[from]` to `times[to - 1]`; `near` is a time that the first one is probably close to. Returns the first one. */
-export function writeTimes(out: ByteWriter, times: Float64Array, { from, to }: Column, near: number): number {
-  const first = times[from] ?? 0;
-  const unit = unitOf(times, from, to);
-  if (unit === undefined || !Number.isInteger(near * unit)) {
-    out.byte(Time.raw);
-    for (let row = from; row < to; row++) out.float64(times[row] ?? 0);
-    return near;
-  }
-  out.byte(unit === 1 ? Time.milliseconds : Time.microseconds);
-  const at = (row: number) => Math.round((times[row] ?? 0) * unit);
-  out.signed(at(from) - Math.round(near * unit));
-  if (to - from === 1) return first;
-  // Their mean distance: what remains is small, however long it is.
-  const step = Math.round((at(to - 1) - at(from)) / (to - from - 1));
-  out.signed(step);
-  for (let row = from + 1, before = at(from); row < to; row++) {
-    const time = at(row);
-    out.signed(time - before - step);
-    before = time;
-  }
-  return first;
+/** What the series before it began with: the next one probably does so, too. */
+export interface Expected {
+  time: number;
+  step: number;
 }
 
-export function readTimes(input: ByteReader, times: Float64Array, { from, to }: Column, near: number): number {
-  const mode = input.byte();
+export function writeTimes(out: NumberWriter, times: Float64Array, { from, to }: Column, expected: Expected): void {
+  const { head, rest } = out;
+  const unit = unitOf(times, from, to);
+  if (unit === undefined || !Number.isInteger(expected.time * unit)) {
+    head.byte(Time.raw);
+    for (let row = from; row < to; row++) rest.float64(times[row] ?? 0);
+    return;
+  }
+  head.byte(unit === 1 ? Time.milliseconds : Time.microseconds);
+  const first = Math.round((times[from] ?? 0) * unit);
+  head.signed(first - Math.round(expected.time * unit));
+  expected.time = first / unit;
+  if (to - from === 1) return;
+  const distances = new Float64Array(to - from - 1);
+  for (let row = from + 1, before = first; row < to; row++) {
+    const time = Math.round((times[row] ?? 0) * unit);
+    distances[row - from - 1] = time - before;
+    before = time;
+  }
+  // Gaps and what comes late leave it as it is.
+  const step = distances.toSorted()[distances.length >> 1] ?? 0;
+  head.signed(step - Math.round(expected.step * unit));
+  expected.step = step / unit;
+  for (let at = 0; at < distances.length; at++) distances[at] = (distances[at] ?? 0) - step;
+  out.column(distances, distances.length);
+}
+
+export function readTimes(input: NumberReader, times: Float64Array, { from, to }: Column, expected: Expected): void {
+  const { head, rest } = input;
+  const mode = head.byte();
   if (mode === Time.raw) {
-    for (let row = from; row < to; row++) times[row] = input.float64();
-    return near;
+    for (let row = from; row < to; row++) times[row] = rest.float64();
+    return;
   }
   if (mode !== Time.milliseconds && mode !== Time.microseconds) throw new RangeError('no such form of times');
   const unit = mode === Time.milliseconds ? 1 : 1000;
-  let time = Math.round(near * unit) + input.signed();
+  let time = Math.round(expected.time * unit) + head.signed();
   times[from] = time / unit;
-  if (to - from > 1) {
-    const step = input.signed();
-    for (let row = from + 1; row < to; row++) {
-      time += step + input.signed();
-      times[row] = time / unit;
-    }
+  expected.time = time / unit;
+  if (to - from === 1) return;
+  const step = Math.round(expected.step * unit) + head.signed();
+  expected.step = step / unit;
+  const distances = new Float64Array(to - from - 1);
+  input.column(distances, distances.length);
+  for (let row = from + 1; row < to; row++) {
+    time += step + (distances[row - from - 1] ?? 0);
+    times[row] = time / unit;
   }
-  return times[from] ?? 0;
 }
 
-/** Undefined when they are no multiples of a microsecond that a number holds exactly. */
+/** 1 for milliseconds, 1000 for microseconds; undefined when they are neither, or lie too far apart for sums of them to be exact. */
 function unitOf(times: Float64Array, from: number, to: number): number | undefined {
   let unit = 1;
+  let least = Number.POSITIVE_INFINITY;
+  let most = 0;
   for (let row = from; row < to; row++) {
     const time = times[row] ?? 0;
-    if (Number.isInteger(time) && Math.abs(time) < MAX_EXACT / 1000 && !Object.is(time, -0)) continue;
     const ticks = Math.round(time * 1000);
-    if (!(Math.abs(ticks) < MAX_EXACT) || ticks / 1000 !== time || Object.is(time, -0)) return undefined;
-    unit = 1000;
+    if (!(ticks >= 0 && ticks < MAX_TICKS) || ticks / 1000 !== time || Object.is(time, -0)) return undefined;
+    if (!Number.isInteger(time)) unit = 1000;
+    least = Math.min(least, ticks);
+    most = Math.max(most, ticks);
   }
-  return unit;
+  return most - least < MAX_EXACT ? unit : undefined;
 }
 
 // ——— values ———
@@ -84,50 +100,62 @@ export interface ValueColumns {
   readonly boxed?: ReadonlyMap<number, Boxed>;
 }
 
-export function writeValues(out: ByteWriter, { values, boxed }: ValueColumns, { from, to }: Column): void {
+export function writeValues(out: NumberWriter, { values, boxed }: ValueColumns, { from, to }: Column): void {
+  const { head, rest } = out;
   if (boxed !== undefined && hasBoxed(boxed, from, to)) {
-    out.byte(Value.boxed);
-    for (let row = from; row < to; row++) writeBoxed(out, boxed.get(row) ?? values[row] ?? Number.NaN);
+    head.byte(Value.boxed);
+    for (let row = from; row < to; row++) writeBoxed(rest, boxed.get(row) ?? values[row] ?? Number.NaN);
     return;
   }
   const form = formOf(values, from, to);
-  out.byte(form);
+  head.byte(form);
   if (form === Value.raw) {
-    for (let row = from; row < to; row++) out.float64(values[row] ?? 0);
+    for (let row = from; row < to; row++) rest.float64(values[row] ?? 0);
     return;
   }
   const power = powerOf(form);
-  for (let row = from, before = 0; row < to; row++) {
+  const first = Math.round((values[from] ?? 0) * power);
+  head.signed(first);
+  const changes = new Float64Array(to - from - 1);
+  for (let row = from + 1, before = first; row < to; row++) {
     const number = Math.round((values[row] ?? 0) * power);
-    out.signed(number - before);
+    changes[row - from - 1] = number - before;
     before = number;
   }
+  if (changes.length > 0) out.column(changes, changes.length);
 }
 
 /** Boxed values go into `boxed`. */
 export function readValues(
-  input: ByteReader,
+  input: NumberReader,
   values: Float64Array,
   boxed: Map<number, Boxed>,
   { from, to }: Column,
 ): void {
-  const form = input.byte();
+  const { head, rest } = input;
+  const form = head.byte();
   if (form === Value.raw) {
-    for (let row = from; row < to; row++) values[row] = input.float64();
+    for (let row = from; row < to; row++) values[row] = rest.float64();
     return;
   }
   if (form === Value.boxed) {
     for (let row = from; row < to; row++) {
-      const value = readBoxed(input);
+      const value = readBoxed(rest);
       values[row] = typeof value === 'number' ? value : Number.NaN;
       if (typeof value !== 'number') boxed.set(row, value);
     }
     return;
   }
   const power = powerOf(form);
-  for (let row = from, number = 0; row < to; row++) {
-    number += input.signed();
-    values[row] = form < Value.float64 ? Math.fround(number / power) : number / power;
+  const toValue = (number: number) => (form < Value.float64 ? Math.fround(number / power) : number / power);
+  let number = head.signed();
+  values[from] = toValue(number);
+  if (to - from === 1) return;
+  const changes = new Float64Array(to - from - 1);
+  input.column(changes, changes.length);
+  for (let row = from + 1; row < to; row++) {
+    number += changes[row - from - 1] ?? 0;
+    values[row] = toValue(number);
   }
 }
 
