@@ -14,6 +14,8 @@ export interface CloudPaths {
   readonly registry: string;
   /** Time series that nodes brought. */
   readonly series: string;
+  /** What waits for engines of others. */
+  readonly outlets: string;
   /** Tells a wrong key before any Secret is touched. */
   readonly keyCheck: string;
 }
@@ -29,6 +31,7 @@ export function cloudPaths(root: string): CloudPaths {
     backups: join(home, 'backups'),
     registry: join(home, 'registry'),
     series: join(home, 'series'),
+    outlets: join(home, 'outlets.db'),
     keyCheck: join(home, 'key-check'),
   };
 }

@@ -1,4 +1,5 @@
 /** The cloud: store, API server, controllers, hub and listeners, put together. Composition only; each part lives elsewhere. */
+import { join } from 'node:path';
 import { StatusError } from '@skerry/api';
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
@@ -11,7 +12,7 @@ import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { streamCrds } from '@skerry/streams';
-import { createTelemetry } from '@skerry/streams/cloud';
+import { createTelemetry, startCloudOutlets, TELEMETRY_PATH, type Telemetry } from '@skerry/streams/cloud';
 import { imageCrds, nodeUsage, serveMetrics, startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
 import { edgeFieldsStep, nodeRestrictionStep, revocationStep } from './admission.ts';
@@ -47,6 +48,9 @@ export interface Cloud {
   stop(): Promise<void>;
 }
 
+/** Beside the cloud's own bundle. */
+const SQL_PROGRAM = join(import.meta.dirname, 'series-sql.cjs');
+
 /** The cloud's own requests: everything is allowed, and the audit log says who it was. */
 const SYSTEM_USER = { username: 'system:skerry-cloud', groups: ['system:masters', 'system:authenticated'] };
 
@@ -54,7 +58,10 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   await using stack = new AsyncDisposableStack();
   const ground = await layGround(options, stack);
   const dialer = lateDialer();
-  const api = stack.adopt(openApi(ground, dialer), (opened) => opened.close());
+  const { clock, log } = ground;
+  const telemetry = createTelemetry({ directory: ground.paths.series, clock, log, sql: { program: SQL_PROGRAM } });
+  stack.defer(() => telemetry.close());
+  const api = stack.adopt(openApi(ground, { dialer, telemetry }), (opened) => opened.close());
   const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
   await bootstrap({
     client,
@@ -62,9 +69,19 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     read: (gvr, namespace, name) => readObject(ground.store, { ...gvr, namespace, name }),
   });
   const images = lateImages(ground.log);
-  const { clock, log } = ground;
-  const telemetry = createTelemetry({ directory: ground.paths.series, clock, log });
-  stack.defer(() => telemetry.close());
+  const outlets = new AbortController();
+  const sending = await startCloudOutlets({
+    ...ground,
+    client,
+    telemetry,
+    random: Math.random,
+    signal: outlets.signal,
+    file: ground.paths.outlets,
+  });
+  stack.defer(async () => {
+    outlets.abort();
+    await sending.ended;
+  });
   const hub = stack.adopt(openHub({ ...ground, api, client, blobs: images.door, telemetry }), (opened) =>
     opened.stop(),
   );
@@ -86,7 +103,12 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   return { facts: { server, kubeconfig: ground.paths.kubeconfig, link }, stop: () => running.disposeAsync() };
 }
 
-function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer): ApiServer {
+interface Behind {
+  readonly dialer: NodeDialer;
+  readonly telemetry: Telemetry;
+}
+
+function openApi({ names, flags, access, ...ground }: Ground, { dialer, telemetry }: Behind): ApiServer {
   const apiAddress = `https://${formatHostPort({ host: firstAddress(names), port: flags.listen.port })}`;
   return createApiServer({
     ...ground,
@@ -95,7 +117,11 @@ function openApi({ names, flags, access, ...ground }: Ground, dialer: NodeDialer
     authorizer: access.authorizer,
     access: accessHooks(access),
     admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep, streamStep],
-    extraPaths: [...tokenKeyPaths(ground.pki, apiAddress), backupPath(ground)],
+    extraPaths: [
+      ...tokenKeyPaths(ground.pki, apiAddress),
+      backupPath(ground),
+      { path: TELEMETRY_PATH, handle: (request) => telemetry.answer(request) },
+    ],
   });
 }
 

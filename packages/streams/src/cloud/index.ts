@@ -1,2 +1,3 @@
 export { checkStreamsWrite, type StreamsLookups, type StreamsWrite } from './admission.ts';
-export { createTelemetry, type Telemetry, type TelemetryOptions } from './telemetry.ts';
+export { type CloudOutlets, type CloudOutletsOptions, startCloudOutlets } from './outlets.ts';
+export { createTelemetry, TELEMETRY_PATH, type Telemetry, type TelemetryOptions } from './telemetry.ts';

@@ -1,6 +1,9 @@
-/** The cloud's time series and the way into them. Nothing is loaded or opened before the first node brings something, or somebody asks. */
+/** The cloud's time series and the ways to them. Nothing is loaded or opened before the first node brings something, or somebody asks. */
 import type { Clock, Logger } from '@skerry/base';
 import type { LinkStream } from '@skerry/link';
+import type { Batch } from '../contract/index.ts';
+import type { QueryAnswer, QueryRequest } from '../query/http/answer.ts';
+import type { SqlRunner } from '../query/sql/run-sql.ts';
 import type { IntakeLimits, NodeIntake } from '../road/cloud/intake.ts';
 import type { SeriesStore } from '../store/index.ts';
 
@@ -8,6 +11,8 @@ export interface TelemetryOptions {
   readonly directory: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** How a query in SQL is run; without it there are none. */
+  readonly sql?: SqlRunner;
   readonly limits?: Partial<IntakeLimits>;
 }
 
@@ -17,8 +22,14 @@ export interface Telemetry {
   /** Serves the road's stream of a node, which is who the link says. */
   serve(node: string, stream: LinkStream, signal: AbortSignal): Promise<void>;
   nodes(): readonly NodeIntake[];
+  /** Answers what is asked below `TELEMETRY_PATH`; whoever asks was authorized. */
+  answer(request: QueryRequest): Promise<QueryAnswer>;
+  /** Gets each batch before the store takes it; undefined: nobody does. */
+  handOn(taker: ((batch: Batch) => void) | undefined): void;
   close(): Promise<void>;
 }
+
+export const TELEMETRY_PATH = '/telemetry/';
 
 /** A cloud has more of everything than a node. */
 const LIMITS = { headRows: 2_097_152, series: 5_000_000, marks: 1_000_000, openPartitions: 32 };
@@ -28,9 +39,10 @@ type Opened = Awaited<ReturnType<typeof open>>;
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   let opened: Opened | undefined;
   let opening: Promise<Opened> | undefined;
+  let taker: ((batch: Batch) => void) | undefined;
   const openOnce = async () => {
     try {
-      opened = await open(options);
+      opened = await open(options, (batch) => taker?.(batch));
       return opened;
     } catch (error) {
       opening = undefined;
@@ -45,6 +57,13 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       await intake.serve(node, stream, signal);
     },
     nodes: () => opened?.intake.nodes() ?? [],
+    answer: async (request) => {
+      const { answer } = await get();
+      return await answer(request);
+    },
+    handOn: (next) => {
+      taker = next;
+    },
     close: async () => {
       const last = await opening?.catch(() => undefined);
       await last?.store.close();
@@ -52,11 +71,17 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   };
 }
 
-async function open({ directory, clock, log, limits = {} }: TelemetryOptions) {
-  const [{ openSeriesStore }, { createIntake }] = await Promise.all([
+async function open(options: TelemetryOptions, onRows: (batch: Batch) => void) {
+  const { directory, clock, log, sql, limits = {} } = options;
+  const [{ openSeriesStore }, { createIntake }, { queryEndpoints }] = await Promise.all([
     import('../store/index.ts'),
     import('../road/cloud/intake.ts'),
+    import('../query/http/index.ts'),
   ]);
-  const store = await openSeriesStore({ directory, clock, log, limits: LIMITS });
-  return { store, intake: createIntake({ store, clock, log, limits }) };
+  const store = await openSeriesStore({ directory, clock, log, limits: LIMITS, onRows });
+  return {
+    store,
+    intake: createIntake({ store, clock, log, limits }),
+    answer: queryEndpoints({ store, clock, ...(sql === undefined ? {} : { sql }) }),
+  };
 }

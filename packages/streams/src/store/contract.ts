@@ -136,6 +136,8 @@ export interface SeriesStoreOptions {
   readonly log: Logger;
   readonly retention?: RetentionPlan;
   readonly limits?: Partial<StoreLimits>;
+  /** Gets each batch before it is taken, so that what must be elsewhere is there first. `append` throws what it throws. */
+  readonly onRows?: (batch: Batch) => void;
 }
 
 export interface StoreLimits {

@@ -126,6 +126,7 @@ class DiskSeriesStore implements SeriesStore {
 
   append(batch: Batch, mark?: Mark): Appended {
     this.#checkOpen();
+    this.#options.onRows?.(batch);
     const { rawFor = Number.POSITIVE_INFINITY } = this.#retention;
     const appended = this.#writing.append(batch, this.#options.clock.now() - rawFor, mark);
     const { taken, tooOld, tooNew, refused } = appended;

@@ -17,12 +17,6 @@ export interface QueryAnswer {
   readonly body?: string;
 }
 
-export interface QueryPath {
-  /** `/a/b`, or `/a/` for everything below. */
-  readonly path: string;
-  readonly handle: (request: QueryRequest) => Promise<QueryAnswer>;
-}
-
 export function jsonAnswer(status: number, value: unknown): QueryAnswer {
   return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
 }

@@ -2,37 +2,35 @@
 import type { Clock } from '@skerry/base';
 import type { SeriesStore } from '../../store/index.ts';
 import type { SqlRunner } from '../sql/run-sql.ts';
-import type { QueryPath } from './answer.ts';
+import { jsonAnswer, type QueryAnswer, type QueryRequest } from './answer.ts';
 import { answerPrometheus } from './prometheus-api.ts';
 import { sqlEndpoint } from './sql-api.ts';
 import { answerLines, answerRemoteWrite } from './write-api.ts';
 
-export type { QueryAnswer, QueryPath, QueryRequest } from './answer.ts';
-
-const PROMETHEUS = '/telemetry/prometheus';
-const INFLUX = '/telemetry/influx';
-
-export interface QueryPathsOptions {
+export interface QueryEndpointsOptions {
   readonly store: SeriesStore;
   readonly clock: Clock;
-  readonly sql: SqlRunner;
+  readonly sql?: SqlRunner;
 }
 
+const PROMETHEUS = '/telemetry/prometheus/api/v1';
+
 /** SQL at `/telemetry/sql`, Prometheus' API and remote write below `/telemetry/prometheus`, the line protocol below `/telemetry/influx`. */
-export function queryPaths({ store, clock, sql }: QueryPathsOptions): readonly QueryPath[] {
-  return [
-    { path: '/telemetry/sql', handle: sqlEndpoint(store, clock, sql) },
-    { path: `${PROMETHEUS}/api/v1/write`, handle: (request) => answerRemoteWrite(request, store) },
-    {
-      path: `${PROMETHEUS}/api/v1/`,
-      handle: (request) => {
-        const path = request.path.slice(`${PROMETHEUS}/api/v1`.length).replace(/\/$/, '');
-        return answerPrometheus(path, request, { store, clock });
-      },
-    },
-    ...['/write', '/api/v2/write'].map((path) => ({
-      path: `${INFLUX}${path}`,
-      handle: (request: Parameters<QueryPath['handle']>[0]) => answerLines(request, store, clock),
-    })),
-  ];
+export function queryEndpoints({
+  store,
+  clock,
+  sql,
+}: QueryEndpointsOptions): (request: QueryRequest) => Promise<QueryAnswer> {
+  const runSql = sql === undefined ? undefined : sqlEndpoint(store, clock, sql);
+  const writesLines = ['/telemetry/influx/write', '/telemetry/influx/api/v2/write'];
+  return async (request) => {
+    const path = request.path.replace(/\/$/, '');
+    if (path === '/telemetry/sql' && runSql !== undefined) return await runSql(request);
+    if (path === `${PROMETHEUS}/write`) return await answerRemoteWrite(request, store);
+    if (path.startsWith(`${PROMETHEUS}/`)) {
+      return await answerPrometheus(path.slice(PROMETHEUS.length), request, { store, clock });
+    }
+    if (writesLines.includes(path)) return await answerLines(request, store, clock);
+    return jsonAnswer(404, { error: `there is no ${path}` });
+  };
 }
