@@ -4,7 +4,8 @@ import type { Clock, Logger } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { type ControllerSpec, keyOf, runController, startInformer, watching } from '@skerry/kube/controller';
 import type { LinkStream } from '@skerry/link';
-import { ROUTES, RULES, STREAMS, TABLES } from '../kinds/group.ts';
+import { RETENTIONS, ROUTES, RULES, STREAMS, TABLES } from '../kinds/group.ts';
+import type { Retention } from '../kinds/retention.ts';
 import type { Route } from '../kinds/route.ts';
 import type { Rule } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
@@ -13,6 +14,7 @@ import { routeController } from '../road/edge/routes.ts';
 import { openCheckpoints } from './checkpoints.ts';
 import { nodeStore } from './node-store.ts';
 import type { NodeValues } from './node-values.ts';
+import { retentionController } from './retention/retention-controller.ts';
 import { ruleController } from './rule-controller.ts';
 import { RuleOutputs } from './rule-outputs.ts';
 import { StatusTeller } from './status-teller.ts';
@@ -64,7 +66,13 @@ export function startStreams(options: StreamsOptions): Streams {
     routes: startInformer<Route>(context, { gvr: ROUTES }),
     teller,
   });
-  const controllers = [running.spec, telling, routes.spec].map((spec) => runController(spec, context));
+  const recording = retentionController({
+    ...options,
+    retentions: startInformer<Retention>(context, { gvr: RETENTIONS }),
+    store,
+    teller,
+  });
+  const controllers = [running.spec, telling, routes.spec, recording.spec].map((spec) => runController(spec, context));
   return {
     stop: async () => {
       stopping.abort();
@@ -72,6 +80,7 @@ export function startStreams(options: StreamsOptions): Streams {
       await running.close();
       // What rules still gave is on the bus by now.
       await routes.close();
+      await recording.close();
       await nodeTables.close();
       await teller.close();
       checkpoints.close();

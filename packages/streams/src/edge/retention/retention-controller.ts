@@ -1,0 +1,206 @@
+/** Retentions that are placed on this node: what is on the bus and matches one of them is recorded in the node’s store. */
+import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
+import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kube/controller';
+import { type Batch, BatchBuilder, type SeriesId, type Subscription, valueAt } from '../../contract/index.ts';
+import { RETENTIONS } from '../../kinds/group.ts';
+import type { Retention, RetentionNodeStatus } from '../../kinds/retention.ts';
+import { matcherOf } from '../../road/edge/route-settings.ts';
+import { type RetentionPlan, type SeriesStore, STORED_TYPES, type StoredType } from '../../store/index.ts';
+import type { NodeStore } from '../node-store.ts';
+import type { NodeValues } from '../node-values.ts';
+import { RateMeter } from '../rate-meter.ts';
+import type { StatusTeller } from '../status-teller.ts';
+import { longest, planOf } from './retention-plan.ts';
+
+export interface RetentionControllerOptions {
+  readonly node: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly retentions: Informer<Retention>;
+  readonly values: Pick<NodeValues, 'bus' | 'series'>;
+  readonly store: NodeStore;
+  readonly teller: StatusTeller;
+}
+
+export interface RetentionController {
+  readonly spec: ControllerSpec;
+  close(): Promise<void>;
+}
+
+export function retentionController(options: RetentionControllerOptions): RetentionController {
+  const recording = new Recording(options);
+  return {
+    spec: {
+      name: 'retentions',
+      watches: [watching(options.retentions, ({ object }) => [keyOf(object)])],
+      reconcile: async (key) => {
+        await recording.reconcile(key);
+        return undefined;
+      },
+    },
+    close: () => recording.close(),
+  };
+}
+
+interface Kept {
+  readonly namespace: string;
+  readonly plan: RetentionPlan;
+  readonly matches: (labels: Readonly<Record<string, string>>) => boolean;
+  readonly meter: RateMeter;
+  readonly series: Set<SeriesId>;
+}
+
+/** Which series of the store a series of the bus is, and which objects count it; undefined: it is not recorded. */
+interface Target {
+  readonly id: SeriesId;
+  readonly kept: readonly Kept[];
+}
+
+/** While the store takes nothing, so much waits. */
+const MAX_WAITING_ROWS = 1_048_576;
+const RETRY_MS = 1000;
+
+class Recording {
+  readonly #options: RetentionControllerOptions;
+  readonly #kept = new Map<string, Kept>();
+  readonly #failed = new Map<string, string>();
+  #targets = new Map<SeriesId, Target | undefined>();
+  #subscription: Subscription | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #trouble = '';
+  #lost = 0;
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(options: RetentionControllerOptions) {
+    this.#options = options;
+  }
+
+  async reconcile(key: string): Promise<void> {
+    const { retentions, node, teller } = this.#options;
+    const object = retentions.cache.get(key);
+    if (object?.status?.nodes?.includes(node) !== true) {
+      this.#failed.delete(key);
+      if (this.#kept.delete(key)) await this.#changed();
+      await teller.forget(`retentions ${key}`);
+      return;
+    }
+    teller.set(`retentions ${key}`, { gvr: RETENTIONS, object, view: () => this.#view(key) });
+    try {
+      this.#kept.set(key, {
+        namespace: object.metadata.namespace ?? '',
+        plan: planOf(object.spec),
+        matches: matcherOf(object.spec),
+        meter: this.#kept.get(key)?.meter ?? new RateMeter(this.#options.clock),
+        series: new Set(),
+      });
+      this.#failed.delete(key);
+    } catch (error) {
+      this.#kept.delete(key);
+      this.#failed.set(key, messageOf(error));
+    }
+    await this.#changed();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#subscription?.close();
+    await this.#running;
+  }
+
+  async #changed(): Promise<void> {
+    this.#targets = new Map();
+    if (this.#kept.size === 0) {
+      this.#subscription?.close();
+      this.#subscription = undefined;
+      return;
+    }
+    const store = await this.#openStore();
+    if (store === undefined || this.#isClosed) return;
+    store.setRetention(longest([...this.#kept.values()].map(({ plan }) => plan)));
+    if (this.#subscription !== undefined) return;
+    const subscription = this.#options.values.bus.subscribe({ name: 'recording', limitRows: MAX_WAITING_ROWS });
+    this.#subscription = subscription;
+    this.#running = this.#record(subscription, store);
+  }
+
+  async #openStore(): Promise<SeriesStore | undefined> {
+    try {
+      const store = await this.#options.store.open();
+      this.#trouble = '';
+      return store;
+    } catch (error) {
+      this.#trouble = messageOf(error);
+      this.#timer?.cancel();
+      this.#timer = this.#options.clock.after(RETRY_MS, () => void this.#changed(), { unref: true });
+      return undefined;
+    }
+  }
+
+  async #record(subscription: Subscription, store: SeriesStore): Promise<void> {
+    const builder = new BatchBuilder();
+    for await (const batch of subscription) {
+      this.#fill(builder, batch, store);
+      const recorded = builder.take();
+      if (recorded === undefined) continue;
+      try {
+        const { tooOld, tooNew, refused } = store.append(recorded);
+        this.#lost += tooOld + tooNew + refused;
+        this.#trouble = '';
+      } catch (error) {
+        // A full disk takes nothing; what comes meanwhile is lost, and told.
+        this.#lost += recorded.length;
+        this.#trouble = messageOf(error);
+      }
+    }
+  }
+
+  #fill(builder: BatchBuilder, batch: Batch, store: SeriesStore): void {
+    for (let row = 0; row < batch.length; row++) {
+      const id = batch.series[row] ?? 0;
+      let target = this.#targets.get(id);
+      if (target === undefined && !this.#targets.has(id)) {
+        target = this.#targetOf(id, store);
+        this.#targets.set(id, target);
+      }
+      if (target === undefined) continue;
+      builder.add(target.id, batch.times[row] ?? 0, valueAt(batch, row), batch.qualities[row] ?? 0);
+      for (const { meter } of target.kept) meter.add(1);
+    }
+  }
+
+  #targetOf(id: SeriesId, store: SeriesStore): Target | undefined {
+    const facts = this.#options.values.series.describe(id);
+    if (facts === undefined) return undefined;
+    const { namespace, object: device, property, type } = facts;
+    const labels = { namespace, device, property };
+    const kept = [...this.#kept.values()].filter((each) => each.namespace === namespace && each.matches(labels));
+    if (kept.length === 0) return undefined;
+    for (const each of kept) each.series.add(id);
+    return { id: store.series(labels, storedType(type)), kept };
+  }
+
+  #view(key: string): RetentionNodeStatus {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return { state: 'Failed', lastError: this.#failed.get(key) ?? '' };
+    const dropped = this.#lost + (this.#subscription?.dropped ?? 0);
+    const bytes = this.#options.store.opened?.stats().bytes;
+    return {
+      state: this.#trouble === '' ? 'Running' : 'Waiting',
+      lastError: this.#trouble,
+      series: kept.series.size,
+      points: kept.meter.total,
+      pointsPerSecond: kept.meter.perSecond(),
+      ...(bytes === undefined ? {} : { bytes }),
+      dropped: dropped === 0 ? {} : { NotTaken: dropped },
+    };
+  }
+}
+
+const KNOWN: ReadonlySet<string> = new Set(STORED_TYPES);
+
+/** Lists and structures are JSON. */
+function storedType(type: string): StoredType {
+  return KNOWN.has(type) ? (type as StoredType) : 'json';
+}
