@@ -93,7 +93,7 @@ export class Catalog {
   select(matchers: readonly Matcher[], limit: number): readonly StoredSeries[] {
     const tests = testsOf(matchers);
     const found: StoredSeries[] = [];
-    for (const id of this.#index.candidates(tests) ?? this.#byKey.values()) {
+    for (const id of this.#index.candidates(tests) ?? Uint32Array.from(this.#byKey.values()).sort()) {
       const series = this.#series[id];
       if (series === undefined || !areAllTrue(tests, series.labels)) continue;
       if (found.push(series) > limit) throw seriesErrors.QUERY({ problem: `more than ${limit} series match` });

@@ -124,7 +124,7 @@ export class AppendLog {
   }
 
   async #write(): Promise<void> {
-    for (const segment of [...this.#segments]) {
+    for (const segment of this.#segments.slice()) {
       const bytes = segment.buffer.take();
       if (bytes.length === 0) continue;
       try {

@@ -24,7 +24,7 @@ export interface MaintenanceContext {
 
 export async function maintainPartitions(context: MaintenanceContext): Promise<void> {
   const { partitions, signal } = context;
-  for (const start of [...partitions.starts]) {
+  for (const start of partitions.starts) {
     if (signal.aborted) return;
     await maintainPartition(context, start);
   }

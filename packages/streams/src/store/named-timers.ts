@@ -28,6 +28,6 @@ export class NamedTimers {
   /** For good. */
   close(): void {
     this.#isClosed = true;
-    for (const name of [...this.#timers.keys()]) this.cancel(name);
+    for (const name of this.#timers.keys()) this.cancel(name);
   }
 }

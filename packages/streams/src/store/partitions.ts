@@ -130,7 +130,7 @@ export class Partitions {
   }
 
   close(): void {
-    for (const start of [...this.#open.keys()]) this.#close(start);
+    for (const start of this.#open.keys()) this.#close(start);
   }
 
   fileOf(start: number): string {

@@ -39,6 +39,7 @@ export async function runQuery(context: QueryContext, query: SeriesQuery | StepQ
   for (const each of run.series) {
     const rows = stepping === undefined ? await rawRows(run, each.id) : await stepRows(run, each.id, stepping);
     if (rows.length > 0) series.push({ series: each, rows });
+    await run.turn(0);
   }
   return { series, scanned: run.scanned, damaged };
 }
@@ -69,6 +70,7 @@ class QueryRun {
   constructor(context: QueryContext, query: SeriesQuery) {
     const { limits, clock, catalog } = context;
     checkRange(query);
+    query.signal?.throwIfAborted();
     this.#context = context;
     this.#query = query;
     this.#deadline = clock.monotonic() + limits.queryMs;
