@@ -3,9 +3,16 @@ import { deserialize, serialize } from 'node:v8';
 import type { KubeObject } from '@skerry/api';
 import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
-import { type ControllerSpec, type Informer, keyOf, parseObjectKey, watching } from '@skerry/kube/controller';
+import {
+  type ControllerSpec,
+  type Informer,
+  keyOf,
+  parseObjectKey,
+  type Requeue,
+  watching,
+} from '@skerry/kube/controller';
 import type { RuleSurroundings } from '../engine/rule/catalog.ts';
-import { type OpenFunctions, openFunctions } from '../engine/rule/javascript.ts';
+import { FunctionProblem, type OpenFunctions, openFunctions } from '../engine/rule/javascript.ts';
 import { millisecondsOf, type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
 import { failureOf } from '../engine/rule/run-test.ts';
 import { RULES } from '../kinds/group.ts';
@@ -60,10 +67,7 @@ export function ruleController(options: RuleControllerOptions): RuleController {
         watching(options.streams, ({ object }) => ofNamespace(object)),
         watching(options.tables, ({ object }) => ofNamespace(object)),
       ],
-      reconcile: async (key) => {
-        await rules.reconcile(key);
-        return undefined;
-      },
+      reconcile: (key) => rules.reconcile(key),
     },
     close: () => rules.close(),
   };
@@ -86,13 +90,15 @@ interface Checkpoint {
 const DEFAULT_CHECKPOINT_MS = 5000;
 /** Whether any rule is to be saved is looked at so often. */
 const LOOK_MS = 250;
+/** What a rule lacks may come. */
+const RETRY_MS = 2000;
 const DEFAULT_WAITING = 10_000;
 
 class NodeRules {
   readonly #options: RuleControllerOptions;
   readonly #running = new Map<string, Running>();
   /** Why those that do not run do not, with what that was found for. */
-  readonly #failed = new Map<string, { readonly madeOf: string; readonly why: string }>();
+  readonly #failed = new Map<string, { readonly madeOf: string | undefined; readonly why: string }>();
   #timer: Timer | undefined;
 
   constructor(options: RuleControllerOptions) {
@@ -100,7 +106,7 @@ class NodeRules {
     this.#look();
   }
 
-  async reconcile(key: string): Promise<void> {
+  async reconcile(key: string): Promise<Requeue | undefined> {
     const { rules, node, checkpoints, teller } = this.#options;
     const rule = rules.cache.get(key);
     if (rule?.status?.nodes?.includes(node) !== true) {
@@ -108,17 +114,24 @@ class NodeRules {
       // A rule that is gone, or has gone to other nodes, begins anew should it come back.
       checkpoints.remove(key);
       await teller.forget(`rules ${key}`);
-      return;
+      return undefined;
     }
     teller.set(`rules ${key}`, { gvr: RULES, object: rule, view: () => this.#view(key) });
-    if (rule.spec.enabled === false) return this.#stop(key);
+    if (rule.spec.enabled === false) {
+      await this.#stop(key);
+      return undefined;
+    }
     const madeOf = this.#madeFrom(rule);
-    if (this.#running.get(key)?.madeOf === madeOf || this.#failed.get(key)?.madeOf === madeOf) return;
+    if (this.#running.get(key)?.madeOf === madeOf || this.#failed.get(key)?.madeOf === madeOf) return undefined;
     try {
       await this.#start(key, rule, madeOf);
+      return undefined;
     } catch (error) {
       await this.#stop(key);
-      this.#failed.set(key, { madeOf, why: messageOf(error) });
+      // What is wrong with the rule itself stays so until it changes; a Secret or a table may still come.
+      const isFinal = error instanceof RuleProblem || error instanceof FunctionProblem;
+      this.#failed.set(key, { madeOf: isFinal ? madeOf : undefined, why: messageOf(error) });
+      return isFinal ? undefined : { afterMs: RETRY_MS };
     }
   }
 
