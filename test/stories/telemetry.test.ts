@@ -1,0 +1,150 @@
+/** Series in the cloud: brought by a node, written by others, asked by PromQL and SQL, handed on by an outlet. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { after, before, suite, test } from 'node:test';
+import { eventually, TestCloud, TestEdge } from '@skerry/testkit/processes';
+import { TestClient } from '../security/client.ts';
+
+const PLACEMENT = { nodeName: 'edge-1' };
+
+const MODEL = {
+  apiVersion: 'devices.skerry.io/v1alpha1',
+  kind: 'DeviceModel',
+  metadata: { name: 'press' },
+  spec: { version: '1.0.0', properties: [{ name: 'load', type: 'float64' }] },
+};
+
+const PRESS = {
+  apiVersion: 'devices.skerry.io/v1alpha1',
+  kind: 'Device',
+  metadata: { name: 'press-1', namespace: 'default' },
+  spec: {
+    model: { name: 'press' },
+    protocol: 'simulator',
+    placement: PLACEMENT,
+    visitors: [
+      {
+        property: 'load',
+        address: { signal: 'Sine', minimum: 1, maximum: 10, period: '2s' },
+        scanClass: '100ms',
+      },
+    ],
+  },
+};
+
+const ROUTE = {
+  apiVersion: 'streams.skerry.io/v1alpha1',
+  kind: 'Route',
+  metadata: { name: 'all', namespace: 'default' },
+  spec: { placement: PLACEMENT, batch: { maxDelay: '100ms' } },
+};
+
+interface Series {
+  readonly data: {
+    readonly result: readonly { readonly metric: Record<string, string>; readonly value: [number, string] }[];
+  };
+}
+
+interface Told {
+  readonly status?: { readonly state?: string; readonly onNodes?: Record<string, { readonly sentRows?: number }> };
+}
+
+suite('series in the cloud', () => {
+  let cloud: TestCloud;
+  let edge: TestEdge;
+  let engine: Server;
+  /** The labels of the rows that came to the outlet's engine. */
+  const heard: Record<string, string>[] = [];
+
+  before(async () => {
+    cloud = await TestCloud.start();
+    edge = await TestEdge.join(cloud, { name: 'edge-1' });
+    engine = createServer((request, response) => {
+      let text = '';
+      request.on('data', (chunk) => {
+        text += String(chunk);
+      });
+      request.on('end', () => {
+        for (const { labels } of JSON.parse(text) as { labels: Record<string, string> }[]) heard.push(labels);
+        response.end();
+      });
+    }).listen(0, '127.0.0.1');
+    await once(engine, 'listening');
+  });
+  after(async () => {
+    engine?.close();
+    await edge?.[Symbol.asyncDispose]();
+    await cloud?.[Symbol.asyncDispose]();
+  });
+
+  function outlet(): object {
+    const address = engine.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    return {
+      apiVersion: 'streams.skerry.io/v1alpha1',
+      kind: 'Outlet',
+      metadata: { name: 'out', namespace: 'default' },
+      spec: { type: 'Http', endpoint: `http://127.0.0.1:${port}`, batch: { maxDelay: '100ms' } },
+    };
+  }
+
+  async function prometheus(query: string): Promise<Series['data']['result']> {
+    const path = `/telemetry/prometheus/api/v1/query?${new URLSearchParams({ query })}`;
+    return (JSON.parse(await cloud.kubectl(['get', '--raw', path])) as Series).data.result;
+  }
+
+  test('what a node brings is asked by PromQL, under the name of the node', async () => {
+    for (const object of [outlet(), MODEL, PRESS, ROUTE]) await cloud.apply(object);
+    const [found] = await eventually('a value', async () => {
+      const result = await prometheus('load{device="press-1"}');
+      return result.length > 0 && result;
+    });
+    assert.deepEqual(found?.metric, { __name__: 'load', device: 'press-1', namespace: 'default', node: 'edge-1' });
+    const value = Number(found?.value[1]);
+    assert.ok(value >= 1 && value <= 10, `${value}`);
+    assert.equal((await prometheus('min_over_time(load[1m]) >= 1')).length, 1);
+  });
+
+  test('an outlet gets what comes, and goes on after the cloud was killed', async () => {
+    await eventually('the engine hears of it', () => heard.length > 10);
+    assert.deepEqual(heard[0], { namespace: 'default', device: 'press-1', property: 'load', node: 'edge-1' });
+    await cloud.process.kill9();
+    await cloud.process.start();
+    const before = heard.length;
+    await eventually('the engine hears more', () => heard.length > before + 10);
+    await eventually('the outlet says what it sent', async () => {
+      const { status } = await cloud.get<Told>(['outlet.streams.skerry.io', 'out']);
+      return status?.state === 'Running' && (status.onNodes?.['cloud']?.sentRows ?? 0) > 10;
+    });
+  });
+
+  test('lines that others write are there once they were answered, and SQL counts them', async () => {
+    using admin = new TestClient(cloud.kubeconfig);
+    const now = Date.now();
+    const body = `oven,device=oven-1 value=180 ${now}\noven,device=oven-1 value=220 ${now - 1000}`;
+    const path = '/telemetry/influx/write?precision=ms';
+    const written = await admin.ask({ method: 'POST', path, body, contentType: 'text/plain' });
+    assert.equal(written.status, 204, written.text);
+    assert.equal((await prometheus('oven'))[0]?.value[1], '180');
+    const sql = 'SELECT device, avg(value) FROM samples GROUP BY ALL';
+    const asked = await admin.ask({
+      method: 'POST',
+      path: '/telemetry/sql',
+      body: JSON.stringify({ sql, match: '{device="oven-1"}' }),
+    });
+    assert.equal(asked.status, 200, asked.text);
+    assert.deepEqual((JSON.parse(asked.text) as { rows: unknown }).rows, [['oven-1', 200]]);
+  });
+
+  test('nobody asks without the right to', async () => {
+    using anonymous = new TestClient(cloud.kubeconfig, true);
+    for (const [method, path] of [
+      ['GET', '/telemetry/prometheus/api/v1/labels'],
+      ['POST', '/telemetry/sql'],
+    ] as const) {
+      const { status } = await anonymous.ask({ method, path, ...(method === 'POST' ? { body: '{}' } : {}) });
+      assert.ok([401, 403].includes(status), `${path}: ${status}`);
+    }
+  });
+});
