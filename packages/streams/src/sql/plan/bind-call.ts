@@ -25,6 +25,7 @@ export function bindCall(binder: Binder, call: Call, clause: Clause): Bound {
   if (found === undefined) return bindUserCall(binder, call, clause);
   refuseStrayClauses(binder, call, found);
   if (found.kind !== 'special') checkCount(binder, call, found);
+  refuseBareLiterals(binder, call, found);
   switch (found.kind) {
     case 'scalar':
       return bindScalar(binder, call, found, clause);
@@ -114,6 +115,16 @@ function castFix({ shows }: Parameter, { kind }: DataType): string | undefined {
 
 function literalsOf(args: readonly (Bound | undefined)[]): Value[] {
   return args.map((arg) => (arg?.kind === 'literal' ? arg.value : undefined));
+}
+
+/** A literal that lacks its quotes, as in cast(a, bigint). */
+function refuseBareLiterals(binder: Binder, call: Call, of: SqlFunction): void {
+  for (const [index, arg] of call.args.entries()) {
+    const parameter = parameterAt(of.parameters, index);
+    if (!parameter?.isLiteral || arg.kind !== 'name') continue;
+    const fix = parameter.shows === 'string' ? `write "${arg.name}"` : undefined;
+    throw binder.error(arg.span, `${parameter.name} of ${call.name} has to be a literal`, fix);
+  }
 }
 
 function bindScalar(binder: Binder, call: Call, of: ScalarFunction, clause: Clause): Bound {

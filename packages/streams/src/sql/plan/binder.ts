@@ -29,6 +29,7 @@ import {
   showType,
   unify,
 } from '../data-type.ts';
+import { Power, powerOf } from '../parser/expressions.ts';
 import { printExpression } from '../print.ts';
 import type { SqlError } from '../sql-error.ts';
 import { bindCall } from './bind-call.ts';
@@ -188,14 +189,41 @@ export class Binder {
 
   #binary(expression: Binary, clause: Clause): Bound {
     const { operator } = expression;
-    const left = this.bind(expression.left, clause);
-    const right = this.bind(expression.right, clause);
+    const [left, right] = this.#sides(expression.left, expression.right, clause);
+    if (powerOf(operator) === Power.comparison && [left, right].some(isNullLiteral)) {
+      throw this.error(expression.span, 'a comparison with NULL is never true', 'write IS NULL or IS NOT NULL');
+    }
     const type = binaryType(operator, left.type, right.type);
     if (type === undefined) {
       const problem = `${operator.toUpperCase()} does not go with ${showType(left.type)} and ${showType(right.type)}`;
       throw this.error(expression.span, problem, castFix(operator, left.type, right.type));
     }
     return { kind: 'binary', operator, left, right, type, says: printExpression(expression) };
+  }
+
+  /** Two values that are compared: a word that is no column beside a string is a string without its quotes. */
+  #sides(left: Expression, right: Expression, clause: Clause): [Bound, Bound] {
+    if (this.#isUnknown(left) && !this.#isUnknown(right)) {
+      const [other, word] = this.#sides(right, left, clause);
+      return [word, other];
+    }
+    const first = this.bind(left, clause);
+    const mayBeText = first.type.kind === 'string' && first.kind !== 'literal';
+    if (
+      right.kind === 'name' &&
+      mayBeText &&
+      this.#isUnknown(right) &&
+      this.scope.nearColumn(right.name) === undefined
+    ) {
+      throw this.error(right.span, `there is no column ${right.name}`, `write "${right.name}" if it is a string`);
+    }
+    return [first, this.bind(right, clause)];
+  }
+
+  #isUnknown(expression: Expression): boolean {
+    if (expression.kind !== 'name') return false;
+    const { name, span } = expression;
+    return !this.scope.aliases.has(name) && this.scope.column(name, span, false) === undefined;
   }
 
   #between(expression: Between, clause: Clause): Bound {
@@ -246,7 +274,7 @@ export class Binder {
       return { kind: 'in', operand, choices: list, isNegated, type: BOOLEAN, says };
     }
     const each = choices.map((choice) => {
-      const bound = this.bind(choice, clause);
+      const [, bound] = this.#sides(expression.operand, choice, clause);
       this.#mustCompare(operand.type, bound.type, choice.span);
       return bound;
     });
@@ -342,6 +370,10 @@ export class Binder {
     if (isNumeric(bound.type) || isOpen(bound.type)) return bound;
     throw this.error(expression.span, `an index is a bigint, this is of type ${showType(bound.type)}`);
   }
+}
+
+function isNullLiteral(bound: Bound): boolean {
+  return bound.kind === 'literal' && bound.type.kind === 'null';
 }
 
 const LITERAL_TYPES = { bigint: BIGINT, float: FLOAT, string: STRING, boolean: BOOLEAN, null: NULL };

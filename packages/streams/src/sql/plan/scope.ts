@@ -91,8 +91,17 @@ export class Scope {
     if (this.source(name) !== undefined) {
       return this.error({ span, problem: `${name} is a source, not a column`, fix: `write ${name}.column` });
     }
+    return this.unknown('column', name, this.#columns(), span);
+  }
+
+  /** The column that was probably meant. */
+  nearColumn(name: string): string | undefined {
+    return nearest(name, this.#columns());
+  }
+
+  #columns(): readonly string[] {
     const columns = this.sources.flatMap(({ relation }) => (relation.schema ?? []).map((field) => field.name));
-    return this.unknown('column', name, [...columns, ...this.aliases.keys()], span);
+    return [...columns, ...this.aliases.keys()];
   }
 
   unknown(
