@@ -1,4 +1,5 @@
 /** One address that devices post to: within bounds, and only for who shows that they may. */
+import { X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +12,6 @@ import { createRate, type Rate } from './rate.ts';
 export interface WebhookTls {
   readonly certificate: string;
   readonly key: string;
-  readonly isOfSite: boolean;
 }
 
 /** What one device has at the listener. */
@@ -56,9 +56,17 @@ const MAX_REFUSALS_PER_SECOND = 20;
 
 /** Rejects with a DriverError. */
 export async function openWebhookListener(options: ListenerOptions): Promise<WebhookListener> {
-  const listener = new SharedListener(options);
+  const listener = serverOf(options);
   await listener.open();
   return listener;
+}
+
+function serverOf(options: ListenerOptions): SharedListener {
+  try {
+    return new SharedListener(options);
+  } catch (cause) {
+    throw new DriverError('Misconfigured', 'certificate and key are none that belong together', { cause });
+  }
 }
 
 interface Place {
@@ -121,9 +129,10 @@ class SharedListener implements WebhookListener {
 
   secure(tls: WebhookTls | undefined): void {
     const before = this.#tls;
-    if (tls?.isOfSite !== before?.isOfSite) throw new DriverError('Misconfigured', this.#disagreement());
-    if (tls === undefined || tls.certificate === before?.certificate) return;
-    if (!tls.isOfSite && !this.isIdle) throw new DriverError('Misconfigured', this.#disagreement());
+    if (tls?.certificate === before?.certificate) return;
+    // One that is renewed has the same names; with other names it would not be what the other devices asked for.
+    if (tls === undefined || before === undefined || namesIn(tls) !== namesIn(before))
+      throw new DriverError('Misconfigured', this.#disagreement());
     (this.#server as TlsServer).setSecureContext(contextOf(tls));
     this.#tls = tls;
   }
@@ -221,6 +230,10 @@ class SharedListener implements WebhookListener {
       timer.cancel();
     }
   }
+}
+
+function namesIn({ certificate }: WebhookTls): string {
+  return new X509Certificate(certificate).subjectAltName ?? '';
 }
 
 function contextOf({ certificate, key }: WebhookTls): { readonly cert: string; readonly key: string } {

@@ -58,9 +58,9 @@ export async function openPosted(
 function keyPairOf(secret: DeviceSettings['secret'], site: DeviceSettings['site']) {
   const [certificate, key] = [secret['tls.crt'], secret['tls.key']];
   if (certificate !== undefined && key !== undefined)
-    return { certificate: new TextDecoder().decode(certificate), key: new TextDecoder().decode(key), isOfSite: false };
+    return { certificate: new TextDecoder().decode(certificate), key: new TextDecoder().decode(key) };
   if (site === undefined) throw new DriverError('Misconfigured', 'the Secret has no tls.crt and tls.key');
-  return { certificate: site.certificate, key: site.key, isOfSite: true };
+  return { certificate: site.certificate, key: site.key };
 }
 
 /** A post need not have everything. Who has nothing that anybody looks for made a mistake, and is told. */

@@ -349,6 +349,22 @@ test('over TLS it is the site, or what the Secret says that it is', async () => 
   await assert.rejects(status(bySecret.port, BODY), 'nothing is heard without TLS');
 });
 
+test('devices that share a listener agree about the names of its certificate', async () => {
+  await using bench = await open({ webhook: TLS, site: siteOf(['127.0.0.1']) });
+  const context = { clock: bench.clock, log: silentLogger, signal: NEVER };
+  const scale = settingsFor('scale', bench.port, { webhook: TLS, site: siteOf(['127.0.0.1', 'scale.example']) });
+  await assert.rejects(bench.driver.connect(scale, context), /secures the same address in another way/);
+  assert.equal(await status(bench.port, BODY, { ca: authority.pem }), 204);
+});
+
+test('a certificate of another key, and one that is none, is said in words', async () => {
+  const [one, other] = [authority.issue(['127.0.0.1']), authority.issue(['127.0.0.1'])];
+  for (const certificate of [other.certificate, 'none']) {
+    const secret = { 'tls.crt': certificate, 'tls.key': one.key };
+    await assert.rejects(open({ webhook: TLS, secret }), (error) => isDriverError(error, 'Misconfigured'));
+  }
+});
+
 test('without a certificate nobody listens, and a listener is either encrypted for all devices or for none', async () => {
   await assert.rejects(open({ webhook: TLS }), /the Secret has no tls.crt and tls.key/);
   await using plain = await open();
