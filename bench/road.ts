@@ -147,6 +147,7 @@ async function backlog(bench: Bench, millions: number): Promise<void> {
   await pause(3000);
   const { live, late } = route.report();
   await bench.mend();
+  while (!bench.road.isConnected) await pause(1);
   const started = performance.now();
   const probe = route.series('float64', { namespace: 'factory', device: 'bench', property: PROBE }) ?? 0;
   let probes = 0;

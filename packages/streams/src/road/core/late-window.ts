@@ -6,10 +6,9 @@
 const MIN_BYTES = 4 * 1024;
 const MAX_BYTES = 1024 * 1024;
 const FIRST_BYTES = 16 * 1024;
-/** Below it the window grows, above the other it shrinks. */
-const SHORT_WAIT_MS = 40;
-const LONG_WAIT_MS = 120;
-const SHRINK = 0.7;
+/** So long a piece may wait: below half of it the window grows, above all of it the window becomes what it should have been. */
+const WAIT_MS = 100;
+const GROWTH = 1.5;
 /** The path may have become another. */
 const FORGET_MS = 60_000;
 /** Pieces of it that are on their way together. */
@@ -27,8 +26,8 @@ export class LateWindow {
   readonly #pieces: Piece[] = [];
   #shortest = Number.POSITIVE_INFINITY;
   #shortestOf = Number.NEGATIVE_INFINITY;
-  /** What was sent before the window shrank says nothing about the smaller one. */
-  #shrankAt = 0;
+  /** What was sent before the window changed says nothing about the new one. */
+  #changedAt = 0;
 
   get isOpen(): boolean {
     return this.#sent - this.#got < this.#bytes;
@@ -45,7 +44,7 @@ export class LateWindow {
 
   /** So many bytes have come since the session began. */
   onGot(bytes: number, now: number): void {
-    const wasFull = this.#sent - this.#got >= this.#bytes / 2;
+    const wasUsed = this.#sent - this.#got >= this.#bytes / 2;
     this.#got = Math.min(bytes, this.#sent);
     let last: Piece | undefined;
     while ((this.#pieces[0]?.end ?? Number.POSITIVE_INFINITY) <= this.#got) last = this.#pieces.shift();
@@ -55,11 +54,15 @@ export class LateWindow {
       this.#shortest = took;
       this.#shortestOf = now;
     }
+    if (last.end <= this.#changedAt) return;
     const waited = took - this.#shortest;
-    if (waited < SHORT_WAIT_MS && wasFull) this.#bytes = Math.min(MAX_BYTES, this.#bytes + this.#bytes / PARTS);
-    if (waited > LONG_WAIT_MS && last.end > this.#shrankAt) {
-      this.#bytes = Math.max(MIN_BYTES, this.#bytes * SHRINK);
-      this.#shrankAt = this.#sent;
-    }
+    // A window goes in the time that its pieces take: that is the path's rate.
+    if (waited > WAIT_MS) this.#change((this.#bytes / took) * (this.#shortest + WAIT_MS / 2));
+    else if (waited < WAIT_MS / 2 && wasUsed) this.#change(this.#bytes * GROWTH);
+  }
+
+  #change(bytes: number): void {
+    this.#bytes = Math.min(MAX_BYTES, Math.max(MIN_BYTES, Math.round(bytes)));
+    this.#changedAt = this.#sent;
   }
 }

@@ -48,7 +48,10 @@ const TICK_MS = 50;
 const TIDY_EVERY_MS = 10_000;
 /** While something waits that time alone lets go: a budget, a value that ages. */
 const PATIENCE_MS = 20;
-const RECONNECT: BackoffPolicy = { baseMs: 200, capMs: 5000 };
+/** The agent is near, and dials the cloud by a backoff of its own. */
+const RECONNECT: BackoffPolicy = { baseMs: 200, capMs: 800 };
+/** A session that lasted so long counts as healthy. */
+const HEALTHY_MS = 5000;
 /** A disk that takes nothing is tried again after so long. */
 const DISK_RETRY_MS = 500;
 /** And its trouble is said again after so long. */
@@ -195,7 +198,7 @@ class NodeRoad implements Road {
         if (this.isConnected) log.info({ error: messageOf(error) }, 'the road to the cloud is cut');
         this.#linkProblem = messageOf(error);
       }
-      if (clock.monotonic() - began > RECONNECT.capMs) attempt = 0;
+      if (clock.monotonic() - began > HEALTHY_MS) attempt = 0;
       await clock.sleep(RECONNECT.baseMs + backoffDelay(RECONNECT, attempt, random), signal).catch(() => {});
     }
   }
