@@ -83,7 +83,7 @@ export async function startInfluxDb(directory: string): Promise<Engine> {
   };
 }
 
-export function bytesIn(directory: string): number {
+function bytesIn(directory: string): number {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);

@@ -5,9 +5,9 @@ import { seriesErrors } from './errors.ts';
 import { areAllTrue, LabelIndex, testsOf } from './matching.ts';
 import { MICROS } from './rows.ts';
 
-export const MAX_LABELS = 32;
-export const MAX_LABEL_NAME = 128;
-export const MAX_LABEL_VALUE = 1024;
+const MAX_LABELS = 32;
+const MAX_LABEL_NAME = 128;
+const MAX_LABEL_VALUE = 1024;
 const FIRST_SERIES = 256;
 
 export interface LastValue {

@@ -8,7 +8,7 @@ import type { Head } from './head.ts';
 import { MICROS } from './rows.ts';
 
 /** Of one value that is no number. */
-export const MAX_VALUE_BYTES: number = 1024 * 1024;
+const MAX_VALUE_BYTES = 1024 * 1024;
 
 export interface IntakeTarget {
   readonly catalog: Catalog;

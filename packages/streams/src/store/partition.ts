@@ -25,10 +25,10 @@ const SCHEMA = `
 /** Of rows as they came. The others are the seconds of a tier's steps. */
 export const RAW = 0;
 
-export const SECOND: number = 1000 * MICROS;
+const SECOND = 1000 * MICROS;
 
 /** Those of the tiers. */
-export const TIER_SECONDS: readonly number[] = Object.values(TIERS).map((width) => width / SECOND);
+const TIER_SECONDS = Object.values(TIERS).map((width) => width / SECOND);
 
 /** A chunk or a tier of it: `first` and `last` are the times of the rows, in microseconds. */
 export interface ChunkRef {

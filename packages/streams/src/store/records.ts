@@ -70,8 +70,6 @@ export interface BoxedBytes {
   readonly bytes: Uint8Array;
 }
 
-export const NOTHING_BOXED: BoxedBytes = { count: 0, bytes: new Uint8Array(0) };
-
 /** Throws a RangeError for what is no value. */
 export function boxedBytes(boxed: Iterable<readonly [row: number, value: Boxed]>): BoxedBytes {
   const writer = new ByteWriter();

@@ -6,7 +6,7 @@ import { readIntegers, writeIntegers } from './integers.ts';
 const Tag = { nothing: 0, no: 1, yes: 2, number: 3, integer: 4, text: 5, bytes: 6, list: 7, structure: 8 } as const;
 
 /** Lists in structures in lists: deeper ones are a mistake, and a bound on every walk along a value. */
-export const MAX_DEPTH = 32;
+const MAX_DEPTH = 32;
 
 const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
 

@@ -7,7 +7,7 @@ import { readIntegers, writeIntegers } from './integers.ts';
 import { readNumbers, writeNumbers } from './numbers.ts';
 import { readTimes, writeTimes } from './times.ts';
 
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 
 export const MAX_CHUNK_ROWS = 8192;
 
