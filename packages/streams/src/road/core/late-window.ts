@@ -8,7 +8,7 @@ const MAX_BYTES = 1024 * 1024;
 const FIRST_BYTES = 16 * 1024;
 /** So long a piece may wait: below half of it the window grows, above all of it the window becomes what it should have been. */
 const WAIT_MS = 100;
-const GROWTH = 1.5;
+const GROWTH = 1.25;
 /** The path may have become another. */
 const FORGET_MS = 60_000;
 /** Pieces of it that are on their way together. */
