@@ -3,18 +3,18 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { type Logger, silentLogger, systemClock } from '@skerry/base';
-import { eventually, requireSystem, skipWithout } from '@skerry/testkit/processes';
+import { skipWithout } from '@skerry/testkit/processes';
 import * as cbor from 'cborg';
-import { connect, connectAsync, type IConnackPacket, type MqttClient } from 'mqtt';
+import { connectAsync, type MqttClient } from 'mqtt';
 import type { RawValue } from '../../../values/encoding.ts';
 import { openMosquitto } from '../../broker/testing/mosquitto.ts';
 import { brokerConfig } from '../../broker/testing/scratch-broker.ts';
 import { type ConformanceBench, conformanceTests, pointOf, settingsOf } from '../../conformance/index.ts';
-import type { DeviceSettings, Driver, FoundDevice, Point, SampleSink, Session } from '../../driver.ts';
-import { type DriverError, isDriverError } from '../../driver-error.ts';
+import type { DeviceSettings, Driver, FoundDevice, Point, Session } from '../../driver.ts';
+import { isDriverError } from '../../driver-error.ts';
 import { testAuthority } from '../../testing/certificates.ts';
 import { createMqtt } from './driver.ts';
-import { openRelay } from './testing/relay.ts';
+import { recorder } from './testing/recorder.ts';
 
 const log: Logger = silentLogger;
 const NEVER = new AbortController().signal;
@@ -115,19 +115,6 @@ async function keptAt(client: MqttClient, index: number): Promise<RawValue> {
   return valueFrom(index, await payload);
 }
 
-interface Seen extends SampleSink {
-  readonly seen: { readonly index: number; readonly value: RawValue | DriverError; readonly time?: number }[];
-}
-
-function recorder(): Seen {
-  const seen: Seen['seen'] = [];
-  return {
-    seen,
-    value: (index, value, time) => void seen.push({ index, value, ...(time === undefined ? {} : { time }) }),
-    fail: (index, value) => void seen.push({ index, value }),
-  };
-}
-
 async function endpointsOf(served: Session): Promise<readonly string[]> {
   assert.ok(served.call !== undefined);
   const report = await served.call({ command: 'report', address: {}, input: [], output: [] }, NEVER);
@@ -222,115 +209,6 @@ test('a write with a topic of confirmation succeeds when the device answers, and
     device.end(true);
     await served.close();
   }
-});
-
-/** What a session has heard once there are so many. */
-async function heardOf(session: Session, sink: Seen, count: number): Promise<readonly RawValue[]> {
-  await session.subscribe?.([pointOf('x', 'int32', { topic: 'q/x' })], sink, NEVER);
-  await eventually('all have come', async () => sink.seen.length >= count);
-  return sink.seen.map(({ value }) => value as RawValue);
-}
-
-for (const version of ['3.1.1', '5']) {
-  test(`MQTT ${version}: messages of quality 1 that came while the connection was gone come with the next, also after the broker was killed`, async (t) => {
-    if (!requireSystem(t, 'mosquitto')) return;
-    await using mosquitto = await openMosquitto({ isKept: true });
-    const endpoint = `mqtt://127.0.0.1:${mosquitto.port}`;
-    const driver = createMqtt();
-    const settings = settingsOf({ name: 'press', endpoint, timeoutMs: 30_000, options: { version, persistent: true } });
-    const publish = async (texts: readonly string[]) => {
-      const other = await connectAsync(endpoint);
-      for (const text of texts) await other.publishAsync('q/x', text, { qos: 1 });
-      await other.endAsync();
-    };
-    const first = await driver.connect(settings, CONTEXT);
-    await first.subscribe?.([pointOf('x', 'int32', { topic: 'q/x' })], recorder(), NEVER);
-    await first.close();
-    await publish(['1', '2', '3']);
-    const second = await driver.connect(settings, CONTEXT);
-    assert.deepEqual(await heardOf(second, recorder(), 3), [1, 2, 3]);
-    await second.close();
-    await publish(['4', '5', '6']);
-    await mosquitto.save();
-    await mosquitto.kill();
-    await mosquitto.start();
-    const third = await driver.connect(settings, CONTEXT);
-    assert.deepEqual(await heardOf(third, recorder(), 3), [4, 5, 6]);
-    await third.close();
-  });
-}
-
-test('MQTT 5: a session is kept for a day, and one that is not to last ends with its connection', async (t) => {
-  if (!requireSystem(t, 'mosquitto')) return;
-  await using mosquitto = await openMosquitto();
-  const endpoint = `mqtt://127.0.0.1:${mosquitto.port}`;
-  for (const [persistent, expected] of [
-    [true, { expiry: 86_400, isClean: false, isThere: true }],
-    [false, { expiry: undefined, isClean: true, isThere: false }],
-  ] as const) {
-    await using relay = await openRelay(mosquitto.port);
-    const options = { version: '5', persistent, clientId: `press-${persistent}` };
-    const settings = settingsOf({ endpoint: `mqtt://127.0.0.1:${relay.port}`, timeoutMs: 30_000, options });
-    const session = await createMqtt().connect(settings, CONTEXT);
-    await session.close();
-    const { clean, properties } = relay.connects[0] ?? {};
-    const [expiry, isClean] = [properties?.sessionExpiryInterval, clean];
-    const again = connect(endpoint, { protocolVersion: 5, clean: false, clientId: `press-${persistent}` });
-    const { sessionPresent } = await new Promise<IConnackPacket>((resolve) => again.once('connect', resolve));
-    assert.deepEqual({ expiry, isClean, isThere: sessionPresent }, expected);
-    await again.endAsync();
-  }
-});
-
-test('MQTT 5: messages with user properties, content types and topic aliases are heard like any others', async (t) => {
-  if (!requireSystem(t, 'mosquitto')) return;
-  await using mosquitto = await openMosquitto();
-  const endpoint = `mqtt://127.0.0.1:${mosquitto.port}`;
-  const settings = settingsOf({ endpoint, timeoutMs: 30_000, options: { version: '5' } });
-  const session = await createMqtt().connect(settings, CONTEXT);
-  const sink = recorder();
-  await session.subscribe?.([pointOf('x', 'int32', { topic: 'q/x' })], sink, NEVER);
-  const other = await connectAsync(endpoint, { protocolVersion: 5 });
-  const properties = {
-    userProperties: { line: ['1', '2'] },
-    contentType: 'application/json',
-    messageExpiryInterval: 60,
-  };
-  await other.publishAsync('q/x', '1', { qos: 1, properties: { ...properties, topicAlias: 1 } });
-  await other.publishAsync('', '2', { qos: 1, properties: { ...properties, topicAlias: 1 } });
-  await eventually('both have come', async () => sink.seen.length === 2);
-  assert.deepEqual(
-    sink.seen.map(({ value }) => value),
-    [1, 2],
-  );
-  await other.endAsync();
-  await session.close();
-});
-
-test('a shared subscription divides the messages of a topic among its members', async (t) => {
-  if (!requireSystem(t, 'mosquitto')) return;
-  await using mosquitto = await openMosquitto();
-  const endpoint = `mqtt://127.0.0.1:${mosquitto.port}`;
-  const options = { version: '5', sharedGroup: 'readers' };
-  const driver = createMqtt();
-  const members: { readonly session: Session; readonly sink: Seen }[] = [];
-  for (const name of ['one', 'two']) {
-    const session = await driver.connect(settingsOf({ name, endpoint, timeoutMs: 30_000, options }), CONTEXT);
-    const sink = recorder();
-    await session.subscribe?.([pointOf('x', 'int32', { topic: 'shared/x' })], sink, NEVER);
-    members.push({ session, sink });
-  }
-  const other = await connectAsync(endpoint);
-  for (let value = 0; value < 20; value++) await other.publishAsync('shared/x', String(value), { qos: 1 });
-  const seen = () => members.flatMap(({ sink }) => sink.seen.map(({ value }) => Number(value)));
-  await eventually('all have come', async () => seen().length === 20);
-  assert.deepEqual(
-    seen().sort((a, b) => a - b),
-    Array.from({ length: 20 }, (_, at) => at),
-  );
-  assert.ok(members.every(({ sink }) => sink.seen.length > 0));
-  other.end(true);
-  for (const { session } of members) await session.close();
 });
 
 test('a wrong password is AccessDenied', async () => {
