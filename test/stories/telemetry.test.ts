@@ -78,14 +78,19 @@ suite('series in the cloud', () => {
     await cloud?.[Symbol.asyncDispose]();
   });
 
-  function outlet(): object {
+  function outlet(name: string, placement?: object): object {
     const address = engine.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     return {
       apiVersion: 'streams.skerry.io/v1alpha1',
       kind: 'Outlet',
-      metadata: { name: 'out', namespace: 'default' },
-      spec: { type: 'Http', endpoint: `http://127.0.0.1:${port}`, batch: { maxDelay: '100ms' } },
+      metadata: { name, namespace: 'default' },
+      spec: {
+        ...(placement === undefined ? {} : { placement }),
+        type: 'Http',
+        endpoint: `http://127.0.0.1:${port}`,
+        batch: { maxDelay: '100ms' },
+      },
     };
   }
 
@@ -95,7 +100,7 @@ suite('series in the cloud', () => {
   }
 
   test('what a node brings is asked by PromQL, under the name of the node', async () => {
-    for (const object of [outlet(), MODEL, PRESS, ROUTE]) await cloud.apply(object);
+    for (const object of [outlet('out'), MODEL, PRESS, ROUTE]) await cloud.apply(object);
     const [found] = await eventually('a value', async () => {
       const result = await prometheus('load{device="press-1"}');
       return result.length > 0 && result;
@@ -116,6 +121,15 @@ suite('series in the cloud', () => {
     await eventually('the outlet says what it sent', async () => {
       const { status } = await cloud.get<Told>(['outlet.streams.skerry.io', 'out']);
       return status?.state === 'Running' && (status.onNodes?.['cloud']?.sentRows ?? 0) > 10;
+    });
+  });
+
+  test('an outlet that is placed on a node sends from there', async () => {
+    await cloud.apply(outlet('local', PLACEMENT));
+    await eventually('the engine hears of the node itself', () => heard.some((labels) => labels['node'] === undefined));
+    await eventually('the outlet says that it runs', async () => {
+      const { status } = await cloud.get<Told>(['outlet.streams.skerry.io', 'local']);
+      return status?.state === 'Running';
     });
   });
 

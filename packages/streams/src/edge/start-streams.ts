@@ -4,7 +4,8 @@ import type { Clock, Logger } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { type ControllerSpec, keyOf, runController, startInformer, watching } from '@skerry/kube/controller';
 import type { LinkStream } from '@skerry/link';
-import { RETENTIONS, ROUTES, RULES, STREAMS, TABLES } from '../kinds/group.ts';
+import { OUTLETS, RETENTIONS, ROUTES, RULES, STREAMS, TABLES } from '../kinds/group.ts';
+import type { Outlet } from '../kinds/outlet.ts';
 import type { Retention } from '../kinds/retention.ts';
 import type { Route } from '../kinds/route.ts';
 import type { Rule } from '../kinds/rule.ts';
@@ -12,6 +13,7 @@ import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
 import { routeController } from '../road/edge/routes.ts';
 import { openCheckpoints } from './checkpoints.ts';
+import { nodeOutlets } from './node-outlets.ts';
 import { nodeStore } from './node-store.ts';
 import type { NodeValues } from './node-values.ts';
 import { retentionController } from './retention/retention-controller.ts';
@@ -42,6 +44,7 @@ export interface Streams {
 const FILES = 'files';
 const CHECKPOINTS = 'checkpoints.db';
 const ROAD = 'road.db';
+const OUTLET_QUEUES = 'outlets.db';
 
 export function startStreams(options: StreamsOptions): Streams {
   const { client, clock, log } = options;
@@ -72,7 +75,14 @@ export function startStreams(options: StreamsOptions): Streams {
     store,
     teller,
   });
-  const controllers = [running.spec, telling, routes.spec, recording.spec].map((spec) => runController(spec, context));
+  const handingOn = nodeOutlets({
+    ...options,
+    outlets: startInformer<Outlet>(context, { gvr: OUTLETS }),
+    teller,
+    file: join(options.folder, OUTLET_QUEUES),
+  });
+  const specs = [running.spec, telling, routes.spec, recording.spec, handingOn.spec];
+  const controllers = specs.map((spec) => runController(spec, context));
   return {
     stop: async () => {
       stopping.abort();
@@ -81,6 +91,7 @@ export function startStreams(options: StreamsOptions): Streams {
       // What rules still gave is on the bus by now.
       await routes.close();
       await recording.close();
+      await handingOn.close();
       await nodeTables.close();
       await teller.close();
       checkpoints.close();
