@@ -68,14 +68,16 @@ export class Partitions {
   /** What the partition that has `time`, or would have it, covers. */
   rangeAt(time: number): Range {
     const period = Math.floor(time / this.#options.span) * this.#options.span;
-    const at = this.#starts.findLast((start) => start <= time);
-    const next = this.#starts.find((start) => start > time) ?? Number.POSITIVE_INFINITY;
-    return { from: Math.max(period, at ?? period), to: Math.min(next, period + this.#options.span) };
+    const after = this.#placeAfter(time);
+    const before = this.#starts[after - 1] ?? Number.NEGATIVE_INFINITY;
+    const next = this.#starts[after] ?? Number.POSITIVE_INFINITY;
+    return { from: Math.max(period, before), to: Math.min(next, period + this.#options.span) };
   }
 
-  /** Of those with rows in the range, the starts, rising. */
+  /** Of those that may have rows in the range, the starts, rising. */
   within(from: number, to: number): readonly number[] {
-    return this.#starts.filter((start) => start < to && this.rangeAt(start).to > from);
+    const first = Math.max(0, this.#placeAfter(from) - 1);
+    return this.#starts.slice(first, this.#placeAfter(to));
   }
 
   /** For reading and writing; made when it is not there. A damaged file is put aside, and an empty one takes its place. */
@@ -135,6 +137,18 @@ export class Partitions {
 
   fileOf(start: number): string {
     return join(this.#options.directory, `${new Date(start / MICROS).toISOString().slice(0, 13)}.db`);
+  }
+
+  /** Of the first that begins after `time`. */
+  #placeAfter(time: number): number {
+    let low = 0;
+    let high = this.#starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#starts[middle] ?? 0) <= time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** What was written to it is committed first: sealing repeats what it has done when a later part fails. */

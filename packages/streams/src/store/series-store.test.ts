@@ -415,6 +415,27 @@ test('a store that is behind says so, and has room again after a sync', async ()
   assert.equal((await valuesIn(at.store)).length, 300);
 });
 
+test('whoever waits for the disk at the same time shares its writes', async () => {
+  let writes = 0;
+  const open = async (file: string) => {
+    const real = await realDisk.open(file);
+    const write = (bytes: Uint8Array, position: number) => {
+      writes++;
+      return real.write(bytes, position);
+    };
+    return { write, close: () => real.close() };
+  };
+  await using at = await ground({ disk: { open } });
+  const id = at.store.series({ a: 'b' }, 'float64');
+  const waiting = Array.from({ length: 100 }, (_, row) => {
+    at.store.append(batchOf([[id, START + row, row]]));
+    return at.store.sync();
+  });
+  await Promise.all(waiting);
+  assert.ok(writes <= 2, `${writes}`);
+  assert.equal((await valuesIn(await at.crash())).length, 100);
+});
+
 test('what nobody waits for is on disk after the interval', async () => {
   await using at = await ground();
   const id = at.store.series({ a: 'b' }, 'float64');
