@@ -128,7 +128,7 @@ suite('the road to the cloud', () => {
     const { series } = await store.query({ matchers: [{ label: 'node', op: '=', value: 'edge-1' }], ...all });
     const stored = series.reduce((sum, { rows }) => sum + rows.length, 0);
     assert.deepEqual({ stored, delivered, dropped }, { stored: taken, delivered: taken, dropped: {} });
-    const names = series.map((each) => each.series.labels['property']).sort();
+    const names = series.map((each) => each.series.labels['property'] ?? '').toSorted((a, b) => (a < b ? -1 : 1));
     assert.deepEqual(names, ['a', 'b', 'c', 'd']);
   });
 });

@@ -1,6 +1,6 @@
 /** The road as a whole, over a real link, with queues on a real disk. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -28,9 +28,9 @@ interface Site {
   readonly file: string;
   readonly edge: LoopbackEdge;
   readonly intake: () => Intake;
-  open(maxFileBytes?: number): Road;
+  readonly open: (maxFileBytes?: number) => Road;
   /** The cloud's process begins anew, with what was on its disk. */
-  restartCloud(): void;
+  readonly restartCloud: () => void;
 }
 
 async function check(use: (site: Site) => Promise<void>, limits: Partial<IntakeLimits> = {}): Promise<void> {
@@ -196,6 +196,37 @@ test('where a source was is kept with its rows', () =>
     const second = open();
     assert.deepEqual(Buffer.from(second.route('plant/all', ROUTE).origin('rule') ?? []), position);
     await second.close();
+  }));
+
+test('a file of queues that was restored from a copy loses nothing that comes after', () =>
+  check(async ({ store, file, open }) => {
+    const first = open();
+    fill(first.route('plant/all', ROUTE), 0, 100);
+    await arrived(store, 100);
+    await first.close();
+    copyFileSync(file, `${file}.copy`);
+    const second = open();
+    const blocks = second.route('plant/all', ROUTE);
+    for (let count = 100; count < 110; count++) {
+      fill(blocks, count, count + 1);
+      blocks.flush();
+    }
+    await arrived(store, 110);
+    await second.close();
+    for (const name of [file, `${file}-wal`, `${file}-shm`]) rmSync(name, { force: true });
+    copyFileSync(`${file}.copy`, file);
+    const third = open();
+    const route = third.route('plant/all', ROUTE);
+    for (let count = 110; count < 130; count++) {
+      fill(route, count, count + 1);
+      route.flush();
+    }
+    await eventually('what came after', () => store.rows.some(({ value }) => value === 129));
+    await third.close();
+    assert.deepEqual(
+      new Set(store.rows.map(({ value }) => value)),
+      new Set(Array.from({ length: 130 }, (_, each) => each)),
+    );
   }));
 
 test('the queue of a route that is gone still empties, and then is forgotten', () =>

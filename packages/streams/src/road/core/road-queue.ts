@@ -22,10 +22,12 @@ export interface KnownQueue {
   readonly settings: RouteSettings;
   /** By number. */
   readonly entries: readonly Entry[];
+  /** The highest number that an earlier process can have sent. */
+  readonly last: number;
 }
 
 /** A live value that could not leave for so long waits among the late ones. */
-export const LIVE_FOR_MS = 2000;
+const LIVE_FOR_MS = 2000;
 /** More blocks than this are more than an index in memory should hold. */
 const MAX_BLOCKS = 200_000;
 
@@ -58,6 +60,8 @@ export class RoadQueue {
   readonly #sent = newLines();
   /** Blocks up to this one may have been sent in a session whose end nobody knows. */
   #unsureUpTo: number;
+  /** What is above was never sent. */
+  #sentUpTo: number;
   #bytes = 0;
   #blocks = 0;
 
@@ -67,6 +71,7 @@ export class RoadQueue {
     this.token = known.token;
     this.#settings = known.settings;
     this.budget = new Budget(known.settings);
+    this.#sentUpTo = known.last;
     this.#unsureUpTo = known.entries.at(-1)?.number ?? 0;
     for (const entry of known.entries) this.add(entry);
   }
@@ -105,7 +110,9 @@ export class RoadQueue {
   /** The next one goes. */
   send(lane: Lane): void {
     const entry = this.#waiting[lane].shift();
-    if (entry !== undefined) this.#sent[lane].push(entry);
+    if (entry === undefined) return;
+    this.#sent[lane].push(entry);
+    this.#sentUpTo = Math.max(this.#sentUpTo, entry.number);
   }
 
   /** The next one is no longer here. */
@@ -131,6 +138,11 @@ export class RoadQueue {
     const numberOf = (lane: Lane) => this.#sent[lane].last?.number ?? 0;
     this.#unsureUpTo = Math.max(this.#unsureUpTo, numberOf('live'), numberOf('late'));
     this.#line([...this.#all()]);
+  }
+
+  /** The cloud has blocks that were never sent from here: the file is a copy of an earlier time, which gives their numbers again. */
+  isAheadOfUs({ late, liveFrom, live }: Position): boolean {
+    return Math.max(late, live >= liveFrom ? live : 0) > this.#sentUpTo;
   }
 
   /** The cloud has said how far it is, and nothing of an earlier session can still come. Takes out what is there. */

@@ -131,9 +131,8 @@ export class Sender {
     const { shelf } = this.#options;
     const { queue } = opened;
     if (opened.isResumed || this.#opened.get(queue) !== opened) throw new RangeError('the cloud repeats a position');
-    const { late, liveFrom, live } = position;
-    // The file was restored from a copy: numbers are given again that the cloud knows as others. Better twice than not at all.
-    if (Math.max(late, live >= liveFrom ? live : 0) > shelf.last) {
+    // Better twice than not at all.
+    if (queue.isAheadOfUs(position)) {
       shelf.rename(queue);
       this.#opened.delete(queue);
       return;

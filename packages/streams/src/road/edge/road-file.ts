@@ -57,6 +57,7 @@ export class RoadFile implements Shelf {
   /** Blocks that are no longer wanted and could not be removed, for the next commit. */
   #leftOver: number[] = [];
   #last: number;
+  readonly #lastBefore: number;
 
   constructor({ file, maxFileBytes = MAX_FILE_BYTES, clock, log }: RoadFileOptions) {
     this.#clock = clock;
@@ -65,6 +66,7 @@ export class RoadFile implements Shelf {
     this.#db.exec(`PRAGMA max_page_count = ${Math.floor(maxFileBytes / PAGE_BYTES)}`);
     this.#statements = prepare(this.#db);
     this.#last = Number(this.#statements.last.get()?.['seq'] ?? 0);
+    this.#lastBefore = this.#last;
     this.#load();
   }
 
@@ -97,7 +99,7 @@ export class RoadFile implements Shelf {
       JSON.stringify(settings),
       JSON.stringify(counts),
     );
-    return this.#know({ id: Number(lastInsertRowid), name, token, settings, entries: [] }, counts);
+    return this.#know({ id: Number(lastInsertRowid), name, token, settings, entries: [], last: this.#last }, counts);
   }
 
   /** Of a route that is gone and has nothing left to send. */
@@ -242,6 +244,7 @@ export class RoadFile implements Shelf {
         token: token as Uint8Array,
         settings: JSON.parse(String(settings)) as RouteSettings,
         entries: entries.get(Number(id)) ?? [],
+        last: this.#lastBefore,
       };
       this.#know(known, JSON.parse(String(counts)) as Counts);
     }

@@ -42,7 +42,8 @@ function windowOf({ from, to, days = DAYS, timeZone = 'UTC', bytesPerSecond }: W
 
 function isZone(timeZone: string): boolean {
   try {
-    return new Intl.DateTimeFormat('en-US', { timeZone }) !== undefined;
+    new Intl.DateTimeFormat('en-US', { timeZone }).format();
+    return true;
   } catch {
     return false;
   }

@@ -1,4 +1,5 @@
 /** The part of a series store that the intake needs, in memory: what was not synced is gone after a crash. For tests. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Batch, type Boxed, valueAt } from '../../contract/index.ts';
 import type { Appended, Labels, Mark, Matcher, SeriesStore, StoredSeries, StoredType } from '../../store/index.ts';
 
@@ -46,8 +47,7 @@ export class MemoryStore {
   }
 
   #register(labels: Labels, type: StoredType): number {
-    const name = JSON.stringify(Object.entries(labels).sort());
-    const known = this.series.findIndex((each) => JSON.stringify(Object.entries(each.labels).sort()) === name);
+    const known = this.series.findIndex((each) => isDeepStrictEqual(each.labels, labels));
     return known === -1 ? this.series.push({ id: this.series.length, labels, type }) - 1 : known;
   }
 

@@ -5,8 +5,8 @@ import { readTimes, readValues, writeTimes, writeValues } from './columns.ts';
 import { NumberReader, NumberWriter } from './number-streams.ts';
 
 /** What one block may have at most, whoever made it. */
-export const MAX_BLOCK_ROWS = 131_072;
-export const MAX_BLOCK_SERIES = 65_536;
+const MAX_BLOCK_ROWS = 131_072;
+const MAX_BLOCK_SERIES = 65_536;
 export const MAX_BLOCK_BYTES = 4 * 1024 * 1024;
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
 

@@ -52,8 +52,8 @@ export type CloudMessage =
 const Type = { hello: 1, open: 2, resume: 3, series: 4, piece: 5, at: 16, got: 17, ack: 18 } as const;
 
 export const MAX_QUEUES = 64;
-export const MAX_LABELS = 16;
-export const MAX_LABEL_BYTES = 256;
+const MAX_LABELS = 16;
+const MAX_LABEL_BYTES = 256;
 
 export function encodeEdgeMessage(message: EdgeMessage): Uint8Array {
   const out = new ByteWriter();

@@ -44,7 +44,7 @@ export class ModelEdge {
     this.#sender = undefined;
     this.#queues = this.disk.map(
       ({ settings, token, blocks }, id) =>
-        new RoadQueue({ id, name: `q${id}`, token, settings, entries: [...blocks.values()] }),
+        new RoadQueue({ id, name: `q${id}`, token, settings, entries: [...blocks.values()], last: this.last }),
     );
   }
 
