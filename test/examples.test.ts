@@ -241,6 +241,14 @@ test('rules.yaml: averages become series of the node, and what is too much is in
   assert.match(explained.stdout, /window .*keeps at most 100000 keys/, explained.stderr);
 });
 
+test('outlet.yaml: the outlet runs, and waits for an engine', async () => {
+  await apply('outlet.yaml');
+  await eventually('its state is told', async () => {
+    const state = await cloud.kubectl(['get', 'outlet', 'victoria', '-o', 'jsonpath={.status.state}']);
+    return ['Running', 'Waiting'].includes(state);
+  });
+});
+
 test('no example is left untried', (t) => {
   if (!requireSystem(t, 'bubblewrap', 'curl')) return;
   const files = globSync('*.yaml', { cwd: join(CHECKOUT, 'examples') });
