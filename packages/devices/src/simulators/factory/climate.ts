@@ -2,7 +2,10 @@
 import { connectAsync, type MqttClient } from 'mqtt';
 
 const INTERVAL_MS = 1000;
+/** A broker that has only just begun, or begins anew, may take a connection and never answer it. */
+const CONNECT_MS = 3000;
 const PERIOD_MS = 60_000;
+const OPTIONS = { reconnectPeriod: INTERVAL_MS, connectTimeout: CONNECT_MS };
 const TOPIC = 'hall/hall-1/climate';
 
 export function publishClimate(brokerPort: number): AsyncDisposable {
@@ -12,7 +15,7 @@ export function publishClimate(brokerPort: number): AsyncDisposable {
     if (isConnecting) return;
     isConnecting = true;
     try {
-      client ??= await connectAsync(`mqtt://127.0.0.1:${brokerPort}`, { reconnectPeriod: INTERVAL_MS }, false);
+      client ??= await connectAsync(`mqtt://127.0.0.1:${brokerPort}`, OPTIONS, false);
       if (client.connected) await client.publishAsync(TOPIC, JSON.stringify(measured()));
     } catch {
       // The broker is on its way, or away: the next turn tries again.
