@@ -249,6 +249,15 @@ test('outlet.yaml: the outlet runs, and waits for an engine', async () => {
   });
 });
 
+test('route.yaml: values of the tank are in the cloud', async () => {
+  await apply('simulated-tank.yaml');
+  await apply('route.yaml');
+  await eventually('the cloud has values', async () => {
+    const path = 'jsonpath={.status.onNodes.edge-1.acknowledgedRows}';
+    return Number(await cloud.kubectl(['get', 'route.streams.skerry.io', 'tank', '-o', path])) > 0;
+  });
+});
+
 test('no example is left untried', (t) => {
   if (!requireSystem(t, 'bubblewrap', 'curl')) return;
   const files = globSync('*.yaml', { cwd: join(CHECKOUT, 'examples') });
