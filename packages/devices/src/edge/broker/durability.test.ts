@@ -117,7 +117,7 @@ test('a message of quality 2 that is sent again after kill -9 is not published a
 test('retained messages and their removal survive a restart', async (t) => {
   const file = await scratchFile(t);
   {
-    await using first = await scratchBroker({}, file);
+    await using first = await scratchBroker({}, { file });
     for (const [topic, payload] of [
       ['r/stays', 'here'],
       ['r/goes', 'gone'],
@@ -125,7 +125,7 @@ test('retained messages and their removal survive a restart', async (t) => {
     ] as const)
       await first.broker.publish({ topic, payload: Buffer.from(payload), qos: 1, isRetained: true });
   }
-  await using second = await scratchBroker({}, file);
+  await using second = await scratchBroker({}, { file });
   await using reader = await RawClient.connect(second.port);
   await reader.subscribe('r/#');
   const { topic, text, retain } = await reader.message();
@@ -137,13 +137,13 @@ test('what was delivered and not acknowledged comes again with its id after a re
   const file = await scratchFile(t);
   let id = 0;
   {
-    await using first = await scratchBroker({}, file);
+    await using first = await scratchBroker({}, { file });
     await using keeper = await RawClient.connect(first.port, SESSION);
     await keeper.subscribe('kept/#', 1);
     await first.broker.publish({ topic: 'kept/x', payload: Buffer.from('x'), qos: 1, isRetained: false });
     id = (await keeper.message()).id;
   }
-  await using second = await scratchBroker({}, file);
+  await using second = await scratchBroker({}, { file });
   await using keeper = await RawClient.connect(second.port, SESSION);
   const message = await keeper.message();
   assert.deepEqual({ text: message.text, id: message.id, dup: message.dup }, { text: 'x', id, dup: true });

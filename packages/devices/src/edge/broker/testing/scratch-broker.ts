@@ -1,5 +1,5 @@
 /** For tests: a site's broker on a port of its own. */
-import { silentLogger, systemClock } from '@skerry/base';
+import { type Clock, silentLogger, systemClock } from '@skerry/base';
 import type { BrokerConfig, BrokerUser } from '../config.ts';
 import { openSiteBroker, type SiteBroker } from '../site-broker.ts';
 
@@ -8,9 +8,17 @@ export interface ScratchBroker extends AsyncDisposable {
   readonly port: number;
 }
 
-export async function scratchBroker(given: Partial<BrokerConfig> = {}, file?: string): Promise<ScratchBroker> {
-  const kept = file === undefined ? {} : { file };
-  const broker = await openSiteBroker({ config: brokerConfig(given), ...kept, clock: systemClock, log: silentLogger });
+export interface ScratchOptions {
+  /** Where it keeps what lasts. */
+  readonly file?: string;
+  readonly clock?: Clock;
+}
+
+export async function scratchBroker(
+  given: Partial<BrokerConfig> = {},
+  { clock = systemClock, ...kept }: ScratchOptions = {},
+): Promise<ScratchBroker> {
+  const broker = await openSiteBroker({ config: brokerConfig(given), ...kept, clock, log: silentLogger });
   return { broker, port: portOf(broker), [Symbol.asyncDispose]: () => broker.close() };
 }
 
