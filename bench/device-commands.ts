@@ -4,6 +4,7 @@ import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Gvr, KubeObject } from '@skerry/api';
 import type { HttpClient } from '@skerry/kube/client';
@@ -144,7 +145,7 @@ function openDisk(): Disposable & { sync(times: number): number } {
 }
 
 async function bareTimer(): Promise<number> {
-  const program = join(import.meta.dirname, 'support', 'bare-timer.ts');
+  const program = fileURLToPath(new URL('support/bare-timer.ts', import.meta.url));
   const args = ['--conditions=source', program, String(LOOP_MS)];
   return Number((await promisify(execFile)(process.execPath, args)).stdout);
 }
