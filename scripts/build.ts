@@ -27,7 +27,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'opcua-gateway': 'packages/devices/src/edge/gateway/bin.ts',
   'node-opcua-client': 'node-opcua-client',
   factory: 'packages/devices/src/simulators/factory/bin.ts',
-  'series-sql': 'packages/streams/src/query/sql/program.ts',
+  'series-sql': 'packages/streams/src/query/sql/bin.ts',
 };
 
 /** All of them: a release holds each. */

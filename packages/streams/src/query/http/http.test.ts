@@ -22,7 +22,7 @@ async function check(story: (ask: Ask, now: number) => Promise<void>): Promise<v
   const directory = mkdtempSync(join(tmpdir(), 'skerry-query-'));
   const clock = fakeClock({ start: Date.UTC(2026, 0, 1, 12) });
   const store = await openSeriesStore({ directory, clock, log: silentLogger });
-  const sql = { program: join(import.meta.dirname, '../sql/program.ts'), execArgv: ['--conditions=source'] };
+  const sql = { program: join(import.meta.dirname, '../sql/bin.ts'), execArgv: ['--conditions=source'] };
   const answer = queryEndpoints({ store, clock, sql });
   const ask: Ask = async (path, { query = {}, ...sent } = {}) => {
     const signal = new AbortController().signal;

@@ -44,7 +44,7 @@ interface Group {
   readonly members: VectorSeries[];
 }
 
-export function groupsOf(series: readonly VectorSeries[], { mode, labels }: Grouping): readonly Group[] {
+function groupsOf(series: readonly VectorSeries[], { mode, labels }: Grouping): readonly Group[] {
   const named = new Set(labels);
   const groups = new Map<string, Group>();
   for (const one of series) {

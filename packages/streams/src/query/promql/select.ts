@@ -18,7 +18,7 @@ export interface PointsRequest {
 }
 
 /** The same names as an outlet gives them. */
-export function metricOf(labels: Labels): MetricLabels {
+function metricOf(labels: Labels): MetricLabels {
   const { name, labels: rest } = nameOf(labels);
   return labelsFrom([
     [METRIC_NAME, metricName(name)],

@@ -34,10 +34,3 @@ export interface SqlResult {
 export type FromQuery =
   | ({ readonly type: 'result' } & SqlResult)
   | { readonly type: 'error'; readonly message: string };
-
-/** Columns that every table has; a label of the same name is `label_NAME`. */
-const OWN_COLUMNS: ReadonlySet<string> = new Set(['time', 'value', 'text', 'quality']);
-
-export function columnName(label: string): string {
-  return OWN_COLUMNS.has(label) ? `label_${label}` : label;
-}

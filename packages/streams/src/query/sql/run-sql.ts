@@ -23,7 +23,7 @@ export interface SqlRunner {
 }
 
 /** What one query may take into its table, and give back. */
-export const MAX_TABLE_ROWS = 10_000_000;
+const MAX_TABLE_ROWS = 10_000_000;
 const MAX_RESULT_ROWS = 100_000;
 const DEFAULT_RESULT_ROWS = 10_000;
 const MAX_LABELS = 64;

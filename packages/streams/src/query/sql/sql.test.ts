@@ -23,7 +23,7 @@ const store: Pick<SeriesStore, 'scan' | 'seriesOf'> = {
   },
 };
 
-const runner = { program: join(import.meta.dirname, 'program.ts'), execArgv: ['--conditions=source'] };
+const runner = { program: join(import.meta.dirname, 'bin.ts'), execArgv: ['--conditions=source'] };
 
 async function check(sql: string, expected: readonly (readonly unknown[])[], maxRows?: number): Promise<boolean> {
   const signal = new AbortController().signal;

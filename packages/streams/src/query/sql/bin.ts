@@ -4,7 +4,7 @@
  */
 import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, DuckDBTimestampValue } from '@duckdb/node-api';
 import { messageOf } from '@skerry/base';
-import { columnName, type FromQuery, type SqlResult, type TableRows, type ToQuery } from './messages.ts';
+import type { FromQuery, SqlResult, TableRows, ToQuery } from './messages.ts';
 
 const MEMORY_LIMIT = '1GB';
 const TABLE = 'samples';
@@ -83,4 +83,11 @@ async function run(sql: string, maxRows: number): Promise<SqlResult> {
   const columns = reader.columnNames().map((name, index) => ({ name, type: reader.columnType(index).toString() }));
   const rows = reader.getRowsJson();
   return { columns, rows: rows.slice(0, maxRows), isCut: rows.length > maxRows };
+}
+
+/** Columns that every table has; a label of the same name is `label_NAME`. */
+const OWN_COLUMNS: ReadonlySet<string> = new Set(['time', 'value', 'text', 'quality']);
+
+function columnName(label: string): string {
+  return OWN_COLUMNS.has(label) ? `label_${label}` : label;
 }
