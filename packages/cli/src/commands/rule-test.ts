@@ -36,7 +36,7 @@ export async function testRules(context: CliContext, files: readonly string[], f
   const prepared: PreparedRule[] = [];
   for (const rule of rules) {
     const opened = await openFunctions(rule.spec.functions ?? [], () => context.clock.monotonic());
-    stack.defer(opened.close);
+    stack.defer(() => opened.close());
     prepared.push(prepare(rule, { around, functions: opened.functions, ...(node === undefined ? {} : { node }) }));
   }
   if (flags.input !== undefined) replayAll(context, prepared, flags, flags.input);

@@ -15,7 +15,7 @@ export interface Recording {
   readonly everyMs: number;
 }
 
-export function* recordedRows({ stream, spec, text, isCsv, everyMs }: Recording): Generator<GivenRow> {
+function* recordedRows({ stream, spec, text, isCsv, everyMs }: Recording): Generator<GivenRow> {
   const decode = lineDecoder(isCsv ? 'Csv' : 'Json', spec.delimiter ?? ',');
   const timeOf = timeReader(spec);
   let at = 0;

@@ -78,7 +78,7 @@ function read(field: string): unknown {
 }
 
 /** The fields of one line; quoted as RFC 4180 has it, but for line breaks within quotes. */
-export function splitCsv(line: string, delimiter: string): readonly string[] {
+function splitCsv(line: string, delimiter: string): readonly string[] {
   if (!line.includes('"')) return line.split(delimiter);
   const fields: string[] = [];
   let field = '';

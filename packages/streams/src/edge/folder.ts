@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 
 /** A name that leads out of the folder. */
-export class OutsideFolder extends Error {
+class OutsideFolder extends Error {
   override readonly name = 'OutsideFolder';
 }
 

@@ -147,7 +147,7 @@ class NodeRules {
 
   async #start(key: string, rule: Rule, madeOf: string): Promise<void> {
     const { clock, log, hub, outputs, nodeTables } = this.#options;
-    const { namespace = '' } = parseObjectKey(key);
+    const { namespace } = parseObjectKey(key);
     const functions = await openFunctions(rule.spec.functions ?? [], () => clock.monotonic());
     await using stack = new AsyncDisposableStack();
     stack.defer(() => functions.close());

@@ -6,7 +6,7 @@ import { SECRETS } from '../kinds/shared.ts';
 /** Bytes by key. */
 export type Secret = Readonly<Record<string, Uint8Array>>;
 
-export const NO_SECRET: Secret = {};
+const NO_SECRET: Secret = {};
 
 export async function readSecret(client: Client, namespace: string, name: string | undefined): Promise<Secret> {
   if (name === undefined) return NO_SECRET;

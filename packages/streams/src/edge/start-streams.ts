@@ -60,7 +60,7 @@ export function startStreams(options: StreamsOptions): Streams {
   const nodeTables = new NodeTables({ ...inFiles, tables, teller });
   const store = nodeStore(options);
   const shared = { rules, streams, tables, checkpoints, teller, hub, nodeTables };
-  const running = ruleController({ ...inFiles, ...shared, outputs: new RuleOutputs(), store: store.open });
+  const running = ruleController({ ...inFiles, ...shared, outputs: new RuleOutputs(), store: () => store.open() });
   const telling = streamStatus({ ...options, streams, hub, teller });
   const routes = routeController({
     ...options,

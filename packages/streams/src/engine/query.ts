@@ -268,7 +268,7 @@ function takeAggregate(nodes: PlanNode[]): AggregateNode | undefined {
 }
 
 function tupleOf(source: number, row: Row, length: number): readonly (Row | undefined)[] {
-  const tuple = new Array<Row | undefined>(length);
+  const tuple: (Row | undefined)[] = Array.from({ length });
   tuple[source] = row;
   return tuple;
 }

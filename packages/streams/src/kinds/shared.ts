@@ -33,11 +33,6 @@ export interface NodeParameters {
   readonly values: Parameters;
 }
 
-export interface SecretKey {
-  readonly name: string;
-  readonly key: string;
-}
-
 /** A field of rows. */
 export interface FieldSchema {
   readonly name: string;
@@ -133,11 +128,8 @@ export function nodeStatuses(description: string, own: Schema): Schema {
   });
 }
 
-export const STATES = ['Pending', 'Running', 'Waiting', 'Failed', 'Disabled'] as const;
-
-export type State = (typeof STATES)[number];
+const STATES = ['Pending', 'Running', 'Waiting', 'Failed', 'Disabled'] as const;
 
 export const perSecond = (what: string): Schema => number(`${what}, over the last minute.`);
 
 export const SECRETS: Relation['to'] = { group: '', version: 'v1', resource: 'secrets' };
-export const CONFIG_MAPS: Relation['to'] = { group: '', version: 'v1', resource: 'configmaps' };

@@ -4,7 +4,7 @@ import { periodMs } from '../../road/edge/route-settings.ts';
 import type { RetentionPlan } from '../../store/index.ts';
 
 /** A Retention that the store cannot keep to; the message says why. */
-export class RetentionProblem extends Error {
+class RetentionProblem extends Error {
   override readonly name = 'RetentionProblem';
 }
 

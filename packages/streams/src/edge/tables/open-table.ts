@@ -46,7 +46,7 @@ export function openTable(spec: TableSpec, context: TableContext): OpenTable {
 
 function sourceOf(spec: TableSpec, context: TableContext): RowSource {
   const { rows, file, sqlite, postgresql, http } = spec.source;
-  const read = rowReader({ ...(spec.schema === undefined ? {} : { schema: spec.schema }) });
+  const read = rowReader(spec.schema === undefined ? {} : { schema: spec.schema });
   const asRow = (message: unknown): Row => read(message).row;
   if (rows !== undefined) return indexed(rows.map(asRow));
   if (file !== undefined) return fileRows(file, asRow, context);

@@ -22,7 +22,7 @@ export class FunctionProblem extends Error {
 const DEFAULT_TIMEOUT_MS = 50;
 const DEFAULT_BYTES = 8 * 1024 * 1024;
 const STACK_BYTES = 256 * 1024;
-const LETTERS = 'abcdefghijklmnop';
+const LETTERS = Array.from('abcdefghijklmnop');
 
 /** Rejects with a FunctionProblem. `monotonic` is what time limits are measured by. */
 export async function openFunctions(
@@ -94,7 +94,7 @@ class Sandbox {
 
   #define(): QuickJSHandle {
     const { name, names, parameters = [], javascript } = this.#facts;
-    const own = names ?? [...LETTERS].slice(0, Math.max(parameters.length, 1));
+    const own = names ?? LETTERS.slice(0, Math.max(parameters.length, 1));
     const made = this.#inTime(() =>
       this.#context.evalCode(`(function (${own.join(', ')}) {\n${javascript}\n})`, `${name}.js`),
     );

@@ -8,7 +8,7 @@ export class MissingParameter extends Error {
 
 const PLACE = /\{\{\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*\}\}/g;
 
-export function parametersAt({ parameters, nodeParameters }: Parameterised, node: string | undefined): Parameters {
+function parametersAt({ parameters, nodeParameters }: Parameterised, node: string | undefined): Parameters {
   const own = nodeParameters?.find((each) => each.node === node)?.values;
   return { ...parameters, ...own };
 }
