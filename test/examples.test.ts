@@ -252,9 +252,10 @@ test('outlet.yaml: the outlet runs, and waits for an engine', async () => {
 test('route.yaml: values of the tank are in the cloud', async () => {
   await apply('simulated-tank.yaml');
   await apply('route.yaml');
+  const query = 'last_over_time(level{device="tank-1",node="edge-1"}[5m])';
   await eventually('the cloud has values', async () => {
-    const path = 'jsonpath={.status.onNodes.edge-1.acknowledgedRows}';
-    return Number(await cloud.kubectl(['get', 'route.streams.skerry.io', 'tank', '-o', path])) > 0;
+    const path = `/telemetry/prometheus/api/v1/query?query=${encodeURIComponent(query)}`;
+    return (await cloud.kubectl(['get', '--raw', path])).includes('"value"');
   });
 });
 
