@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hasCode, silentLogger, systemClock } from '@skerry/base';
+import { silentLogger, systemClock } from '@skerry/base';
 import { type Batch, MAX_BATCH_ROWS } from '@skerry/streams/contract';
-import { openSeriesStore, type SeriesStore, type StoreLimits } from '@skerry/streams/store';
+import { appendWhenReady, openSeriesStore, type SeriesStore, type StoreLimits } from '@skerry/streams/store';
 import { factorySeries } from '@skerry/testkit';
 import { factoryBatches, rebatched, rowsIn } from './support/factory-data.ts';
 import { percentile, report, round } from './support/figures.ts';
@@ -110,18 +110,6 @@ async function appendAll(store: SeriesStore, batches: Iterable<Batch>): Promise<
     due = performance.now() + EVERY_MS;
   }
   await store.sync();
-}
-
-async function appendWhenReady(store: SeriesStore, batch: Batch): Promise<void> {
-  for (;;) {
-    try {
-      store.append(batch);
-      return;
-    } catch (error) {
-      if (!hasCode(error, 'SERIES_BEHIND')) throw error;
-      await store.sync();
-    }
-  }
 }
 
 async function appendByBatch(batches: readonly Batch[]): Promise<void> {

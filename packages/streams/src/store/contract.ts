@@ -102,7 +102,7 @@ export interface LastRow {
 /** What became of the rows of a batch. A row that repeats another one of the same series and time replaces it. */
 export interface Appended {
   readonly taken: number;
-  /** Older than what raw values are kept for. */
+  /** Older than anything is kept for. */
   readonly tooOld: number;
   /** Further ahead of the clock than the store allows. */
   readonly tooNew: number;
@@ -118,11 +118,11 @@ export interface Mark {
   readonly value: Uint8Array;
 }
 
-/** For how long, and how much. What is absent is without limit. */
+/** For how long, and how much. Milliseconds; what is absent is without limit. */
 export interface RetentionPlan {
-  /** Milliseconds; of the points as they came. */
+  /** Of the rows as they came. */
   readonly rawFor?: number;
-  /** Of the tiers of a second, a minute and an hour. */
+  /** Of the tier of seconds; as `rawFor` without it. Tiers are never removed before the rows. */
   readonly secondFor?: number;
   readonly minuteFor?: number;
   readonly hourFor?: number;

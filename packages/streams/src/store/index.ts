@@ -1,4 +1,5 @@
 /** The store of time series: in the data worker of a node and, as the intake of telemetry, in the cloud. */
+export { appendWhenReady } from './append-when-ready.ts';
 export type {
   Aggregate,
   Appended,

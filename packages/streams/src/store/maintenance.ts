@@ -39,9 +39,17 @@ async function maintainPartition(context: MaintenanceContext, start: number): Pr
     partitions.remove(start);
     return;
   }
-  const { isDense, hasRaw } = partitions.open(start).state;
+  const { isDense, hasRaw, tiers } = partitions.open(start).state;
   const isSettled = to + SETTLED_AFTER <= now;
-  if ((isSettled && !isDense) || (hasRaw && !kept.raw)) await rewrite(context, start, kept);
+  const isTooMuch = (hasRaw && !kept.raw) || tiers > kept.tiers.length;
+  if ((isSettled && !isDense) || isTooMuch) await rewrite(context, start, kept);
+}
+
+/** Milliseconds; undefined: some of it is kept without end. */
+export function longestOf({ rawFor, secondFor = rawFor, minuteFor, hourFor }: RetentionPlan): number | undefined {
+  if (rawFor === undefined || secondFor === undefined || minuteFor === undefined || hourFor === undefined)
+    return undefined;
+  return Math.max(rawFor, secondFor, minuteFor, hourFor);
 }
 
 /** What is still to be kept of a partition that ends there. */
@@ -53,10 +61,9 @@ function keptOf({ now, retention }: MaintenanceContext, end: number): Kept {
     [60, minuteFor],
     [3600, hourFor],
   ] as const;
-  return {
-    raw: isKept(rawFor),
-    tiers: tiers.filter(([, duration]) => isKept(duration)).map(([seconds]) => seconds),
-  };
+  const raw = isKept(rawFor);
+  // While the rows are there, tiers over them cost little and answer quickly.
+  return { raw, tiers: tiers.filter(([, duration]) => raw || isKept(duration)).map(([seconds]) => seconds) };
 }
 
 /** Series by series into another file, which then takes the place of the first; given up when rows come meanwhile. */
@@ -84,7 +91,7 @@ async function rewrite(context: MaintenanceContext, start: number, kept: Kept): 
 }
 
 function finish(target: Partition, kept: Kept): void {
-  target.setState({ isDense: true, hasRaw: kept.raw });
+  target.setState({ isDense: true, hasRaw: kept.raw, tiers: kept.tiers.length });
   target.commit();
   target.close();
 }

@@ -18,8 +18,13 @@ const SCHEMA = `
     data BLOB NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX chunk_of_series ON chunk (series, first, tier, last, rows);
-  CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 0), dense INTEGER NOT NULL, raw INTEGER NOT NULL) STRICT;
-  INSERT INTO state (id, dense, raw) VALUES (0, 0, 1);
+  CREATE TABLE state (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    dense INTEGER NOT NULL,
+    raw INTEGER NOT NULL,
+    tiers INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO state (id, dense, raw, tiers) VALUES (0, 0, 1, 3);
 `;
 
 /** Of rows as they came. The others are the seconds of a tier's steps. */
@@ -45,6 +50,8 @@ export interface PartitionState {
   readonly isDense: boolean;
   /** Rows as they came have not been removed; only then may it take any. */
   readonly hasRaw: boolean;
+  /** How many of the three have not been removed. */
+  readonly tiers: number;
 }
 
 /** So many forms a chunk has at most: its rows and three tiers. */
@@ -75,8 +82,8 @@ export class Partition {
     this.#data = database.prepare('SELECT data FROM chunk WHERE id = ?');
     this.#put = database.prepare('INSERT INTO chunk (series, tier, first, last, rows, data) VALUES (?, ?, ?, ?, ?, ?)');
     this.#remove = database.prepare('DELETE FROM chunk WHERE series = ? AND first = ?');
-    const { dense, raw } = database.prepare('SELECT dense, raw FROM state').get() ?? {};
-    this.#state = { isDense: dense === 1, hasRaw: raw === 1 };
+    const { dense, raw, tiers } = database.prepare('SELECT dense, raw, tiers FROM state').get() ?? {};
+    this.#state = { isDense: dense === 1, hasRaw: raw === 1, tiers: Number(tiers) };
   }
 
   get state(): PartitionState {
@@ -84,7 +91,8 @@ export class Partition {
   }
 
   setState(state: PartitionState): void {
-    this.#database.prepare('UPDATE state SET dense = ?, raw = ?').run(Number(state.isDense), Number(state.hasRaw));
+    const update = this.#database.prepare('UPDATE state SET dense = ?, raw = ?, tiers = ?');
+    update.run(Number(state.isDense), Number(state.hasRaw), state.tiers);
     this.#state = state;
   }
 

@@ -65,7 +65,7 @@ function sealSeries({ partitions, onDamaged, onTooOld, onSealed }: SealContext, 
     onSealed(from);
     if (partition.state.hasRaw) {
       partition.begin();
-      if (partition.state.isDense) partition.setState({ isDense: false, hasRaw: true });
+      if (partition.state.isDense) partition.setState({ ...partition.state, isDense: false });
       sealRows(partition, series, slice(rows, start, end), onDamaged);
     } else {
       onTooOld(end - start);

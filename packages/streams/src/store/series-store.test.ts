@@ -91,7 +91,8 @@ test('times are exact to the microsecond', async () => {
 });
 
 test('what is too old, too new or of nothing known is not taken, and counted', async () => {
-  await using at = await ground({ retention: { rawFor: HOUR_MS }, limits: { aheadMs: 5000 } });
+  const retention = { rawFor: 0, secondFor: 0, minuteFor: HOUR_MS, hourFor: 0 };
+  await using at = await ground({ retention, limits: { aheadMs: 5000 } });
   const id = at.store.series({ a: 'b' }, 'float64');
   const now = at.clock.now();
   const appended = at.store.append(
@@ -482,6 +483,26 @@ test('old rows go and their minutes stay, then these go too, and the series with
   await at.clock.advance(20 * DAY_MS);
   await at.store.maintain();
   assert.deepEqual([chunkFiles(at), await valuesIn(at.store)], [[], []]);
+});
+
+test('a tier goes when its time has come, and the coarser one stays', async () => {
+  await using at = await ground({ retention: { rawFor: 0, minuteFor: 2 * DAY_MS } });
+  const id = at.store.series({ a: 'b' }, 'float64');
+  await append(at.store, ticks(id, 7200));
+  await at.store.seal();
+  const lengths = async () => {
+    const steps = [1000, 60_000, HOUR_MS].map((step) =>
+      at.store.query({ ...ALL, to: START + DAY_MS, step, aggregate: 'avg' }),
+    );
+    return (await Promise.all(steps)).map(({ series }) => series[0]?.rows.length ?? 0);
+  };
+  assert.deepEqual(await lengths(), [7200, 120, 2]);
+  await at.clock.advance(HOUR_MS);
+  await at.store.maintain();
+  assert.deepEqual(await lengths(), [0, 120, 2]);
+  await at.clock.advance(3 * DAY_MS);
+  await at.store.maintain();
+  assert.deepEqual(await lengths(), [0, 0, 2]);
 });
 
 test('a series whose rows are all gone is forgotten; who has its number may go on with it', async () => {

@@ -26,7 +26,7 @@ import { isBusy } from './database.ts';
 import { seriesErrors } from './errors.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { LogDisk } from './log.ts';
-import { maintainPartitions } from './maintenance.ts';
+import { longestOf, maintainPartitions } from './maintenance.ts';
 import { NamedTimers } from './named-timers.ts';
 import type { ChunkRef } from './partition.ts';
 import { Partitions } from './partitions.ts';
@@ -127,8 +127,8 @@ class DiskSeriesStore implements SeriesStore {
   append(batch: Batch, mark?: Mark): Appended {
     this.#checkOpen();
     this.#options.onRows?.(batch);
-    const { rawFor = Number.POSITIVE_INFINITY } = this.#retention;
-    const appended = this.#writing.append(batch, this.#options.clock.now() - rawFor, mark);
+    const longest = longestOf(this.#retention) ?? Number.POSITIVE_INFINITY;
+    const appended = this.#writing.append(batch, this.#options.clock.now() - longest, mark);
     const { taken, tooOld, tooNew, refused } = appended;
     this.#counts.taken += taken;
     this.#counts.tooOld += tooOld;
