@@ -49,7 +49,7 @@ class World {
   readonly #queueOf = new Map<number, number>();
   #up: Uint8Array[] = [];
   #down: Uint8Array[] = [];
-  #now = 1e6;
+  #now = Date.UTC(2026, 0, 1);
   #rows = 0;
 
   perform(step: Step): void {

@@ -28,16 +28,16 @@ export interface KnownQueue {
 
 /** A live value that could not leave for so long waits among the late ones. */
 const LIVE_FOR_MS = 2000;
+/** What was put there before was put there by a clock that was not set yet: how old it is, nobody knows. */
+const CLOCK_SET = Date.UTC(2020, 0, 1);
 /** More blocks than this are more than an index in memory should hold. */
 const MAX_BLOCKS = 200_000;
 
-/** Small blocks that wait are put together: so many of them, when each has fewer rows than this. */
-const MERGES = [
-  { below: 4096, count: 16 },
-  { below: 16_384, count: 4 },
-];
-/** And together no more bytes than this. */
-const MAX_MERGED_BYTES = 1024 * 1024;
+/** Blocks that wait are put together: so many of them, or fewer when no more fit and half of a large block is full. */
+const MERGED_BLOCKS = 16;
+const MERGED_ROWS = 65_536;
+const MERGED_BYTES = 1024 * 1024;
+const FEWEST_MERGED = 4;
 
 export interface Surplus {
   readonly entry: Entry;
@@ -189,7 +189,7 @@ export class RoadQueue {
     const entry = this.next(lane);
     if (entry === undefined) return undefined;
     if (this.#bytes > maxBytes || this.#blocks > MAX_BLOCKS) return { lane, entry, reason: 'QueueFull' };
-    return now - entry.at > maxAgeMs ? { lane, entry, reason: 'TooOld' } : undefined;
+    return entry.at > CLOCK_SET && now - entry.at > maxAgeMs ? { lane, entry, reason: 'TooOld' } : undefined;
   }
 
   /**
@@ -197,13 +197,17 @@ export class RoadQueue {
    * since a block that may have come must stay itself.
    */
   mergeable(): readonly Entry[] | undefined {
-    for (const { below, count } of MERGES) {
-      const newest = this.#waiting.live.tail(count);
-      if (newest.length < count || (newest[0]?.number ?? 0) <= this.#unsureUpTo) continue;
-      const bytes = newest.reduce((sum, { size }) => sum + size, 0);
-      if (newest.every(({ rows }) => rows < below) && bytes <= MAX_MERGED_BYTES) return newest;
+    const newest = this.#waiting.live.tail(MERGED_BLOCKS);
+    let [count, rows, bytes] = [0, 0, 0];
+    for (const entry of newest.toReversed()) {
+      const isTooMuch = rows + entry.rows > MERGED_ROWS || bytes + entry.size > MERGED_BYTES;
+      if (isTooMuch || entry.number <= this.#unsureUpTo) break;
+      count++;
+      rows += entry.rows;
+      bytes += entry.size;
     }
-    return undefined;
+    const isWorthIt = count === MERGED_BLOCKS || (count >= FEWEST_MERGED && rows >= MERGED_ROWS / 2);
+    return isWorthIt ? newest.slice(-count) : undefined;
   }
 
   /** The newest blocks are one now: it is as old as the oldest of them, and has the number of the newest. */

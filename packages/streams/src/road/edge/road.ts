@@ -46,8 +46,11 @@ export interface RoadRoute {
 /** Collectors and bounds are looked at this often. */
 const TICK_MS = 50;
 const TIDY_EVERY_MS = 10_000;
+/** Routes that are not known by then were deleted while nobody ran. */
+const SETTLED_MS = 600_000;
 /** While something waits that time alone lets go: a budget, a value that ages. */
 const PATIENCE_MS = 20;
+const IDLE_MS = 1000;
 /** The agent is near, and dials the cloud by a backoff of its own. */
 const RECONNECT: BackoffPolicy = { baseMs: 200, capMs: 800 };
 /** A session that lasted so long counts as healthy. */
@@ -68,6 +71,7 @@ class NodeRoad implements Road {
   readonly #file: RoadFile;
   readonly #routes = new Map<string, OpenRoute>();
   readonly #retired = new Set<string>();
+  readonly #settledAt: number;
   readonly #closing = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #wake: (() => void) | undefined;
@@ -79,6 +83,7 @@ class NodeRoad implements Road {
   constructor(options: RoadOptions) {
     this.#options = options;
     this.#file = new RoadFile(options);
+    this.#settledAt = options.clock.monotonic() + SETTLED_MS;
   }
 
   get isConnected(): boolean {
@@ -180,7 +185,8 @@ class NodeRoad implements Road {
 
   #forgetEmpty(): void {
     for (const queue of this.#file.queues) {
-      if (this.#routes.has(queue.name) || queue.blocks > 0 || !this.#retired.delete(queue.name)) continue;
+      if (this.#routes.has(queue.name) || queue.blocks > 0) continue;
+      if (!this.#retired.delete(queue.name) && this.#options.clock.monotonic() < this.#settledAt) continue;
       this.#file.forget(queue);
     }
   }
@@ -250,7 +256,8 @@ class NodeRoad implements Road {
   /** Resolves when something was added or came, or after a moment. */
   #something(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.#options.clock.after(PATIENCE_MS, () => this.#awake());
+      const isIdle = this.#file.queues.every(({ blocks }) => blocks === 0);
+      const timer = this.#options.clock.after(isIdle ? IDLE_MS : PATIENCE_MS, () => this.#awake());
       this.#wake = () => {
         timer.cancel();
         resolve();
