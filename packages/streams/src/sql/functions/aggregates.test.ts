@@ -76,6 +76,8 @@ test('aggregates give what the reference says', () => {
   check('percentile(a, 0.5)', A(1, 2, 3, 4), 2.5);
   check('percentile_cont(a, 0.25)', A(4, 1, 3, 2, 5), 2);
   check('percentile_disc(a, 0.5)', A(4, 1, 3, 2), 2);
+  check('percentile_disc(a, 0.3)', A(4, 1, 3, 2), 2);
+  check('percentile_disc(a, 0)', A(4, 1), 1);
   check('percentile(a, 1)', A(1, 10, 9), 10);
   check('percentile(a, 0)', [], undefined);
 });

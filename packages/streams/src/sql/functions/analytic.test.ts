@@ -171,6 +171,15 @@ test('state is apart for each key, of whatever type', () => {
   );
 });
 
+test('several keys are not taken for others that read alike', () => {
+  const rows = [
+    { a: 'x', b: 'yz' },
+    { a: 'xy', b: 'z' },
+    { a: 'x', b: 'yz' },
+  ];
+  check('acc_count(a) over (partition by a, b)', rows, [1, 1, 2]);
+});
+
 test('the same call twice has one state', () => {
   const node = nodeOf(planOf('SELECT lag(a) AS x, lag( a ) + 1 AS y FROM demo WHERE lag(a) > 1'), 'analytic');
   assert.equal(node?.calls.length, 1);

@@ -89,6 +89,8 @@ const MATH: readonly Case[] = [
   ['tan(0)', 0],
   ['tanh(0)', 0],
   ['abs(n)', undefined],
+  ['power(2, n)', undefined],
+  ['power(n, 2)', undefined],
 ];
 
 const STRINGS: readonly Case[] = [

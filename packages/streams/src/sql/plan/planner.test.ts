@@ -144,11 +144,25 @@ test('columns of several sources are found by their source, or by their name whe
   );
 });
 
+test('a name that any of several sources may have is that of the first that has it', () => {
+  const planned = planOf('SELECT x, y FROM demo INNER JOIN other ON demo.k = other.k GROUP BY COUNTWINDOW(2)');
+  const project = nodeOf(planned, 'project');
+  assert.deepEqual(project?.project([{ y: 1 }, { x: 2, y: 3 }], testContext()), { x: 2, y: 1 });
+  assert.deepEqual(
+    planned.sources.map(({ columns }) => columns),
+    [
+      ['k', 'x', 'y'],
+      ['k', 'x', 'y'],
+    ],
+  );
+});
+
 test('aliases refer to aliases', () => {
   checkRows('SELECT a + 1 AS sum1, sum1 + 1 AS sum2 FROM demo', [{ a: 1 }], [{ sum1: 2, sum2: 3 }]);
   checkRows('SELECT sum1 + 1 AS sum2, a + 1 AS sum1 FROM demo', [{ a: 1 }], [{ sum2: 3, sum1: 2 }]);
   checkRows('SELECT a + 1 AS a, a + 2 AS sum2 FROM demo', [{ a: 1 }], [{ a: 2, sum2: 4 }]);
   checkRows('SELECT a + 1 AS a FROM demo WHERE a > 1', [{ a: 1 }, { a: 2 }], [{ a: 3 }]);
+  checkRows('SELECT a + 1 AS a, a * 2 AS b FROM demo WHERE b > 5', [{ a: 1 }, { a: 2 }], [{ a: 3, b: 6 }]);
   checkRows('SELECT a * 2 AS twofold FROM demo WHERE twofold > 3', [{ a: 1 }, { a: 2 }], [{ twofold: 4 }]);
   checkRows(
     'SELECT f * 2 AS i FROM s WHERE i > 3',

@@ -26,6 +26,7 @@ test('a time without an offset is one of the zone', () => {
   check('2026-02-03 04:05', '2026-02-02T20:05:00.000Z', zoneOf('Asia/Shanghai'));
   check('2026-07-01', '2026-06-30T22:00:00.000Z', zoneOf('Europe/Berlin'));
   check('2026-01-01', '2025-12-31T23:00:00.000Z', zoneOf('Europe/Berlin'));
+  check('2026-03-08 03:30', '2026-03-08T07:30:00.000Z', zoneOf('America/New_York'));
 });
 
 test('an unknown zone is refused', () => {
