@@ -5,7 +5,8 @@ import { type Batch, BatchBuilder, type SeriesId, type Subscription, valueAt } f
 import { RETENTIONS } from '../../kinds/group.ts';
 import type { Retention, RetentionNodeStatus } from '../../kinds/retention.ts';
 import { matcherOf } from '../../road/edge/route-settings.ts';
-import { type RetentionPlan, type SeriesStore, STORED_TYPES, type StoredType } from '../../store/index.ts';
+import { appendWhenReady } from '../../store/append-when-ready.ts';
+import { type RetentionPlan, type SeriesStore, STORED_TYPES, type StoredType } from '../../store/contract.ts';
 import type { NodeStore } from '../node-store.ts';
 import type { NodeValues } from '../node-values.ts';
 import { RateMeter } from '../rate-meter.ts';
@@ -145,7 +146,7 @@ class Recording {
       const recorded = builder.take();
       if (recorded === undefined) continue;
       try {
-        const { tooOld, tooNew, refused } = store.append(recorded);
+        const { tooOld, tooNew, refused } = await appendWhenReady(store, recorded);
         this.#lost += tooOld + tooNew + refused;
         this.#trouble = '';
       } catch (error) {

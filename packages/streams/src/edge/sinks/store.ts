@@ -1,6 +1,7 @@
 /** Results as points of the node’s time series. */
 import { BatchBuilder, Quality } from '../../contract/index.ts';
 import type { Row } from '../../sql/index.ts';
+import { appendWhenReady } from '../../store/append-when-ready.ts';
 import type { SeriesStore, StoredType } from '../../store/index.ts';
 import { valuesOf } from './bus.ts';
 import { fillIn } from './format-row.ts';
@@ -13,30 +14,30 @@ export function storeSink(context: SinkContext): Sink {
     send: async (rows, time) => {
       const opened = await store();
       const builder = new BatchBuilder();
-      for (const row of rows) addRow(context, opened, builder, row, time);
-      append(opened, builder);
+      for (const row of rows) await addRow(context, opened, builder, row, time);
+      await append(opened, builder);
       await opened.sync();
     },
   });
 }
 
-function addRow(
+async function addRow(
   { sink, rule, namespace }: SinkContext,
   store: SeriesStore,
   builder: BatchBuilder,
   row: Row,
   time: number,
-): void {
+): Promise<void> {
   const { labels = {}, ...settings } = sink.store ?? {};
   const more = Object.entries(labels).map(([name, value]) => [name, fillIn(value, row)] as const);
   for (const { object, property, type, value, time: at } of valuesOf(sink, settings, rule, row, time)) {
     const named = { ...Object.fromEntries(more), namespace, device: object, property };
     builder.add(store.series(named, type as StoredType), at, value, Quality.good);
-    if (builder.isFull) append(store, builder);
+    if (builder.isFull) await append(store, builder);
   }
 }
 
-function append(store: SeriesStore, builder: BatchBuilder): void {
+async function append(store: SeriesStore, builder: BatchBuilder): Promise<void> {
   const batch = builder.take();
-  if (batch !== undefined) store.append(batch);
+  if (batch !== undefined) await appendWhenReady(store, batch);
 }
