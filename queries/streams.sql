@@ -12,6 +12,29 @@ BEGIN IMMEDIATE;
 COMMIT;
 ROLLBACK;
 
+-- packages/streams/src/edge/message-log.ts
+CREATE TABLE IF NOT EXISTS messages (
+  stream TEXT NOT NULL, number INTEGER NOT NULL, topic TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (stream, number)
+) STRICT;
+CREATE TABLE IF NOT EXISTS readers (
+  stream TEXT NOT NULL, reader TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (stream, reader)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS numbers (stream TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+INSERT INTO messages (stream, number, topic, body) VALUES (?, ?, ?, ?);
+SELECT number, topic, body FROM messages WHERE stream = ? AND number > ? ORDER BY number LIMIT ?;
+SELECT number FROM numbers WHERE stream = ?;
+INSERT OR REPLACE INTO numbers (stream, number) VALUES (?, ?);
+SELECT number FROM readers WHERE stream = ? AND reader = ?;
+INSERT OR REPLACE INTO readers (stream, reader, number) VALUES (?, ?, ?);
+DELETE FROM readers WHERE reader = ?;
+DELETE FROM messages WHERE stream = ?1 AND number <= coalesce((SELECT min(number) FROM readers WHERE stream = ?1), number);
+DELETE FROM messages WHERE stream = ? AND number <= ?;
+BEGIN IMMEDIATE;
+COMMIT;
+ROLLBACK;
+
 -- packages/streams/src/edge/tables/postgres-rows.ts
 SELECT * FROM ${from}${where} LIMIT ${MAX_PARTNERS};
 
@@ -21,7 +44,7 @@ SELECT * FROM ${quoted(table)}${where} LIMIT ${MAX_PARTNERS};
 -- packages/streams/src/outlets/postgresql.ts
 CREATE TABLE IF NOT EXISTS ${quoted} (${COLUMNS});
 
--- packages/streams/src/query/sql/program.ts
+-- packages/streams/src/query/sql/bin.ts
 CREATE TABLE ${TABLE} (${columns.join(', ')});
 
 -- packages/streams/src/road/edge/road-file.ts
@@ -128,8 +151,13 @@ CREATE TABLE chunk (
   data BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX chunk_of_series ON chunk (series, first, tier, last, rows);
-CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 0), dense INTEGER NOT NULL, raw INTEGER NOT NULL) STRICT;
-INSERT INTO state (id, dense, raw) VALUES (0, 0, 1);
+CREATE TABLE state (
+  id INTEGER PRIMARY KEY CHECK (id = 0),
+  dense INTEGER NOT NULL,
+  raw INTEGER NOT NULL,
+  tiers INTEGER NOT NULL
+) STRICT;
+INSERT INTO state (id, dense, raw, tiers) VALUES (0, 0, 1, 3);
 SELECT id, series, tier, first, last, rows FROM chunk
 WHERE series = ? AND last >= ? AND first < ? ORDER BY first, tier LIMIT ${MAX_FORMS};
 SELECT id, series, tier, first, last, rows, length(data) AS bytes FROM chunk
@@ -137,8 +165,8 @@ WHERE series = ? AND tier = 0 AND first <= ? ORDER BY first DESC;
 SELECT data FROM chunk WHERE id = ?;
 INSERT INTO chunk (series, tier, first, last, rows, data) VALUES (?, ?, ?, ?, ?, ?);
 DELETE FROM chunk WHERE series = ? AND first = ?;
-SELECT dense, raw FROM state;
-UPDATE state SET dense = ?, raw = ?;
+SELECT dense, raw, tiers FROM state;
+UPDATE state SET dense = ?, raw = ?, tiers = ?;
 SELECT DISTINCT series FROM chunk ORDER BY series;
 SELECT max(last) AS newest FROM chunk;
 BEGIN;
