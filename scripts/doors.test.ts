@@ -44,6 +44,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'streams',
     'streams/cloud',
     'streams/supervision',
+    'streams/telemetry',
   ],
   cli: [
     'base*',
@@ -55,6 +56,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
     'devices/telemetry',
     'streams',
     'streams/cli',
+    'streams/telemetry',
   ],
   testkit: ['*'],
 };

@@ -13,6 +13,7 @@ import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { streamCrds } from '@skerry/streams';
 import { createTelemetry, startCloudOutlets, TELEMETRY_PATH, type Telemetry } from '@skerry/streams/cloud';
+import { seriesKinds } from '@skerry/streams/telemetry';
 import { imageCrds, nodeUsage, serveMetrics, startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
 import { edgeFieldsStep, nodeRestrictionStep, revocationStep } from './admission.ts';
@@ -87,7 +88,8 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   );
   dialer.use(linkDialer(hub.hub));
   serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
-  for (const kind of telemetryKinds({ client, dialer }))
+  const series = seriesKinds({ here: (asked) => telemetry.query(asked), dialer });
+  for (const kind of [...telemetryKinds({ client, dialer }), ...series])
     api.table.replace(kind.row.gvr.group, kind.row.gvr.resource, [virtualKind(kind)]);
   const link = await listenForLinks(ground, hub, client);
   const listener = stack.adopt(await listenForClients(ground, api, dialer), (opened) => opened.close());

@@ -5,7 +5,7 @@ import type { Clock, Logger, Timer } from '@skerry/base';
 import { DEVICES_GROUP } from '@skerry/devices/supervision';
 import type { Store } from '@skerry/kube/store';
 import { MAX_STREAM_MESSAGE_BYTES, type MessageStream, type NodeStreamHandler } from '@skerry/kube/streaming';
-import { STREAMS_GROUP } from '@skerry/streams/supervision';
+import { SERIES_PATH, STREAMS_GROUP } from '@skerry/streams/supervision';
 import { followPlaced } from './placed.ts';
 import type { DataWorkerStart } from './worker/start.ts';
 import { createWorkerProcess, type WorkerProcess } from './worker-process.ts';
@@ -20,10 +20,13 @@ export interface DataWorkerOptions extends DataWorkerStart {
 }
 
 export interface DataWorker {
-  /** Answers GETs of `/values` and POSTs of `/call`; everything else goes on. */
+  /** Answers GETs of `/values` and POSTs of `/call` and `/series`; everything else goes on. */
   streams(next: NodeStreamHandler): NodeStreamHandler;
   close(): Promise<void>;
 }
+
+/** What the worker is asked. */
+const POSTS: ReadonlySet<string> = new Set(['/call', SERIES_PATH]);
 
 /** Once nothing is left to be driven, so that the worker itself sees what is gone and removes what it kept of it. */
 const LINGER_MS = 2000;
@@ -48,7 +51,7 @@ export function openDataWorker(options: DataWorkerOptions): DataWorker {
       const { kind } = request;
       if (kind === 'get' && request.path.startsWith('/values'))
         return sendAnswer(await askWorker(options, worker, { path: request.path, signal }), stream);
-      if (kind !== 'post' || request.path !== '/call') return next(request, stream, signal);
+      if (kind !== 'post' || !POSTS.has(request.path)) return next(request, stream, signal);
       stream.accept?.();
       const body = await bodyOf(stream);
       return sendAnswer(await askWorker(options, worker, { path: request.path, body, signal }), stream);

@@ -7,6 +7,7 @@ import { virtualKind } from '@skerry/kube/server';
 import type { NodeStreamHandler } from '@skerry/kube/streaming';
 import { createEdgeLink, type EdgeLink } from '@skerry/link/node';
 import { linkTlsOptions } from '@skerry/security/identity';
+import { askNode, seriesKinds } from '@skerry/streams/telemetry';
 import { nodeUsage, serveMetrics } from '@skerry/workloads/edge';
 import type { ImageSource } from '@skerry/workloads/images';
 import { followCloudKeys } from './cloud-keys.ts';
@@ -73,7 +74,8 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const handle: typeof api.handle = (request) => api.handle(request);
   const client = createInProcessClient({ handle, user: agentUser(node), userAgent: 'skerry-edge' });
   serveMetrics(api.table, { client, usage: nodeUsage({ dialer, clock, log }) });
-  for (const kind of telemetryKinds({ client, dialer }))
+  const series = seriesKinds({ here: askNode(dialer, node), dialer });
+  for (const kind of [...telemetryKinds({ client, dialer }), ...series])
     api.table.replace(kind.row.gvr.group, kind.row.gvr.resource, [virtualKind(kind)]);
   const isConnected = () => link?.status().connected === true;
   let source: Promise<ImageSource> | undefined;

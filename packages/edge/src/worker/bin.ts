@@ -4,8 +4,8 @@ import { jsonLogger, runService, type Service, systemClock } from '@skerry/base'
 import { runWorkerThread, startDevicesHalf } from '@skerry/devices/worker';
 import { createHttpClient } from '@skerry/kube/client';
 import { openThroughDoor } from '@skerry/link/door';
-import { startStreams } from '@skerry/streams/edge';
-import { ROAD_SERVICE } from '@skerry/streams/supervision';
+import { type Streams, startStreams } from '@skerry/streams/edge';
+import { ROAD_SERVICE, SERIES_PATH } from '@skerry/streams/supervision';
 import { nodeValues } from './node-values.ts';
 import type { DataWorkerStart } from './start.ts';
 
@@ -16,10 +16,13 @@ async function start(): Promise<Service> {
   const { node, socket, token, linkDoor, streams: folder } = told;
   const clock = systemClock;
   const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-data-worker' });
-  const devices = await startDevicesHalf(told, { client, clock, log, program: process.argv[1] ?? '' });
+  const { promise: started, resolve } = Promise.withResolvers<Streams>();
+  const beside = { [SERIES_PATH]: async (...asked: Parameters<Streams['serve']>) => (await started).serve(...asked) };
+  const devices = await startDevicesHalf(told, { client, clock, log, program: process.argv[1] ?? '', beside });
   const values = nodeValues(devices.plane);
   const toCloud = (signal: AbortSignal) => openThroughDoor({ socket: linkDoor, token }, ROAD_SERVICE, signal);
   const streams = startStreams({ node, client, clock, log, random: Math.random, folder, values, toCloud });
+  resolve(streams);
   log.info({ node }, 'data worker started');
   return {
     facts: { node },

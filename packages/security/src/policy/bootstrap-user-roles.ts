@@ -33,7 +33,12 @@ export function userFacingRoles(): readonly UserRole[] {
       rules: [rule(READ, 'metrics.k8s.io', 'nodes pods')],
     },
     { name: 'skerry:aggregate-to-edit', labels: label('edit'), rules: [rule(WRITE, CAPABILITIES, '*')] },
-    { name: 'skerry:aggregate-to-view', labels: label('view'), rules: [rule(READ, CAPABILITIES, '*')] },
+    {
+      name: 'skerry:aggregate-to-view',
+      labels: label('view'),
+      // A query changes nothing.
+      rules: [rule(READ, CAPABILITIES, '*'), rule('create', 'telemetry.skerry.io', 'seriesqueries')],
+    },
   ];
 }
 

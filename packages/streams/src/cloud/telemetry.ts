@@ -6,6 +6,7 @@ import type { QueryAnswer, QueryRequest } from '../query/http/answer.ts';
 import type { SqlRunner } from '../query/sql/run-sql.ts';
 import type { IntakeLimits, NodeIntake } from '../road/cloud/intake.ts';
 import type { SeriesStore } from '../store/index.ts';
+import type { AnswerSeries } from '../telemetry/series-query.ts';
 
 export interface TelemetryOptions {
   readonly directory: string;
@@ -22,6 +23,8 @@ export interface Telemetry {
   /** Serves the road's stream of a node, which is who the link says. */
   serve(node: string, stream: LinkStream, signal: AbortSignal): Promise<void>;
   nodes(): readonly NodeIntake[];
+  /** Answers what is asked by the virtual kinds. */
+  readonly query: AnswerSeries;
   /** Answers what is asked below `TELEMETRY_PATH`; whoever asks was authorized. */
   answer(request: QueryRequest): Promise<QueryAnswer>;
   /** Gets each batch before the store takes it; undefined: nobody does. */
@@ -57,6 +60,10 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       await intake.serve(node, stream, signal);
     },
     nodes: () => opened?.intake.nodes() ?? [],
+    query: async (asked) => {
+      const { query } = await get();
+      return await query(asked);
+    },
     answer: async (request) => {
       const { answer } = await get();
       return await answer(request);
@@ -73,14 +80,17 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
 
 async function open(options: TelemetryOptions, onRows: (batch: Batch) => void) {
   const { directory, clock, log, sql, limits = {} } = options;
-  const [{ openSeriesStore }, { createIntake }, { queryEndpoints }] = await Promise.all([
+  const [{ openSeriesStore }, { createIntake }, { queryEndpoints }, { answerSeriesQuery }] = await Promise.all([
     import('../store/index.ts'),
     import('../road/cloud/intake.ts'),
     import('../query/http/index.ts'),
+    import('../telemetry/answer-query.ts'),
   ]);
   const store = await openSeriesStore({ directory, clock, log, limits: LIMITS, onRows });
+  const query: AnswerSeries = (asked) => answerSeriesQuery(store, asked, clock.now());
   return {
     store,
+    query,
     intake: createIntake({ store, clock, log, limits }),
     answer: queryEndpoints({ store, clock, ...(sql === undefined ? {} : { sql }) }),
   };

@@ -19,6 +19,7 @@ import type { NodeValues } from './node-values.ts';
 import { retentionController } from './retention/retention-controller.ts';
 import { ruleController } from './rule-controller.ts';
 import { RuleOutputs } from './rule-outputs.ts';
+import { serveSeries } from './serve-series.ts';
 import { StatusTeller } from './status-teller.ts';
 import { StreamHub } from './stream-hub.ts';
 import { NodeTables } from './tables/node-tables.ts';
@@ -37,6 +38,8 @@ export interface StreamsOptions {
 }
 
 export interface Streams {
+  /** Answers what is asked of the node’s time series. */
+  readonly serve: ReturnType<typeof serveSeries>;
   stop(): Promise<void>;
 }
 
@@ -84,6 +87,7 @@ export function startStreams(options: StreamsOptions): Streams {
   const specs = [running.spec, telling, routes.spec, recording.spec, handingOn.spec];
   const controllers = specs.map((spec) => runController(spec, context));
   return {
+    serve: serveSeries({ store, clock, log }),
     stop: async () => {
       stopping.abort();
       await Promise.all(controllers);

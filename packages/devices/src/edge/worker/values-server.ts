@@ -21,19 +21,25 @@ export interface ValuesServerOptions {
   readonly plane: DataPlane;
   readonly socket: string;
   readonly token: string;
+  /** What the other half of the worker answers, by the path of its POST. */
+  readonly beside?: Readonly<Record<string, AnswerBeside>>;
 }
+
+export type AnswerBeside = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 const MAX_CONNECTIONS = 256;
 /** Changes are told at most so often: whoever watches reads along, and what comes faster is on the bus. */
 const WATCH_MS = 100;
 
-export async function serveValues({ plane, socket, token }: ValuesServerOptions): Promise<ValuesServer> {
+export async function serveValues({ plane, socket, token, beside = {} }: ValuesServerOptions): Promise<ValuesServer> {
   const wanted = Buffer.from(`Bearer ${token}`);
   const server = createServer({ maxHeaderSize: 8192, requestTimeout: 10_000 }, (request, response) => {
     const given = Buffer.from(request.headers.authorization ?? '');
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
       return refuse(response, 401, 'no such token');
     if (request.method === 'POST' && isAtDoor(request)) return void answerAtDoor(plane.door, request, response);
+    const other = beside[request.url ?? ''];
+    if (request.method === 'POST' && other !== undefined) return void other(request, response);
     if (request.method !== 'GET') return refuse(response, 405, 'values are only read here');
     answer(plane, request, response);
   });

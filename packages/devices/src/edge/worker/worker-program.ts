@@ -18,7 +18,7 @@ import { openWriteLedger } from '../twin/write-ledger.ts';
 import { type DataWorker, startDataWorker } from './data-worker.ts';
 import { BUILTIN_DRIVERS } from './drivers.ts';
 import type { IssueCertificate } from './site-certificates.ts';
-import { serveValues } from './values-server.ts';
+import { type AnswerBeside, serveValues } from './values-server.ts';
 
 export interface DevicesHalf {
   readonly plane: DataWorker;
@@ -31,11 +31,13 @@ export interface DevicesHalfContext {
   readonly log: Logger;
   /** The bundle of this process, which its threads run too. */
   readonly program: string;
+  /** See `ValuesServerOptions`. */
+  readonly beside: Readonly<Record<string, AnswerBeside>>;
 }
 
 export async function startDevicesHalf(start: WorkerStart, context: DevicesHalfContext): Promise<DevicesHalf> {
   const { node, token, values, drivers: path, ledger: file } = start;
-  const { client, clock, log, program } = context;
+  const { client, clock, log, program, beside } = context;
   const others = await openSocketDrivers({ path, taken: new Set(Object.keys(BUILTIN_DRIVERS)), clock, log });
   const homeOf = (protocol: string) => ({ node, folder: join(dirname(path), 'drivers', protocol) });
   const drivers = {
@@ -56,7 +58,7 @@ export async function startDevicesHalf(start: WorkerStart, context: DevicesHalfC
     metronome,
     random: Math.random,
   });
-  const server = await serveValues({ plane, socket: values, token });
+  const server = await serveValues({ plane, socket: values, token, beside });
   return {
     plane,
     stop: async () => {

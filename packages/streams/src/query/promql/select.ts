@@ -26,6 +26,22 @@ function metricOf(labels: Labels): MetricLabels {
   ]);
 }
 
+/** Which series of the store a selector means. */
+export interface Selection {
+  /** What the store is asked, each series in one query only. */
+  readonly queries: readonly (readonly Matcher[])[];
+  /** Of what comes, by the labels that the store has. */
+  readonly accepts: (labels: Labels) => boolean;
+}
+
+export function selectionOf(
+  store: Pick<SeriesSource, 'labelNames' | 'labelValues'>,
+  matchers: readonly LabelMatcher[],
+): Selection {
+  const accepts = acceptanceOf(matchers);
+  return { queries: queriesOf(store, matchers), accepts: (labels) => accepts(metricOf(labels)) };
+}
+
 /** Numbers whose quality is not bad, of the series that all matchers accept. */
 export async function pointsOf(
   store: SeriesSource,
@@ -69,7 +85,10 @@ const NAMING = ['__name__', 'property', 'name', 'field'];
  * What the store is asked, each series in one query only. Names were made fit for PromQL, so they are looked for among those that are
  * there; matchers of labels that are the same in both worlds narrow the search, and what comes is judged again.
  */
-function queriesOf(store: SeriesSource, matchers: readonly LabelMatcher[]): Matcher[][] {
+function queriesOf(
+  store: Pick<SeriesSource, 'labelNames' | 'labelValues'>,
+  matchers: readonly LabelMatcher[],
+): Matcher[][] {
   const names = matchers.filter(({ label }) => label === METRIC_NAME).map((matcher) => testOf(matcher));
   const known = new Set(store.labelNames());
   const narrowing = matchers.filter(
