@@ -1,6 +1,6 @@
 /** The road as a whole, over a real link, with queues on a real disk. */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -227,6 +227,15 @@ test('a file of queues that was restored from a copy loses nothing that comes af
       new Set(store.rows.map(({ value }) => value)),
       new Set(Array.from({ length: 130 }, (_, each) => each)),
     );
+  }));
+
+test('a file of queues that is none is put aside, and values go on', () =>
+  check(async ({ store, file, open }) => {
+    writeFileSync(file, 'this is no database, whatever its name says'.repeat(100));
+    const road = open();
+    fill(road.route('plant/all', ROUTE), 0, 100);
+    await arrived(store, 100);
+    await road.close();
   }));
 
 test('the queue of a route that is gone still empties, and then is forgotten', () =>

@@ -18,6 +18,8 @@ import type { Entry, RoadQueue } from './road-queue.ts';
 export interface Shelf {
   /** The highest number that was ever given to a block. */
   readonly last: number;
+  /** Nothing that was delivered or dropped is still on disk. */
+  readonly isTidy: boolean;
   /** Undefined: it cannot be read any more. */
   read(number: number): StoredBlock | undefined;
   seriesName(id: number): SeriesName | undefined;
@@ -146,7 +148,9 @@ export class Sender {
 
   /** What waited for too long makes room for what is new, once nothing live of it is on its way. */
   #setAside(now: number): readonly EdgeMessage[] | undefined {
-    const { last } = this.#options.shelf;
+    const { last, isTidy } = this.#options.shelf;
+    // The cloud forgets what it has of the live part: nothing of it may come back from disk after a crash.
+    if (!isTidy) return undefined;
     const resume = ({ session, queue }: Opened): EdgeMessage[] => [
       { type: 'resume', queue: session, liveFrom: queue.liveFrom(last) },
     ];

@@ -1,6 +1,6 @@
 /** The road's queues on disk: what was taken is there until the cloud has it. Each call is one commit, on disk when it returns. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, renameSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { StoredType } from '../../store/index.ts';
@@ -76,6 +76,10 @@ export class RoadFile implements Shelf {
 
   get last(): number {
     return this.#last;
+  }
+
+  get isTidy(): boolean {
+    return this.#leftOver.length === 0;
   }
 
   counts(queue: RoadQueue): Counts {
@@ -217,8 +221,10 @@ export class RoadFile implements Shelf {
     );
   }
 
-  /** Gives what is no longer needed back to the file system. To be called now and then. */
+  /** Removes what a full disk did not let go, and gives back to the file system what is no longer needed. To be called now and then. */
   tidy(): void {
+    const [queue] = this.#queues.values();
+    if (!this.isTidy && queue !== undefined) this.#remove(queue, []);
     const free = Number(this.#statements.free.get()?.['freelist_count'] ?? 0);
     if (free > FREE_PAGES) this.#db.exec(`PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK})`);
   }
@@ -304,12 +310,19 @@ function openSound(file: string, { clock, log }: Pick<RoadFileOptions, 'clock' |
   try {
     return open(file);
   } catch (error) {
-    if (!existsSync(file)) throw error;
+    if (!isDamage(error)) throw error;
     const aside = `${file}.damaged-${clock.now()}`;
     log.error({ file, aside, error: messageOf(error) }, 'the queues of the road cannot be read; they are put aside');
     renameSync(file, aside);
     return open(file);
   }
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB: whatever else is wrong may pass. */
+const DAMAGE: readonly unknown[] = [11, 26];
+
+function isDamage(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && DAMAGE.includes(error.errcode);
 }
 
 function open(file: string): DatabaseSync {

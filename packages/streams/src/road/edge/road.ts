@@ -45,7 +45,7 @@ export interface RoadRoute {
 
 /** Collectors and bounds are looked at this often. */
 const TICK_MS = 50;
-const TIDY_EVERY_MS = 10_000;
+const TIDY_EVERY_MS = 5000;
 /** Routes that are not known by then were deleted while nobody ran. */
 const SETTLED_MS = 600_000;
 /** While something waits that time alone lets go: a budget, a value that ages. */

@@ -107,6 +107,7 @@ export class ModelEdge {
     };
     const lastNumber = () => this.last;
     return {
+      isTidy: true,
       get last() {
         return lastNumber();
       },
