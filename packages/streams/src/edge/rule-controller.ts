@@ -67,6 +67,8 @@ export function ruleController(options: RuleControllerOptions): RuleController {
         watching(options.streams, ({ object }) => ofNamespace(object)),
         watching(options.tables, ({ object }) => ofNamespace(object)),
       ],
+      // What is kept of rules that went while nothing ran here goes too.
+      initialKeys: options.checkpoints.rules(),
       reconcile: (key) => rules.reconcile(key),
     },
     close: () => rules.close(),
@@ -107,12 +109,13 @@ class NodeRules {
   }
 
   async reconcile(key: string): Promise<Requeue | undefined> {
-    const { rules, node, checkpoints, teller } = this.#options;
+    const { rules, node, checkpoints, teller, hub } = this.#options;
     const rule = rules.cache.get(key);
     if (rule?.status?.nodes?.includes(node) !== true) {
       await this.#stop(key);
       // A rule that is gone, or has gone to other nodes, begins anew should it come back.
       checkpoints.remove(key);
+      hub.forget(key);
       await teller.forget(`rules ${key}`);
       return undefined;
     }
@@ -260,15 +263,14 @@ class NodeRules {
   #save(all: readonly Running[]): void {
     const { checkpoints, clock, log } = this.#options;
     if (all.length === 0) return;
+    for (const running of all) running.savedAt = clock.monotonic();
     try {
-      const states = all.map((running) => {
-        running.savedAt = clock.monotonic();
-        const checkpoint: Checkpoint = { uid: running.uid, rule: running.runner.save() };
-        const bytes = serialize(checkpoint);
-        running.runner.saved(bytes.length, clock.now());
-        return [running.runner.key, bytes] as const;
+      const states = all.map(({ runner, uid }) => {
+        const checkpoint: Checkpoint = { uid, rule: runner.save() };
+        return [runner, serialize(checkpoint)] as const;
       });
-      checkpoints.save(new Map(states), clock.now());
+      checkpoints.save(new Map(states.map(([{ key }, bytes]) => [key, bytes])), clock.now());
+      for (const [runner, bytes] of states) runner.saved(bytes.length, clock.now());
     } catch (error) {
       log.error({ error: messageOf(error) }, 'what rules know was not saved');
     }

@@ -9,7 +9,7 @@ import { createContext, type Row } from '../sql/index.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { Output, RuleOutputs } from './rule-outputs.ts';
 import type { Sink } from './sinks/sink.ts';
-import { isRewindable } from './sources/open-source.ts';
+import { isReadAlone } from './sources/open-source.ts';
 import type { Reading, StreamHub } from './stream-hub.ts';
 
 export interface RuleRunnerOptions {
@@ -71,6 +71,8 @@ export class RuleRunner {
   #isLooking = false;
   #isClosed = false;
   #isDirty = true;
+  /** Of the last save. */
+  #positions: ReadonlyMap<string, unknown> = new Map();
   #stateBytes = 0;
   #savedAt = 0;
 
@@ -105,9 +107,9 @@ export class RuleRunner {
 
   save(): SavedRule {
     this.#isDirty = false;
-    const positions = [...this.#readings].map(
-      ([name, reading]) =>
-        [name, { source: sourceText(this.#streams.get(name)?.spec), position: reading.position() }] as const,
+    this.#positions = new Map([...this.#readings].map(([name, reading]) => [name, reading.position()]));
+    const positions = [...this.#positions].map(
+      ([name, position]) => [name, { source: sourceText(this.#streams.get(name)?.spec), position }] as const,
     );
     const sinks = [...this.#sinks].map(([name, { sink }]) => [name, sink.save?.()] as const);
     return {
@@ -122,6 +124,7 @@ export class RuleRunner {
   saved(bytes: number, time: number): void {
     this.#stateBytes = bytes;
     this.#savedAt = time;
+    for (const [name, reading] of this.#readings) reading.saved(this.#positions.get(name));
   }
 
   /** Nothing comes in any more, so that what is saved then is the last. */
@@ -200,7 +203,7 @@ export class RuleRunner {
       name,
       spec,
       isClocked,
-      isLive: !isClocked && spec !== undefined && !isRewindable(spec) && spec.source.rule === undefined,
+      isLive: !isClocked && spec !== undefined && !isReadAlone(spec) && spec.source.rule === undefined,
       idleAfterMs: millisecondsOf(spec?.watermark?.idleAfter, DEFAULT_IDLE_MS),
       outOfOrderMs: timingOf(rule, spec).outOfOrderMs,
       lastTime: undefined,
@@ -226,14 +229,15 @@ export class RuleRunner {
       return;
     }
     const reader = {
-      name: this.prepared.name,
+      name: this.key,
       row: (row: RowWithMeta, time: number | undefined) => this.#take(state, row, time),
       end: () => this.#flow.advance(name, Number.POSITIVE_INFINITY),
     };
     const stream = { namespace, name, spec };
     const known = saved?.positions[name];
     const position = known?.source === sourceText(spec) ? known.position : undefined;
-    this.#readings.set(name, isRewindable(spec) ? hub.readAlone(stream, reader, position) : hub.read(stream, reader));
+    const read = isReadAlone(spec) ? hub.readAlone(stream, reader, position) : hub.read(stream, reader, position);
+    this.#readings.set(name, read);
   }
 
   #take(state: StreamState, row: RowWithMeta, time: number | undefined): void {

@@ -13,6 +13,7 @@ import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
 import { routeController } from '../road/edge/routes.ts';
 import { openCheckpoints } from './checkpoints.ts';
+import { openMessageLog } from './message-log.ts';
 import { nodeOutlets } from './node-outlets.ts';
 import { nodeStore } from './node-store.ts';
 import type { NodeValues } from './node-values.ts';
@@ -46,6 +47,7 @@ export interface Streams {
 /** In the folder: what streams, tables and sinks of files may name. */
 const FILES = 'files';
 const CHECKPOINTS = 'checkpoints.db';
+const MESSAGES = 'messages.db';
 const ROAD = 'road.db';
 const OUTLET_QUEUES = 'outlets.db';
 
@@ -59,7 +61,8 @@ export function startStreams(options: StreamsOptions): Streams {
   const tables = startInformer<Table>(context, { gvr: TABLES });
   const checkpoints = openCheckpoints(join(options.folder, CHECKPOINTS));
   const teller = new StatusTeller(options);
-  const hub = new StreamHub(inFiles);
+  const messages = openMessageLog(join(options.folder, MESSAGES));
+  const hub = new StreamHub({ ...inFiles, messages });
   const nodeTables = new NodeTables({ ...inFiles, tables, teller });
   const store = nodeStore(options);
   const shared = { rules, streams, tables, checkpoints, teller, hub, nodeTables };
@@ -99,6 +102,7 @@ export function startStreams(options: StreamsOptions): Streams {
       await nodeTables.close();
       await teller.close();
       checkpoints.close();
+      messages.close();
       await store.close();
     },
   };

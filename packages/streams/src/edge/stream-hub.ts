@@ -3,14 +3,16 @@ import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import type { RowWithMeta } from '../engine/flow.ts';
 import type { StreamNodeStatus, StreamSpec } from '../kinds/stream.ts';
+import { KeptStream } from './kept-stream.ts';
+import type { MessageLog } from './message-log.ts';
 import type { NodeValues } from './node-values.ts';
 import { RateMeter } from './rate-meter.ts';
 import { readSecret } from './secrets.ts';
-import { openSource, secretNameOf } from './sources/open-source.ts';
+import { isKept, openSource, secretNameOf } from './sources/open-source.ts';
 import type { Source, SourceTarget } from './sources/source.ts';
 
 export interface StreamReader {
-  /** Of a rule. */
+  /** Of a rule, with its namespace. */
   readonly name: string;
   row(row: RowWithMeta, time: number | undefined): void;
   end(): void;
@@ -23,6 +25,7 @@ export interface StreamHubOptions {
   readonly random: () => number;
   readonly folder: string;
   readonly values: NodeValues;
+  readonly messages: MessageLog;
 }
 
 export interface StreamName {
@@ -34,6 +37,8 @@ export interface StreamName {
 export interface Reading {
   /** Of a source that can go back, where it is. */
   position(): unknown;
+  /** Nothing up to this position is needed any more: it is in a checkpoint. */
+  saved(position: unknown): void;
   /** What is wrong with the source. */
   problem(): string | undefined;
   close(): Promise<void>;
@@ -50,7 +55,7 @@ export class StreamHub {
   }
 
   /** From now on. Readers of the same stream share it. */
-  read(stream: StreamName, reader: StreamReader): Reading {
+  read(stream: StreamName, reader: StreamReader, position: unknown): Reading {
     const key = JSON.stringify([stream.namespace, stream.name, stream.spec]);
     let open = this.#shared.get(key);
     if (open === undefined) {
@@ -58,13 +63,13 @@ export class StreamHub {
       this.#shared.set(key, open);
     }
     const joined = open;
-    joined.readers.add(reader);
+    joined.join(reader, position);
     return {
-      position: () => undefined,
+      position: () => joined.kept?.position(reader),
+      saved: (at) => joined.kept?.confirm(reader, at),
       problem: () => joined.trouble,
       close: async () => {
-        joined.readers.delete(reader);
-        if (joined.readers.size > 0) return;
+        if (joined.leave(reader)) return;
         if (this.#shared.get(key) === joined) this.#shared.delete(key);
         await joined.close();
       },
@@ -74,12 +79,18 @@ export class StreamHub {
   /** By oneself, from a position on. */
   readAlone(stream: StreamName, reader: StreamReader, position: unknown): Reading {
     const open = new OpenStream(this.#options, stream, position);
-    open.readers.add(reader);
+    open.join(reader, undefined);
     return {
       position: () => open.position(),
+      saved: () => {},
       problem: () => open.trouble,
       close: () => open.close(),
     };
+  }
+
+  /** The rule is gone for good: nothing is kept for it. */
+  forget(reader: string): void {
+    this.#options.messages.forget(reader);
   }
 
   /** Of what is shared. */
@@ -94,7 +105,9 @@ export class StreamHub {
 
 class OpenStream implements SourceTarget {
   readonly stream: StreamName;
-  readonly readers = new Set<StreamReader>();
+  readonly #readers = new Set<StreamReader>();
+  /** Of streams whose messages are kept. */
+  readonly kept: KeptStream | undefined;
   trouble: string | undefined = 'it is being opened';
   readonly #options: StreamHubOptions;
   readonly #meter: RateMeter;
@@ -110,7 +123,21 @@ class OpenStream implements SourceTarget {
     this.#options = options;
     this.#position = position;
     this.#meter = new RateMeter(options.clock);
+    const { namespace, name, spec } = stream;
+    if (isKept(spec)) this.kept = new KeptStream(`${namespace}/${name}`, spec, options.messages, options.clock);
     this.#opening = this.#open(position);
+  }
+
+  join(reader: StreamReader, position: unknown): void {
+    this.#readers.add(reader);
+    this.kept?.join(reader, position);
+  }
+
+  /** Whether somebody else still reads. */
+  leave(reader: StreamReader): boolean {
+    this.#readers.delete(reader);
+    this.kept?.leave(reader);
+    return this.#readers.size > 0;
   }
 
   position(): unknown {
@@ -119,7 +146,7 @@ class OpenStream implements SourceTarget {
 
   row(row: RowWithMeta, time: number | undefined): void {
     this.#meter.add(1);
-    for (const reader of this.readers) reader.row(row, time);
+    for (const reader of this.#readers) reader.row(row, time);
   }
 
   failed(error: unknown): void {
@@ -132,18 +159,19 @@ class OpenStream implements SourceTarget {
   }
 
   end(): void {
-    for (const reader of this.readers) reader.end();
+    for (const reader of this.#readers) reader.end();
   }
 
   status(): StreamNodeStatus {
     const { trouble } = this;
+    if (this.kept !== undefined) return this.kept.status(trouble);
     return {
       state: trouble === undefined ? 'Running' : 'Waiting',
       lastError: trouble ?? this.#lastFailure,
       rows: this.#meter.total,
       rowsPerSecond: this.#meter.perSecond(),
       dropped: this.#failed === 0 ? {} : { Unreadable: this.#failed },
-      rules: [...this.readers].map(({ name }) => name),
+      rules: [...this.#readers].map(({ name }) => name),
     };
   }
 
@@ -163,7 +191,9 @@ class OpenStream implements SourceTarget {
         if (signal.aborted) return;
         this.trouble = undefined;
         const context = { ...rest, clock, namespace, name, secret };
-        this.#source = openSource({ spec, target: this, context, values, position });
+        const keeping = this.kept;
+        const keep = keeping === undefined ? {} : { keep: (topic: string, body: string) => keeping.keep(topic, body) };
+        this.#source = openSource({ spec, target: this, context, values, position, ...keep });
         if (this.#source === undefined) this.trouble = 'the stream says no source';
         return;
       } catch (error) {

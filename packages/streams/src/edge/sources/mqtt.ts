@@ -1,12 +1,13 @@
 /** Messages of a broker. */
 import { messageOf } from '@skerry/base';
-import type { MqttClient } from 'mqtt';
+import type { IPublishPacket, MqttClient } from 'mqtt';
 import type { StreamSpec } from '../../kinds/stream.ts';
 import { connectMqtt } from '../mqtt.ts';
-import type { Source, SourceContext, SourceTarget } from './source.ts';
+import type { KeepMessage, Source, SourceContext, SourceTarget } from './source.ts';
 import { messageTaker } from './take-message.ts';
 
-export function openMqtt(spec: StreamSpec, target: SourceTarget, context: SourceContext): Source {
+/** Without `keep`, messages become rows at once; with it they are only kept, and whoever keeps them makes the rows. */
+export function openMqtt(spec: StreamSpec, target: SourceTarget, context: SourceContext, keep?: KeepMessage): Source {
   const { server = '', topic = '', qos = 1, version = '3.1.1', clientId } = spec.source.mqtt ?? {};
   const take = messageTaker(spec, target);
   const opening = connectMqtt({
@@ -18,7 +19,8 @@ export function openMqtt(spec: StreamSpec, target: SourceTarget, context: Source
   });
   const listening = opening.then((client) => {
     listen(client, target, server);
-    client.on('message', (from, payload) => take(payload.toString('utf8'), { topic: from }));
+    if (keep === undefined) client.on('message', (from, payload) => take(payload.toString('utf8'), { topic: from }));
+    else keepAll(client, keep, target);
     client.on('connect', () => {
       client.subscribe(topic, { qos: qos as 0 | 1 | 2 }, (error, granted = []) => {
         const isRefused = granted.some((each) => each.qos >= REFUSED);
@@ -38,6 +40,31 @@ export function openMqtt(spec: StreamSpec, target: SourceTarget, context: Source
 }
 
 const REFUSED = 128;
+
+/** A message of quality 1 or 2 is acknowledged once it is kept; one that cannot be kept comes again. */
+function keepAll(client: MqttClient, keep: KeepMessage, target: SourceTarget): void {
+  let connection = 0;
+  client.on('connect', () => connection++);
+  client.handleMessage = (packet, done) => {
+    const { topic, payload, qos, messageId } = packet as IPublishPacket;
+    const kept = keep(topic, Buffer.from(payload).toString('utf8'));
+    kept.catch((error: unknown) => target.problem(`messages cannot be kept: ${messageOf(error)}`));
+    if (qos !== 1) {
+      kept.then(() => done(), done);
+      return;
+    }
+    // The client reads on instead of waiting, so that many are kept by one write; each is acknowledged afterwards.
+    const of = connection;
+    void kept
+      .then(() => {
+        if (of === connection) client['_sendPacket']({ cmd: 'puback', messageId, reasonCode: 0 });
+      })
+      .catch(() => {});
+    done(LATER);
+  };
+}
+
+const LATER = new Error('acknowledged later');
 
 function listen(client: MqttClient, target: SourceTarget, server: string): void {
   client.on('error', (error) => target.problem(`no connection to the broker ${server}: ${messageOf(error)}`));

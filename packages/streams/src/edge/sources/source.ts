@@ -20,6 +20,9 @@ export interface Source {
   close(): Promise<void>;
 }
 
+/** Keeps a message safe before its sender hears that it has arrived. */
+export type KeepMessage = (topic: string, body: string) => Promise<unknown>;
+
 export interface SourceContext {
   readonly namespace: string;
   /** Of the stream. */

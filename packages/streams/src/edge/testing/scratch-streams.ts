@@ -36,7 +36,7 @@ export interface ScratchStreams extends AsyncDisposable {
   device(device: NodeDevice): void;
   publish(device: string, time: number, values: Readonly<Record<string, number>>): void;
   /** Ends it, and starts it anew with what it has on disk. */
-  restart(): Promise<void>;
+  restart(meanwhile?: () => Promise<unknown>): Promise<void>;
   until<T>(what: string, probe: () => Promise<T | undefined | false> | T | undefined | false): Promise<T>;
 }
 
@@ -137,8 +137,9 @@ export async function scratchStreams(): Promise<ScratchStreams> {
       const batch = builder.take();
       if (batch !== undefined) values.bus.publish(batch);
     },
-    restart: async () => {
+    restart: async (meanwhile) => {
       await stop();
+      await meanwhile?.();
       streams = start();
     },
     until: async (what, probe) => {

@@ -1,0 +1,81 @@
+/** Rules between topics of a broker, and what becomes of messages while nobody takes them. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { fakeClock } from '@skerry/testkit';
+import { Aedes } from 'aedes';
+import { connectAsync } from 'mqtt';
+import type { Row } from '../sql/index.ts';
+import { KeptStream } from './kept-stream.ts';
+import { openMessageLog } from './message-log.ts';
+import { scratchStreams } from './testing/scratch-streams.ts';
+
+async function scratchBroker(): Promise<{ readonly url: string } & AsyncDisposable> {
+  const broker = await Aedes.createBroker();
+  const server = createServer(broker.handle);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      await new Promise<void>((resolve) => broker.close(resolve));
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test('messages of quality 1 become rows once each, also those that come while the worker is away', async () => {
+  await using broker = await scratchBroker();
+  await using scratch = await scratchStreams();
+  const server = broker.url;
+  const client = await connectAsync(server);
+  const seen: string[] = [];
+  client.on('message', (topic, payload) => seen.push(`${topic} ${payload.toString()}`));
+  await client.subscribeAsync('out/#', { qos: 1 });
+  await scratch.stream('meters', { source: { mqtt: { server, topic: 'meters/+', qos: 1 } } });
+  await scratch.rule('r', {
+    sql: 'SELECT id, v, meta(topic) AS topic FROM meters WHERE v > 1',
+    sinks: [{ name: 'out', fields: ['v', 'topic'], mqtt: { server, topic: 'out/{id}', qos: 1 } }],
+  });
+  await scratch.until('it runs', async () => (await scratch.status('r'))?.state === 'Running');
+  for (const v of [1, 2, 3]) await client.publishAsync('meters/a', JSON.stringify({ id: 'a', v }), { qos: 1 });
+  await scratch.until('results', () => seen.length === 2);
+  await scratch.restart(() => client.publishAsync('meters/b', JSON.stringify({ id: 'b', v: 4 }), { qos: 1 }));
+  await scratch.until('what came meanwhile', () => seen.length >= 3);
+  assert.deepEqual(seen, [
+    'out/a {"v":2,"topic":"meters/a"}',
+    'out/a {"v":3,"topic":"meters/a"}',
+    'out/b {"v":4,"topic":"meters/b"}',
+  ]);
+  await client.endAsync(true);
+});
+
+test('what a rule has in no checkpoint comes again after a crash; what it has in one does not', async () => {
+  const log = openMessageLog(':memory:');
+  const open = (position: unknown) => {
+    const rows: Row[] = [];
+    const reader = { name: 'default/r', row: (row: Row) => rows.push(row), end: () => {} };
+    const stream = new KeptStream('default/s', { source: { mqtt: { server: '', topic: '' } } }, log, fakeClock());
+    stream.join(reader, position);
+    return { rows, reader, stream };
+  };
+  const first = open(undefined);
+  await first.stream.keep('t', '{"v":1}');
+  const position = first.stream.position(first.reader);
+  first.stream.confirm(first.reader, position);
+  await first.stream.keep('t', '{"v":2}');
+  await first.stream.keep('t', '{"v":3}');
+  const second = open(position);
+  await second.stream.keep('t', '{"v":4}');
+  const values = (rows: readonly Row[]) => rows.map(({ v }) => v);
+  assert.deepEqual(
+    [values(first.rows), values(second.rows)],
+    [
+      [1, 2, 3],
+      [2, 3, 4],
+    ],
+  );
+  log.close();
+});
