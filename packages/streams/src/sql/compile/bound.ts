@@ -200,19 +200,19 @@ export function* partsOf(bound: Bound): Generator<Bound> {
 
 /**
  * The same text for the same meaning, whatever aliases are called and however it was written: what ids are made from.
- * An aggregate or analytic call is its own text, not its slot.
+ * An aggregate or analytic call, or another column, is what it is made from, not its slot.
  */
-export function canonical(bound: Bound, slots: SlotTexts): string {
+export function canonical(bound: Bound, slots: SlotDigests): string {
   return JSON.stringify(shape(bound, slots));
 }
 
-export interface SlotTexts {
+export interface SlotDigests {
   readonly analytic: readonly string[];
   readonly aggregates: readonly string[];
   readonly outputs: readonly string[];
 }
 
-function shape(bound: Bound, slots: SlotTexts): unknown {
+function shape(bound: Bound, slots: SlotDigests): unknown {
   const parts = childrenOf(bound).map((child) => shape(child, slots));
   switch (bound.kind) {
     case 'literal':

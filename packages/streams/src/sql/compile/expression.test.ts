@@ -175,6 +175,12 @@ test('declared datetimes and bytes are read from what JSON has', () => {
   assert.throws(() => evaluateTyped('at', { at: 'soon' }), RowError);
 });
 
+test('the longest expression is planned and evaluated', () => {
+  check(`${'a + '.repeat(500)}a`, 501, { a: 1 });
+  check(`${'a = 2 OR '.repeat(249)} a = 1`, true, { a: 1 });
+  check(`a${'->b'.repeat(500)}`, undefined, { a: {} });
+});
+
 test('functions of the user are called, and what they throw is an error of the row', () => {
   check('twice(a) + 1', 7, { a: 3 });
 });

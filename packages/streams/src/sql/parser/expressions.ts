@@ -34,6 +34,7 @@ export function parseExpression(reader: TokenReader, minimum = 0): Expression {
   return reader.nested(() => {
     let left = parsePrefix(reader);
     for (let more = parseInfix(reader, left, minimum); more !== undefined; more = parseInfix(reader, left, minimum)) {
+      reader.countOperator();
       left = more;
     }
     return left;
@@ -138,6 +139,7 @@ function parsePostfix(reader: TokenReader, primary: Expression): Expression {
   const { start } = primary.span;
   let expression = primary;
   for (;;) {
+    if (expression !== primary) reader.countOperator();
     if (reader.isSymbol('.') || reader.isSymbol('->')) {
       const through = reader.next().text === '.' ? '.' : '->';
       if (reader.isSymbol('*')) throw reader.expected(`a field after ${through}`, 'source.* stands alone in SELECT');

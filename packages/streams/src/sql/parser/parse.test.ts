@@ -187,6 +187,8 @@ test('the excerpt has carets under the place, also in a long line', () => {
 test('statements are bounded in length and depth', () => {
   checkError(`select ${'('.repeat(100)}a from b`, { at: '1:72', says: /64 levels/ });
   checkError(`select ${'not '.repeat(100)}a from b`, { at: '1:264', says: /64 levels/ });
+  checkError(`select ${'a+'.repeat(501)}a from b`, { at: '1:1012', says: /500 operators/, fix: /IN/ });
+  checkError(`select a${'.b'.repeat(502)} from b`, { at: '1:1011', says: /500 operators/ });
   checkError(' '.repeat(MAX_STATEMENT_LENGTH + 1), { at: '1:1', says: /65536/ });
 });
 

@@ -8,12 +8,15 @@ import { isReserved } from './keywords.ts';
 
 /** Deeper nesting than any person writes; it bounds the stack of everything that walks a statement. */
 const MAX_DEPTH = 64;
+/** Of one expression. `a OR b OR c …` is as deep as it is long, so this bounds the stack too. */
+const MAX_OPERATORS = 500;
 
 export class TokenReader {
   readonly text: string;
   readonly #tokens: readonly Token[];
   #at = 0;
   #depth = 0;
+  #operators = 0;
 
   constructor(text: string) {
     this.text = text;
@@ -121,8 +124,16 @@ export class TokenReader {
     return this.isName() || token.kind === 'integer' || token.kind === 'float' || token.kind === 'string';
   }
 
+  countOperator(): void {
+    this.#operators += 1;
+    if (this.#operators > MAX_OPERATORS) {
+      throw this.fail(`more than ${MAX_OPERATORS} operators in one expression`, 'use IN, or join with a Table');
+    }
+  }
+
   /** Runs `inner` one level deeper. */
   nested<Result>(inner: () => Result): Result {
+    if (this.#depth === 0) this.#operators = 0;
     if (this.#depth === MAX_DEPTH) throw this.fail(`more than ${MAX_DEPTH} levels of nesting`, 'name parts of it');
     this.#depth += 1;
     const result = inner();

@@ -38,6 +38,11 @@ import type { Found, Scope } from './scope.ts';
 import { binaryType, castFix, isBoolean, isComparable } from './types.ts';
 import { mentions } from './walk.ts';
 
+/** Aliases stand for expressions that have aliases: this bounds the stack of everything that walks what comes of them. */
+const MAX_DEPTH = 700;
+/** An alias that stands twice in an alias that stands twice in another … is bound that often. */
+const MAX_PARTS = 20_000;
+
 /** Where in the statement an expression stands, and what may be in it there. */
 export interface Clause {
   readonly name: string;
@@ -68,6 +73,8 @@ export class Binder {
   /** Set while the columns of SELECT are bound. */
   outputs: Outputs | undefined;
   readonly #open: string[] = [];
+  #depth = 0;
+  #parts = 0;
 
   constructor(scope: Scope, isWindowed: boolean, mayAnalyseRows: boolean) {
     this.scope = scope;
@@ -84,6 +91,17 @@ export class Binder {
   }
 
   bind(expression: Expression, clause: Clause): Bound {
+    this.#depth += 1;
+    this.#parts += 1;
+    if (this.#depth > MAX_DEPTH || this.#parts > MAX_PARTS) {
+      throw this.error(expression.span, 'aliases that stand for aliases make this expression too large', 'use WITH');
+    }
+    const bound = this.#bindKind(expression, clause);
+    this.#depth -= 1;
+    return bound;
+  }
+
+  #bindKind(expression: Expression, clause: Clause): Bound {
     switch (expression.kind) {
       case 'literal':
         return literal(expression);

@@ -3,6 +3,7 @@ import { type Bound, canonical } from '../compile/bound.ts';
 import type { DataType } from '../data-type.ts';
 import type { AggregateFunction, AnalyticFunction } from '../functions/specification.ts';
 import type { Value } from '../value.ts';
+import { idOf } from './ids.ts';
 
 export type Level = 'row' | 'group';
 
@@ -33,55 +34,54 @@ export interface AggregateDraft {
 export class Drafts {
   readonly analytic: AnalyticDraft[] = [];
   readonly aggregates: AggregateDraft[] = [];
-  readonly #analyticTexts: string[] = [];
-  readonly #aggregateTexts: string[] = [];
+  readonly #analyticDigests: string[] = [];
+  readonly #aggregateDigests: string[] = [];
   /** Of the columns of SELECT, as far as they are bound. */
-  readonly outputTexts: string[] = [];
+  readonly outputDigests: string[] = [];
 
-  canonical(bound: Bound): string {
-    return canonical(bound, {
-      analytic: this.#analyticTexts,
-      aggregates: this.#aggregateTexts,
-      outputs: this.outputTexts,
-    });
+  /** Short, however much an expression refers to: what it refers to is in it as its own digest. */
+  digest(bound: Bound): string {
+    const texts = { analytic: this.#analyticDigests, aggregates: this.#aggregateDigests, outputs: this.outputDigests };
+    return idOf('expression', canonical(bound, texts));
   }
 
   addAnalytic(draft: Omit<AnalyticDraft, 'slot'>): AnalyticDraft {
     const { of, level, args, names, partition, when } = draft;
-    const condition = when === undefined ? null : this.canonical(when);
-    const text = JSON.stringify([
+    const condition = when === undefined ? null : this.digest(when);
+    const digest = idOf(
+      'call',
       of.name,
       level,
-      args.map((arg) => this.canonical(arg)),
+      args.map((arg) => this.digest(arg)),
       names,
-      partition.map((by) => this.canonical(by)),
+      partition.map((by) => this.digest(by)),
       condition,
-    ]);
-    const known = this.analytic[this.#analyticTexts.indexOf(text)];
+    );
+    const known = this.analytic[this.#analyticDigests.indexOf(digest)];
     if (known !== undefined) return known;
     const added = { ...draft, slot: this.analytic.length };
     this.analytic.push(added);
-    this.#analyticTexts.push(text);
+    this.#analyticDigests.push(digest);
     return added;
   }
 
   addAggregate(draft: Omit<AggregateDraft, 'slot'>): AggregateDraft {
     const { of, argument, literals, filter } = draft;
-    const parts = [argument, filter].map((part) => (part === undefined ? '*' : this.canonical(part)));
-    const text = JSON.stringify([of.name, parts, literals.map(String)]);
-    const known = this.aggregates[this.#aggregateTexts.indexOf(text)];
+    const parts = [argument, filter].map((part) => (part === undefined ? '*' : this.digest(part)));
+    const digest = idOf('call', of.name, parts, literals.map(String));
+    const known = this.aggregates[this.#aggregateDigests.indexOf(digest)];
     if (known !== undefined) return known;
     const added = { ...draft, slot: this.aggregates.length };
     this.aggregates.push(added);
-    this.#aggregateTexts.push(text);
+    this.#aggregateDigests.push(digest);
     return added;
   }
 
-  analyticText(slot: number): string {
-    return this.#analyticTexts[slot] ?? '';
+  analyticDigest(slot: number): string {
+    return this.#analyticDigests[slot] ?? '';
   }
 
-  aggregateText(slot: number): string {
-    return this.#aggregateTexts[slot] ?? '';
+  aggregateDigest(slot: number): string {
+    return this.#aggregateDigests[slot] ?? '';
   }
 }

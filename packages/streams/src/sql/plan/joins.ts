@@ -134,8 +134,8 @@ export function joinNode({ join, source, condition }: BoundJoin, input: PlanNode
 }
 
 function textOf({ drafts }: Binder, { keys, rest }: Condition): readonly unknown[] {
-  const pairs = keys.map(({ left, right }) => [drafts.canonical(left), drafts.canonical(right)]);
-  return [...pairs, ...rest.map((one) => drafts.canonical(one))];
+  const pairs = keys.map(({ left, right }) => [drafts.digest(left), drafts.digest(right)]);
+  return [...pairs, ...rest.map((one) => drafts.digest(one))];
 }
 
 function sayJoin({ scope }: Binder, { span }: Join): string {

@@ -105,7 +105,7 @@ function chain(statement: Statement, bound: BoundStatement, nodes: readonly Sour
   const options = { width: binder.scope.width };
   let node = analysed;
   if (having !== undefined) {
-    const id = idOf('having', node.id, binder.drafts.canonical(having));
+    const id = idOf('having', node.id, binder.drafts.digest(having));
     node = {
       kind: 'having',
       id,
@@ -116,7 +116,7 @@ function chain(statement: Statement, bound: BoundStatement, nodes: readonly Sour
   }
   if (order.length > 0) {
     const keys = order.map(({ bound: key, isDescending }) => ({ value: compile(key, options), isDescending }));
-    const texts = order.map(({ bound: key, isDescending }) => [binder.drafts.canonical(key), isDescending]);
+    const texts = order.map(({ bound: key, isDescending }) => [binder.drafts.digest(key), isDescending]);
     const says = `ORDER BY ${statement.orderBy.map(({ expression, isDescending }) => `${printExpression(expression)}${isDescending ? ' DESC' : ''}`).join(', ')}`;
     node = { kind: 'order', id: idOf('order', node.id, texts), says, input: node, keys };
   }
@@ -189,7 +189,7 @@ function filter(statement: Statement, { binder, where }: BoundStatement, input: 
   const predicate = compilePredicate(where, { width: binder.scope.width });
   return {
     kind: 'filter',
-    id: idOf('filter', input.id, binder.drafts.canonical(where)),
+    id: idOf('filter', input.id, binder.drafts.digest(where)),
     says: sayClause('WHERE', statement.where),
     input,
     predicate,
@@ -201,7 +201,7 @@ function analytic({ binder }: BoundStatement, level: 'row' | 'group', input: Pla
   if (drafts.length === 0) return input;
   const options = { width: binder.scope.width };
   const calls = drafts.map((draft) =>
-    analyticCall(draft, idOf('analytic', input.id, binder.drafts.analyticText(draft.slot)), options),
+    analyticCall(draft, idOf('analytic', input.id, binder.drafts.analyticDigest(draft.slot)), options),
   );
   const node: AnalyticNode = {
     kind: 'analytic',
@@ -223,10 +223,10 @@ function aggregate(statement: Statement, { binder, keys, isGrouped }: BoundState
   const options = { width: binder.scope.width };
   const key = keyReader(keys, options);
   const calls = binder.drafts.aggregates.map((draft) =>
-    aggregateCall(draft, idOf('aggregate', input.id, binder.drafts.aggregateText(draft.slot)), options),
+    aggregateCall(draft, idOf('aggregate', input.id, binder.drafts.aggregateDigest(draft.slot)), options),
   );
   const by = statement.groupBy.map((expression) => printExpression(expression));
-  const texts = keys.map((one) => binder.drafts.canonical(one));
+  const texts = keys.map((one) => binder.drafts.digest(one));
   const node: AggregateNode = {
     kind: 'aggregate',
     id: idOf(

@@ -63,7 +63,7 @@ export function bindProjection(binder: Binder, items: readonly SelectItem[], cla
     text: JSON.stringify(
       parts.placed.map((part) => [
         part.kind === 'field' ? part.name : [...part.except],
-        binder.drafts.canonical(part.bound),
+        binder.drafts.digest(part.bound),
       ]),
     ),
   };
@@ -99,7 +99,7 @@ function bindParts(binder: Binder, items: readonly SelectItem[], clause: Clause)
     bound.set(slot, parts);
     const [first] = parts;
     if (item.kind === 'field' && first !== undefined)
-      binder.drafts.outputTexts[slot] = binder.drafts.canonical(first.bound);
+      binder.drafts.outputDigests[slot] = binder.drafts.digest(first.bound);
     return parts;
   };
   binder.outputs = (alias: string, span: Span) => {

@@ -131,6 +131,17 @@ const PARTS = {
   end: ['', 'HAVING count(*) > 1', 'ORDER BY text', 'ORDER BY m DESC LIMIT 1', 'LIMIT 2'],
 };
 
+test('aliases of aliases are bounded: in columns each is evaluated once, in WHERE each stands for all of its own', () => {
+  const columns = Array.from({ length: 60 }, (_, index) => `a${index} + a${index} AS a${index + 1}`).join(', ');
+  const [row] = runRows(`SELECT ${columns} FROM demo`, [{ a0: 1 }]);
+  assert.equal(row?.['a60'], 2 ** 60);
+  checkWrong(`SELECT ${columns} FROM demo WHERE a60 > 1`, /too large; use WITH/);
+  const long = Array.from({ length: 4 }, (_, index) => `${`a${index} + `.repeat(400)}1 AS a${index + 1}`).join(', ');
+  checkWrong(`SELECT ${long} FROM demo WHERE a4 > 1`, /too large; use WITH/);
+  const nested = Array.from({ length: 60 }, (_, index) => `lag(a${index}) AS a${index + 1}`).join(', ');
+  assert.equal(planOf(`SELECT ${nested} FROM demo`).sources.length, 1);
+});
+
 test('any statement is planned or refused with a SqlError, and its expressions throw nothing but RowErrors', () => {
   const oneOf = (parts: readonly string[]) => fc.constantFrom(...parts);
   const columns = fc.uniqueArray(oneOf(PARTS.columns), { minLength: 1, maxLength: 3 }).map((list) => list.join(', '));

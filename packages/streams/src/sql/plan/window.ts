@@ -83,7 +83,7 @@ export function windowNode(binder: Binder, bound: BoundWindow, { inputs, where, 
   const options = { width: binder.scope.width };
   const key = keyReader(partition, options);
   const conditions = [bound.begin, bound.emit, filter, trigger, where, ...partition];
-  const texts = conditions.map((one) => (one === undefined ? null : binder.drafts.canonical(one)));
+  const texts = conditions.map((one) => (one === undefined ? null : binder.drafts.digest(one)));
   return {
     kind: 'window',
     id: idOf(
