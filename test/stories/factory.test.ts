@@ -105,6 +105,18 @@ suite('the factory', () => {
     assert.equal((await skerry(['device', 'call', 'scale-1', 'zero'])).code, 0);
   });
 
+  test('a rule makes of machines of two protocols what the hall does', async () => {
+    const status = await eventually('results', async () => {
+      const { stdout } = await skerry(['rule', 'show', 'factory-load', '-o', 'json']);
+      const { status: shown } = JSON.parse(stdout || '{}') as RuleShown;
+      const at = shown?.onNodes['edge-1'];
+      return (at?.rowsOut ?? 0) > 0 && at;
+    });
+    assert.deepEqual([status.state, status.lastError, status.errors], ['Running', '', 0]);
+    const { stdout } = await skerry(['rule', 'explain', 'factory-load']);
+    assert.match(stdout, /window .*tumbling.* in \d+, out \d+/i);
+  });
+
   test('all of it is read by a client of OPC UA', async () => {
     const pair = await makePair('reader');
     const endpoint = await eventually('the server', async () => {
@@ -136,6 +148,17 @@ suite('the factory', () => {
     for (const [device, property] of MEASURED) await number(device, property);
   });
 });
+
+interface RuleShown {
+  readonly status?: {
+    readonly onNodes: Readonly<
+      Record<
+        string,
+        { readonly state: string; readonly lastError: string; readonly errors: number; readonly rowsOut: number }
+      >
+    >;
+  };
+}
 
 const MEASURED = [
   ['meter-1', 'voltage'],

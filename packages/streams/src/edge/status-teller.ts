@@ -21,7 +21,7 @@ export interface Told {
 
 const LOOK_MS = 1000;
 /** Counters alone are told so often: each tells the cloud too. */
-const COUNT_MS = 30_000;
+const COUNT_MS = 10_000;
 
 interface Entry {
   told: Told;
