@@ -5,7 +5,7 @@ import { sizeOf, writeValue } from './codec/boxed.ts';
 import { ByteWriter } from './codec/bytes.ts';
 import type { Appended } from './contract.ts';
 import type { Head } from './head.ts';
-import { MICROS } from './rows.ts';
+import { MICROS, numberFor } from './rows.ts';
 
 /** Of one value that is no number. */
 const MAX_VALUE_BYTES = 1024 * 1024;
@@ -41,7 +41,7 @@ export function takeRows(target: IntakeTarget, batch: Batch): Appended {
       tooNew++;
     } else {
       const quality = qualities[row] ?? 0;
-      const value = values[row] ?? Number.NaN;
+      const value = other === undefined ? (values[row] ?? Number.NaN) : numberFor(other);
       if (hasForgotten && catalog.isForgotten(id)) target.onRevived(id);
       head.add(id, time, value, quality);
       if (other !== undefined) head.box(other, sizeOf(other));

@@ -57,6 +57,12 @@ export class AppendLog {
     return this.#segments.reduce((sum, { buffer, written }) => sum + buffer.length + written, 0);
   }
 
+  /** Of the file that takes what is appended. */
+  get newestBytes(): number {
+    const segment = this.#segments.at(-1);
+    return segment === undefined ? 0 : segment.buffer.length + segment.written;
+  }
+
   hasRoomFor(bytes: number): boolean {
     return this.#pendingBytes + bytes <= MAX_PENDING_BYTES;
   }

@@ -6,6 +6,7 @@ export interface Rows {
   readonly length: number;
   /** Rising, each once. */
   readonly times: Float64Array;
+  /** See `numberFor`. */
   readonly values: Float64Array;
   readonly qualities: Uint8Array;
   readonly boxed?: ReadonlyMap<number, Boxed>;
@@ -21,7 +22,15 @@ export const NO_ROWS: Rows = {
 };
 
 export function toSeriesRows(rows: Rows): SeriesRows {
-  return { ...rows, times: rows.times.map((time) => time / MICROS) };
+  const { boxed, times, values } = rows;
+  const inMilliseconds = { ...rows, times: times.map((time) => time / MICROS) };
+  if (boxed === undefined) return inMilliseconds;
+  return { ...inMilliseconds, values: values.map((value, row) => (boxed.has(row) ? Number.NaN : value)) };
+}
+
+/** What aggregates take for a value: an integer that is too large for the column as the nearest number that it has. */
+export function numberFor(value: Scalar | Boxed): number {
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
 }
 
 export function rowValue({ boxed, values }: Rows, row: number): Scalar | Boxed {

@@ -234,6 +234,26 @@ test('a counter grows by its rises, from row to row and over its resets', async 
   assert.deepEqual([...(rate.series[0]?.rows.values ?? [])], [2.5, 1, 1]);
 });
 
+test('a counter beyond 2^53 comes back exactly, and grows like any other', async () => {
+  await using at = await ground();
+  const id = at.store.series({ a: 'b' }, 'uint64');
+  const counts = [0n, 10n, 4096n].map((more) => 2n ** 60n + more);
+  await append(
+    at.store,
+    counts.map((count, row) => [id, START + row, count]),
+  );
+  const check = async (store: SeriesStore) => {
+    const { series: raw } = await store.query(ALL);
+    assert.deepEqual([...(raw[0]?.rows.values ?? [])], [Number.NaN, Number.NaN, Number.NaN]);
+    assert.deepEqual(await valuesIn(store), counts);
+    const { series } = await store.query({ ...ALL, step: 1000, aggregate: 'increase' });
+    assert.deepEqual([...(series[0]?.rows.values ?? [])], [4096]);
+  };
+  await check(at.store);
+  await check(await at.crash());
+  await check(await at.reopen());
+});
+
 test('rows of bad quality and what is no number are kept, and count for nothing', async () => {
   await using at = await ground();
   const id = at.store.series({ a: 'b' }, 'float64');

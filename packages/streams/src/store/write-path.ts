@@ -23,6 +23,8 @@ import { type Generation, sealGeneration } from './sealer.ts';
 
 const RETRY_MS = 5000;
 const BYTES_A_ROW = 21;
+/** Of one generation's file, which a restart reads: then it is sealed, even when most of it is marks. */
+const MAX_LOG_BYTES = 256 * 1024 * 1024;
 
 export interface WritePathOptions {
   readonly clock: Clock;
@@ -157,7 +159,7 @@ export class WritePath {
     const { headRows } = this.#options.limits;
     if (rows > headRows) throw seriesErrors.LIMIT({ limit: headRows, what: 'rows at once' });
     if (this.#trouble === 'its log') throw seriesErrors.DISK({ what: this.#trouble });
-    if (!this.#head.hasRoomFor(rows)) this.#freeze();
+    if (!this.#head.hasRoomFor(rows) || this.#log.newestBytes > MAX_LOG_BYTES) this.#freeze();
     if (this.#head.hasRoomFor(rows) && this.#log.hasRoomFor(rows * BYTES_A_ROW)) return;
     if (this.#trouble !== undefined) throw seriesErrors.DISK({ what: this.#trouble });
     this.#isBehind = true;
@@ -206,7 +208,7 @@ export class WritePath {
 
   /** The head takes no more rows; another one does, and this one is sealed meanwhile. */
   #freeze(): void {
-    if (this.#frozen !== undefined || this.#head.length === 0) return;
+    if (this.#frozen !== undefined || (this.#head.length === 0 && this.#log.newestBytes <= MAX_LOG_BYTES)) return;
     this.#frozen = this.#takeGeneration();
     this.#generation++;
     this.#log.begin(this.#logFile);

@@ -1,6 +1,6 @@
 /** A chunk: up to `MAX_CHUNK_ROWS` rows of one series as bytes that say when they are damaged. The format is in SPEC.md. */
 import { crc32 } from 'node:zlib';
-import { type Rows, rowValue, withBoxed } from '../rows.ts';
+import { numberFor, type Rows, rowValue, withBoxed } from '../rows.ts';
 import { readDictionary, writeDictionary } from './boxed.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { readIntegers, writeIntegers } from './integers.ts';
@@ -69,7 +69,7 @@ function readRows(reader: ByteReader): Rows {
   const values = new Float64Array(length);
   const boxed = new Map();
   for (const [row, value] of readDictionary(reader, length).entries()) {
-    values[row] = typeof value === 'number' ? value : Number.NaN;
+    values[row] = numberFor(value);
     if (typeof value !== 'number') boxed.set(row, value);
   }
   return { length, times, values, qualities, ...withBoxed(boxed) };
