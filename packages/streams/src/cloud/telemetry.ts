@@ -37,6 +37,9 @@ export const TELEMETRY_PATH = '/telemetry/';
 /** A cloud has more of everything than a node. */
 const LIMITS = { headRows: 2_097_152, series: 5_000_000, marks: 1_000_000, openPartitions: 32 };
 
+/** Of those in its head and as many again that are being sealed: the rest is for what is new. */
+const CROWDED_ROWS = 1.5 * LIMITS.headRows;
+
 type Opened = Awaited<ReturnType<typeof open>>;
 
 export function createTelemetry(options: TelemetryOptions): Telemetry {
@@ -91,7 +94,7 @@ async function open(options: TelemetryOptions, onRows: (batch: Batch) => void) {
   return {
     store,
     query,
-    intake: createIntake({ store, clock, log, limits }),
+    intake: createIntake({ store, clock, log, limits, crowdedRows: CROWDED_ROWS }),
     answer: queryEndpoints({ store, clock, ...(sql === undefined ? {} : { sql }) }),
   };
 }

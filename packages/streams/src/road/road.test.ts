@@ -33,12 +33,15 @@ interface Site {
   readonly restartCloud: () => void;
 }
 
+const CROWDED_ROWS = 100;
+
 async function check(use: (site: Site) => Promise<void>, limits: Partial<IntakeLimits> = {}): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'skerry-road-'));
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(folder, { recursive: true }));
   const store = new MemoryStore();
-  const begin = () => createIntake({ store: store.store, clock: systemClock, log: silentLogger, limits });
+  const begin = () =>
+    createIntake({ store: store.store, clock: systemClock, log: silentLogger, limits, crowdedRows: CROWDED_ROWS });
   let intake = begin();
   const streams = new Set<LinkStream>();
   const streamHandler: HubOptions['streamHandler'] = (node, _header, stream, signal) => {
@@ -161,6 +164,30 @@ test('an edge whose disk is full keeps what it can in memory, and loses nothing 
       Array.from({ length: 50_000 }, (_, count) => noise(count)),
     );
     assert.deepEqual(dropped, {});
+  }));
+
+test('a cloud whose memory is crowded takes what is new, and what waited later', () =>
+  check(async ({ store, open }) => {
+    store.trouble = 'closed for now';
+    const road = open();
+    const route = road.route('plant/all', ROUTE);
+    const series = route.series('float64', { device: 'press', property: 'noise' }) ?? assert.fail('no series');
+    for (let count = 0; count < 50_000; count++) route.add(series, 1.7e12 + count, Math.sin(count), 192);
+    await eventually('all are on disk', () => route.report().taken === 50_000);
+    const since = Date.now();
+    await eventually('they are no longer new', () => Date.now() - since > 1500);
+    store.headRows = CROWDED_ROWS + 1;
+    store.trouble = undefined;
+    const isNew = ({ value }: { readonly value: unknown }) => typeof value === 'number' && value > 1;
+    let added = 1;
+    await eventually('what is new', () => {
+      route.add(series, 1.8e12 + added, ++added, 192);
+      return store.rows.filter(isNew).length > 5;
+    });
+    assert.ok(store.rows.length < 40_000, 'not all of the others');
+    store.headRows = 0;
+    await eventually('all of it', () => store.rows.length >= 50_000);
+    await road.close();
   }));
 
 test('a node has no more series than it may, and is told what was refused', () =>

@@ -6,8 +6,9 @@ import type { Appended, Labels, Mark, SeriesStore } from '../../store/index.ts';
 import { Places } from '../core/places.ts';
 import { type ArrivedBlock, Receiver } from '../core/receiver.ts';
 import { decodeBlock } from '../wire/block.ts';
-import { decodeEdgeMessage, encodeCloudMessage, type SeriesName } from '../wire/messages.ts';
+import { type CloudMessage, decodeEdgeMessage, encodeCloudMessage, type SeriesName } from '../wire/messages.ts';
 import { Committer, NOTHING_REFUSED, type Refusal, WHOLE } from './committer.ts';
+import { LatePace } from './late-pace.ts';
 
 export interface IntakeLimits {
   readonly seriesPerNode: number;
@@ -20,6 +21,8 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<IntakeLimits>;
+  /** Rows in the store's memory from which on what waited at the edge has to go on waiting. */
+  readonly crowdedRows?: number;
 }
 
 export interface Intake {
@@ -117,13 +120,18 @@ class NodeDesk {
     const places = new Places((place) => this.#options.store.mark(this.#markOf(place)));
     const receiver = new Receiver(places);
     const names = new Map<number, number>();
-    const committer = new Committer(this.#options.store, stream);
+    const { store, clock, crowdedRows = Number.POSITIVE_INFINITY } = this.#options;
+    const committer = new Committer(store, stream);
+    const send = (message: CloudMessage) => stream.send(encodeCloudMessage(message));
+    const isCrowded = () => crowdedRows < Number.POSITIVE_INFINITY && store.stats().headRows > crowdedRows;
+    const pace = new LatePace({ isCrowded, send, clock, signal });
     signal.addEventListener('abort', () => stream.abort('another session of this node has begun'), { once: true });
     for await (const bytes of stream.incoming) {
       if (signal.aborted) return;
       await this.#paced(bytes.length, signal);
       for (const arrival of receiver.accept(decodeEdgeMessage(bytes))) {
-        if (arrival.type === 'reply') await stream.send(encodeCloudMessage(arrival.message));
+        if (arrival.type === 'reply')
+          await (arrival.message.type === 'got' ? pace.tell(arrival.message) : send(arrival.message));
         else if (arrival.type === 'series') this.#learn(arrival.series, names);
         else committer.add(arrival, await this.#take(arrival, names, places));
       }

@@ -10,12 +10,26 @@ export interface MemoryRow {
   readonly quality: number;
 }
 
-type Part = Pick<SeriesStore, 'series' | 'append' | 'mark' | 'sync' | 'seriesOf'>;
+const NO_STATS = {
+  series: 0,
+  logBytes: 0,
+  partitions: 0,
+  openPartitions: 0,
+  bytes: 0,
+  taken: 0,
+  tooOld: 0,
+  tooNew: 0,
+  refused: 0,
+  damagedChunks: 0,
+};
+
+type Part = Pick<SeriesStore, 'series' | 'append' | 'mark' | 'sync' | 'seriesOf' | 'stats'>;
 
 export class MemoryStore {
   /** Every row, also one that repeats another. */
   readonly rows: MemoryRow[] = [];
   readonly series: StoredSeries[] = [];
+  headRows = 0;
   /** Says why it takes nothing. */
   trouble: string | undefined;
   readonly #marks = new Map<string, Uint8Array>();
@@ -41,6 +55,7 @@ export class MemoryStore {
       append,
       mark: (key) => this.#unsynced.findLast(({ mark }) => mark?.key === key)?.mark?.value ?? this.#marks.get(key),
       sync: () => this.#sync(),
+      stats: () => ({ ...NO_STATS, headRows: this.headRows }),
       seriesOf: (matchers) => this.series.filter(({ labels }) => matchers.every((each) => matches(labels, each))),
     };
     return part as SeriesStore;
