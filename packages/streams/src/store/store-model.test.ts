@@ -115,8 +115,8 @@ async function checkSteps(store: SeriesStore, model: Model, step: number, aggreg
 }
 
 function largestIn(model: Model): number {
-  const values = [...model.values()].flatMap((rows) => [...rows.values()]).map(({ value }) => Math.abs(Number(value)));
-  return values.reduce((largest, value) => (value > largest ? value : largest), 1000);
+  const sizes = [...model.values()].flatMap((rows) => [...rows.values()]).map(({ value }) => Math.abs(Number(value)));
+  return sizes.filter((size) => !Number.isNaN(size)).reduce((largest, size) => Math.max(largest, size), 1000);
 }
 
 function sorted<V>(rows: ReadonlyMap<number, V>): (readonly [number, V])[] {
