@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '@skerry/base';
 import { parquetWriteBuffer } from 'hyparquet-writer';
+import { columnsOf, schemaOf } from './parquet-columns.ts';
 import { OutletError, type OutletRows, type OutletTarget, type TargetSettings } from './target.ts';
-import { Tally, textOf } from './values.ts';
+import { Tally } from './values.ts';
 
 /** `endpoint` is a directory, as a path or a file URL. */
 export function parquetTarget({ endpoint }: TargetSettings): OutletTarget {
@@ -29,42 +30,10 @@ export function parquetTarget({ endpoint }: TargetSettings): OutletTarget {
   };
 }
 
-/** Columns `time`, one a label, `value` for numbers, `text` for the rest, `quality`. */
 export function encodeParquet(rows: readonly OutletRows[], tally: Tally): Uint8Array {
-  const names = [...new Set(rows.flatMap(({ labels }) => Object.keys(labels)))].sort();
-  const columns = new Map<string, string[]>(names.map((name) => [name, []]));
-  const times: Date[] = [];
-  const values: (number | null)[] = [];
-  const texts: (string | null)[] = [];
-  const qualities: number[] = [];
-  for (const { labels, type, rows: one } of rows) {
-    for (let index = 0; index < one.length; index++) {
-      const value = one.boxed?.get(index) ?? one.values[index] ?? Number.NaN;
-      const isNumber = typeof value === 'number' || typeof value === 'bigint';
-      times.push(new Date(one.times[index] ?? 0));
-      values.push(isNumber ? Number(value) : null);
-      texts.push(isNumber ? null : textOf(value, type));
-      qualities.push(one.qualities[index] ?? 0);
-      for (const [name, column] of columns) column.push(labels[name] ?? '');
-    }
-    tally.sent(one.length);
-  }
-  const buffer = parquetWriteBuffer({
-    columnData: [
-      { name: 'time', data: times, type: 'TIMESTAMP' },
-      ...Array.from(columns, ([name, data]) => ({ name: columnName(name), data, type: 'STRING' as const })),
-      { name: 'value', data: values, type: 'DOUBLE', nullable: true },
-      { name: 'text', data: texts, type: 'STRING', nullable: true },
-      { name: 'quality', data: qualities, type: 'INT32' },
-    ],
-  });
-  return new Uint8Array(buffer);
-}
-
-const OWN_COLUMNS = new Set(['time', 'value', 'text', 'quality']);
-
-function columnName(label: string): string {
-  return OWN_COLUMNS.has(label) ? `label_${label}` : label;
+  const labels = [...new Set(rows.flatMap(({ labels: own }) => Object.keys(own)))].sort();
+  for (const { rows: one } of rows) tally.sent(one.length);
+  return new Uint8Array(parquetWriteBuffer({ columnData: columnsOf(rows, labels), schema: schemaOf(labels) }));
 }
 
 function earliest(rows: readonly OutletRows[]): number {

@@ -14,7 +14,7 @@ export interface QueryRequest {
 export interface QueryAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | AsyncIterable<Uint8Array>;
 }
 
 export function jsonAnswer(status: number, value: unknown): QueryAnswer {

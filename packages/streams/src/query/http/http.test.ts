@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { silentLogger } from '@skerry/base';
 import { fakeClock } from '@skerry/testkit';
+import { parquetReadObjects } from 'hyparquet';
 import { snappyCompress } from 'hyparquet-writer/src/snappy.js';
 import { encodeWriteRequest } from '../../outlets/prometheus.ts';
 import { rowsOf } from '../../outlets/testing/rows.ts';
@@ -15,7 +16,11 @@ import type { QueryAnswer, QueryRequest } from './answer.ts';
 import { queryEndpoints } from './index.ts';
 
 type Sent = Partial<Omit<QueryRequest, 'query'>> & { readonly query?: Readonly<Record<string, string>> };
-type Ask = (path: string, sent?: Sent) => Promise<QueryAnswer>;
+interface Answered extends Omit<QueryAnswer, 'body'> {
+  readonly body?: string;
+  readonly file?: Uint8Array;
+}
+type Ask = (path: string, sent?: Sent) => Promise<Answered>;
 
 /** The endpoints on a store of their own, at noon. */
 async function check(story: (ask: Ask, now: number) => Promise<void>): Promise<void> {
@@ -26,7 +31,13 @@ async function check(story: (ask: Ask, now: number) => Promise<void>): Promise<v
   const answer = queryEndpoints({ store, clock, sql });
   const ask: Ask = async (path, { query = {}, ...sent } = {}) => {
     const signal = new AbortController().signal;
-    return await answer({ method: 'GET', path, headers: {}, signal, ...sent, query: new URLSearchParams(query) });
+    const parameters = new URLSearchParams(query);
+    const answered = await answer({ method: 'GET', path, headers: {}, signal, ...sent, query: parameters });
+    const { body, ...rest } = answered;
+    if (body === undefined || typeof body === 'string') return { ...rest, ...(body === undefined ? {} : { body }) };
+    const pieces: Uint8Array[] = [];
+    for await (const piece of body) pieces.push(piece);
+    return { ...rest, file: Buffer.concat(pieces) };
   };
   try {
     await story(ask, clock.now());
@@ -39,7 +50,7 @@ async function check(story: (ask: Ask, now: number) => Promise<void>): Promise<v
 const PROMETHEUS = '/telemetry/prometheus/api/v1';
 const INFLUX = '/telemetry/influx/write';
 
-async function dataOf(answer: Promise<QueryAnswer>): Promise<unknown> {
+async function dataOf(answer: Promise<Answered>): Promise<unknown> {
   const { status, body = '' } = await answer;
   assert.equal(status, 200, body);
   return (JSON.parse(body) as { data: unknown }).data;
@@ -121,6 +132,79 @@ test('SQL is asked over the last hour, or the time that is named', () =>
       '{"sql":"nonsense"}',
     ])
       assert.equal((await ask('/telemetry/sql', { method: 'POST', body: Buffer.from(body) })).status, 400, body);
+  }));
+
+const EXPORT = '/telemetry/export';
+
+/** Two loads a minute apart, and a mode that is a text. */
+async function fillForExport(ask: Ask, now: number): Promise<void> {
+  const lines = [60_000, 0].map((ago) => `load,device=a value=${ago / 1000} ${now - ago}`);
+  lines.push(`mode,device=a,room=3 value="on, \\"loud\\"" ${now}`, `load,device=b value=1 ${now - 7_200_000}`);
+  const written = await ask(INFLUX, {
+    method: 'POST',
+    body: Buffer.from(lines.join('\n')),
+    query: { precision: 'ms' },
+  });
+  assert.equal(written.status, 204, written.body);
+}
+
+test('series are a CSV file, each once, in the time that is named', () =>
+  check(async (ask, now) => {
+    await fillForExport(ask, now);
+    const { file, headers } = await ask(EXPORT, { query: { 'match[]': '{device="a"}', format: 'csv' } });
+    assert.equal(headers['content-type'], 'text/csv; charset=utf-8');
+    const [at, before] = [now, now - 60_000].map((time) => new Date(time).toISOString());
+    assert.deepEqual(
+      Buffer.from(file ?? [])
+        .toString()
+        .split('\r\n')
+        .sort(),
+      [
+        '',
+        `${before},load,a,,60,192`,
+        `${at},load,a,,0,192`,
+        `${at},mode,a,3,"on, ""loud""",192`,
+        'time,__name__,device,room,value,quality',
+      ],
+    );
+    const query = {
+      'match[]': 'load',
+      start: new Date(now - 86_400_000).toISOString(),
+      end: `${now / 1000 - 3600}`,
+      format: 'csv',
+    };
+    const earlier = Buffer.from((await ask(EXPORT, { query })).file ?? []).toString();
+    assert.deepEqual(earlier.split('\r\n').slice(1), [`${new Date(now - 7_200_000).toISOString()},load,b,1,192`, '']);
+  }));
+
+test('series are a Parquet file that another library reads', () =>
+  check(async (ask, now) => {
+    await fillForExport(ask, now);
+    const { file } = await ask(EXPORT, { query: { 'match[]': '{device="a"}' } });
+    const rows = await parquetReadObjects({ file: Uint8Array.from(file ?? []).buffer });
+    assert.deepEqual(
+      rows.map(({ time, ...rest }) => ({ at: now - (time as Date).getTime(), ...rest })),
+      [
+        { at: 60_000, __name__: 'load', device: 'a', room: '', value: 60, text: null, quality: 192 },
+        { at: 0, __name__: 'load', device: 'a', room: '', value: 0, text: null, quality: 192 },
+        { at: 0, __name__: 'mode', device: 'a', room: '3', value: null, text: 'on, "loud"', quality: 192 },
+      ],
+    );
+    const none = await ask(EXPORT, { query: { 'match[]': 'nothing' } });
+    assert.deepEqual(await parquetReadObjects({ file: Uint8Array.from(none.file ?? []).buffer }), []);
+  }));
+
+test('an export that is asked wrongly is refused before it begins', () =>
+  check(async (ask) => {
+    for (const query of [
+      {},
+      { 'match[]': 'sum(load)' },
+      { 'match[]': 'load', format: 'xls' },
+      { 'match[]': 'load', start: 'noon' },
+      { 'match[]': 'load', start: '2', end: '1' },
+    ] as const)
+      assert.equal((await ask(EXPORT, { query })).status, 400, JSON.stringify(query));
+    assert.equal((await ask(EXPORT, { method: 'POST' })).status, 405);
   }));
 
 test('what is wrong is answered as Prometheus does, and said in words', () =>

@@ -7,10 +7,10 @@ import { formatNumber } from '../promql/aggregate.ts';
 import { type LabelMatcher, PromQlError } from '../promql/ast.ts';
 import { parseDuration } from '../promql/duration.ts';
 import { evaluatePromQl, type PromQlResult } from '../promql/evaluate.ts';
-import { parsePromQl } from '../promql/parse.ts';
 import { metricsOf, type SeriesSource } from '../promql/select.ts';
 import { keyOf, METRIC_NAME, type MetricLabels } from '../promql/vector.ts';
 import { jsonAnswer, parametersOf, type QueryAnswer, type QueryRequest } from './answer.ts';
+import { matchersOf, timeOf } from './parameters.ts';
 
 const QUERY_TIMEOUT_MS = 60_000;
 const MAX_MATCHES = 64;
@@ -95,26 +95,10 @@ function selected(store: SeriesSource, parameters: URLSearchParams): MetricLabel
   return [...new Map(found.map((labels) => [keyOf(labels), labels])).values()];
 }
 
-function matchersOf(text: string): readonly LabelMatcher[] {
-  const expr = parsePromQl(text);
-  if (expr.kind === 'vector') return expr.matchers;
-  throw new PromQlError(`match[] takes selectors, and "${text}" is none`);
-}
-
 function textOf(parameters: URLSearchParams, name: string): string {
   const text = parameters.get(name);
   if (text === null || text === '') throw new PromQlError(`${name} is needed`);
   return text;
-}
-
-/** Seconds since 1970, or RFC 3339; as milliseconds. */
-function timeOf(parameters: URLSearchParams, name: string): number | undefined {
-  const text = parameters.get(name);
-  if (text === null || text === '') return undefined;
-  const time = /^-?\d+(\.\d*)?([eE][+-]?\d+)?$/.test(text) ? Math.round(Number(text) * 1000) : Date.parse(text);
-  if (Number.isNaN(time))
-    throw new PromQlError(`${name} must be seconds since 1970, or a time such as 2026-01-01T00:00:00Z`);
-  return time;
 }
 
 function lookbackOf(parameters: URLSearchParams): { lookback?: number } {
