@@ -170,6 +170,7 @@ const JSONS: readonly Case[] = [
   ['to_json(9007199254740993)', '9007199254740993'],
   ['parse_json("{\\"x\\": [1]}")->x[0]', 1],
   ['parse_json("null")', undefined],
+  [`parse_json("[\\"${'['.repeat(500)}\\"]")[0]`, '['.repeat(500)],
   ['json_path_exists(o, "$.k")', true],
   ['json_path_exists(o, "$.none")', false],
   ['json_path_query(o, "$[\\"a b\\"][*].x")', [5, 7]],
@@ -332,6 +333,7 @@ test('values that do not fit are errors of their row', () => {
   checkRefused('element_at(a, 9)', /there is no element 9/);
   checkRefused('split_value("a", "-", 1)', /there is no part 1/);
   checkRefused('parse_json("{")', /is no JSON/);
+  checkRefused(`parse_json("${'['.repeat(500)}${']'.repeat(500)}")`, /128 levels/);
   checkRefused('decode("???", "base64")', /is not base64/);
   checkRefused('decompress("abc", "gzip")', /not gzip/);
   checkRefused('repeat("a", 1000000)', /too large/);
