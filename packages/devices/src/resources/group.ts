@@ -2,7 +2,7 @@
 import type { Gvr } from '@skerry/api';
 
 export const DEVICES_GROUP = 'devices.skerry.io';
-export const DEVICES_VERSION = 'v1alpha1';
+const DEVICES_VERSION = 'v1alpha1';
 export const DEVICES_API_VERSION = `${DEVICES_GROUP}/${DEVICES_VERSION}`;
 
 const resource = (name: string): Gvr => ({ group: DEVICES_GROUP, version: DEVICES_VERSION, resource: name });

@@ -50,7 +50,7 @@ function keepAll(client: MqttClient, keep: KeepMessage, target: SourceTarget): v
     const kept = keep(topic, Buffer.from(payload).toString('utf8'));
     kept.catch((error: unknown) => target.problem(`messages cannot be kept: ${messageOf(error)}`));
     if (qos !== 1) {
-      kept.then(() => done(), done);
+      void acknowledgeWhenKept(kept, done);
       return;
     }
     // The client reads on instead of waiting, so that many are kept by one write; each is acknowledged afterwards.
@@ -62,6 +62,15 @@ function keepAll(client: MqttClient, keep: KeepMessage, target: SourceTarget): v
       .catch(() => {});
     done(LATER);
   };
+}
+
+async function acknowledgeWhenKept(kept: Promise<unknown>, done: (error?: Error) => void): Promise<void> {
+  try {
+    await kept;
+    done();
+  } catch (cause) {
+    done(new Error('the message could not be kept', { cause }));
+  }
 }
 
 const LATER = new Error('acknowledged later');
