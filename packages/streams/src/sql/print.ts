@@ -9,7 +9,7 @@ export function print(statement: Statement): string {
   const common = tables.map(({ name, query }) => `${printName(name.text)} AS (${print(query)})`);
   const clauses = [
     common.length > 0 ? `WITH ${common.join(', ')}` : '',
-    `SELECT ${items.map(printItem).join(', ')}`,
+    `SELECT ${printItems(items)}`,
     `FROM ${printSource(from)}`,
     ...joins.map(({ type, source, on }) => `${type.toUpperCase()} JOIN ${printSource(source)}${optional(' ON ', on)}`),
     optional('WHERE ', where),
@@ -141,6 +141,10 @@ function printOver(over: Over | undefined): string {
 export function printWindow({ type, unit, numbers, conditions, filter, over }: Window): string {
   const args = [...(unit === undefined ? [] : [unit]), ...numbers, ...conditions.map((one) => printExpression(one))];
   return `${type.toUpperCase()}WINDOW(${args.join(', ')})${printFilter(filter)}${printOver(over)}`;
+}
+
+export function printItems(items: readonly SelectItem[]): string {
+  return items.map(printItem).join(', ');
 }
 
 function printItem(item: SelectItem): string {

@@ -3,7 +3,7 @@ import type { Expression, Statement } from '../ast.ts';
 import type { Catalog } from '../catalog.ts';
 import type { Bound } from '../compile/bound.ts';
 import { compile, compilePredicate } from '../compile/expression.ts';
-import { printExpression } from '../print.ts';
+import { printExpression, printItems } from '../print.ts';
 import { SqlError } from '../sql-error.ts';
 import { Binder, type Clause } from './binder.ts';
 import { idOf } from './ids.ts';
@@ -124,24 +124,16 @@ function chain(statement: Statement, bound: BoundStatement, nodes: readonly Sour
 }
 
 function output(
-  { items, text, from, limit }: Statement,
+  { items, limit }: Statement,
   { project, expand, text: columns }: Projection,
   input: PlanNode,
 ): PlanNode {
-  const says = text
-    .slice(startOf(items), from.name.span.start)
-    .replace(/\s+from\s+$/i, '')
-    .replaceAll(/\s+/g, ' ');
+  const says = printItems(items);
   let node: PlanNode = { kind: 'project', id: idOf('project', input.id, columns), says, input, project };
   if (expand !== undefined) node = { kind: 'unnest', id: idOf('unnest', node.id), says: 'unnest', input: node, expand };
   if (limit !== undefined)
     node = { kind: 'limit', id: idOf('limit', node.id, limit), says: `LIMIT ${limit}`, input: node, count: limit };
   return node;
-}
-
-function startOf([item]: Statement['items']): number {
-  if (item === undefined) return 0;
-  return item.kind === 'all' ? item.span.start : item.expression.span.start;
 }
 
 function sayClause(word: string, expression: Expression | undefined): string {
