@@ -27,11 +27,11 @@ const RULES: readonly SourceRule[] = [
     pattern: /import\s*\{[^}]*\bexec(Sync)?\b[^}]*\}\s*from\s*['"](?:node:)?child_process/,
   },
   { name: 'no exec on child_process', pattern: /\b(?:childProcess|child_process|cp)\.exec(Sync)?\b/ },
-  // WebSocket's handshake (RFC 6455) is built on SHA-1 and proves nobody's identity.
+  // WebSocket's handshake (RFC 6455) is built on SHA-1 and proves nobody's identity; the language of rules has functions of these names.
   {
     name: 'no weak digest',
     pattern: /create(?:Hash|Hmac)\s*\(\s*['"](?:md5|sha-?1)['"]|['"](?:RSA-)?(?:MD5|SHA-?1)['"]/i,
-    except: /\/websocket[^/]*\.ts$/,
+    except: /\/(?:websocket[^/]*|streams\/src\/sql\/functions\/hashing)\.ts$/,
   },
 ];
 
