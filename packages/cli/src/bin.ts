@@ -24,6 +24,7 @@ const context: CliContext = {
   print: (text) => void process.stdout.write(text),
   say: (text) => void process.stderr.write(text),
   ...(process.stdin.isTTY ? { askSecret } : {}),
+  ...(process.stderr.isTTY ? { progress: (text) => void process.stderr.write(`\r\u001b[K${text}`) } : {}),
 };
 
 void createProgram(context, stop.signal)

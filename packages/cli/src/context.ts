@@ -21,6 +21,8 @@ export interface CliContext {
   readonly print: (text: string) => void;
   /** Writes to standard error: progress and advice. */
   readonly say: (text: string) => void;
+  /** Shows how far something is, in place of what it showed before; undefined where there is no terminal. */
+  readonly progress?: (text: string) => void;
   /** Asks on the terminal without showing what is typed; undefined where there is no terminal. */
   readonly askSecret?: (question: string) => Promise<string>;
 }
@@ -42,6 +44,7 @@ export const cliErrors = defineErrors('CLI', {
   NO_NODE: { text: 'there is no node {node} in {dir}', retry: 'never' },
   NODE_RUNS: { text: 'the agent of {node} runs; stop it first, its pods go on meanwhile', retry: 'never' },
   IMPORT_FAILED: { text: 'not all images were imported: {reason}', retry: 'never' },
+  SERIES_REFUSED: { text: 'the cloud refused the {what}: {reason}', retry: 'never' },
   RULE_FAILED: { text: '{failed} of {cases} cases failed', retry: 'never' },
   INSTALL_FAILED: { text: 'the service was not installed: {reason}', retry: 'never' },
 });

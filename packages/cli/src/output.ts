@@ -1,4 +1,4 @@
-/** How results look: aligned columns for people, JSON for machines. */
+/** How results look: aligned columns for people, JSON and CSV for machines. */
 
 /** Columns separated by three spaces, as kubectl prints them. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -21,6 +21,12 @@ export function formatFacts(facts: readonly (readonly [label: string, value: str
 
 export function formatJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** RFC 4180. */
+export function formatCsv(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const field = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return [header, ...rows].map((row) => `${row.map(field).join(',')}\r\n`).join('');
 }
 
 const UNITS: readonly (readonly [unit: string, ms: number])[] = [

@@ -16,6 +16,7 @@ import { completionScript, type Shell } from './completion.ts';
 import type { CliContext } from './context.ts';
 import { deviceCommand } from './device-program.ts';
 import { ruleCommand } from './rule-program.ts';
+import { seriesCommand } from './series-program.ts';
 
 export function createProgram(context: CliContext, stop: AbortSignal): Command {
   const program = new Command('skerry')
@@ -31,6 +32,7 @@ export function createProgram(context: CliContext, stop: AbortSignal): Command {
   program.addCommand(nodeCommand(context));
   program.addCommand(deviceCommand(context, stop));
   program.addCommand(ruleCommand(context));
+  program.addCommand(seriesCommand(context));
   program.addCommand(registryCommand(context));
   program.addCommand(imageCommand(context, stop));
   program.addCommand(importCommand(context));

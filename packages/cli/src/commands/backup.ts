@@ -1,11 +1,9 @@
 /** `skerry backup FILE`: an online copy of the whole cloud, streamed from the running one. */
 import { createWriteStream } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
-import type { IncomingMessage } from 'node:http';
-import { request } from 'node:https';
 import { pipeline } from 'node:stream/promises';
-import type { Status } from '@skerry/api';
 import { messageOf } from '@skerry/base';
+import { askPath, type Connection } from '../cloud-path.ts';
 import { type ConnectionFlags, findCloud } from '../connection.ts';
 import { type CliContext, cliErrors } from '../context.ts';
 
@@ -15,7 +13,6 @@ export interface BackupFlags extends ConnectionFlags {
 }
 
 export const LEAST_PASSPHRASE_CHARACTERS = 12;
-const TIMEOUT_MS = 600_000;
 /** The cloud's door for it; a path of its own, because a backup is no resource. */
 const BACKUP_PATH = '/skerry/v1/backup';
 
@@ -45,44 +42,8 @@ export async function readPassphrase(context: CliContext, file: string | undefin
   return text;
 }
 
-type Connection = Awaited<ReturnType<typeof findCloud>>['connection'];
-
-function download(connection: Connection, file: string, passphrase: string | undefined): Promise<void> {
-  const { server, ca, cert, key } = connection;
-  const token = typeof connection.token === 'function' ? connection.token() : connection.token;
-  const headers = {
-    'content-type': 'application/json',
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-  };
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      new URL(BACKUP_PATH, server),
-      { method: 'POST', ca, cert, key, headers, timeout: TIMEOUT_MS },
-      (response) => {
-        if (response.statusCode === 200) {
-          pipeline(response, createWriteStream(file, { mode: 0o600, flush: true })).then(resolve, reject);
-          return;
-        }
-        refusalIn(response).then((text) => reject(new Error(text)), reject);
-      },
-    );
-    asked.on('error', reject).on('timeout', () => asked.destroy(new Error('it did not answer in time')));
-    asked.end(JSON.stringify(passphrase === undefined ? {} : { passphrase }));
-  });
-}
-
-/** More than that is no Status. */
-const MAX_REFUSAL_CHARACTERS = 64 * 1024;
-
-async function refusalIn(response: IncomingMessage): Promise<string> {
-  let text = '';
-  for await (const chunk of response) {
-    text += String(chunk);
-    if (text.length > MAX_REFUSAL_CHARACTERS) break;
-  }
-  try {
-    return (JSON.parse(text) as Status).message ?? text;
-  } catch {
-    return `it answered ${response.statusCode}`;
-  }
+async function download(connection: Connection, file: string, passphrase: string | undefined): Promise<void> {
+  const body = passphrase === undefined ? {} : { passphrase };
+  const response = await askPath(connection, { method: 'POST', path: BACKUP_PATH, body });
+  await pipeline(response, createWriteStream(file, { mode: 0o600, flush: true }));
 }

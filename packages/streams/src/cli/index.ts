@@ -1,4 +1,5 @@
-/** What the `skerry rule` commands are made of. */
+/** What the `skerry rule` and `skerry series` commands are made of. */
+export { severityOf } from '../contract/index.ts';
 export type { RuleSurroundings } from '../engine/rule/catalog.ts';
 export { describeStubs } from '../engine/rule/function-stubs.ts';
 export { openFunctions } from '../engine/rule/javascript.ts';
@@ -7,3 +8,4 @@ export { failureOf, plain, type Replay, replay } from '../engine/rule/run-test.t
 export type { RuleNodeStatus } from '../kinds/rule.ts';
 export { merged, type Recording } from './recorded-rows.ts';
 export { explainRule, explainText } from './rule-report.ts';
+export { isSelector, seriesName } from './series-text.ts';
