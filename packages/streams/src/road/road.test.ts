@@ -204,6 +204,23 @@ test('a node has no more series than it may, and is told what was refused', () =
     { seriesPerNode: 2 },
   ));
 
+test('of several sessions of a node the last one goes on', () =>
+  check(async ({ edge, store, open }) => {
+    const header = Buffer.from('road');
+    // One that another one took the place of at once is refused.
+    const opening = [1, 2, 3].map(() =>
+      edge.link.openStream(header).then(
+        ({ closed }) => closed,
+        () => {},
+      ),
+    );
+    const road = open();
+    fill(road.route('plant/all', ROUTE), 0, 100);
+    await arrived(store, 100);
+    await Promise.all(opening);
+    await road.close();
+  }));
+
 test('what speaks otherwise than the protocol says is cut off', () =>
   check(async ({ edge, store }) => {
     const stream = await edge.link.openStream(Buffer.from('road'));

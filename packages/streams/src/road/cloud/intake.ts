@@ -125,7 +125,9 @@ class NodeDesk {
     const send = (message: CloudMessage) => stream.send(encodeCloudMessage(message));
     const isCrowded = () => crowdedRows < Number.POSITIVE_INFINITY && store.stats().headRows > crowdedRows;
     const pace = new LatePace({ isCrowded, send, clock, signal });
-    signal.addEventListener('abort', () => stream.abort('another session of this node has begun'), { once: true });
+    const leave = () => stream.abort('another session of this node has begun');
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
     for await (const bytes of stream.incoming) {
       if (signal.aborted) return;
       await this.#paced(bytes.length, signal);
