@@ -1,7 +1,10 @@
-/** Series in the cloud: brought by a node, written by others, asked by PromQL and SQL, handed on by an outlet. */
+/** Series in the cloud and at a node: brought, written by others, asked by PromQL and SQL, exported, handed on by an outlet. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { eventually, TestCloud, TestEdge } from '@skerry/testkit/processes';
 import { TestClient } from '../security/client.ts';
@@ -40,10 +43,23 @@ const ROUTE = {
   spec: { placement: PLACEMENT, batch: { maxDelay: '100ms' } },
 };
 
+/** What the node keeps itself. */
+const RETENTION = {
+  apiVersion: 'streams.skerry.io/v1alpha1',
+  kind: 'Retention',
+  metadata: { name: 'local', namespace: 'default' },
+  spec: { placement: PLACEMENT, keep: '1d' },
+};
+
 interface Series {
   readonly data: {
     readonly result: readonly { readonly metric: Record<string, string>; readonly value: [number, string] }[];
   };
+}
+
+interface Found {
+  readonly labels: Record<string, string>;
+  readonly values: readonly unknown[];
 }
 
 interface Told {
@@ -100,7 +116,7 @@ suite('series in the cloud', () => {
   }
 
   test('what a node brings is asked by PromQL, under the name of the node', async () => {
-    for (const object of [outlet('out'), MODEL, PRESS, ROUTE]) await cloud.apply(object);
+    for (const object of [outlet('out'), MODEL, PRESS, ROUTE, RETENTION]) await cloud.apply(object);
     const [found] = await eventually('a value', async () => {
       const result = await prometheus('load{device="press-1"}');
       return result.length > 0 && result;
@@ -151,11 +167,79 @@ suite('series in the cloud', () => {
     assert.deepEqual((JSON.parse(asked.text) as { rows: unknown }).rows, [['oven-1', 200]]);
   });
 
+  /** What `skerry series …` prints as JSON. */
+  async function series(...args: readonly string[]): Promise<Found[]> {
+    const { code, stdout, stderr } = await cloud.skerry(['series', ...args, '-o', 'json']);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout) as Found[];
+  }
+
+  test('a node is asked through the cloud for what it has recorded itself', async () => {
+    const [own, ...more] = await eventually('what the node recorded', async () => {
+      const found = await series('query', 'load', '--node', 'edge-1');
+      return (found[0]?.values.length ?? 0) > 5 && found;
+    });
+    assert.deepEqual([own?.labels, more], [{ namespace: 'default', device: 'press-1', property: 'load' }, []]);
+    const [counted] = await series('query', 'count_over_time(load[1h])', '--node', 'edge-1');
+    assert.ok(Number(counted?.values[0]) >= (own?.values.length ?? 0), `${counted?.values[0]}`);
+    const away = await cloud.skerry(['series', 'last', '--node', 'edge-9']);
+    assert.match(away.stderr, /edge-9/);
+    assert.notEqual(away.code, 0);
+  });
+
+  test('the cloud is asked for one namespace, as the right to it says', async () => {
+    const last = await series('last', 'load');
+    assert.deepEqual(
+      last.map(({ labels }) => labels['node']),
+      ['edge-1'],
+    );
+    assert.ok((await series('list', '-A')).some(({ labels }) => labels['property'] === 'load'));
+    assert.deepEqual(await series('query', 'load', '-n', 'kube-system'), []);
+    const shown = await cloud.kubectl(['get', 'series.telemetry.skerry.io', '-l', 'device=press-1']);
+    assert.match(shown, /press-1 +load +edge-1/);
+    await cloud.kubectl(['create', 'serviceaccount', 'reader']);
+    await cloud.kubectl(['create', 'rolebinding', 'reader', '--clusterrole=view', '--serviceaccount=default:reader']);
+    const can = async (namespace: string) => {
+      const subject = '--as=system:serviceaccount:default:reader';
+      const asked = ['auth', 'can-i', 'create', 'seriesqueries.telemetry.skerry.io', '-n', namespace, subject];
+      return (await cloud.kubectl(asked).catch(() => 'no')).trim();
+    };
+    await eventually('a viewer may ask', async () => (await can('default')) === 'yes');
+    assert.equal(await can('kube-system'), 'no');
+  });
+
+  test('series are exported into a file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-export-'));
+    try {
+      const file = join(folder, 'load.csv');
+      const { code, stderr } = await cloud.skerry(['series', 'export', 'load', '--output', file]);
+      assert.equal(code, 0, stderr);
+      const [header, first = '', ...rest] = readFileSync(file, 'utf8').trimEnd().split('\r\n');
+      assert.equal(header, 'time,device,namespace,node,property,value,quality');
+      assert.match(first, /Z,press-1,default,edge-1,load,[0-9.]+,192$/);
+      assert.ok(rest.length > 5, `${rest.length} rows`);
+      const parquet = join(folder, 'load.parquet');
+      await cloud.skerry(['series', 'export', 'load', '--output', parquet]);
+      assert.equal(readFileSync(parquet).subarray(-4).toString(), 'PAR1');
+      const counted = await cloud.skerry([
+        'series',
+        'sql',
+        'SELECT device, count(*) > 5 FROM samples GROUP BY ALL',
+        '-o',
+        'csv',
+      ]);
+      assert.match(counted.stdout, /press-1,true/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test('nobody asks without the right to', async () => {
     using anonymous = new TestClient(cloud.kubeconfig, true);
     for (const [method, path] of [
       ['GET', '/telemetry/prometheus/api/v1/labels'],
       ['POST', '/telemetry/sql'],
+      ['GET', '/telemetry/export?match[]=load'],
     ] as const) {
       const { status } = await anonymous.ask({ method, path, ...(method === 'POST' ? { body: '{}' } : {}) });
       assert.ok([401, 403].includes(status), `${path}: ${status}`);
