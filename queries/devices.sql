@@ -28,7 +28,7 @@ DELETE FROM received WHERE client = ?;
 INSERT OR REPLACE INTO wills (client, head, payload) VALUES (?, ?, ?);
 DELETE FROM wills WHERE client = ?;
 
--- packages/devices/src/edge/gateway/own-certificate.ts
+-- packages/devices/src/edge/opcua/own-certificate.ts
 BEGIN CERTIFICATE;
 
 -- packages/devices/src/edge/twin/write-ledger.ts
@@ -47,3 +47,5 @@ DELETE FROM twin WHERE device = ?;
 BEGIN;
 COMMIT;
 ROLLBACK;
+PRAGMA synchronous = NORMAL;
+PRAGMA synchronous = FULL;

@@ -103,7 +103,7 @@ SELECT FROM JOIN LEFT RIGHT FULL CROSS INNER ON WHERE GROUP ORDER HAVING BY ASC 
 
 -- packages/streams/src/sql/print.ts
 WITH ${common.join(', ')};
-SELECT ${items.map(printItem).join(', ')};
+SELECT ${printItems(items)};
 REPLACE (${changed.join(', ')});
 
 -- packages/streams/src/store/catalog-file.ts
