@@ -9,7 +9,7 @@ import { MICROS } from './rows.ts';
 const HOUR = 3_600_000 * MICROS;
 /** A partition counts as one that grows no more so long after its end. */
 const SETTLED_AFTER = HOUR;
-const ROWS_A_TURN = 64_000;
+const ROWS_A_TURN = 16_000;
 
 export interface MaintenanceContext {
   readonly partitions: Partitions;

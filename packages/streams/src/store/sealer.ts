@@ -10,7 +10,7 @@ import type { Partitions } from './partitions.ts';
 import { firstAt, type Rows, rowValue, slice } from './rows.ts';
 import { sealRows } from './sealing.ts';
 
-const ROWS_A_TURN = 64_000;
+const ROWS_A_TURN = 16_000;
 
 export interface SealContext {
   readonly partitions: Partitions;
