@@ -282,6 +282,14 @@ test('a file of queues that is none is put aside, and values go on', () =>
     await road.close();
   }));
 
+test('a file of queues is one process’s at a time', () =>
+  check(async ({ open }) => {
+    const road = open();
+    assert.throws(() => open(), /another process/);
+    await road.close();
+    await open().close();
+  }));
+
 test('the queue of a route that is gone still empties, and then is forgotten', () =>
   check(async ({ store, open }) => {
     const road = open();

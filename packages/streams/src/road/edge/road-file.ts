@@ -9,6 +9,7 @@ import { type Entry, mergedEntry, RoadQueue } from '../core/road-queue.ts';
 import type { Shelf, StoredBlock } from '../core/sender.ts';
 import { type Block, headOf } from '../wire/block.ts';
 import { MAX_QUEUES, QUEUE_ID_BYTES, type SeriesName } from '../wire/messages.ts';
+import { lockFile } from './file-lock.ts';
 
 /** Of all of a queue's time, on disk with the blocks they speak of. */
 export interface Counts {
@@ -44,7 +45,9 @@ const PAGE_BYTES = 4096;
 const FREE_PAGES = 4096;
 const PAGES_GIVEN_BACK = 512;
 
+/** Opening it throws while another process has it. */
 export class RoadFile implements Shelf {
+  readonly #lock: Disposable;
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -62,12 +65,15 @@ export class RoadFile implements Shelf {
   constructor({ file, maxFileBytes = MAX_FILE_BYTES, clock, log }: RoadFileOptions) {
     this.#clock = clock;
     this.#log = log;
-    this.#db = openSound(file, { clock, log });
+    using opening = new DisposableStack();
+    this.#lock = opening.use(lockFile(file));
+    this.#db = opening.adopt(openSound(file, { clock, log }), (db) => db.close());
     this.#db.exec(`PRAGMA max_page_count = ${Math.floor(maxFileBytes / PAGE_BYTES)}`);
     this.#statements = prepare(this.#db);
     this.#last = Number(this.#statements.last.get()?.['seq'] ?? 0);
     this.#lastBefore = this.#last;
     this.#load();
+    opening.move();
   }
 
   get queues(): readonly RoadQueue[] {
@@ -232,6 +238,7 @@ export class RoadFile implements Shelf {
   close(): void {
     for (const [queue, counts] of this.#counts) this.#saveCounts(queue, counts);
     this.#db.close();
+    this.#lock[Symbol.dispose]();
   }
 
   #load(): void {

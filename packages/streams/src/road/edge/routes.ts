@@ -76,7 +76,7 @@ class NodeRoutes {
   constructor(options: RoutesOptions) {
     this.#options = options;
     // What an earlier run has left goes on its way, also when no route is placed here any more.
-    if (existsSync(options.file)) this.#open();
+    if (existsSync(options.file)) this.#tryOpen();
   }
 
   async reconcile(key: string): Promise<void> {
@@ -87,8 +87,8 @@ class NodeRoutes {
       await teller.forget(`routes ${key}`);
       return;
     }
-    this.#start(key, route);
     teller.set(`routes ${key}`, { gvr: ROUTES, object: route, view: () => this.#view(key) });
+    this.#start(key, route);
   }
 
   async close(): Promise<void> {
@@ -97,6 +97,15 @@ class NodeRoutes {
     await Promise.all([this.#reading, this.#ticking]);
     for (const { thinner, way } of this.#running.values()) thinner?.finish((...row) => way.add(...row));
     await this.#road?.close();
+  }
+
+  #tryOpen(): void {
+    try {
+      this.#open();
+    } catch (error) {
+      // The first route that is placed here tries again.
+      this.#options.log.warn({ error: messageOf(error) }, 'the queues of routes are not open yet');
+    }
   }
 
   #open(): Road {
@@ -120,6 +129,7 @@ class NodeRoutes {
       this.#failed.delete(key);
     } catch (error) {
       this.#failed.set(key, messageOf(error));
+      throw error;
     }
     this.#targets = new Map();
     this.#follow();
