@@ -47,6 +47,9 @@ CREATE TABLE IF NOT EXISTS ${quoted} (${COLUMNS});
 -- packages/streams/src/query/sql/bin.ts
 CREATE TABLE ${TABLE} (${columns.join(', ')});
 
+-- packages/streams/src/road/edge/file-lock.ts
+BEGIN EXCLUSIVE;
+
 -- packages/streams/src/road/edge/road-file.ts
 PRAGMA max_page_count = ${Math.floor(maxFileBytes / PAGE_BYTES)};
 PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK});
@@ -165,10 +168,10 @@ WHERE series = ? AND tier = 0 AND first <= ? ORDER BY first DESC;
 SELECT data FROM chunk WHERE id = ?;
 INSERT INTO chunk (series, tier, first, last, rows, data) VALUES (?, ?, ?, ?, ?, ?);
 DELETE FROM chunk WHERE series = ? AND first = ?;
-SELECT dense, raw, tiers FROM state;
 UPDATE state SET dense = ?, raw = ?, tiers = ?;
 SELECT DISTINCT series FROM chunk ORDER BY series;
 SELECT max(last) AS newest FROM chunk;
 BEGIN;
 COMMIT;
 ROLLBACK;
+SELECT dense, raw, tiers FROM state;
