@@ -1,6 +1,7 @@
 /** What a store does to its partitions in quiet hours: ends what the retention has ended, and makes dense what grows no more. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { RetentionPlan } from './contract.ts';
+import { isDamaged } from './database.ts';
 import type { ChunkRef, Partition } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { type Kept, rewriteSeries } from './rewriting.ts';
@@ -42,7 +43,13 @@ async function maintainPartition(context: MaintenanceContext, start: number): Pr
   const { isDense, hasRaw, tiers } = partitions.open(start).state;
   const isSettled = to + SETTLED_AFTER <= now;
   const isTooMuch = (hasRaw && !kept.raw) || tiers > kept.tiers.length;
-  if ((isSettled && !isDense) || isTooMuch) await rewrite(context, start, kept);
+  if (!(isSettled && !isDense) && !isTooMuch) return;
+  try {
+    await rewrite(context, start, kept);
+  } catch (error) {
+    // It stays as it is, for what can still be read of it, until all of it is to be removed.
+    if (!isDamaged(error)) throw error;
+  }
 }
 
 /** Milliseconds; undefined: some of it is kept without end. */

@@ -4,7 +4,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { SeriesId } from '../contract/index.ts';
 import { encodeChunk } from './codec/chunk.ts';
 import { counts, encodeTier, TIERS } from './codec/tier.ts';
-import { openDatabase } from './database.ts';
+import { isDamaged, openDatabase } from './database.ts';
 import { MICROS, type Rows } from './rows.ts';
 
 const SCHEMA = `
@@ -70,6 +70,7 @@ export class Partition {
   constructor(file: string) {
     const database = openDatabase(file, SCHEMA);
     this.file = file;
+    this.#state = readState(database);
     this.#database = database;
     this.#next = database.prepare(
       `SELECT id, series, tier, first, last, rows FROM chunk
@@ -82,8 +83,6 @@ export class Partition {
     this.#data = database.prepare('SELECT data FROM chunk WHERE id = ?');
     this.#put = database.prepare('INSERT INTO chunk (series, tier, first, last, rows, data) VALUES (?, ?, ?, ?, ?, ?)');
     this.#remove = database.prepare('DELETE FROM chunk WHERE series = ? AND first = ?');
-    const { dense, raw, tiers } = database.prepare('SELECT dense, raw, tiers FROM state').get() ?? {};
-    this.#state = { isDense: dense === 1, hasRaw: raw === 1, tiers: Number(tiers) };
   }
 
   get state(): PartitionState {
@@ -109,8 +108,13 @@ export class Partition {
 
   /** Undefined when it cannot be read. */
   data(ref: ChunkRef): Uint8Array | undefined {
-    const data = this.#data.get(ref.id)?.['data'];
-    return data instanceof Uint8Array ? data : undefined;
+    try {
+      const data = this.#data.get(ref.id)?.['data'];
+      return data instanceof Uint8Array ? data : undefined;
+    } catch (error) {
+      if (isDamaged(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Rows of a time that no other chunk of the series has, as a chunk and its tiers. */
@@ -190,6 +194,17 @@ export function bytesOf(file: string): number {
 
 export function removePartition(file: string): void {
   for (const each of [file, `${file}-journal`]) if (existsSync(each)) rmSync(each);
+}
+
+/** Closes the database where that cannot be read. */
+function readState(database: DatabaseSync): PartitionState {
+  try {
+    const { dense, raw, tiers } = database.prepare('SELECT dense, raw, tiers FROM state').get() ?? {};
+    return { isDense: dense === 1, hasRaw: raw === 1, tiers: Number(tiers) };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }
 
 function refOf(row: Record<string, unknown>): ChunkRef {

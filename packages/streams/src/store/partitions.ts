@@ -35,7 +35,6 @@ export class Partitions {
   #starts: number[];
   /** Those that are open; the one used last is the last. */
   readonly #open = new Map<number, Partition>();
-  #damaged = 0;
 
   constructor(options: PartitionOptions) {
     this.#options = options;
@@ -50,11 +49,6 @@ export class Partitions {
 
   get openCount(): number {
     return this.#open.size;
-  }
-
-  /** Files that could not be opened, since the start. */
-  get damaged(): number {
-    return this.#damaged;
   }
 
   get bytes(): number {
@@ -125,6 +119,16 @@ export class Partitions {
     syncDirectory(this.#options.directory);
   }
 
+  /** Its file is so damaged that nothing can be written to it: it stays beside the others for whoever can read it, and another takes its place. */
+  putAside(start: number, cause: unknown): void {
+    const file = this.fileOf(start);
+    const aside = `${file}.damaged`;
+    this.#close(start);
+    renameSync(file, aside);
+    removePartition(file);
+    this.#options.log.error({ file, aside, cause }, 'a partition of the series store is damaged; it is put aside');
+  }
+
   remove(start: number): void {
     this.#close(start);
     removePartition(this.fileOf(start));
@@ -170,10 +174,7 @@ export class Partitions {
       return new Partition(file);
     } catch (cause) {
       if (!isDamaged(cause)) throw cause;
-      this.#damaged++;
-      const aside = `${file}.damaged`;
-      this.#options.log.error({ file, aside, cause }, 'a partition of the series store is damaged; it is put aside');
-      renameSync(file, aside);
+      this.putAside(start, cause);
       return new Partition(file);
     }
   }

@@ -1,6 +1,7 @@
 /** The rows of one series from wherever they are: chunks of the partitions, and over them what is still in memory. */
 import type { SeriesId } from '../contract/index.ts';
 import { decodeTier, type Steps } from './codec/tier.ts';
+import { isDamaged } from './database.ts';
 import { type ChunkRef, type Partition, RAW } from './partition.ts';
 import type { Partitions } from './partitions.ts';
 import { merge, type Rows, within } from './rows.ts';
@@ -35,7 +36,7 @@ export function* readBlocks(
     while (cursor < end) {
       // Asked for each time: it may have been closed, or replaced, since the last piece.
       const partition = sources.partitions.open(start);
-      const forms = partition.next(series, cursor, end);
+      const forms = nextForms(sources, partition, series, { from: cursor, to: end });
       const last = forms[0]?.last;
       if (last === undefined) break;
       const fresh = within(memory, cursor, last + 1);
@@ -47,6 +48,22 @@ export function* readBlocks(
   }
   const rest = within(memory, cursor, to);
   if (rest.length > 0) yield { rows: rest };
+}
+
+/** None where the partition is so damaged that it does not even know what it has. */
+function nextForms(
+  { onDamaged }: RowSources,
+  partition: Partition,
+  series: SeriesId,
+  { from, to }: { readonly from: number; readonly to: number },
+): readonly ChunkRef[] {
+  try {
+    return partition.next(series, from, to);
+  } catch (error) {
+    if (!isDamaged(error)) throw error;
+    onDamaged({ id: 0, series, tier: RAW, first: from, last: to - 1, rows: 0 });
+    return [];
+  }
 }
 
 export interface TierChoice {

@@ -4,6 +4,7 @@ import type { SeriesId } from '../contract/index.ts';
 import type { LastValue } from './catalog.ts';
 import type { CatalogFile } from './catalog-file.ts';
 import type { StoredSeries } from './contract.ts';
+import { isDamaged } from './database.ts';
 import type { FrozenHead } from './head.ts';
 import type { ChunkRef } from './partition.ts';
 import type { Partitions } from './partitions.ts';
@@ -57,21 +58,31 @@ export async function sealGeneration(
   if (newest > Number.NEGATIVE_INFINITY) context.partitions.split(newest);
 }
 
-function sealSeries({ partitions, onDamaged, onTooOld, onSealed }: SealContext, series: SeriesId, rows: Rows): void {
+/** A partition that cannot be written to any more is put aside; the next try, of the whole generation, finds an empty one. */
+function sealSeries(context: SealContext, series: SeriesId, rows: Rows): void {
   for (let start = 0; start < rows.length; ) {
-    const { from, to } = partitions.rangeAt(rows.times[start] ?? 0);
+    const { from, to } = context.partitions.rangeAt(rows.times[start] ?? 0);
     const end = firstAt(rows.times, to);
-    const partition = partitions.open(from);
-    onSealed(from);
-    if (partition.state.hasRaw) {
-      partition.begin();
-      if (partition.state.isDense) partition.setState({ ...partition.state, isDense: false });
-      sealRows(partition, series, slice(rows, start, end), onDamaged);
-    } else {
-      onTooOld(end - start);
+    try {
+      sealInto(context, from, series, slice(rows, start, end));
+    } catch (error) {
+      if (isDamaged(error)) context.partitions.putAside(from, error);
+      throw error;
     }
     start = end;
   }
+}
+
+function sealInto(context: SealContext, start: number, series: SeriesId, rows: Rows): void {
+  const partition = context.partitions.open(start);
+  context.onSealed(start);
+  if (!partition.state.hasRaw) {
+    context.onTooOld(rows.length);
+    return;
+  }
+  partition.begin();
+  if (partition.state.isDense) partition.setState({ ...partition.state, isDense: false });
+  sealRows(partition, series, rows, context.onDamaged);
 }
 
 function lastRow(rows: Rows): LastValue {

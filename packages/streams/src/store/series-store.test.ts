@@ -357,6 +357,39 @@ test('a partition whose file is no database is put aside and said; the others an
   assert.ok(existsSync(`${file}.damaged`));
 });
 
+/** Overwrites the page by which chunks are found. */
+function breakIndex(file: string): void {
+  const database = new DatabaseSync(file);
+  const find = database.prepare(
+    "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'chunk_of_series'",
+  );
+  const { rootpage, page_size: size } = find.get() ?? {};
+  database.close();
+  const end = Number(rootpage) * Number(size);
+  writeFileSync(file, readFileSync(file).fill(0xa5, end - Number(size), end));
+}
+
+test('a partition whose pages are broken costs what it has, and is put aside by the next sealing', async () => {
+  const { said, log } = listening();
+  await using at = await ground({ log, limits: { aheadMs: 9 * DAY_MS } });
+  const id = at.store.series({ a: 'b' }, 'float64');
+  await append(at.store, [...ticks(id, 3000), ...ticks(id, 2, 1000, START + DAY_MS)]);
+  await at.store.close();
+  const file = join(at.directory, 'chunks', chunkFiles(at)[0] ?? '');
+  breakIndex(file);
+  const store = await at.reopen();
+  const { series, damaged } = await store.query(ALL);
+  assert.deepEqual([series.flatMap(valuesOf), damaged], [[0, 1], 1]);
+  await at.clock.advance(3 * DAY_MS);
+  await store.maintain();
+  await append(store, [[id, START, 7]]);
+  await assert.rejects(store.seal(), /its chunks cannot be written/);
+  await store.seal();
+  assert.deepEqual(await valuesIn(store), [7, 0, 1]);
+  assert.ok(existsSync(`${file}.damaged`));
+  assert.equal(said.at(-1), 'a partition of the series store is damaged; it is put aside');
+});
+
 /** A disk that is full for as long as one likes. */
 function fullDisk(): LogDisk & { isFull: boolean } {
   const disk = {

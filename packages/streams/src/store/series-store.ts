@@ -1,6 +1,6 @@
 /** The store of time series: a directory with the catalogue of the series, the log of what came last, and chunks by time. */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Batch, SeriesId } from '../contract/index.ts';
 import { Catalog } from './catalog.ts';
 import { CatalogFile } from './catalog-file.ts';
@@ -22,7 +22,7 @@ import type {
   StoreLimits,
   StoreStats,
 } from './contract.ts';
-import { isBusy } from './database.ts';
+import { isBusy, syncDirectory } from './database.ts';
 import { seriesErrors } from './errors.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { LogDisk } from './log.ts';
@@ -42,6 +42,7 @@ export async function openOn(options: SeriesStoreOptions, disk: LogDisk): Promis
   let store: DiskSeriesStore | undefined;
   try {
     for (const part of ['log', 'chunks']) mkdirSync(join(directory, part), { recursive: true, mode: 0o700 });
+    for (const each of [directory, dirname(directory)]) syncDirectory(each);
     store = new DiskSeriesStore(options, disk, new CatalogFile(join(directory, 'catalog.db')));
     await store.recover();
     return store;
