@@ -32,7 +32,7 @@ export function writeTimes(out: NumberWriter, times: Float64Array, { from, to }:
   }
   head.byte(unit === 1 ? Time.milliseconds : Time.microseconds);
   const first = Math.round((times[from] ?? 0) * unit);
-  head.signed(first - Math.round(expected.time * unit));
+  out.times.signed(first - Math.round(expected.time * unit));
   expected.time = first / unit;
   if (to - from === 1) return;
   const distances = new Float64Array(to - from - 1);
@@ -43,7 +43,7 @@ export function writeTimes(out: NumberWriter, times: Float64Array, { from, to }:
   }
   // Gaps and what comes late leave it as it is.
   const step = distances.toSorted()[distances.length >> 1] ?? 0;
-  head.signed(step - Math.round(expected.step * unit));
+  out.times.signed(step - Math.round(expected.step * unit));
   expected.step = step / unit;
   for (let at = 0; at < distances.length; at++) distances[at] = (distances[at] ?? 0) - step;
   out.column(distances, distances.length);
@@ -58,11 +58,11 @@ export function readTimes(input: NumberReader, times: Float64Array, { from, to }
   }
   if (mode !== Time.milliseconds && mode !== Time.microseconds) throw new RangeError('no such form of times');
   const unit = mode === Time.milliseconds ? 1 : 1000;
-  let time = Math.round(expected.time * unit) + head.signed();
+  let time = Math.round(expected.time * unit) + input.times.signed();
   times[from] = time / unit;
   expected.time = time / unit;
   if (to - from === 1) return;
-  const step = Math.round(expected.step * unit) + head.signed();
+  const step = Math.round(expected.step * unit) + input.times.signed();
   expected.step = step / unit;
   const distances = new Float64Array(to - from - 1);
   input.column(distances, distances.length);
@@ -115,7 +115,7 @@ export function writeValues(out: NumberWriter, { values, boxed }: ValueColumns, 
   }
   const power = powerOf(form);
   const first = Math.round((values[from] ?? 0) * power);
-  head.signed(first);
+  out.values.signed(first);
   const changes = new Float64Array(to - from - 1);
   for (let row = from + 1, before = first; row < to; row++) {
     const number = Math.round((values[row] ?? 0) * power);
@@ -148,7 +148,7 @@ export function readValues(
   }
   const power = powerOf(form);
   const toValue = (number: number) => (form < Value.float64 ? Math.fround(number / power) : number / power);
-  let number = head.signed();
+  let number = input.values.signed();
   values[from] = toValue(number);
   if (to - from === 1) return;
   const changes = new Float64Array(to - from - 1);

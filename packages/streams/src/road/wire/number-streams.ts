@@ -12,15 +12,23 @@ const ESCAPE = 255;
 /** Streams that are small together are one: each has its cost. */
 const SMALL_BYTES = 12 * 1024;
 
-/** Forms, first values, levels; and what is written as it is. */
-const STREAMS = LEVELS + 3;
-const [HEAD, REST, ESCAPES] = [LEVELS, LEVELS + 1, LEVELS + 2];
+/** Counts, forms and levels; first times; first values; and what is written as it is. */
+const STREAMS = LEVELS + 5;
+const [HEAD, TIMES, VALUES, REST, ESCAPES] = [LEVELS, LEVELS + 1, LEVELS + 2, LEVELS + 3, LEVELS + 4];
 
 export class NumberWriter {
   readonly #streams = Array.from({ length: STREAMS }, () => new ByteWriter());
 
   get head(): ByteWriter {
     return this.#at(HEAD);
+  }
+
+  get times(): ByteWriter {
+    return this.#at(TIMES);
+  }
+
+  get values(): ByteWriter {
+    return this.#at(VALUES);
   }
 
   get rest(): ByteWriter {
@@ -79,6 +87,14 @@ export class NumberReader {
 
   get head(): ByteReader {
     return this.#at(HEAD);
+  }
+
+  get times(): ByteReader {
+    return this.#at(TIMES);
+  }
+
+  get values(): ByteReader {
+    return this.#at(VALUES);
   }
 
   get rest(): ByteReader {
