@@ -31,6 +31,8 @@ test('messages of quality 1 become rows once each, also those that come while th
   await using scratch = await scratchStreams();
   const server = broker.url;
   const client = await connectAsync(server);
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => client.endAsync(true));
   const seen: string[] = [];
   client.on('message', (topic, payload) => seen.push(`${topic} ${payload.toString()}`));
   await client.subscribeAsync('out/#', { qos: 1 });
@@ -49,7 +51,6 @@ test('messages of quality 1 become rows once each, also those that come while th
     'out/a {"v":3,"topic":"meters/a"}',
     'out/b {"v":4,"topic":"meters/b"}',
   ]);
-  await client.endAsync(true);
 });
 
 test('what a rule has in no checkpoint comes again after a crash; what it has in one does not', async () => {

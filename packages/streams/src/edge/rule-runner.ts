@@ -49,6 +49,8 @@ interface StreamState {
 const DEFAULT_IDLE_MS = 10_000;
 /** The clock is looked at so often, at least, while it has a say. */
 const TICK_MS = 1000;
+/** Clocks of devices and brokers may be so far ahead of this one. */
+const MAX_AHEAD_MS = 3_600_000;
 
 export class RuleRunner {
   readonly prepared: PreparedRule;
@@ -63,6 +65,7 @@ export class RuleRunner {
   readonly #out: RateMeter;
   #late: number;
   #errors = 0;
+  #ahead = 0;
   #lastError = '';
   #latest = Number.NEGATIVE_INFINITY;
   #now = 0;
@@ -245,6 +248,11 @@ export class RuleRunner {
     this.#isDirty = true;
     this.#in.add(1);
     const at = state.isClocked || time === undefined ? this.#arrival() : time;
+    // One row from the future would make every row until then late.
+    if (state.isLive && at > this.#options.clock.now() + MAX_AHEAD_MS) {
+      this.#ahead++;
+      return;
+    }
     state.lastTime = state.lastTime === undefined ? at : Math.max(state.lastTime, at);
     state.lastArrival = this.#options.clock.monotonic();
     if (at > this.#latest) this.#latest = at;
@@ -308,6 +316,7 @@ export class RuleRunner {
 
   #dropped(): Readonly<Record<string, number>> {
     const dropped = new Map(this.#flow.dropped());
+    if (this.#ahead > 0) dropped.set('AheadOfClock', this.#ahead);
     const lost = [...this.#sinks.values()].reduce((sum, { sink }) => sum + sink.dropped(), 0);
     if (lost > 0) dropped.set('SinkFull', (dropped.get('SinkFull') ?? 0) + lost);
     return Object.fromEntries(dropped);

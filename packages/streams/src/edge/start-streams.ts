@@ -127,7 +127,9 @@ function streamStatus({ node, streams, hub, teller }: StreamStatusOptions): Cont
         return undefined;
       }
       const { namespace = '', name = '' } = object.metadata;
-      const view = () => hub.statusOf(namespace, name) ?? { state: 'Pending', lastError: '', rules: [] };
+      // Results of a rule need no source.
+      const idle = object.spec.source.rule === undefined ? 'Pending' : 'Running';
+      const view = () => hub.statusOf(namespace, name) ?? { state: idle, lastError: '', rules: [] };
       teller.set(`streams ${key}`, { gvr: STREAMS, object, view });
       return undefined;
     },

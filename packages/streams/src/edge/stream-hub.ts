@@ -49,6 +49,7 @@ const RETRY_MS = 2000;
 export class StreamHub {
   readonly #options: StreamHubOptions;
   readonly #shared = new Map<string, OpenStream>();
+  readonly #alone = new Set<OpenStream>();
 
   constructor(options: StreamHubOptions) {
     this.#options = options;
@@ -64,11 +65,14 @@ export class StreamHub {
     }
     const joined = open;
     joined.join(reader, position);
+    // What it had when it left: that is what its last checkpoint is of.
+    let left: number | undefined;
     return {
-      position: () => joined.kept?.position(reader),
+      position: () => left ?? joined.kept?.position(reader),
       saved: (at) => joined.kept?.confirm(reader, at),
       problem: () => joined.trouble,
       close: async () => {
+        left = joined.kept?.position(reader);
         if (joined.leave(reader)) return;
         if (this.#shared.get(key) === joined) this.#shared.delete(key);
         await joined.close();
@@ -80,11 +84,15 @@ export class StreamHub {
   readAlone(stream: StreamName, reader: StreamReader, position: unknown): Reading {
     const open = new OpenStream(this.#options, stream, position);
     open.join(reader, undefined);
+    this.#alone.add(open);
     return {
       position: () => open.position(),
       saved: () => {},
       problem: () => open.trouble,
-      close: () => open.close(),
+      close: async () => {
+        this.#alone.delete(open);
+        await open.close();
+      },
     };
   }
 
@@ -93,13 +101,10 @@ export class StreamHub {
     this.#options.messages.forget(reader);
   }
 
-  /** Of what is shared. */
+  /** Undefined while no rule reads it. Of rules that read it each for itself, the first says how it is. */
   statusOf(namespace: string, name: string): StreamNodeStatus | undefined {
-    const open = [...this.#shared.values()].filter(
-      ({ stream }) => stream.namespace === namespace && stream.name === name,
-    );
-    const [first] = open;
-    return first?.status();
+    const open = [...this.#shared.values(), ...this.#alone];
+    return open.find(({ stream }) => stream.namespace === namespace && stream.name === name)?.status();
   }
 }
 

@@ -12,8 +12,11 @@ interface Waiting {
   readonly input: Tuple;
   readonly time: number;
   /** Undefined until the table has answered; then, what the row goes on with. */
-  partners: readonly Row[] | undefined;
+  partners: Partners | undefined;
 }
+
+/** A row that the table has failed goes no further, as one that any expression fails. */
+type Partners = readonly Row[] | 'failed';
 
 interface Saved {
   readonly waiting: readonly { readonly input: Tuple; readonly time: number }[];
@@ -85,9 +88,9 @@ export class Lookup implements RowOperator {
       return;
     }
     found
-      .catch((error: unknown) => {
+      .catch((error: unknown): Partners => {
         this.#runtime.fail(this.counters, error);
-        return [];
+        return 'failed';
       })
       .then((partners) => {
         waiting.partners = partners;
@@ -100,7 +103,7 @@ export class Lookup implements RowOperator {
     for (let next = this.#waiting[0]; next?.partners !== undefined; next = this.#waiting[0]) {
       this.#waiting.shift();
       this.#runtime.releaseRows(1);
-      this.#goOn(next.input, next.time, next.partners);
+      if (next.partners !== 'failed') this.#goOn(next.input, next.time, next.partners);
     }
     if (this.#waiting.length === 0 && this.#advanced > Number.NEGATIVE_INFINITY) this.#next.advance(this.#advanced);
   }

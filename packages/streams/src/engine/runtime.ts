@@ -8,7 +8,7 @@ export interface Limits {
   readonly windowRows: number;
 }
 
-export type DropReason = 'TooManyKeys' | 'WindowFull' | 'Overrun' | 'SinkFull' | 'NoTime';
+export type DropReason = 'TooManyKeys' | 'WindowFull';
 
 export interface RuntimeOptions {
   readonly context: EvalContext;
