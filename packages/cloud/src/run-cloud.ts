@@ -12,7 +12,13 @@ import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
 import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { streamCrds } from '@skerry/streams';
-import { createTelemetry, startCloudOutlets, TELEMETRY_PATH, type Telemetry } from '@skerry/streams/cloud';
+import {
+  createTelemetry,
+  ruleTestsKind,
+  startCloudOutlets,
+  TELEMETRY_PATH,
+  type Telemetry,
+} from '@skerry/streams/cloud';
 import { seriesKinds } from '@skerry/streams/telemetry';
 import { imageCrds, nodeUsage, serveMetrics, startControllers } from '@skerry/workloads/cloud';
 import { accessHooks, tokenKeyPaths } from './access.ts';
@@ -89,7 +95,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   dialer.use(linkDialer(hub.hub));
   serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
   const series = seriesKinds({ here: (asked) => telemetry.query(asked), dialer });
-  for (const kind of [...telemetryKinds({ client, dialer }), ...series])
+  for (const kind of [...telemetryKinds({ client, dialer }), ...series, ruleTestsKind(client)])
     api.table.replace(kind.row.gvr.group, kind.row.gvr.resource, [virtualKind(kind)]);
   const link = await listenForLinks(ground, hub, client);
   const listener = stack.adopt(await listenForClients(ground, api, dialer), (opened) => opened.close());

@@ -140,7 +140,7 @@ function problemOf(rule: Rule, around: RuleSurroundings): string | undefined {
   }
 }
 
-function surroundings({ streams, tables }: StreamsLookups): RuleSurroundings {
+export function surroundings({ streams, tables }: Omit<StreamsLookups, 'rules'>): RuleSurroundings {
   const named = <T extends KubeObject>(objects: readonly T[]) =>
     new Map(objects.map((object) => [object.metadata.name ?? '', object]));
   const [byStream, byTable] = [named(streams()), named(tables())];

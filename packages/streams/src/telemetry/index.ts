@@ -1,6 +1,7 @@
 /** Time series through the API: `telemetry.skerry.io`. What answers is loaded with the first question. */
 import type { KubeObject } from '@skerry/api';
 import { askNode, type NodePostDialer } from './ask-node.ts';
+import { checked } from './checked.ts';
 import { SERIES_ROW, SERIES_SCHEMA, seriesObject } from './series.ts';
 import { type AnswerSeries, SERIES_QUERY_ROW, SERIES_QUERY_SCHEMA, type SeriesQuery } from './series-query.ts';
 
@@ -51,7 +52,7 @@ export function seriesKinds({ here, dialer }: SeriesKindsOptions) {
       schema: SERIES_QUERY_SCHEMA,
       read: async (): Promise<readonly KubeObject[]> => [],
       create: async ({ object, signal }: Create): Promise<KubeObject> => {
-        const { metadata, spec = {} } = object as Partial<SeriesQuery> & KubeObject;
+        const { metadata, spec = {} } = checked<Partial<SeriesQuery> & KubeObject>(object, SERIES_QUERY_SCHEMA);
         const { namespace = '' } = metadata;
         const answer = spec.node === undefined ? here : askNode(dialer, spec.node);
         return { ...object, status: await answer({ namespace, spec, signal }) };

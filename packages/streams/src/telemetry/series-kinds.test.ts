@@ -143,9 +143,10 @@ test('what is asked wrongly is said in words', () =>
       [{ step: 'often' }, /spec.step is a duration/],
       [{ start: iso(0), end: iso(60) }, /ends before it begins/],
       [{ promql: 'load', start: iso(86_400), step: '1s' }, /make the step longer/],
-      [{ aggregate: 'middle' as 'avg' }, /spec.aggregate is one of/],
     ] as const)
       await assert.rejects(ask(spec), { code: 400, message: words }, JSON.stringify(spec));
+    for (const spec of [{ aggregate: 'middle' }, { step: 5 }, { selector: {} }, { last: 'no' }])
+      await assert.rejects(ask(spec as SeriesQuerySpec), { code: 422 }, JSON.stringify(spec));
   }));
 
 test('series are objects with a name of their own, found by namespace and name', () =>

@@ -58,17 +58,7 @@ export interface AskedSeries {
 /** Rejects with a StatusError. */
 export type AnswerSeries = (asked: AskedSeries) => Promise<SeriesQueryStatus>;
 
-export const AGGREGATES: readonly Aggregate[] = [
-  'avg',
-  'min',
-  'max',
-  'sum',
-  'count',
-  'first',
-  'last',
-  'increase',
-  'rate',
-];
+const AGGREGATES: readonly Aggregate[] = ['avg', 'min', 'max', 'sum', 'count', 'first', 'last', 'increase', 'rate'];
 
 /** The parts that every kind of the group has. */
 export const OBJECT: Readonly<Record<string, Schema>> = {
