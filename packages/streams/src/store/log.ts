@@ -2,9 +2,9 @@
  * The append log: what is in the head, as it came, so that a crash loses nothing that was acknowledged. A file a generation of the
  * head; records with a checksum; what is appended while a write is on its way goes with the next one.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { close, constants, fdatasync, write as fsWrite, open } from 'node:fs';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { syncDirectory } from './database.ts';
 
@@ -218,18 +218,27 @@ class GrowingBuffer {
   }
 }
 
+/** By callbacks: with a write for each small batch, the promises of file handles would be a good part of it. */
 export const realDisk: LogDisk = {
   open: async (file) => {
-    const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const handle = await openFile(file, constants.O_RDWR | constants.O_CREAT, 0o600);
     syncDirectory(dirname(file));
-    return { write: (bytes, position) => write(handle, bytes, position), close: () => handle.close() };
+    return { write: (bytes, position) => write(handle, bytes, position), close: () => closeFile(handle) };
   },
 };
 
-async function write(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-  await handle.datasync();
+const openFile = promisify(open);
+const closeFile = promisify(close);
+
+function write(handle: number, bytes: Uint8Array, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const next = (done: number) => {
+      fsWrite(handle, bytes, done, bytes.length - done, position + done, (error, written) => {
+        if (error !== null) reject(error);
+        else if (done + written < bytes.length) next(done + written);
+        else fdatasync(handle, (failure) => (failure === null ? resolve() : reject(failure)));
+      });
+    };
+    next(0);
+  });
 }
