@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { eventually, TestCloud, TestEdge } from '@skerry/testkit/processes';
+import { CHECKOUT, eventually, runToEnd, TestCloud, TestEdge } from '@skerry/testkit/processes';
 
 const API = 'streams.skerry.io/v1alpha1';
 const PLACEMENT = { nodeName: 'edge-1' };
@@ -97,6 +97,29 @@ suite('a rule', () => {
       .at(-1);
 
   const files = () => join(edge.dir, 'edge', 'edge-1', 'streams', 'files');
+
+  test('rules are tried on their own cases and on recorded rows, without a cloud', async () => {
+    const skerry = (...args: readonly string[]) => runToEnd(join(CHECKOUT, 'bin', 'skerry'), args, { env: {} });
+    const file = join(edge.dir, 'rules.json');
+    writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [METER, LOUD] }));
+    const own = await skerry('rule', 'test', file);
+    assert.deepEqual([own.code, own.stdout], [0, 'passed   loud: above the limit\n'], own.stderr);
+    const data = join(edge.dir, 'data.csv');
+    writeFileSync(data, 'id,power\na,10\nb,25.5\n');
+    const recorded = await skerry('rule', 'test', file, '--input', data);
+    assert.deepEqual([recorded.code, recorded.stdout], [0, '{"id":"b","twice":51}\n'], recorded.stderr);
+    writeFileSync(
+      file,
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'List',
+        items: [METER, { ...LOUD, spec: { ...LOUD.spec, parameters: { limit: '1' } } }],
+      }),
+    );
+    const failed = await skerry('rule', 'test', file);
+    assert.equal(failed.code, 1);
+    assert.match(failed.stdout, /FAILED {3}loud: above the limit: there are 2 results, not 1/);
+  });
 
   test('SQL that is wrong is refused with the place and the fix', async () => {
     await cloud.apply(METER);

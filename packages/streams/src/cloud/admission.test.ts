@@ -90,6 +90,14 @@ test('a stream has one source', () =>
     ['spec.source'],
   ));
 
+test('a table has one source, and a retention tiers that there are', () => {
+  const paths = (kind: string, spec: object) => refusals(objectOf(kind, 'x', spec)).map(([path]) => path);
+  assert.deepEqual(paths('Table', { source: {} }), ['spec.source']);
+  assert.deepEqual(paths('Table', { source: { rows: [] } }), []);
+  assert.deepEqual(paths('Retention', { tiers: [{ step: '5m', keep: '1d' }] }), ['spec.tiers']);
+  assert.deepEqual(paths('Retention', { keep: '30d', tiers: [{ step: '1h', keep: '365d' }] }), []);
+});
+
 test('a change of a stream that would break a rule is refused and names it; one that breaks nothing is taken', () => {
   const rule = objectOf<Rule>('Rule', 'loud', { sql: SQL, streams: ['meters'] });
   const without = (name: string) =>

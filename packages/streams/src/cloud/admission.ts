@@ -3,12 +3,15 @@
  * names, and results as the rule’s own test cases want them. Pure.
  */
 import type { FieldError, KubeObject } from '@skerry/api';
+import { messageOf } from '@skerry/base';
+import { planOf } from '../edge/retention/retention-plan.ts';
 import type { RuleSurroundings } from '../engine/rule/catalog.ts';
 import { describeStubs } from '../engine/rule/function-stubs.ts';
 import { type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
 import { failureOf } from '../engine/rule/run-test.ts';
+import type { Retention } from '../kinds/retention.ts';
 import type { Rule, RuleSpec } from '../kinds/rule.ts';
-import type { Stream, StreamSpec } from '../kinds/stream.ts';
+import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
 
 export interface StreamsWrite {
@@ -36,9 +39,11 @@ export function checkStreamsWrite(write: StreamsWrite, lookups: StreamsLookups):
     case 'Rule':
       return checkRule(write.object as Rule, lookups);
     case 'Stream':
-      return [...checkSource(write.object as Stream), ...checkReaders(write, lookups)];
+      return [...checkOneOf((write.object as Stream).spec.source, SOURCES), ...checkReaders(write, lookups)];
     case 'Table':
-      return checkReaders(write, lookups);
+      return [...checkOneOf((write.object as Table).spec.source, TABLE_SOURCES), ...checkReaders(write, lookups)];
+    case 'Retention':
+      return checkRetention(write.object as Retention);
     default:
       return [];
   }
@@ -92,19 +97,22 @@ function checkTests({ spec: { tests = [], functions = [] } }: Rule, prepared: Pr
   });
 }
 
-const SOURCES: readonly (keyof StreamSpec['source'])[] = [
-  'devices',
-  'mqtt',
-  'http',
-  'httpPush',
-  'file',
-  'simulator',
-  'rule',
-];
+const SOURCES = ['devices', 'mqtt', 'http', 'httpPush', 'file', 'simulator', 'rule'] as const;
+const TABLE_SOURCES = ['rows', 'file', 'sqlite', 'postgresql', 'http'] as const;
 
-function checkSource({ spec: { source } }: Stream): readonly FieldError[] {
-  const given = SOURCES.filter((name) => source[name] !== undefined);
-  return given.length === 1 ? [] : [invalid('spec.source', `must have one of ${SOURCES.join(', ')}`)];
+function checkOneOf(source: object, names: readonly string[]): readonly FieldError[] {
+  const given = names.filter((name) => (source as Readonly<Record<string, unknown>>)[name] !== undefined);
+  return given.length === 1 ? [] : [invalid('spec.source', `must have one of ${names.join(', ')}`)];
+}
+
+/** What no store can keep to is said before a node finds it out. */
+function checkRetention({ spec }: Retention): readonly FieldError[] {
+  try {
+    planOf(spec);
+    return [];
+  } catch (error) {
+    return [invalid('spec.tiers', messageOf(error))];
+  }
 }
 
 /** Rules that were in order must be so after the change. */

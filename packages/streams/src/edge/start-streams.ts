@@ -1,4 +1,5 @@
 /** The half of the data worker that deals in rules: composition only. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Logger } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
@@ -56,6 +57,7 @@ export function startStreams(options: StreamsOptions): Streams {
   const stopping = new AbortController();
   const context = { client, clock, log, signal: stopping.signal };
   const inFiles = { ...options, folder: join(options.folder, FILES) };
+  mkdirSync(inFiles.folder, { recursive: true, mode: 0o700 });
   const rules = startInformer<Rule>(context, { gvr: RULES });
   const streams = startInformer<Stream>(context, { gvr: STREAMS });
   const tables = startInformer<Table>(context, { gvr: TABLES });
