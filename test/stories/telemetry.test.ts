@@ -182,6 +182,8 @@ suite('series in the cloud', () => {
     assert.deepEqual([own?.labels, more], [{ namespace: 'default', device: 'press-1', property: 'load' }, []]);
     const [counted] = await series('query', 'count_over_time(load[1h])', '--node', 'edge-1');
     assert.ok(Number(counted?.values[0]) >= (own?.values.length ?? 0), `${counted?.values[0]}`);
+    const atNode = await cloud.skerry(['series', 'last', 'load', '--kubeconfig', edge.kubeconfig]);
+    assert.match(atNode.stdout, /default +load\{device="press-1"\} +[0-9.]+ +Good/);
     const away = await cloud.skerry(['series', 'last', '--node', 'edge-9']);
     assert.match(away.stderr, /edge-9/);
     assert.notEqual(away.code, 0);
@@ -206,6 +208,23 @@ suite('series in the cloud', () => {
     };
     await eventually('a viewer may ask', async () => (await can('default')) === 'yes');
     assert.equal(await can('kube-system'), 'no');
+  });
+
+  test('a rule is tried on rows that are given, before there is one', async () => {
+    using admin = new TestClient(cloud.kubeconfig);
+    await cloud.apply({
+      apiVersion: 'streams.skerry.io/v1alpha1',
+      kind: 'Stream',
+      metadata: { name: 'presses', namespace: 'default' },
+      spec: { source: { devices: {} } },
+    });
+    const sql = 'SELECT device, load FROM presses WHERE load > 5';
+    const rows = [3, 8].map((load) => ({ row: { device: 'press-1', load, time: '2026-01-01T00:00:00Z' } }));
+    const path = '/apis/telemetry.skerry.io/v1alpha1/namespaces/default/ruletests';
+    const { status, text } = await admin.ask({ method: 'POST', path, body: JSON.stringify({ spec: { sql, rows } }) });
+    assert.equal(status, 201, text);
+    const tried = JSON.parse(text) as { status: { results: unknown; errors: unknown } };
+    assert.deepEqual([tried.status.results, tried.status.errors], [[{ device: 'press-1', load: 8 }], []]);
   });
 
   test('series are exported into a file', async () => {
