@@ -9,7 +9,16 @@ export interface OutputReader {
 
 export type Output = 'Results' | 'Late';
 
+/** So many rules may read one another in a row; more of them are a circle. */
+const MAX_DEPTH = 32;
+
+/** Rules that read each other in a circle; the rows go no further. */
+class Circle extends Error {
+  override readonly name = 'Circle';
+}
+
 export class RuleOutputs {
+  #depth = 0;
   readonly #readers = new Map<string, Set<OutputReader>>();
 
   /** The returned function ends it. */
@@ -24,7 +33,15 @@ export class RuleOutputs {
   }
 
   publish(rule: string, output: Output, rows: readonly Row[], time: number): void {
-    for (const reader of this.#readers.get(`${output} ${rule}`) ?? []) reader.rows(rows, time);
+    const readers = this.#readers.get(`${output} ${rule}`);
+    if (readers === undefined) return;
+    if (this.#depth >= MAX_DEPTH) throw new Circle(`${rule} and others read each other in a circle`);
+    this.#depth++;
+    try {
+      for (const reader of readers) reader.rows(rows, time);
+    } finally {
+      this.#depth--;
+    }
   }
 
   advance(rule: string, time: number): void {

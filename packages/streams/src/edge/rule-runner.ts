@@ -158,6 +158,8 @@ export class RuleRunner {
         : {}),
       ...late,
       dropped: this.#dropped(),
+      keys: this.#flow.keys(),
+      windowRows: this.#flow.windowRows(),
       stateBytes: this.#stateBytes,
       ...(this.#savedAt === 0 ? {} : { lastCheckpointTime: new Date(this.#savedAt).toISOString() }),
       sinks: Object.fromEntries(sinks),
@@ -225,7 +227,7 @@ export class RuleRunner {
           for (const row of rows) this.#take(state, row, time);
         },
         watermark: (time) => {
-          if (!state.isClocked) this.#flow.advance(name, time);
+          if (!state.isClocked) this.#safely(() => this.#flow.advance(name, time));
         },
       });
       this.#endings.push(end);
@@ -234,7 +236,7 @@ export class RuleRunner {
     const reader = {
       name: this.key,
       row: (row: RowWithMeta, time: number | undefined) => this.#take(state, row, time),
-      end: () => this.#flow.advance(name, Number.POSITIVE_INFINITY),
+      end: () => this.#safely(() => this.#flow.advance(name, Number.POSITIVE_INFINITY)),
     };
     const stream = { namespace, name, spec };
     const known = saved?.positions[name];
@@ -256,7 +258,7 @@ export class RuleRunner {
     state.lastTime = state.lastTime === undefined ? at : Math.max(state.lastTime, at);
     state.lastArrival = this.#options.clock.monotonic();
     if (at > this.#latest) this.#latest = at;
-    this.#flow.offer(state.name, row, at);
+    this.#safely(() => this.#flow.offer(state.name, row, at));
     if (this.#isLooking) return;
     // Once for all rows that come in the same breath.
     this.#isLooking = true;
@@ -264,6 +266,16 @@ export class RuleRunner {
       this.#isLooking = false;
       this.#schedule();
     });
+  }
+
+  /** Whatever goes wrong with a row here is told here: neither its source nor other rules hear of it. */
+  #safely(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#errors++;
+      this.#lastError = messageOf(error);
+    }
   }
 
   /** Never goes back, whoever sets the clock. */
@@ -292,8 +304,8 @@ export class RuleRunner {
     const now = this.#arrival();
     const monotonic = this.#options.clock.monotonic();
     for (const state of this.#streams.values()) {
-      if (state.isClocked) this.#flow.advance(state.name, now);
-      else if (state.isLive) this.#passSilence(state, monotonic - state.lastArrival);
+      if (state.isClocked) this.#safely(() => this.#flow.advance(state.name, now));
+      else if (state.isLive) this.#safely(() => this.#passSilence(state, monotonic - state.lastArrival));
     }
     this.#schedule();
   }

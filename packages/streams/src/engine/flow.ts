@@ -39,6 +39,7 @@ export interface Flow {
   counters(): readonly Counters[];
   dropped(): ReadonlyMap<string, number>;
   keys(): number;
+  windowRows(): number;
   save(): SavedFlow;
   load(saved: SavedFlow): void;
 }
@@ -140,6 +141,10 @@ class PlannedFlow implements Flow {
 
   keys(): number {
     return this.#nested.reduce((sum, { flow }) => sum + flow.keys(), this.#runtime.keys);
+  }
+
+  windowRows(): number {
+    return this.#nested.reduce((sum, { flow }) => sum + flow.windowRows(), this.#runtime.windowRows);
   }
 
   save(): SavedFlow {

@@ -161,6 +161,8 @@ export interface RuleNodeStatus extends NodeStatus {
   readonly late?: number;
   readonly dropped?: Readonly<Record<string, number>>;
   readonly errors?: number;
+  readonly keys?: number;
+  readonly windowRows?: number;
   readonly stateBytes?: number;
   readonly lastCheckpointTime?: string;
   readonly sinks?: Readonly<Record<string, SinkStatus>>;
@@ -180,7 +182,6 @@ export interface OperatorStatus {
   readonly rowsIn?: number;
   readonly rowsOut?: number;
   readonly errors?: number;
-  readonly keys?: number;
 }
 
 const text256 = (description: string) => text(description, { minLength: 1, maxLength: 253 });
@@ -303,7 +304,6 @@ const operator = object(
     rowsIn: integer('Rows that came in.'),
     rowsOut: integer('Rows that went out.'),
     errors: integer('Rows that failed.'),
-    keys: integer('Keys that it keeps.'),
   },
   ['id', 'operator'],
 );
@@ -355,6 +355,8 @@ export const ruleDefinition: KubeObject = definition({
     late: integer('Rows that came too late.'),
     dropped: mapOf('Rows that were dropped, by reason.', integer('How many.'), 16),
     errors: integer('Rows that failed.'),
+    keys: integer('Groups and partitions that it keeps.'),
+    windowRows: integer('Rows that it keeps.'),
     stateBytes: integer('Size of the last checkpoint.'),
     lastCheckpointTime: time('When it was.'),
     sinks: mapOf('How its sinks do, by name.', sinkStatus, 16),
