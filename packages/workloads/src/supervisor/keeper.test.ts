@@ -1,13 +1,25 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Clock, silentLogger, systemClock } from '@skerry/base';
 import { eventually } from '@skerry/testkit/processes';
-import { EnvironmentStore } from './environments.ts';
+import { EnvironmentStore, environmentDirectory } from './environments.ts';
 import { FifoPool } from './fifo.ts';
-import { listProcesses, readBootId } from './identity.ts';
+import { listProcesses, readBootId, readStat } from './identity.ts';
 import { Keeper } from './keeper.ts';
 import type { ProcessRecord, StartRequest } from './protocol.ts';
 import { RecordStore, type StoredRecord } from './records.ts';
@@ -154,24 +166,70 @@ test('the environment of a start is on no disk, and in no memory once its proces
     assert.deepEqual(inMemory(), []);
   }));
 
-test('what is left in memory of processes that ended unseen goes at the next start of any supervisor', () => {
-  const gone = { pid: process.pid, startTime: '1' };
-  const store = (supervisor: string) => new EnvironmentStore({ supervisor });
-  store('one').write({ id: 'a', main: gone }, { TOKEN: 'canary' });
-  assert.deepEqual(inMemory(), ['canary']);
-  store('another');
-  assert.deepEqual(inMemory(), []);
-});
+test('what is left in memory of processes that ended unseen goes at the next start of any supervisor', () =>
+  inMemoryOfItsOwn((directory) => {
+    const gone = { pid: process.pid, startTime: '1' };
+    const here = { pid: process.pid, startTime: readStat(process.pid)?.startTime ?? '' };
+    const store = (supervisor: string) => new EnvironmentStore({ supervisor, directory });
+    store('one').write({ id: 'gone', main: gone }, {});
+    store('one').write({ id: 'here', main: here }, { TOKEN: 'canary' });
+    writeFileSync(join(directory, 'junk'), '{}');
+    store('another');
+    assert.equal(readdirSync(directory).length, 1);
+    assert.equal(store('another').read('here'), undefined);
+    assert.deepEqual(store('one').read('here'), { TOKEN: 'canary' });
+  }));
+
+test('whatever somebody else has put in its place, a supervisor starts, and tells it no secret', () =>
+  inMemoryOfItsOwn((directory) => {
+    const main = { pid: process.pid, startTime: readStat(process.pid)?.startTime ?? '' };
+    const aside = `${directory}-aside`;
+    for (const make of [
+      () => mkdirSync(directory, { mode: 0o777 }),
+      () => writeFileSync(directory, 'junk'),
+      () => execFileSync('mkfifo', [directory]),
+      () => {
+        mkdirSync(aside);
+        symlinkSync(aside, directory);
+      },
+    ]) {
+      rmSync(directory, { recursive: true, force: true });
+      make();
+      chmodSync(directory, 0o777);
+      const store = new EnvironmentStore({ supervisor: 'one', directory });
+      store.write({ id: 'a', main }, { TOKEN: 'canary' });
+      assert.deepEqual(store.read('a'), { TOKEN: 'canary' });
+      assert.equal(lstatSync(directory).mode & 0o777, 0o700);
+    }
+    assert.deepEqual(readdirSync(aside), []);
+    rmSync(aside, { recursive: true });
+  }));
+
+function inMemoryOfItsOwn(story: (directory: string) => void): void {
+  const directory = join('/dev/shm', `skerry-test-${process.pid}`);
+  try {
+    story(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
 
 function filesBelow(directory: string): string[] {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
 }
 
-/** What of our canaries stands in the memory that supervisors share. */
+/** What of our canaries stands in the memory of this user. */
 function inMemory(): string[] {
-  const files = readdirSync('/dev/shm').filter((name) => name.startsWith('skerry-env-'));
-  return files.flatMap((name) => readFileSync(join('/dev/shm', name), 'utf8').match(/canary/g) ?? []);
+  const directory = environmentDirectory();
+  // Supervisors of other tests are at work there.
+  return readdirSync(directory).flatMap((name) => {
+    try {
+      return readFileSync(join(directory, name), 'utf8').match(/canary/g) ?? [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function ownChildren(): number {

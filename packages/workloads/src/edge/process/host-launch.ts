@@ -1,6 +1,7 @@
 /** How a program of the node starts (`image: host`): it sees the node's own files, with what its pod mounts among them. */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { environmentDirectory } from '../../supervisor/environments.ts';
 import type { StartRequest } from '../../supervisor/protocol.ts';
 import { hostnameOf } from '../pod/etc-hosts.ts';
 import type { Container, Pod } from '../pod/types.ts';
@@ -56,7 +57,11 @@ function surroundingsOf(
   const { readOnlyRoot } = privileges;
   // An agent that is not root has nothing to drop.
   const reserved = agent.uid === 0 ? EARLY_PLACES : [];
-  const sandbox = sandboxOptions({ mounts, readOnlyRoot, hidden, reserved, workingDirectory, ...hostname }, hostRoot);
+  const unseen = [...hidden, environmentDirectory()];
+  const sandbox = sandboxOptions(
+    { mounts, readOnlyRoot, hidden: unseen, reserved, workingDirectory, ...hostname },
+    hostRoot,
+  );
   return { sandbox: [bwrap, ...sandbox] };
 }
 
