@@ -1,4 +1,4 @@
-/** Bundles what runs in production: one CommonJS file a process, into dist/lib. `--force` builds even when nothing changed. */
+/** Bundles what runs in production: one CommonJS file a process, or kind of threads, into dist/lib. `--force` builds even when nothing changed. */
 import {
   existsSync,
   mkdirSync,
@@ -16,7 +16,7 @@ import { ROOT, say } from './tasks.ts';
 
 export const LIB = join(ROOT, 'dist', 'lib');
 
-/** Each process and where its story begins. The supervisor has no npm dependency; the check fails when it gets one. */
+/** Each process, or kind of threads, and where its story begins. The supervisor has no npm dependency; the check fails when it gets one. */
 const ENTRIES: Readonly<Record<string, string>> = {
   skerry: 'packages/cli/src/bin.ts',
   cloud: 'packages/cloud/src/bin.ts',
@@ -24,6 +24,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   supervisor: 'packages/workloads/src/supervisor/main.ts',
   unpack: 'packages/workloads/src/images/unpack/bin.ts',
   'data-worker': 'packages/edge/src/worker/bin.ts',
+  'device-thread': 'packages/devices/src/edge/worker/thread/bin.ts',
   'opcua-gateway': 'packages/devices/src/edge/gateway/bin.ts',
   'node-opcua-client': 'node-opcua-client',
   factory: 'packages/devices/src/simulators/factory/bin.ts',
@@ -86,7 +87,7 @@ async function bundle(name: string, entry: string): Promise<void> {
     logLevel: 'warning',
   });
   replaceFile(join(LIB, `${name}.ledger.txt`), ledgerOf(result.metafile));
-  for (const { path, contents } of result.outputFiles) replaceFile(path, contents);
+  for (const { path, text } of result.outputFiles) replaceFile(path, inAscii(text));
 }
 
 /** Are made of the same parts as the server that they hold: two copies would not know each other's types. */
@@ -134,6 +135,10 @@ const knowVersion: Plugin = {
 interface Versioned {
   readonly version: string;
 }
+
+/** One letter that is not of Latin-1, and V8 keeps two bytes for each of the file. What the bundler leaves is in regular expressions. */
+const inAscii = (source: string): string =>
+  source.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** At once, because other processes may be starting from the file. */
 function replaceFile(path: string, contents: string | Uint8Array): void {

@@ -1,7 +1,7 @@
 /** The process of the data worker: started by the agent, which says by message what it needs to know, and ends with the agent. */
-import { parentPort } from 'node:worker_threads';
+import { join } from 'node:path';
 import { jsonLogger, runService, type Service, systemClock } from '@skerry/base';
-import { runWorkerThread, startDevicesHalf } from '@skerry/devices/worker';
+import { startDevicesHalf } from '@skerry/devices/worker';
 import { createHttpClient } from '@skerry/kube/client';
 import { openThroughDoor } from '@skerry/link/door';
 import { type Streams, startStreams } from '@skerry/streams/edge';
@@ -11,6 +11,9 @@ import type { DataWorkerStart } from './start.ts';
 
 const log = jsonLogger({ write: (line) => void process.stderr.write(line), now: Date.now, fields: { worker: 'data' } });
 
+/** What its threads run, beside its own bundle. */
+const THREAD = join(import.meta.dirname, 'device-thread.cjs');
+
 async function start(): Promise<Service> {
   const told = await toldByAgent();
   const { node, socket, token, linkDoor, streams: folder } = told;
@@ -18,7 +21,7 @@ async function start(): Promise<Service> {
   const client = createHttpClient({ connection: { socketPath: socket, token }, userAgent: 'skerry-data-worker' });
   const { promise: started, resolve } = Promise.withResolvers<Streams>();
   const beside = { [SERIES_PATH]: async (...asked: Parameters<Streams['serve']>) => (await started).serve(...asked) };
-  const devices = await startDevicesHalf(told, { client, clock, log, program: process.argv[1] ?? '', beside });
+  const devices = await startDevicesHalf(told, { client, clock, log, program: THREAD, beside });
   const values = nodeValues(devices.plane);
   const toCloud = (signal: AbortSignal) => openThroughDoor({ socket: linkDoor, token }, ROAD_SERVICE, signal);
   const streams = startStreams({ node, client, clock, log, random: Math.random, folder, values, toCloud });
@@ -47,6 +50,4 @@ function fail(error: unknown): void {
   process.exit(1);
 }
 
-// Its threads run the same bundle.
-if (parentPort === null) runService({ host: process, clock: systemClock, log }, start).catch(fail);
-else runWorkerThread(parentPort).catch(fail);
+runService({ host: process, clock: systemClock, log }, start).catch(fail);

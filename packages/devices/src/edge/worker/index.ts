@@ -1,3 +1,3 @@
 /** The half of the data worker that deals with devices, for the program that puts the halves together. */
 export type { DataPlane } from './data-worker.ts';
-export { runWorkerThread, startDevicesHalf } from './worker-program.ts';
+export { startDevicesHalf } from './worker-program.ts';

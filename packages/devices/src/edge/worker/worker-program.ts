@@ -1,6 +1,5 @@
 /** Devices in the process of the data worker: what it is told becomes sockets, threads and files. */
 import { dirname, join } from 'node:path';
-import { type MessagePort, workerData } from 'node:worker_threads';
 import type { Clock, Logger } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import type {
@@ -10,8 +9,6 @@ import type {
   WorkerStart,
 } from '../../supervision/worker-start.ts';
 import { threadMetronome } from '../control/metronome.ts';
-import { runMetronome } from '../control/metronome-thread.ts';
-import { runDriverThread } from '../remote/driver-thread.ts';
 import { openSocketDrivers } from '../remote/socket-drivers.ts';
 import { driverInThread } from '../remote/thread.ts';
 import { openWriteLedger } from '../twin/write-ledger.ts';
@@ -29,7 +26,7 @@ export interface DevicesHalfContext {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The bundle of this process, which its threads run too. */
+  /** What its threads run: the bundle of `thread/bin.ts`. */
   readonly program: string;
   /** See `ValuesServerOptions`. */
   readonly beside: Readonly<Record<string, AnswerBeside>>;
@@ -89,11 +86,4 @@ function askStarter(): IssueCertificate {
     process.send?.({ certificateOf, id } satisfies CertificateQuestion);
     return asked.promise;
   };
-}
-
-/** The same bundle is what the threads run. */
-export async function runWorkerThread(port: MessagePort): Promise<void> {
-  const { metronome: bell } = workerData as { readonly metronome?: Int32Array };
-  if (bell === undefined) await runDriverThread();
-  else runMetronome(port, bell);
 }
