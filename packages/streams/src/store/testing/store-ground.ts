@@ -1,11 +1,11 @@
 /** Stores for tests: in a directory that goes away, on a clock that stands still, and crashed as often as one likes. */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, silentLogger } from '@skerry/base';
 import { type FakeClock, fakeClock } from '@skerry/testkit';
-import { type Batch, BatchBuilder, type Boxed, Quality, type SeriesId } from '../../contract/index.ts';
-import type { RetentionPlan, SeriesStore, StoreLimits } from '../contract.ts';
+import { type Batch, BatchBuilder, type Boxed, Quality, type SeriesId, valueAt } from '../../contract/index.ts';
+import type { RetentionPlan, SeriesQuery, SeriesResult, SeriesStore, StoreLimits } from '../contract.ts';
 import { type LogDisk, realDisk } from '../log.ts';
 import { openOn } from '../series-store.ts';
 
@@ -72,4 +72,39 @@ export function batchOf(rows: readonly Row[]): Batch {
   for (const [series, time, value, quality = Quality.good] of rows) builder.add(series, time, value, quality);
   const empty = { length: 0, series: new Uint32Array(), times: new Float64Array(), values: new Float64Array() };
   return builder.take() ?? { ...empty, qualities: new Uint8Array() };
+}
+
+/** Everything there is. */
+export const ALL: SeriesQuery = { matchers: [], from: 0, to: START + 1000 * 86_400_000 };
+
+export function valuesOf({ rows }: SeriesResult): (number | Boxed)[] {
+  return Array.from({ length: rows.length }, (_, row) => valueAt({ ...rows, series: new Uint32Array() }, row));
+}
+
+export async function valuesIn(store: SeriesStore): Promise<(number | Boxed)[]> {
+  return (await store.query(ALL)).series.flatMap(valuesOf);
+}
+
+/** Even ticks of one series: the value is the number of the row. */
+export function ticks(id: number, count: number, stepMs = 1000, start = START): Row[] {
+  return Array.from({ length: count }, (_, row) => [id, start + row * stepMs, row]);
+}
+
+export async function append(store: SeriesStore, rows: readonly Row[]): Promise<void> {
+  for (let start = 0; start < rows.length; start += 8000) {
+    store.append(batchOf(rows.slice(start, start + 8000)));
+    await store.sync();
+  }
+}
+
+export function chunkFiles({ directory }: Ground): string[] {
+  return readdirSync(join(directory, 'chunks'))
+    .filter((name) => name.endsWith('.db'))
+    .sort();
+}
+
+/** Collects what is logged as errors. */
+export function listening(): { readonly said: string[]; readonly log: typeof silentLogger } {
+  const said: string[] = [];
+  return { said, log: { ...silentLogger, error: (_, message) => said.push(message) } };
 }
