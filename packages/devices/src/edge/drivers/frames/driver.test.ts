@@ -59,7 +59,9 @@ class Scale {
   readonly values = new Map<number, number>();
   readonly streams = new Set<ByteStream>();
   readonly tokens: RawValue[] = [];
-  fault: 'None' | 'Silent' | 'Garbage' = 'None';
+  /** Mute: it does what it is told, and its answers are lost. */
+  fault: 'None' | 'Silent' | 'Garbage' | 'Mute' = 'None';
+  readonly heard: string[] = [];
 
   constructor(station = 7) {
     this.station = station;
@@ -84,6 +86,7 @@ class Scale {
     const [, asked] = recognise(FRAMES, frame) ?? [];
     if (this.fault === 'Silent' || asked?.['station'] !== this.station) return;
     const answer = this.#answer(frame);
+    if (this.fault === 'Mute') return;
     const last = answer.length - 1;
     if (this.fault === 'Garbage') answer[last] = (answer[last] ?? 0) ^ 1;
     stream.write(answer);
@@ -94,6 +97,7 @@ class Scale {
     const [message, values] = recognise(FRAMES, frame) ?? [];
     assert.ok(message !== undefined && values !== undefined);
     this.tokens.push(values['token'] ?? 'none');
+    this.heard.push(message.name);
     if (message.name === 'login')
       return values['password'] === 'secret'
         ? this.say('welcome', { session: 1, token: 42 }, sequence)
@@ -183,15 +187,22 @@ async function readOnce(session: Session, points: readonly Point[]): Promise<rea
   return seen;
 }
 
-async function open(
-  given: Partial<DeviceSettings>,
-): Promise<{ session: Session; scale: Scale; ends: readonly ByteStream[] }> {
+interface Opened {
+  readonly session: Session;
+  readonly scale: Scale;
+  readonly ends: readonly ByteStream[];
+  readonly clock: ReturnType<typeof fakeClock>;
+}
+
+async function open(given: Partial<DeviceSettings>): Promise<Opened> {
   const scale = new Scale();
   scale.values.set(2, 5);
   const { ends } = memoryCable();
   scale.attach(ends[1]);
-  const driver = createFrames({ clock: fakeClock(), openStream: async () => ends[0] });
-  return { session: await driver.connect(settingsOf({ endpoint: 'tcp://x:1', ...given }), context), scale, ends };
+  const clock = fakeClock();
+  const driver = createFrames({ clock, openStream: async () => ends[0] });
+  const session = await driver.connect(settingsOf({ endpoint: 'tcp://x:1', ...given }), context);
+  return { session, scale, ends, clock };
 }
 
 const LOGIN = { ...OPTIONS, secrets: { password: 'password' }, keep: ['token'], start: ['login'] };
@@ -244,6 +255,27 @@ test('commands are requests with their inputs as fields, and answers with their 
     context.signal,
   );
   assert.deepEqual(answered, { value: 5 });
+});
+
+test('nothing is written or called twice when an answer is lost; what is read is asked for again', async () => {
+  const { session, scale, clock } = await open({ options: { ...OPTIONS }, retries: 1 });
+  const write = session.write?.bind(session);
+  assert.ok(write !== undefined);
+  const call = { command: 'set', address: { request: 'set' }, output: [] };
+  const type = { kind: 'scalar', scalar: 'int32' } as const;
+  const input = ['channel', 'value'].map((name) => ({ name, type, value: 2 }));
+  scale.fault = 'Mute';
+  const lost: Promise<unknown>[] = [
+    write([{ point: reading(2, 'int32'), value: 9 }], context.signal),
+    assert.rejects(async () => session.call?.({ ...call, input }, context.signal), { kind: 'TimedOut' }),
+    assert.rejects(readOnce(session, [reading(2, 'int32')]), { kind: 'TimedOut' }),
+  ];
+  let isOver = false;
+  void Promise.allSettled(lost).then(() => (isOver = true));
+  await clock.settle();
+  for (let turn = 0; !isOver && turn < 1000; turn++) await clock.advance(100);
+  await Promise.all(lost);
+  assert.deepEqual(scale.heard.toSorted(), ['ask', 'ask', 'tell', 'tell']);
 });
 
 test('a description comes from a ConfigMap as YAML, and one that its captures contradict is not used', async () => {

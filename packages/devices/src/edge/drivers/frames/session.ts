@@ -1,7 +1,7 @@
 /** A device that is spoken to by a description: requests with their answers, and what it sends by itself. */
 import { parseDuration } from '@skerry/api/durations';
 import type { Clock } from '@skerry/base';
-import type { Frames, Message, Request } from '../../../frames/description.ts';
+import type { Frames, Message } from '../../../frames/description.ts';
 import { FramesError } from '../../../frames/frames-error.ts';
 import { decodeFrame, encodeFrame, isSame, sequenceIn, sequenceOf, type Values } from '../../../frames/layout.ts';
 import type { RawValue } from '../../../values/encoding.ts';
@@ -45,7 +45,7 @@ export class FramesSession implements Session {
       if (secret === undefined) throw new DriverError('Misconfigured', `the Secret has no key ${key}`);
       this.#values[field] = new TextDecoder().decode(secret);
     }
-    for (const request of options.start ?? []) await this.#ask(request, {}, signal);
+    for (const request of options.start ?? []) await this.#askOnce(request, {}, signal);
   }
 
   group(points: readonly Point[]): ReadGroup {
@@ -97,7 +97,8 @@ export class FramesSession implements Session {
     signal: AbortSignal,
   ): Promise<Readonly<Record<string, RawValue>>> {
     const given = Object.fromEntries(input.map(({ name, value }) => [name, value]));
-    const values = await this.#ask(String(address['request']), { ...(address['with'] as Values), ...given }, signal);
+    const asked = { ...(address['with'] as Values), ...given };
+    const values = await this.#askOnce(String(address['request']), asked, signal);
     return Object.fromEntries(
       output.map(({ name }) => {
         const value = Object.hasOwn(values, name) ? values[name] : undefined;
@@ -133,7 +134,7 @@ export class FramesSession implements Session {
     let silent: DriverError | undefined;
     for (const { request, with: given, points } of asked) {
       const answer: Values | DriverError =
-        silent ?? (await this.#ask(request, given, signal).catch((error: unknown) => driverErrorOf(error)));
+        silent ?? (await this.#read(request, given, signal).catch((error: unknown) => driverErrorOf(error)));
       if (!(answer instanceof DriverError)) {
         hasAnswer = true;
         for (const { index, field } of points) tell(index, answer[field], sink);
@@ -167,27 +168,28 @@ export class FramesSession implements Session {
       if (mask !== undefined) throw new DriverError('Unsupported', 'single bits of a field cannot be written');
       const { write, field, writeField = field } = address;
       if (write === undefined) throw new DriverError('Rejected', `${property} has no address.write`);
-      await this.#ask(String(write), { ...(address['with'] as Values), [String(writeField)]: value }, signal);
+      await this.#askOnce(String(write), { ...(address['with'] as Values), [String(writeField)]: value }, signal);
       return undefined;
     } catch (error) {
       return driverErrorOf(error);
     }
   }
 
-  async #ask(name: string, given: Values, signal: AbortSignal): Promise<Values> {
-    const request = this.#parts.frames.requests.get(name);
-    if (request === undefined) throw new DriverError('Misconfigured', `there is no request ${name}`);
+  /** Only what is read is asked for again: an answer that was lost does not say that the request was. */
+  async #read(name: string, given: Values, signal: AbortSignal): Promise<Values> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#askOnce(name, request, given, signal);
+        return await this.#askOnce(name, given, signal);
       } catch (error) {
         if (attempt >= this.#parts.settings.retries || !isDriverError(error, 'TimedOut', 'Malformed')) throw error;
       }
     }
   }
 
-  async #askOnce(name: string, request: Request, given: Values, signal: AbortSignal): Promise<Values> {
+  async #askOnce(name: string, given: Values, signal: AbortSignal): Promise<Values> {
     const { channel, frames, options } = this.#parts;
+    const request = frames.requests.get(name);
+    if (request === undefined) throw new DriverError('Misconfigured', `there is no request ${name}`);
     const { send, answer, refusal } = request;
     const sequence = sequenceOf(frames, this.#count++);
     const bytes = this.#encoded(send, given, sequence);
