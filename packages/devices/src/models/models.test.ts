@@ -348,3 +348,21 @@ test('a device that posts needs neither endpoint nor path, but a secret unless i
   const visitors = [{ property: 'power', mode: 'Subscribe' as const, address: { path: '/power' } }];
   check({ object: { ...both, spec: { ...both.spec, visitors } } }, ['spec.visitors[0].mode'], world);
 });
+
+test('a pattern is one that RE2 knows, and every other is refused in words', () => {
+  const matching = (match: string, address: Readonly<Record<string, unknown>> = { path: '/' }) =>
+    device('scale', {
+      protocol: address['path'] === undefined ? 'text-lines' : 'http',
+      connection: { endpoint: address['path'] === undefined ? 'tcp://192.0.2.1:4001' : 'http://192.0.2.1' },
+      visitors: [{ property: 'power', address: { ...address, match } }],
+    });
+  const line = { request: 'P?', acknowledge: '^OK$' };
+  for (const address of [{ path: '/' }, line]) {
+    check({ object: matching('P=(?<value>[0-9.]+)$', address) }, [], METERS);
+    check({ object: matching('(?=P)', address) }, /match: Invalid value: .*as RE2 knows them: .*Perl syntax/, METERS);
+    check({ object: matching('(', address) }, ['spec.visitors[0].address.match'], METERS);
+    check({ object: matching('((a{1,30}){1,30})+b', address) }, /repeats too much/, METERS);
+  }
+  const backwards = { ...line, acknowledge: String.raw`(OK) \1` };
+  check({ object: matching('P', backwards) }, ['spec.visitors[0].address.acknowledge'], METERS);
+});

@@ -5,6 +5,7 @@ import { choice, duration, integer, mapOf, object, text } from '@skerry/api/defi
 import { invalid, required } from '../models/field-errors.ts';
 import type { DeviceSpec, Visitor } from '../resources/device.ts';
 import { hostnames, listening } from '../resources/serving.ts';
+import { patternProblem } from '../values/pattern.ts';
 import type { Protocol } from './protocol.ts';
 
 const path = (description: string) => text(description, { pattern: '^/', maxLength: 2048 });
@@ -54,7 +55,7 @@ export const httpProtocol: Protocol = {
     body: text('Is sent along.', { maxLength: 65_536 }),
     field: text('Of a field in the JSON: `motor.speed`, `values.0`.', { maxLength: 512 }),
     match: text(
-      'Regular expression for what is no JSON. The value is the group named `value`, else the first group, else all.',
+      'Regular expression (RE2) for what is no JSON. The value is the group named `value`, else the first group, else all.',
       { maxLength: 512 },
     ),
     timePath: text('Of a field with the time: milliseconds since 1970, or as RFC 3339.', { maxLength: 512 }),
@@ -104,7 +105,7 @@ function checkEndpoint(endpoint: string | undefined, isPosting: boolean): readon
 }
 
 function checkVisitor({ address, mode }: Visitor, at: string, isPosting: boolean): readonly FieldError[] {
-  const why = expressionError(address['match']);
+  const why = patternProblem(address['match']);
   const isAsked = address['path'] !== undefined;
   return [
     ...(why === undefined ? [] : [invalid(`${at}.address.match`, address['match'], why)]),
@@ -115,14 +116,4 @@ function checkVisitor({ address, mode }: Visitor, at: string, isPosting: boolean
       ? [invalid(`${at}.mode`, mode, 'what is asked for has the mode Poll')]
       : []),
   ];
-}
-
-function expressionError(expression: unknown): string | undefined {
-  if (typeof expression !== 'string') return undefined;
-  try {
-    new RegExp(expression, 'u');
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

@@ -3,6 +3,7 @@ import type { FieldError } from '@skerry/api';
 import { choice, duration, flag, integer, object, text } from '@skerry/api/definitions';
 import { invalid } from '../models/field-errors.ts';
 import type { DeviceSpec } from '../resources/device.ts';
+import { patternProblem } from '../values/pattern.ts';
 import type { Protocol } from './protocol.ts';
 import { serialSchema } from './serial-line.ts';
 
@@ -30,13 +31,13 @@ export const textLinesProtocol: Protocol = {
   address: object('Where in which line the property is.', {
     request: text('Is sent to ask; the next line answers. Without it, the device sends by itself.', { minLength: 1 }),
     match: text(
-      'Regular expression of the lines that have the property. The value is the group named `value`, else the first group, else all.',
+      'Regular expression (RE2) of the lines that have the property. The value is the group named `value`, else the first group, else all.',
       EXPRESSION,
     ),
     field: integer('In the place of a group: which field, from 1.', { minimum: 1, maximum: 4096 }),
     write: text('What writes it: `{value}` stands for the value.'),
     acknowledge: text(
-      'Regular expression of the line that says it is written; without it, sent is written.',
+      'Regular expression (RE2) of the line that says it is written; without it, sent is written.',
       EXPRESSION,
     ),
   }),
@@ -46,21 +47,11 @@ export const textLinesProtocol: Protocol = {
 function checkTextLines({ visitors = [] }: DeviceSpec): readonly FieldError[] {
   return visitors.flatMap(({ address }, at) => [
     ...(['match', 'acknowledge'] as const).flatMap((field) => {
-      const why = expressionError(address[field]);
+      const why = patternProblem(address[field]);
       return why === undefined ? [] : [invalid(`spec.visitors[${at}].address.${field}`, address[field], why)];
     }),
     ...(typeof address['write'] === 'string' && !address['write'].includes('{value}')
       ? [invalid(`spec.visitors[${at}].address.write`, address['write'], 'must say with {value} where the value is')]
       : []),
   ]);
-}
-
-function expressionError(text: unknown): string | undefined {
-  if (typeof text !== 'string') return undefined;
-  try {
-    new RegExp(text, 'u');
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

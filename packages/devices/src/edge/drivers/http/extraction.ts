@@ -1,8 +1,10 @@
 /** What an answer or a post has for a point. Pure. */
 import type { RawValue } from '../../../values/encoding.ts';
+import type { Pattern } from '../../../values/pattern.ts';
 import type { Point } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
 import { fieldAt, timeOf } from '../../field-path.ts';
+import { pointPattern } from '../../point-pattern.ts';
 
 /** A text, parsed at most once however many points look into it. */
 export class Body {
@@ -41,11 +43,13 @@ export function extraction({ address, property }: Point): Extract {
     const path = field === undefined ? undefined : String(field);
     return (body) => ({ value: valueAt(body.json, path), time: timeIn(body) });
   }
-  const expression = new RegExp(String(match), 'u');
+  // A pattern that is none fails its own point at each read, and no other.
+  let pattern: Pattern | undefined;
   return (body) => {
-    const found = expression.exec(body.text);
-    if (found === null) throw new DriverError('NotFound', `nothing matches the expression of ${property}`);
-    return { value: found.groups?.['value'] ?? found[1] ?? found[0], time: timeIn(body) };
+    pattern ??= pointPattern(String(match), property);
+    const value = pattern.valueIn(body.text);
+    if (value === undefined) throw new DriverError('NotFound', `nothing matches the expression of ${property}`);
+    return { value, time: timeIn(body) };
   };
 }
 

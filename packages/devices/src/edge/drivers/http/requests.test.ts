@@ -109,6 +109,11 @@ test('a value is what an expression matches: a named group, the first one, or al
   await check(text, { match: 'Q=' }, 'NotFound');
 });
 
+test('an answer that would keep an expression busy for ever is looked through all the same, and a bad one fails alone', async () => {
+  await check(`${'a'.repeat(40)}b`, { match: '(a+)+$' }, 'NotFound');
+  await check('ab', { match: '(?=a)' }, 'Misconfigured');
+});
+
 test('what is no JSON is an error of the whole answer, and none for expressions', async () => {
   await check('{"a":', { field: 'a' }, 'Malformed');
   await check('', { field: 'a' }, 'Malformed');

@@ -2,6 +2,7 @@
 import type { RawValue } from '../../../values/encoding.ts';
 import type { Point } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
+import { pointPattern } from '../../point-pattern.ts';
 
 export interface LineValue {
   /** Without it, the device sends by itself. */
@@ -13,17 +14,12 @@ export interface LineValue {
 /** Throws `Misconfigured`. */
 export function lineValue({ address, property }: Point, separator: string): LineValue {
   const { request, match, field } = address;
-  const expression = match === undefined ? undefined : compile(String(match), property);
-  const inLine = (line: string): string | undefined => {
-    if (expression === undefined) return line;
-    const found = expression.exec(line);
-    return found === null ? undefined : (found.groups?.['value'] ?? found[1] ?? found[0]);
-  };
+  const pattern = match === undefined ? undefined : pointPattern(String(match), property);
   const at = field === undefined ? undefined : Number(field) - 1;
   return {
     request: request === undefined ? undefined : String(request),
     valueIn: (line) => {
-      const value = inLine(line);
+      const value = pattern === undefined ? line : pattern.valueIn(line);
       if (at === undefined || value === undefined) return value?.trim();
       return line.split(separator)[at]?.trim();
     },
@@ -46,17 +42,9 @@ export function lineWrite({ address, property }: Point, value: RawValue): LineWr
   if (typeof value === 'object') throw new DriverError('Unsupported', `${property} has a value that is no text`);
   const text = typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
   if (CONTROL.test(text)) throw new DriverError('Rejected', `the value for ${property} has control characters`);
-  const expression = acknowledge === undefined ? undefined : compile(String(acknowledge), property);
+  const pattern = acknowledge === undefined ? undefined : pointPattern(String(acknowledge), property);
   return {
     text: String(write).replaceAll('{value}', () => text),
-    isAcknowledgement: expression === undefined ? undefined : (line) => expression.test(line),
+    isAcknowledgement: pattern === undefined ? undefined : (line) => pattern.test(line),
   };
-}
-
-function compile(text: string, property: string): RegExp {
-  try {
-    return new RegExp(text, 'u');
-  } catch (cause) {
-    throw new DriverError('Misconfigured', `the regular expression of ${property} is none: ${text}`, { cause });
-  }
 }
