@@ -32,6 +32,11 @@ export class RuleOutputs {
     };
   }
 
+  /** Whether any rule reads the results. */
+  isRead(rule: string): boolean {
+    return this.#readers.has(`Results ${rule}`);
+  }
+
   publish(rule: string, output: Output, rows: readonly Row[], time: number): void {
     const readers = this.#readers.get(`${output} ${rule}`);
     if (readers === undefined) return;

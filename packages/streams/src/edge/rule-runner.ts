@@ -287,9 +287,11 @@ export class RuleRunner {
   #schedule(): void {
     if (this.#isClosed) return;
     const states = [...this.#streams.values()];
-    const hasLive = states.some(({ isLive }) => isLive);
-    const due = states.some(({ isClocked }) => isClocked) ? this.#flow.due() : undefined;
-    if (due === undefined && !hasLive) return;
+    const isClocked = states.some((state) => state.isClocked);
+    const due = isClocked ? this.#flow.due() : undefined;
+    // Who reads its results learns from it what time it is.
+    const isAsked = isClocked && this.#options.outputs.isRead(this.key);
+    if (due === undefined && !isAsked && !states.some(({ isLive }) => isLive)) return;
     const { clock } = this.#options;
     const delay = due === undefined ? TICK_MS : Math.min(TICK_MS, Math.max(0, Math.ceil(due - clock.now())));
     const at = clock.monotonic() + delay;

@@ -106,6 +106,21 @@ test('a rule reads the results of another, and what came too late for it', async
   assert.deepEqual(linesIn(scratch, 'late.jsonl'), [{ v: 9 }]);
 });
 
+test('a window on what merely passes through another rule is given out, also when nothing comes any more', async () => {
+  await using scratch = await scratchStreams();
+  await scratch.stream('demo', {
+    source: { simulator: { interval: '100ms', loop: false, rows: [{ v: 1 }, { v: 2 }, { v: 3 }] } },
+  });
+  await scratch.stream('high', { source: { rule: { name: 'filter' } } });
+  await scratch.rule('sum', {
+    sql: 'SELECT sum(v) AS s FROM high GROUP BY TUMBLINGWINDOW(ss, 5)',
+    sinks: [{ name: 'series', bus: {} }],
+  });
+  await scratch.until('it runs', async () => (await scratch.status('sum'))?.state === 'Running');
+  await scratch.rule('filter', { sql: 'SELECT v FROM demo WHERE v > 1', sinks: [] });
+  await scratch.until('the sum', () => scratch.last('sum', 's') === 5);
+});
+
 test('a table in the spec gives rows their partners', async () => {
   await using scratch = await scratchStreams();
   writeFileSync(join(scratch.files, 'in.jsonl'), '{"ts":1,"id":1}\n{"ts":2,"id":2}\n');

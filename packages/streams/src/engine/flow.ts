@@ -64,6 +64,7 @@ class PlannedFlow implements Flow {
   readonly #onWatermark: ((time: number) => void) | undefined;
   /** Which sources of the plan read a stream. */
   readonly #direct = new Map<string, number[]>();
+  readonly #timings = new Map<string, SourceTiming>();
   readonly #nested: readonly { readonly id: string; readonly flow: Flow }[];
   #watermark = Number.NEGATIVE_INFINITY;
 
@@ -81,6 +82,7 @@ class PlannedFlow implements Flow {
     for (const { index, relation, query } of plan.sources) {
       if (query !== undefined || relation.kind === 'table') continue;
       this.#direct.set(relation.name, [...(this.#direct.get(relation.name) ?? []), index]);
+      this.#timings.set(relation.name, options.timing(relation.name));
     }
     if (needsOrder(plan)) {
       this.#timeline = new Timeline(
@@ -104,11 +106,8 @@ class PlannedFlow implements Flow {
     for (const { flow } of this.#nested) flow.offer(stream, row, time);
     const direct = this.#direct.get(stream);
     if (direct === undefined) return;
-    for (const source of direct) {
-      if (this.#timeline !== undefined) this.#timeline.offer(source, row, time);
-      else this.#query.push(source, row, time);
-    }
-    if (this.#timeline !== undefined) this.#tell(this.#timeline.watermark);
+    for (const source of direct) this.#take(source, row, time);
+    this.#tell(this.#timeline?.watermark ?? this.#passed(stream, time));
   }
 
   advance(stream: string, time: number): void {
@@ -189,6 +188,12 @@ class PlannedFlow implements Flow {
   #take(source: number, row: Row, time: number): void {
     if (this.#timeline === undefined) this.#query.push(source, row, time);
     else this.#timeline.offer(source, row, time);
+  }
+
+  /** Rows of a flow that puts nothing in order still say what time it is, to those that read its results. */
+  #passed(stream: string, time: number): number {
+    const timing = this.#timings.get(stream);
+    return timing?.drivenBy === 'rows' ? time - timing.outOfOrderMs : this.#watermark;
   }
 
   #advanced(time: number): void {

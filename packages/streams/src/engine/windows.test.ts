@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { replay } from './rule/run-test.ts';
-import { prepared, type QuerySettings, STREAM } from './testing/run-query.ts';
+import { openFlow, prepared, type QuerySettings, STREAM } from './testing/run-query.ts';
 
 interface Given {
   readonly ts: number;
@@ -256,6 +256,16 @@ test('windows on the results of windows hold those of their own time', () =>
       { top: 8, c: 1 },
     ],
   ));
+
+test('a window on what merely passes through another query is given out as time passes', () => {
+  const open = openFlow(
+    prepared(
+      'WITH high AS (SELECT v FROM demo WHERE v > 1) SELECT count(*) AS c FROM high GROUP BY TUMBLINGWINDOW(ss, 5)',
+    ),
+  );
+  for (const second of [1, 2, 3, 6]) open.flow.offer('demo', { v: second }, second * 1000);
+  assert.deepEqual(open.results, [{ c: 2 }]);
+});
 
 // ——— joins ———
 
