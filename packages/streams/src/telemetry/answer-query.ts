@@ -16,13 +16,15 @@ export type SeriesReader = SeriesSource & Pick<SeriesStore, 'last'>;
 const MAX_SERIES = 10_000;
 const MAX_POINTS = 200_000;
 const HOUR_MS = 3_600_000;
+const TIMEOUT_MS = 60_000;
 
 /** Rejects with a StatusError. */
 export async function answerSeriesQuery(
   store: SeriesReader,
-  { namespace, spec, signal }: AskedSeries,
+  { namespace, spec, signal: asking }: AskedSeries,
   now: number,
 ): Promise<SeriesQueryStatus> {
+  const signal = AbortSignal.any([asking, AbortSignal.timeout(TIMEOUT_MS)]);
   const own = namespace === undefined ? store : inNamespace(store, namespace);
   const { promql, selector, last } = spec;
   try {
@@ -35,7 +37,7 @@ export async function answerSeriesQuery(
     const found = last === true ? lastRows(own, matchers) : await selected(own, { ...query, matchers, signal });
     return { series: found.toSorted(byLabels) };
   } catch (error) {
-    throw refusalOf(error);
+    throw signal.aborted ? tookTooLong(error) : refusalOf(error);
   }
 }
 
@@ -191,6 +193,10 @@ function tooMuch(): PromQlError {
   return new PromQlError(
     `the answer would have more than ${MAX_SERIES} series or ${MAX_POINTS} values: choose fewer series, a shorter time or a longer step`,
   );
+}
+
+function tookTooLong(cause: unknown): StatusError {
+  return new StatusError(504, 'Timeout', 'the query took too long', undefined, { cause });
 }
 
 /** What the store and PromQL refuse is the query's; everything else is nobody's who asks. */

@@ -1,4 +1,5 @@
 /** Series as CSV (RFC 4180): `time`, one column a label, `value`, `quality`. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { labelColumn } from '../../outlets/parquet-columns.ts';
 import type { OutletRows } from '../../outlets/target.ts';
 import { isoOf, textOf } from '../../outlets/values.ts';
@@ -8,7 +9,11 @@ export async function* csvStream(
   labels: readonly string[],
 ): AsyncGenerator<Uint8Array> {
   yield lineOf(['time', ...labels.map(labelColumn), 'value', 'quality']);
-  for await (const one of series) yield rowsOf(one, labels);
+  for await (const one of series) {
+    yield rowsOf(one, labels);
+    // Whoever else uses the process has its turn.
+    await turn();
+  }
 }
 
 function rowsOf({ labels: own, type, rows }: OutletRows, labels: readonly string[]): Uint8Array {

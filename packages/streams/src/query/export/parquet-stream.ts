@@ -5,7 +5,7 @@ import { columnsOf, schemaOf } from '../../outlets/parquet-columns.ts';
 import type { OutletRows } from '../../outlets/target.ts';
 
 /** What is encoded at a time: readers like large groups, and whoever else uses the process likes small ones. */
-const ROWS_A_GROUP = 32_768;
+const ROWS_A_GROUP = 16_384;
 
 /** Gives away what was written so far; places in the file are counted on. */
 class PassingWriter extends ByteWriter {

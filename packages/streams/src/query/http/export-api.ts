@@ -14,6 +14,8 @@ const HOUR_MS = 3_600_000;
 const MAX_RUNNING = 2;
 const MAX_MATCHES = 64;
 const MAX_LABELS = 64;
+/** Of one name: so many the store reads in one go. */
+const MAX_SERIES = 20_000;
 
 type ExportedStore = Pick<SeriesStore, 'scan' | 'seriesOf' | 'labelNames' | 'labelValues'>;
 
@@ -78,8 +80,11 @@ function wantedOf(store: ExportedStore, query: URLSearchParams, now: number): Om
 function labelsOf(store: ExportedStore, { selections }: Wanted): readonly string[] {
   const names = new Set<string>();
   for (const { queries, accepts } of selections)
-    for (const { labels } of queries.flatMap((query) => store.seriesOf(query)))
-      if (accepts(labels)) for (const name of Object.keys(labels)) names.add(name);
+    for (const series of queries.map((query) => store.seriesOf(query))) {
+      if (series.length > MAX_SERIES)
+        throw new PromQlError(`more than ${MAX_SERIES} series of a name are meant: choose fewer`);
+      for (const { labels } of series) if (accepts(labels)) for (const name of Object.keys(labels)) names.add(name);
+    }
   if (names.size > MAX_LABELS)
     throw new PromQlError(`the series have more than ${MAX_LABELS} labels: choose fewer series`);
   return [...names].toSorted((one, other) => (one < other ? -1 : 1));

@@ -20,7 +20,11 @@ interface Answered extends Omit<QueryAnswer, 'body'> {
   readonly body?: string;
   readonly file?: Uint8Array;
 }
-type Ask = (path: string, sent?: Sent) => Promise<Answered>;
+interface Ask {
+  (path: string, sent?: Sent): Promise<Answered>;
+  /** As it comes. */
+  readonly raw: (path: string, sent?: Sent) => Promise<QueryAnswer>;
+}
 
 /** The endpoints on a store of their own, at noon. */
 async function check(story: (ask: Ask, now: number) => Promise<void>): Promise<void> {
@@ -29,16 +33,18 @@ async function check(story: (ask: Ask, now: number) => Promise<void>): Promise<v
   const store = await openSeriesStore({ directory, clock, log: silentLogger });
   const sql = { program: join(import.meta.dirname, '../sql/bin.ts'), execArgv: ['--conditions=source'] };
   const answer = queryEndpoints({ store, clock, sql });
-  const ask: Ask = async (path, { query = {}, ...sent } = {}) => {
-    const signal = new AbortController().signal;
-    const parameters = new URLSearchParams(query);
-    const answered = await answer({ method: 'GET', path, headers: {}, signal, ...sent, query: parameters });
-    const { body, ...rest } = answered;
+  const raw: Ask['raw'] = async (path, { query = {}, ...sent } = {}) => {
+    const { signal } = new AbortController();
+    return await answer({ method: 'GET', path, headers: {}, signal, ...sent, query: new URLSearchParams(query) });
+  };
+  const whole = async (path: string, sent?: Sent): Promise<Answered> => {
+    const { body, ...rest } = await raw(path, sent);
     if (body === undefined || typeof body === 'string') return { ...rest, ...(body === undefined ? {} : { body }) };
     const pieces: Uint8Array[] = [];
     for await (const piece of body) pieces.push(piece);
     return { ...rest, file: Buffer.concat(pieces) };
   };
+  const ask: Ask = Object.assign(whole, { raw });
   try {
     await story(ask, clock.now());
   } finally {
@@ -192,6 +198,23 @@ test('series are a Parquet file that another library reads', () =>
     );
     const none = await ask(EXPORT, { query: { 'match[]': 'nothing' } });
     assert.deepEqual(await parquetReadObjects({ file: Uint8Array.from(none.file ?? []).buffer }), []);
+  }));
+
+test('two exports run at a time, and one that is given up makes room', () =>
+  check(async (ask, now) => {
+    await fillForExport(ask, now);
+    const query = { 'match[]': 'load', format: 'csv' };
+    const begin = async (): Promise<AsyncIterator<Uint8Array>> => {
+      const { body } = await ask.raw(EXPORT, { query });
+      assert.ok(body !== undefined && typeof body !== 'string');
+      const pieces = body[Symbol.asyncIterator]();
+      await pieces.next();
+      return pieces;
+    };
+    const [one] = [await begin(), await begin()];
+    assert.equal((await ask(EXPORT, { query })).status, 429);
+    await one?.return?.();
+    assert.equal((await ask(EXPORT, { query })).status, 200);
   }));
 
 test('an export that is asked wrongly is refused before it begins', () =>
