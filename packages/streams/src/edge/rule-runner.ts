@@ -110,7 +110,7 @@ export class RuleRunner {
 
   save(): SavedRule {
     this.#isDirty = false;
-    this.#positions = new Map([...this.#readings].map(([name, reading]) => [name, reading.position()]));
+    this.#positions = new Map([...this.#streams.values()].map((state) => [state.name, this.#positionOf(state)]));
     const positions = [...this.#positions].map(
       ([name, position]) => [name, { source: sourceText(this.#streams.get(name)?.spec), position }] as const,
     );
@@ -217,7 +217,7 @@ export class RuleRunner {
   }
 
   #read(state: StreamState): void {
-    const { hub, outputs, namespace, saved } = this.#options;
+    const { hub, outputs, namespace } = this.#options;
     const { name, spec } = state;
     if (spec === undefined) return;
     const { rule } = spec.source;
@@ -239,10 +239,19 @@ export class RuleRunner {
       end: () => this.#safely(() => this.#flow.advance(name, Number.POSITIVE_INFINITY)),
     };
     const stream = { namespace, name, spec };
-    const known = saved?.positions[name];
-    const position = known?.source === sourceText(spec) ? known.position : undefined;
+    const position = this.#savedPosition(state);
     const read = isReadAlone(spec) ? hub.readAlone(stream, reader, position) : hub.read(stream, reader, position);
     this.#readings.set(name, read);
+  }
+
+  /** A stream that is not read yet is where it was saved. */
+  #positionOf(state: StreamState): unknown {
+    return this.#readings.get(state.name)?.position() ?? this.#savedPosition(state);
+  }
+
+  #savedPosition({ name, spec }: StreamState): unknown {
+    const known = this.#options.saved?.positions[name];
+    return known?.source === sourceText(spec) ? known.position : undefined;
   }
 
   #take(state: StreamState, row: RowWithMeta, time: number | undefined): void {
