@@ -12,6 +12,13 @@ export interface LoopState {
   /** Interlocks that hold. */
   readonly interlocks: ReadonlySet<string>;
   readonly pid?: PidState;
+  /** Writes that did not arrive, by what they are for: each is sent again as long as its reason holds. */
+  readonly unwritten: ReadonlyMap<string, Unwritten>;
+}
+
+interface Unwritten {
+  readonly write: LoopWriteAction;
+  readonly again: number;
 }
 
 interface PidState {
@@ -22,13 +29,15 @@ interface PidState {
   readonly output: number;
 }
 
+export interface LoopWriteAction extends PropertyRef {
+  readonly do: 'write';
+  /** `rule NAME`, `interlock NAME`, `pid`, `safe`: a failure is told under this name. */
+  readonly cause: string;
+  readonly value: unknown;
+}
+
 export type LoopAction =
-  | ({
-      readonly do: 'write';
-      /** `rule NAME`, `interlock NAME`, `pid`, `safe`: a failure is told under this name. */
-      readonly cause: string;
-      readonly value: unknown;
-    } & PropertyRef)
+  | LoopWriteAction
   | {
       readonly do: 'call';
       readonly cause: string;
@@ -38,29 +47,53 @@ export type LoopAction =
     }
   | ({ readonly do: 'hold' | 'release'; readonly cause: string } & PropertyRef);
 
-export const FIRST_STATE: LoopState = { mode: 'Holding', rules: new Map(), interlocks: new Set() };
+export const FIRST_STATE: LoopState = {
+  mode: 'Holding',
+  rules: new Map(),
+  interlocks: new Set(),
+  unwritten: new Map(),
+};
 
 export interface Cycle {
   readonly state: LoopState;
   readonly actions: readonly LoopAction[];
 }
 
-/** `inputs`: undefined while one of them is not fresh. `now` never goes back; milliseconds. */
-export function runCycle(
-  program: LoopProgram,
-  state: LoopState,
-  inputs: readonly Operand[] | undefined,
-  now: number,
-): Cycle {
-  if (inputs === undefined) return withoutInputs(program, state);
-  const locks = runInterlocks(program, state, inputs);
-  const rules = runRules(program, state, inputs, now);
-  const pid = program.pid === undefined ? undefined : runPid(program.pid, state.pid, inputs, now);
+/** What a PID starts from: the output that is reported; `Awaited` while it is not known yet. */
+export type PidStart = number | 'Awaited';
+
+export interface CycleInputs {
+  /** Undefined while one of them is not fresh. */
+  readonly operands: readonly Operand[] | undefined;
+  /** None where it cannot be known: the integral then starts at zero. */
+  readonly pidStart?: PidStart;
+}
+
+/** `now` never goes back; milliseconds. */
+export function runCycle(program: LoopProgram, state: LoopState, inputs: CycleInputs, now: number): Cycle {
+  const { operands, pidStart } = inputs;
+  const cycle =
+    operands === undefined ? withoutInputs(program, state) : withInputs(program, state, { operands, pidStart, now });
+  return withRepeats(cycle, now);
+}
+
+interface Fresh {
+  readonly operands: readonly Operand[];
+  readonly pidStart: PidStart | undefined;
+  readonly now: number;
+}
+
+function withInputs(program: LoopProgram, state: LoopState, fresh: Fresh): Cycle {
+  const { operands, now } = fresh;
+  const locks = runInterlocks(program, state, operands);
+  const rules = runRules(program, state, operands, now);
+  const pid = program.pid === undefined ? undefined : startedPid(program.pid, state.pid, fresh);
   return {
     state: {
       mode: locks.holding.size > 0 ? 'Interlocked' : 'Running',
       rules: rules.rules,
       interlocks: locks.holding,
+      unwritten: state.unwritten,
       ...(pid === undefined ? {} : { pid: pid.state }),
     },
     // Whoever holds a property writes it first; what others would write to it is refused.
@@ -69,10 +102,11 @@ export function runCycle(
 }
 
 /** Interlocks that hold go on holding; the rest begins anew with the next inputs. */
-function withoutInputs({ onStale, safe }: LoopProgram, { mode, interlocks }: LoopState): Cycle {
-  if (onStale === 'Hold') return { state: { ...FIRST_STATE, interlocks }, actions: [] };
+function withoutInputs({ onStale, safe }: LoopProgram, { mode, interlocks, unwritten }: LoopState): Cycle {
+  const state: LoopState = { ...FIRST_STATE, interlocks, unwritten };
+  if (onStale === 'Hold') return { state, actions: [] };
   const actions = mode === 'Safe' ? [] : writesOf(safe, [], 'safe');
-  return { state: { ...FIRST_STATE, mode: 'Safe', interlocks }, actions };
+  return { state: { ...state, mode: 'Safe' }, actions };
 }
 
 function writesOf(writes: readonly CompiledWrite[], inputs: readonly Operand[], cause: string): readonly LoopAction[] {
@@ -111,6 +145,21 @@ function runRules(program: LoopProgram, state: LoopState, inputs: readonly Opera
   return { rules, actions };
 }
 
+/** Undefined while it is not known where to start: a jump of the output would be felt. */
+function startedPid(pid: CompiledPid, before: PidState | undefined, { operands, pidStart, now }: Fresh) {
+  if (before !== undefined || pidStart === undefined) return runPid(pid, before, operands, now);
+  return pidStart === 'Awaited' ? undefined : runPid(pid, startOf(pid, pidStart, operands, now), operands, now);
+}
+
+/** A state as if the output had been steady there. Without an integral nothing could lead away from it. */
+function startOf(pid: CompiledPid, output: number, operands: readonly Operand[], at: number): PidState {
+  const { kp, ki = 0, minimum, maximum, reverse = false } = pid;
+  const input = Number(operands[pid.input]);
+  const proportional = (reverse ? -kp : kp) * (pid.setpoint(operands) - input);
+  const steady = Math.min(maximum, Math.max(minimum, output)) - proportional;
+  return { at, input, integral: ki === 0 || !Number.isFinite(steady) ? 0 : steady, output };
+}
+
 /** The derivative is that of the input, so that a new setpoint makes no jump; the integral stops where the output is at its end. */
 function runPid(pid: CompiledPid, before: PidState | undefined, inputs: readonly Operand[], now: number) {
   const { kp, ki = 0, kd = 0, minimum, maximum, reverse = false, output: place } = pid;
@@ -132,22 +181,38 @@ function runPid(pid: CompiledPid, before: PidState | undefined, inputs: readonly
   return { state, actions };
 }
 
-/** What was written did not arrive: as long as its reason holds it is written again. */
-export function afterFailure(state: LoopState, cause: string): LoopState {
+/** Sends again what is due of that which did not arrive, and forgets what nobody wants any more. */
+function withRepeats({ state, actions }: Cycle, now: number): Cycle {
+  if (state.unwritten.size === 0) return { state, actions };
+  const renewed = new Set(actions.flatMap((action) => (action.do === 'write' ? [keyOf(action)] : [])));
+  const wanted = [...state.unwritten].filter(([key, { write }]) => !renewed.has(key) && isWanted(state, write.cause));
+  const due = wanted.filter(([, { again }]) => again <= now).map(([, { write }]) => write);
+  const unwritten = new Map(wanted.filter(([, { again }]) => again > now));
+  return { state: { ...state, unwritten }, actions: [...actions, ...due] };
+}
+
+function isWanted({ mode, rules, interlocks, pid }: LoopState, cause: string): boolean {
   const [kind = '', ...words] = cause.split(' ');
   const name = words.join(' ');
   switch (kind) {
-    case 'rule': {
-      const rule = state.rules.get(name);
-      return rule === undefined
-        ? state
-        : { ...state, rules: new Map(state.rules).set(name, { ...rule, hasActed: false }) };
-    }
+    case 'rule':
+      return rules.get(name)?.hasActed === true;
     case 'interlock':
-      return { ...state, interlocks: new Set([...state.interlocks].filter((each) => each !== name)) };
+      return interlocks.has(name);
     case 'safe':
-      return state.mode === 'Safe' ? { ...state, mode: 'Holding' } : state;
+      return mode === 'Safe';
     default:
-      return state.pid === undefined ? state : { ...state, pid: { ...state.pid, output: Number.NaN } };
+      return pid !== undefined;
   }
+}
+
+function keyOf({ cause, device, property }: LoopWriteAction): string {
+  return JSON.stringify([cause, device, property]);
+}
+
+/** A write did not arrive: this one alone is sent again, at the time `again`, unless a later one for the same waits already. */
+export function afterFailure(state: LoopState, write: LoopWriteAction, again: number): LoopState {
+  const key = keyOf(write);
+  if (state.unwritten.has(key)) return state;
+  return { ...state, unwritten: new Map(state.unwritten).set(key, { write, again }) };
 }

@@ -1,14 +1,23 @@
 /** Runs one control loop: a cycle on a grid, from the last values on the bus to writes through the door. */
 import type { Clock, Logger } from '@skerry/base';
 import { isBad, type LastValues } from '@skerry/streams/contract';
-import { afterFailure, FIRST_STATE, type LoopAction, type LoopState, runCycle } from '../../control/cycle.ts';
+import {
+  afterFailure,
+  FIRST_STATE,
+  type LoopAction,
+  type LoopState,
+  type LoopWriteAction,
+  type PidStart,
+  runCycle,
+} from '../../control/cycle.ts';
 import type { LoopProgram } from '../../control/program.ts';
 import type { ControlLoopStatus, PropertyRef } from '../../resources/control-loop.ts';
 import type { Operand } from '../../values/expression.ts';
 import { valueFromBus } from '../../values/value.ts';
 import { integerRange } from '../../values/value-type.ts';
 import { driverErrorOf } from '../driver-error.ts';
-import type { Twins } from '../twin/twins.ts';
+import { isReadable } from '../twin/confirm.ts';
+import type { PropertyPlace, Twins } from '../twin/twins.ts';
 import type { LiveDevices } from '../worker/live-device.ts';
 import { JitterWindow } from './jitter.ts';
 import type { Metronome } from './metronome.ts';
@@ -36,7 +45,10 @@ export class LoopRunner {
   readonly #jitter: JitterWindow;
   /** Places that are being written: a next value waits for the cycle after. */
   readonly #underway = new Set<string>();
-  readonly #held = new Map<string, { readonly place: PropertyRef; readonly cause: string }>();
+  /** What ends each hold of an interlock. */
+  readonly #held = new Map<string, () => void>();
+  /** Of what interlocks may hold, until it is known whether they do. */
+  #undecided: readonly (() => void)[] = [];
   #state: LoopState = FIRST_STATE;
   #running: Promise<void> | undefined;
   #cycles = 0;
@@ -53,14 +65,24 @@ export class LoopRunner {
     this.#jitter = new JitterWindow(program.cycleMs);
   }
 
+  /** As it may have been before a restart: nothing gets past an interlock that has not looked yet. */
   start(): void {
-    this.#running ??= this.#run();
+    if (this.#running !== undefined) return;
+    const holder = { by: this.#by(''), kind: 'Undecided' } as const;
+    const places = this.#program.interlocks.flatMap(({ writes }) => writes);
+    this.#undecided = places.map((place) => this.#context.twins.hold(this.#placeOf(place), holder));
+    this.#running = this.#run();
   }
 
+  /** What it holds it goes on holding. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    for (const { place, cause } of this.#held.values()) this.#hold(place, cause, false);
     await this.#running;
+  }
+
+  /** Once it is stopped, and whoever follows it holds what is to be held. */
+  release(): void {
+    for (const end of [...this.#held.values(), ...this.#undecided]) end();
   }
 
   get status(): ControlLoopStatus {
@@ -104,9 +126,17 @@ export class LoopRunner {
 
   #cycle(): void {
     this.#cycles++;
-    const { state, actions } = runCycle(this.#program, this.#state, this.#inputs(), this.#context.clock.monotonic());
+    const inputs = { operands: this.#inputs(), ...this.#pidStart() };
+    const { state, actions } = runCycle(this.#program, this.#state, inputs, this.#context.clock.monotonic());
     this.#state = state;
     for (const action of actions) this.#perform(action);
+    if (inputs.operands !== undefined) this.#decided();
+  }
+
+  #decided(): void {
+    const undecided = this.#undecided;
+    this.#undecided = [];
+    for (const end of undecided) end();
   }
 
   /** Undefined while one of them is not to be relied on. */
@@ -122,6 +152,18 @@ export class LoopRunner {
     }
     this.#stale = '';
     return operands;
+  }
+
+  /** A PID that begins goes on from what its output is, where the device can say it. */
+  #pidStart(): { readonly pidStart?: PidStart } {
+    const { pid } = this.#program;
+    if (pid === undefined || this.#state.pid !== undefined) return {};
+    const point = this.#context.devices.get(this.#namespace, pid.output.device)?.point(pid.output.property);
+    if (point !== undefined && !isReadable(point)) return {};
+    const output = this.#operandOf(pid.output);
+    if (typeof output === 'number' && Number.isFinite(output)) return { pidStart: output };
+    this.#stale ||= `${pid.output.device}.${pid.output.property} has no fresh value for the PID to start from`;
+    return { pidStart: 'Awaited' };
   }
 
   #operandOf({ device: name, property }: PropertyRef): Operand | undefined {
@@ -141,8 +183,10 @@ export class LoopRunner {
   #perform(action: LoopAction): void {
     switch (action.do) {
       case 'hold':
+        this.#hold(action);
+        return;
       case 'release':
-        this.#hold(action, action.cause, action.do === 'hold');
+        this.#letGo(action);
         return;
       case 'write':
         void this.#write(action);
@@ -158,17 +202,26 @@ export class LoopRunner {
     return cause.startsWith('interlock ') ? `${cause} of loop ${this.#name}` : `loop ${this.#name}`;
   }
 
-  #hold({ device, property }: PropertyRef, cause: string, isHeld: boolean): void {
-    const key = `${device}.${property}`;
-    if (isHeld) this.#held.set(key, { place: { device, property }, cause });
-    else this.#held.delete(key);
-    this.#context.twins.hold({ namespace: this.#namespace, device, property }, isHeld ? this.#by(cause) : undefined);
+  #placeOf({ device, property }: PropertyRef): PropertyPlace {
+    return { namespace: this.#namespace, device, property };
   }
 
-  async #write({ cause, device, property, value }: Extract<LoopAction, { do: 'write' }>): Promise<void> {
+  #hold(action: HoldAction): void {
+    const holder = { by: this.#by(action.cause), kind: 'Holding' } as const;
+    this.#held.set(holdKeyOf(action), this.#context.twins.hold(this.#placeOf(action), holder));
+  }
+
+  #letGo(action: HoldAction): void {
+    const key = holdKeyOf(action);
+    this.#held.get(key)?.();
+    this.#held.delete(key);
+  }
+
+  async #write(action: LoopWriteAction): Promise<void> {
+    const { cause, device, property, value } = action;
     const key = `${device}.${property}`;
     if (this.#underway.has(key) || this.#underway.size >= MAX_UNDERWAY) {
-      this.#state = afterFailure(this.#state, cause);
+      this.#again(action, 0);
       return;
     }
     this.#underway.add(key);
@@ -183,7 +236,10 @@ export class LoopRunner {
       const outcomes = await twins.write({ ...request, until: 'Acknowledged' }, this.#stopping.signal);
       const { result, reason = result } = outcomes[property] ?? { result: 'Rejected' };
       if (result === 'Confirmed') this.#did(`${cause}: ${key} = ${JSON.stringify(value)}`);
-      else await this.#failed(cause, `${key} not written: ${reason}`);
+      else {
+        this.#error = `${cause}: ${key} not written: ${reason}`;
+        this.#again(action, AGAIN_MS);
+      }
     } catch {
       // The loop ends.
     } finally {
@@ -214,9 +270,13 @@ export class LoopRunner {
     this.#lastAction = { text, at: this.#context.clock.now() };
   }
 
-  async #failed(cause: string, text: string): Promise<void> {
-    this.#error = `${cause}: ${text}`;
-    await this.#context.clock.sleep(AGAIN_MS, this.#stopping.signal);
-    this.#state = afterFailure(this.#state, cause);
+  #again(action: LoopWriteAction, afterMs: number): void {
+    this.#state = afterFailure(this.#state, action, this.#context.clock.monotonic() + afterMs);
   }
+}
+
+type HoldAction = Extract<LoopAction, { do: 'hold' | 'release' }>;
+
+function holdKeyOf({ cause, device, property }: HoldAction): string {
+  return JSON.stringify([cause, device, property]);
 }

@@ -14,6 +14,7 @@ async function world(scratch: ScratchWorker, spec: ControlLoopSpec): Promise<voi
     properties: [
       { name: 'level', type: 'float64', access: 'ReadWrite' },
       { name: 'pump', type: 'bool', access: 'ReadWrite' },
+      { name: 'valve', type: 'float64', access: 'ReadWrite' },
     ],
   });
   const memory = (value: unknown) => ({ signal: 'Memory', initial: { value } });
@@ -21,6 +22,7 @@ async function world(scratch: ScratchWorker, spec: ControlLoopSpec): Promise<voi
     visitors: [
       { property: 'level', address: memory(1), scanClass: '50ms' },
       { property: 'pump', address: memory(false), scanClass: '50ms' },
+      { property: 'valve', address: memory(6), scanClass: '50ms' },
     ],
   });
   const metadata = { name: 'loop', namespace: 'default' };
@@ -31,7 +33,8 @@ async function world(scratch: ScratchWorker, spec: ControlLoopSpec): Promise<voi
 }
 
 const RULES = [{ name: 'full', when: 'level > 9', write: [{ device: 'tank', property: 'pump', value: true }] }];
-const INTERLOCKS = [{ name: 'dry', when: 'level < 0', write: [{ device: 'tank', property: 'pump', value: false }] }];
+const STOP_PUMP = [{ device: 'tank', property: 'pump', value: false }];
+const INTERLOCKS = [{ name: 'dry', when: 'level < 0', write: STOP_PUMP }];
 
 const statusWhere = (scratch: ScratchWorker, isSo: (status: NonNullable<ControlLoop['status']>) => boolean) =>
   scratch.until('the status', async () => {
@@ -85,6 +88,88 @@ test('while an interlock holds, nobody else writes its properties', async () => 
   await write(scratch, 'level', 1);
   await statusWhere(scratch, ({ state }) => state === 'Running');
   assert.match(await write(scratch, 'pump', true), /^Confirmed/);
+});
+
+test('a property that two interlocks hold is free when the last of them lets go', async () => {
+  await using scratch = await scratchWorker();
+  const interlocks = [...INTERLOCKS, { name: 'empty', when: 'level < 5', write: STOP_PUMP }];
+  await world(scratch, { interlocks });
+  await statusWhere(scratch, ({ interlocks: [...names] = [] }) => names.join() === 'empty');
+  await write(scratch, 'level', -1);
+  await statusWhere(scratch, ({ interlocks: [...names] = [] }) => names.join() === 'dry,empty');
+  await write(scratch, 'level', 1);
+  await statusWhere(scratch, ({ interlocks: [...names] = [] }) => names.join() === 'empty');
+  assert.match(await write(scratch, 'pump', true), /Rejected: interlock empty of loop loop holds the property/);
+  await write(scratch, 'level', 6);
+  await statusWhere(scratch, ({ state }) => state === 'Running');
+  assert.match(await write(scratch, 'pump', true), /^Confirmed/);
+});
+
+test('an interlock whose write fails lets go of its property when its condition is over', async () => {
+  await using scratch = await scratchWorker();
+  const impossible = [{ device: 'tank', property: 'pump', value: 'off' }];
+  await world(scratch, { interlocks: [{ name: 'dry', when: 'level < 0', write: impossible }] });
+  await statusWhere(scratch, ({ state }) => state === 'Running');
+  await write(scratch, 'level', -1);
+  await statusWhere(scratch, ({ lastError = '' }) => lastError.includes('interlock dry: tank.pump not written'));
+  await write(scratch, 'level', 1);
+  await statusWhere(scratch, ({ state }) => state === 'Running');
+  assert.match(await write(scratch, 'pump', true), /^Confirmed/);
+});
+
+/** What becomes of a wish for the pump that a node finds when it starts, and the level as it is then. */
+async function wishAfterRestart(level: number): Promise<string> {
+  await using scratch = await scratchWorker();
+  await world(scratch, { interlocks: INTERLOCKS });
+  await statusWhere(scratch, ({ state }) => state === 'Running');
+  const device = scratch.simulator.device('default', 'tank');
+  device.fault = 'Unreachable';
+  for (const end of device.onCut) end();
+  await scratch.patch('tank', { desired: { pump: { value: true } } });
+  const wishWhere = (results: readonly string[]) =>
+    scratch.until('the wish', async () => {
+      const wish = (await scratch.get('tank')).status?.writes?.['pump'];
+      return wish !== undefined && results.includes(wish.result) && wish;
+    });
+  await wishWhere(['Pending']);
+  await scratch.restart();
+  await statusWhere(scratch, ({ state }) => state === 'Holding');
+  device.memory.set('level', level);
+  device.fault = undefined;
+  const { result, reason = '' } = await wishWhere(['Confirmed', 'Rejected']);
+  return `${result}: ${reason}`;
+}
+
+test('after a restart no wish gets past an interlock before it is known whether it holds', async () => {
+  assert.match(await wishAfterRestart(-1), /Rejected: interlock dry of loop loop holds the property/);
+  assert.match(await wishAfterRestart(1), /^Confirmed/);
+});
+
+test('who comes to the door before it is known whether an interlock holds is told so', async () => {
+  await using scratch = await scratchWorker();
+  const inputs = [
+    { name: 'level', device: 'tank', property: 'level' },
+    { name: 'other', device: 'elsewhere', property: 'level' },
+  ];
+  await world(scratch, { inputs, interlocks: INTERLOCKS });
+  await statusWhere(scratch, ({ state }) => state === 'Holding');
+  await scratch.until('the device', async () => scratch.worker.devices.get('default', 'tank')?.isConnected === true);
+  assert.match(await write(scratch, 'pump', true), /Rejected: loop loop holds the property until its inputs are known/);
+});
+
+test('a PID goes on from the output that it finds', async () => {
+  await using scratch = await scratchWorker();
+  const output = { device: 'tank', property: 'valve' };
+  const pid = { input: 'level', setpoint: '1', kp: 2, ki: 0.5, output, minimum: 0, maximum: 10 };
+  await world(scratch, { pid });
+  await statusWhere(scratch, ({ state }) => state === 'Running');
+  const device = scratch.simulator.device('default', 'tank');
+  assert.equal(device.memory.get('valve'), undefined);
+  await write(scratch, 'level', 0);
+  await scratch.until('a step', async () => device.memory.has('valve'));
+  // From 6, which it had: two for the error of one, and a little for its time.
+  const first = Number(device.memory.get('valve'));
+  assert.ok(first >= 8 && first < 9, `${first}`);
 });
 
 test('a loop whose device does not answer holds and says why, and goes on when it is back', async () => {

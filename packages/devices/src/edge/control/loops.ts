@@ -16,6 +16,8 @@ export interface LoopsOptions extends LoopContext {
 
 export interface ControlLoops {
   readonly spec: ControllerSpec;
+  /** Starts the loops that are there already. Before it resolves, no device may be driven past their interlocks. */
+  begin(): Promise<void>;
   /** Writes statuses until the signal aborts. */
   tell(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -55,6 +57,13 @@ class NodeLoops implements ControlLoops {
     };
   }
 
+  async begin(): Promise<void> {
+    const { loops } = this.#options;
+    await loops.synced;
+    // What fails here the controller tries again.
+    await Promise.allSettled(loops.cache.list().map((loop) => this.#reconcile(keyOf(loop))));
+  }
+
   async tell(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!signal.aborted) {
@@ -77,9 +86,11 @@ class NodeLoops implements ControlLoops {
     const known = this.#entries.get(key);
     if (known?.madeOf === madeOf) return;
     this.#entries.delete(key);
-    await known?.runner?.stop();
+    // Nothing is waited for where nothing ends: two who look at once then open one runner.
+    if (known?.runner !== undefined) await known.runner.stop();
     if (isOurs)
       this.#entries.set(key, { ...this.#open(key, loop), madeOf, told: '', toldAt: Number.NEGATIVE_INFINITY });
+    known?.runner?.release();
   }
 
   #open(key: string, { spec, metadata }: ControlLoop): Pick<Entry, 'runner' | 'status'> {

@@ -14,7 +14,7 @@ import type { DeviceModelSpec } from '../../resources/device-model.ts';
 import { DEVICE_MODELS, DEVICES, DEVICES_API_VERSION } from '../../resources/group.ts';
 import { createSimulator, type Simulator } from '../drivers/simulator/driver.ts';
 import { openWriteLedger } from '../twin/write-ledger.ts';
-import { type DataWorker, startDataWorker } from '../worker/data-worker.ts';
+import { type DataWorker, type DataWorkerOptions, startDataWorker } from '../worker/data-worker.ts';
 import type { DriverLoader } from '../worker/drivers.ts';
 import type { IssueCertificate } from '../worker/site-certificates.ts';
 
@@ -30,6 +30,8 @@ export interface ScratchWorker extends AsyncDisposable {
   get(name: string): Promise<Device>;
   /** Lets time pass in small steps until `probe` gives something. */
   until<T>(what: string, probe: () => Promise<T | undefined | false>): Promise<T>;
+  /** Ends the worker and starts another one, which knows what is on disk and in the API. */
+  restart(): Promise<void>;
 }
 
 const NODE = 'edge-1';
@@ -65,7 +67,7 @@ export async function scratchWorker(
   for (const definition of deviceCrds()) await client.create(DEFINITIONS, definition);
   const simulator = createSimulator(clock);
   const ledger = openWriteLedger(':memory:');
-  const worker = startDataWorker({
+  const options: DataWorkerOptions = {
     node: NODE,
     client,
     clock,
@@ -75,12 +77,20 @@ export async function scratchWorker(
     issue,
     ...kept,
     drivers: { loaders: { simulator: async () => simulator, ...drivers } },
-  });
+  };
+  let worker = startDataWorker(options);
+  const stop = async () => {
+    const stopping = worker.stop();
+    await clock.settle();
+    await stopping;
+  };
   const ref = (name: string) => ({ gvr: DEVICES, namespace: NAMESPACE, name });
   return {
     client,
     clock,
-    worker,
+    get worker() {
+      return worker;
+    },
     simulator,
     model: async (name, spec) => {
       await client.create(DEVICE_MODELS, objectOf('DeviceModel', { name }, spec));
@@ -102,10 +112,12 @@ export async function scratchWorker(
       }
       throw new Error(`waited in vain for ${what}`);
     },
+    restart: async () => {
+      await stop();
+      worker = startDataWorker(options);
+    },
     [Symbol.asyncDispose]: async () => {
-      const stopping = worker.stop();
-      await clock.settle();
-      await stopping;
+      await stop();
       ledger.close();
       server.close();
       await store.close();

@@ -8,6 +8,7 @@ import { confirm, type Finding, writeOnce } from './confirm.ts';
 import type { WriteOutcome, WriteRequest } from './door.ts';
 import {
   afterSend,
+  type Holder,
   nextStep,
   type PropertyTwin,
   refusalOfLocal,
@@ -24,8 +25,7 @@ export interface DeviceTwinContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly ledger: WriteLedger;
-  /** The interlock that holds a property. */
-  readonly heldBy: (property: string) => string | undefined;
+  readonly holdersOf: (property: string) => ReadonlySet<Holder> | undefined;
   /** By property: what the status is to say of writes, and within what time. */
   readonly onStatus: (writes: WriteStatuses, withinMs: number) => void;
 }
@@ -91,7 +91,7 @@ export class DeviceTwin {
     }
     if (until === 'Confirmed') this.#remember(wishes);
     // A desired value may have waited for its end.
-    const findings = await this.#write(wishes, until, signal).finally(() => this.#lookAgain());
+    const findings = await this.#write(wishes, until, signal).finally(() => this.lookAgain());
     for (const [property, finding] of findings) {
       if (finding.result === 'Rejected' && until === 'Confirmed') this.#forgetLocal(property, wishes.get(property));
       outcomes.set(property, outcomeOf(settledFinding(finding), this.#context.clock.now()));
@@ -141,12 +141,12 @@ export class DeviceTwin {
   #twinOf(property: string): PropertyTwin {
     const rule = this.#device.point(property)?.visitor.writeRule ?? 'cloud-wins';
     const desired = this.#wishes.get(property);
-    const heldBy = this.#context.heldBy(property);
+    const holders = this.#context.holdersOf(property);
     return {
       ...this.#records.get(property),
       rule,
       ...(desired === undefined ? {} : { desired }),
-      ...(heldBy === undefined ? {} : { heldBy }),
+      ...(holders === undefined ? {} : { holders }),
     };
   }
 
@@ -167,7 +167,7 @@ export class DeviceTwin {
       const found = current.flatMap(([property, { version }]) => takenOf(property, version, findings, now));
       // Lost with the power, it is asked of the device again: what was sent is on disk.
       this.#note(new Map(found), 'note');
-      if ([...findings.values()].every(({ result }) => result !== 'Unknown')) return this.#lookAgain();
+      if ([...findings.values()].every(({ result }) => result !== 'Unknown')) return this.lookAgain();
     } catch (error) {
       if (this.#closing.signal.aborted) return;
       log.warn({ error: messageOf(error) }, 'write not followed to its end');
@@ -269,10 +269,11 @@ export class DeviceTwin {
     this.#timer?.cancel();
     if (!Number.isFinite(time)) return;
     const { clock } = this.#context;
-    this.#timer = clock.after(Math.max(1, time - clock.now()), () => this.#lookAgain(), { unref: true });
+    this.#timer = clock.after(Math.max(1, time - clock.now()), () => this.lookAgain(), { unref: true });
   }
 
-  #lookAgain(): void {
+  /** Something has changed that the device does not show. */
+  lookAgain(): void {
     if (this.#closing.signal.aborted) return;
     this.#isDue = true;
     this.look(this.#device);

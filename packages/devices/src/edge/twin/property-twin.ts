@@ -35,8 +35,13 @@ export interface PropertyTwin extends TwinRecord {
   readonly rule: WriteRule;
   /** Of `spec.desired`. */
   readonly desired?: Wish;
-  /** The interlock that holds the property. */
-  readonly heldBy?: string;
+  readonly holders?: ReadonlySet<Holder>;
+}
+
+/** Who holds a property: nobody else writes to it. `Undecided`: whether it is to be held is not known yet, and wishes wait for that. */
+export interface Holder {
+  readonly by: string;
+  readonly kind: 'Holding' | 'Undecided';
 }
 
 export interface Surroundings {
@@ -68,8 +73,14 @@ export function nextStep(twin: PropertyTwin, around: Surroundings): Step {
   const { version } = desired;
   const refusal = refusalOf(twin, desired, now);
   if (refusal !== undefined) return { do: 'settle', taken: { version, time: now, ...refusal } };
+  if (holderAgainst(twin, undefined) !== undefined) return untilDecided(desired, known, now);
   if (around.isConnected) return { do: 'send', wish: desired, taken: { version, state: 'Sending', time: now } };
   return waitOrExpire(desired, known ?? { version, state: 'Pending', time: now }, around);
+}
+
+function untilDecided({ version, notAfter }: Wish, known: Taken | undefined, now: number): Step {
+  const taken = known ?? { version, state: 'Pending', time: now };
+  return { do: 'wait', taken, ...(notAfter === undefined ? {} : { until: notAfter }) };
 }
 
 function isFinal({ state }: Taken): boolean {
@@ -81,13 +92,27 @@ interface Refusal {
   readonly reason: string;
 }
 
-function refusalOf({ rule, local, heldBy }: PropertyTwin, desired: Wish, now: number): Refusal | undefined {
+function refusalOf(twin: PropertyTwin, desired: Wish, now: number): Refusal | undefined {
+  const { rule, local } = twin;
+  const holder = holderAgainst(twin, undefined);
   if (desired.notAfter !== undefined && now >= desired.notAfter)
     return { state: 'Expired', reason: `it was not to be written after ${timeText(desired.notAfter)}` };
-  if (heldBy !== undefined) return { state: 'Rejected', reason: `${heldBy} holds the property` };
+  if (holder?.kind === 'Holding') return { state: 'Rejected', reason: heldText(holder) };
   if (local !== undefined && localStands(rule, local, desired))
     return { state: 'Superseded', reason: `${local.by} has written ${JSON.stringify(local.value)} (${rule})` };
   return undefined;
+}
+
+/** Those that hold it may write, whoever waits for a decision; none where nobody is against `by`. */
+function holderAgainst({ holders = new Set() }: PropertyTwin, by: string | undefined): Holder | undefined {
+  const all = [...holders];
+  const holding = all.filter(({ kind }) => kind === 'Holding');
+  const deciding = holding.length > 0 ? holding : all;
+  return deciding.some((holder) => holder.by === by) ? undefined : deciding[0];
+}
+
+function heldText({ by, kind }: Holder): string {
+  return kind === 'Holding' ? `${by} holds the property` : `${by} holds the property until its inputs are known`;
 }
 
 function localStands(rule: WriteRule, local: Wish, desired: Wish): boolean {
@@ -118,8 +143,9 @@ function waitOrExpire(
 
 /** Whether a local write may be sent now; where not, why. */
 export function refusalOfLocal(twin: PropertyTwin, wish: Wish, now: number): Refusal | undefined {
-  const { rule, desired, heldBy } = twin;
-  if (heldBy !== undefined && heldBy !== wish.by) return { state: 'Rejected', reason: `${heldBy} holds the property` };
+  const { rule, desired } = twin;
+  const holder = holderAgainst(twin, wish.by);
+  if (holder !== undefined) return { state: 'Rejected', reason: heldText(holder) };
   if (desired === undefined || !desiredStands(twin, desired, now)) return undefined;
   const what = `${JSON.stringify(desired.value)} is desired (${rule})`;
   if (rule === 'cloud-wins') return { state: 'Rejected', reason: what };

@@ -142,7 +142,7 @@ class World implements LiveDevice {
       this.status = writes;
       this.told.push([writes['limit']?.result, withinMs]);
     };
-    return new DeviceTwin(this, { clock, ledger, log: silentLogger, onStatus, heldBy: () => undefined });
+    return new DeviceTwin(this, { clock, ledger, log: silentLogger, onStatus, holdersOf: () => undefined });
   }
 
   readonly condition = { state: 'Connected', lastError: '', counters: {} } as const;

@@ -1,20 +1,24 @@
 /** The twins of all devices that are driven here, and the door to them. */
 import type { Clock, Logger } from '@skerry/base';
 import { formatObjectKey, parseObjectKey } from '@skerry/kube/controller';
+import type { PropertyRef } from '../../resources/control-loop.ts';
 import { DriverError } from '../driver-error.ts';
 import type { DeviceController } from '../worker/device-controller.ts';
 import type { LiveDevice } from '../worker/live-device.ts';
 import { callCommand } from './commands.ts';
 import { DeviceTwin, type DeviceTwinContext } from './device-twin.ts';
 import type { DeviceDoor, WriteOutcome } from './door.ts';
+import type { Holder } from './property-twin.ts';
 import type { WriteLedger } from './write-ledger.ts';
 
+/** A property of a device that is driven here, or may be. */
+export interface PropertyPlace extends PropertyRef {
+  readonly namespace: string;
+}
+
 export interface Twins extends DeviceDoor {
-  /** Only `by` writes to the property until it is released with undefined. */
-  hold(
-    at: { readonly namespace: string; readonly device: string; readonly property: string },
-    by: string | undefined,
-  ): void;
+  /** Only those that hold the property write to it. The returned function ends this one hold. */
+  hold(place: PropertyPlace, holder: Holder): () => void;
   close(): void;
 }
 
@@ -28,7 +32,7 @@ export interface TwinsOptions {
 export function startTwins({ devices, ...context }: TwinsOptions): Twins {
   const twins = new Map<string, DeviceTwin>();
   // Apart from the twins: a device that is planned anew is held on.
-  const holds = new Map<string, string>();
+  const holds = new Map<string, Set<Holder>>();
   const look = (key: string): DeviceTwin | undefined => {
     const { namespace, name } = parseObjectKey(key);
     const device = devices.get(namespace, name);
@@ -38,7 +42,8 @@ export function startTwins({ devices, ...context }: TwinsOptions): Twins {
       return undefined;
     }
     const twin =
-      twins.get(key) ?? twinOf(device, devices, { ...context, heldBy: (property) => holds.get(`${key}.${property}`) });
+      twins.get(key) ??
+      twinOf(device, devices, { ...context, holdersOf: (property) => holds.get(placeIn(key, property)) });
     twins.set(key, twin);
     twin.look(device);
     return twin;
@@ -56,10 +61,17 @@ export function startTwins({ devices, ...context }: TwinsOptions): Twins {
       context.log.info({ device: `${namespace}/${name}`, command, by }, 'command of a device called');
       return callCommand(device, command, input, { clock: context.clock, signal });
     },
-    hold: ({ namespace, device, property }, by) => {
-      const place = `${formatObjectKey({ namespace, name: device })}.${property}`;
-      if (by === undefined) holds.delete(place);
-      else holds.set(place, by);
+    hold: ({ namespace, device, property }, holder) => {
+      const key = formatObjectKey({ namespace, name: device });
+      const place = placeIn(key, property);
+      const holders = holds.get(place) ?? new Set();
+      holds.set(place, holders.add(holder));
+      return () => {
+        holders.delete(holder);
+        if (holders.size === 0 && holds.get(place) === holders) holds.delete(place);
+        // A wish may have waited for this.
+        twins.get(key)?.lookAgain();
+      };
     },
     close: () => {
       end();
@@ -67,6 +79,10 @@ export function startTwins({ devices, ...context }: TwinsOptions): Twins {
       twins.clear();
     },
   };
+}
+
+function placeIn(device: string, property: string): string {
+  return `${device}.${property}`;
 }
 
 const NOT_HERE = 'the device is not driven on this node';

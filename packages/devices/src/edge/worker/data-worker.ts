@@ -99,8 +99,11 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
     certificates,
     ...(options.brokersKeptIn === undefined ? {} : { keptIn: options.brokersKeptIn }),
   });
-  const running = [devices.spec, loops.spec, discovering, brokers.spec].map((spec) => runController(spec, context));
-  running.push(loops.tell(stopping.signal));
+  const running = [loops.spec, discovering, brokers.spec].map((spec) => runController(spec, context));
+  running.push(
+    loops.tell(stopping.signal),
+    driveAfter(loops.begin(), () => runController(devices.spec, context)),
+  );
   return {
     ...options,
     bus,
@@ -120,6 +123,17 @@ export function startDataWorker(options: DataWorkerOptions): DataWorker {
       await keeping;
     },
   };
+}
+
+/** A device that connects is sent what waited for it: what interlocks hold is to be known by then. */
+async function driveAfter(loopsBegun: Promise<void>, drive: () => Promise<void>): Promise<void> {
+  try {
+    await loopsBegun;
+  } catch {
+    // Stopped before.
+    return;
+  }
+  await drive();
 }
 
 async function keepLast(bus: Bus, last: LastValues): Promise<void> {
