@@ -1,6 +1,6 @@
 /** A rule whose process is killed again and again, at any moment: its results are those of an undisturbed run. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,6 @@ import { prepared, STREAM } from '../engine/testing/run-query.ts';
 
 const SQL =
   'SELECT id, count(*) AS c, sum(v) AS s, collect(v) AS every, window_end() AS e FROM demo GROUP BY id, HOPPINGWINDOW(ms, 150, 50)';
-const PROGRAM = join(import.meta.dirname, 'testing', 'file-rule.ts');
 
 /** Times go forward, with some that are behind, and some too far behind; the last row ends every window that counts. */
 function rowsOf(count: number): readonly { readonly ts: number; readonly id: string; readonly v: number }[] {
@@ -35,9 +34,11 @@ function linesOf(folder: string, file: string): readonly unknown[] {
 }
 
 async function start(folder: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--conditions=source', PROGRAM, folder, SQL], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = fork(new URL('testing/file-rule.ts', import.meta.url), [folder, SQL], {
+    execArgv: ['--conditions=source'],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });
+  assert.ok(child.stdout !== null);
   const [said] = (await once(child.stdout, 'data')) as [Buffer];
   assert.equal(said.toString(), 'running\n');
   return child;
