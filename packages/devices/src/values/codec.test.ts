@@ -112,6 +112,23 @@ test('what does not fit is refused and said', () => {
   refused({ type: 'float32', raw: 'hex:0102' }, /2 bytes instead of 4/);
 });
 
+test('a value that does not fit is not written as another one', () => {
+  const check = (type: string, encoding: Encoding, value: Value, words: RegExp) =>
+    assert.throws(
+      () => compileCodec(typeOf(type), undefined, encoding).encode(value, true),
+      (error) => error instanceof ValueError && words.test(error.message),
+    );
+  check('uint8', { type: 'uint16', bitMask: '7' }, 9, /does not fit into the bitMask 7: 9/);
+  check('int8', { type: 'uint16', bitMask: '7' }, -1, /does not fit into the bitMask 7: -1/);
+  check('uint8', { type: 'uint16', bitMask: '0xb0' }, 4, /does not fit into the bitMask 176: 4/);
+  check('float64', { type: 'float32' }, 1e39, /is outside of what float32 holds: 1e\+39/);
+  check('float64', { type: 'float32', scale: 0.1 }, 1e38, /is outside of what float32 holds/);
+  check('uint8', { type: 'bool' }, 2, /is neither 0 nor 1: 2/);
+  assert.throws(() => valueFromJson(typeOf('float32'), 1e39), /is outside of what float32 holds: 1e\+39/);
+  assert.equal(valueFromJson(typeOf('float32'), 'Infinity'), Number.POSITIVE_INFINITY);
+  refused({ type: 'float32', raw: -1e39 }, /is outside of what float32 holds: -1e\+39/);
+});
+
 test('an encoding that cannot be is refused before anything is read', () => {
   refused({ type: 'string', encoding: { scale: 2 }, raw: 'x' }, /steps for numbers/);
   refused({ type: 'float32', encoding: { scale: 0 }, raw: 1 }, /scale 0/);

@@ -2,7 +2,7 @@
 import type { Encoding, RawType, RawValue } from './encoding.ts';
 import { compileExpression } from './expression.ts';
 import { conversion, parseUnit } from './units.ts';
-import { integerValue, type Value, ValueError } from './value.ts';
+import { float32From, integerValue, type Value, ValueError } from './value.ts';
 import { formatValueType, integerRange, isNumeric, type ScalarType, type ValueType } from './value-type.ts';
 import { bytesFromWire, bytesToWire, wireSize } from './wire.ts';
 
@@ -84,7 +84,7 @@ function compileChange(
     },
     encode: (value) => {
       const number = numbers === undefined ? value : numbers.encode(Number(value));
-      return mask === undefined ? number : (integerFrom(number) << shift) & mask;
+      return mask === undefined ? number : bitsOf(integerFrom(number), mask, shift);
     },
   };
   if (type.kind !== 'list') return one;
@@ -92,6 +92,12 @@ function compileChange(
     decode: (raw) => listOf(raw).map(one.decode),
     encode: (value) => listOf(value).map(one.encode),
   };
+}
+
+function bitsOf(integer: bigint, mask: bigint, shift: bigint): bigint {
+  const bits = integer << shift;
+  if (integer < 0n || (bits & mask) !== bits) throw new ValueError(`does not fit into the bitMask ${mask}: ${integer}`);
+  return bits;
 }
 
 function listOf(raw: RawValue): readonly RawValue[] {
@@ -186,7 +192,7 @@ function castScalar(type: ScalarType, raw: RawValue): Value {
     case 'float64':
       return numberFrom(raw);
     case 'float32':
-      return Math.fround(numberFrom(raw));
+      return float32From(numberFrom(raw));
     case 'bool':
       return typeof raw === 'boolean' ? raw : booleanFrom(raw);
     case 'string':

@@ -69,7 +69,7 @@ function scalarFromJson(type: ScalarType, json: unknown): Value {
     case 'float32':
     case 'float64': {
       const number = typeof json === 'string' ? SPECIAL[json] : json;
-      if (typeof number === 'number') return type === 'float32' ? Math.fround(number) : number;
+      if (typeof number === 'number') return type === 'float32' ? float32From(number) : number;
       break;
     }
     default: {
@@ -102,6 +102,14 @@ export function integerValue(type: ScalarType, integer: bigint): number | bigint
   if (range === undefined || integer < range.least || integer > range.greatest)
     throw new ValueError(`must be between ${range?.least} and ${range?.greatest}, not ${integer}`);
   return type.endsWith('64') ? integer : Number(integer);
+}
+
+/** The nearest float32. Throws where that would be an infinity and the number is none. */
+export function float32From(number: number): number {
+  const nearest = Math.fround(number);
+  if (Number.isFinite(number) && !Number.isFinite(nearest))
+    throw new ValueError(`is outside of what float32 holds: ${number}`);
+  return nearest;
 }
 
 function wrong(type: ValueType, json: unknown): ValueError {

@@ -1,6 +1,6 @@
 /** Raw values as bytes in the order of a wire that knows no types: registers, frames. */
 import type { Encoding, RawType, RawValue } from './encoding.ts';
-import { ValueError } from './value.ts';
+import { float32From, ValueError } from './value.ts';
 import { MAX_LIST_LENGTH, type ValueType } from './value-type.ts';
 
 const SIZES: Readonly<Record<Exclude<RawType, 'string' | 'bytes'>, number>> = {
@@ -94,13 +94,13 @@ export function scalarToWire(value: RawValue, raw: RawType, orders: Orders): Uin
   const view = new DataView(bytes.buffer);
   switch (raw) {
     case 'float32':
-      view.setFloat32(0, Number(value));
+      view.setFloat32(0, float32From(Number(value)));
       break;
     case 'float64':
       view.setFloat64(0, Number(value));
       break;
     case 'bool':
-      bytes[0] = value === true || Number(value) === 1 ? 1 : 0;
+      bytes[0] = bitFrom(value);
       break;
     case 'bcd16':
     case 'bcd32':
@@ -110,6 +110,12 @@ export function scalarToWire(value: RawValue, raw: RawType, orders: Orders): Uin
       integerInto(view, raw, value);
   }
   return ordered(bytes, orders);
+}
+
+function bitFrom(value: RawValue): number {
+  const bit = Number(value);
+  if (bit !== 0 && bit !== 1) throw new ValueError(`is neither 0 nor 1: ${String(value)}`);
+  return bit;
 }
 
 type IntegerRaw = Exclude<RawType, 'string' | 'bytes' | 'bool' | 'float32' | 'float64' | 'bcd16' | 'bcd32'>;
