@@ -7,12 +7,12 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -27,6 +27,8 @@ interface Position {
   readonly size: number;
   /** Of the file that it is: one that was put aside meanwhile is another. */
   readonly inode: number;
+  /** Of the one that was last put aside then. */
+  readonly aside: number;
 }
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
@@ -81,14 +83,17 @@ class FileSink implements Sink {
     return this.#dropped;
   }
 
+  /** A file that is large is put aside here only, so that it happens once between two checkpoints. */
   save(): Position {
+    if (this.#descriptor !== undefined && this.#size >= this.#maxBytes) this.#putAside();
+    const aside = inodeOf(this.#named(1));
     if (this.#descriptor === undefined) {
       const { size, ino } = statSync(this.#path, { throwIfNoEntry: false }) ?? { size: 0, ino: NO_FILE };
-      return { size, inode: ino };
+      return { size, inode: ino, aside };
     }
     fsyncSync(this.#descriptor);
     const { size, ino } = fstatSync(this.#descriptor);
-    return { size, inode: ino };
+    return { size, inode: ino, aside };
   }
 
   async close(): Promise<void> {
@@ -97,7 +102,6 @@ class FileSink implements Sink {
   }
 
   #open(): number {
-    if (this.#descriptor !== undefined && this.#size >= this.#maxBytes) this.#putAside();
     if (this.#descriptor !== undefined) return this.#descriptor;
     mkdirSync(dirname(this.#path), { recursive: true });
     this.#descriptor = openSync(this.#path, 'a');
@@ -118,22 +122,38 @@ class FileSink implements Sink {
   #putAside(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
-    const named = (at: number) => (at === 0 ? this.#path : `${this.#path}.${at}`);
-    rmSync(named(this.#keep), { force: true });
-    for (let at = this.#keep - 1; at >= 0; at--) if (existsSync(named(at))) renameSync(named(at), named(at + 1));
+    rmSync(this.#named(this.#keep), { force: true });
+    for (let at = this.#keep - 1; at >= 0; at--)
+      if (existsSync(this.#named(at))) renameSync(this.#named(at), this.#named(at + 1));
   }
 
+  /** Also where the file has been put aside since. */
   #cutBack(position: Position | undefined): void {
-    if (position === undefined || !existsSync(this.#path)) return;
-    const descriptor = openSync(this.#path, 'r+');
-    try {
-      const { ino, size } = fstatSync(descriptor);
-      const isSame = ino === position.inode || position.inode === NO_FILE;
-      if (isSame && size > position.size) ftruncateSync(descriptor, position.size);
-    } finally {
-      closeSync(descriptor);
+    if (position === undefined) return;
+    if (position.inode === NO_FILE) {
+      if (inodeOf(this.#named(1)) !== position.aside) rmSync(this.#named(1), { force: true });
+      cut(this.#path, 0);
+      return;
+    }
+    if (inodeOf(this.#path) === position.inode) cut(this.#path, position.size);
+    else if (inodeOf(this.#named(1)) === position.inode) {
+      cut(this.#named(1), position.size);
+      rmSync(this.#path, { force: true });
     }
   }
+
+  #named(at: number): string {
+    return at === 0 ? this.#path : `${this.#path}.${at}`;
+  }
+}
+
+function inodeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? NO_FILE;
+}
+
+function cut(path: string, size: number): void {
+  const known = statSync(path, { throwIfNoEntry: false });
+  if (known !== undefined && known.size > size) truncateSync(path, size);
 }
 
 function csvLine(values: readonly unknown[]): string {
