@@ -240,6 +240,7 @@ test('what is wrong is answered as Prometheus does, and said in words', () =>
       ['query_range', { query: '1', start: '0', end: '1' }, 400, /step is needed/],
       ['series', {}, 400, /match\[\] is needed/],
       ['nothing', {}, 404, /there is no/],
+      ['constructor', {}, 404, /there is no/],
     ] as const) {
       const answer = await ask(`${PROMETHEUS}/${path}`, { query });
       assert.equal(answer.status, status, path);
@@ -252,6 +253,7 @@ test('what is wrong is answered as Prometheus does, and said in words', () =>
       400,
     );
     assert.equal((await ask(INFLUX, { method: 'POST', body: Uint8Array.of(0xff) })).status, 400);
+    assert.deepEqual(await dataOf(ask(`${PROMETHEUS}/label/%/values`)), []);
     const late = await ask(`${PROMETHEUS}/write`, remoteWrite({ __name__: 'load' }, [[now + 1e10, 1]]));
     assert.match(late.body ?? '', /too far in the future/);
   }));

@@ -14,6 +14,7 @@ import { matchersOf, timeOf } from './parameters.ts';
 
 const QUERY_TIMEOUT_MS = 60_000;
 const MAX_MATCHES = 64;
+const MAX_LISTED = 100_000;
 const EVERYTHING: LabelMatcher = { label: METRIC_NAME, op: '=~', value: '.+' };
 
 interface Context {
@@ -32,7 +33,7 @@ export async function answerPrometheus(
   { store, clock }: Pick<Context, 'store' | 'clock'>,
 ): Promise<QueryAnswer> {
   const label = /^\/label\/([^/]+)\/values$/.exec(path)?.[1];
-  const endpoint = label === undefined ? ENDPOINTS[path] : labelValues(decodeURIComponent(label));
+  const endpoint = label === undefined ? endpointAt(path) : labelValues(label);
   if (endpoint === undefined) return failed(404, 'not_found', `there is no ${path} here`);
   if (request.method !== 'GET' && request.method !== 'POST') return failed(405, 'bad_data', 'GET or POST');
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(QUERY_TIMEOUT_MS)]);
@@ -50,6 +51,10 @@ export async function answerPrometheus(
 
 function failed(status: number, errorType: string, error: string): QueryAnswer {
   return jsonAnswer(status, { status: 'error', errorType, error });
+}
+
+function endpointAt(path: string): Endpoint | undefined {
+  return Object.hasOwn(ENDPOINTS, path) ? ENDPOINTS[path] : undefined;
 }
 
 const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
@@ -81,7 +86,13 @@ const ENDPOINTS: Readonly<Record<string, Endpoint>> = {
   '/status/buildinfo': () => ({ version: '2.50.0', application: 'Skerry' }),
 };
 
-function labelValues(label: string): Endpoint {
+function labelValues(escaped: string): Endpoint {
+  let label = escaped;
+  try {
+    label = decodeURIComponent(escaped);
+  } catch {
+    // As it stands, it is the name of no label.
+  }
   return ({ store, parameters }) =>
     [...new Set(selected(store, parameters).flatMap((labels) => labels.get(label) ?? []))].sort();
 }
@@ -92,6 +103,8 @@ function selected(store: SeriesSource, parameters: URLSearchParams): MetricLabel
   if (matches.length > MAX_MATCHES) throw new PromQlError(`at most ${MAX_MATCHES} match[] are allowed`);
   const selectors = matches.length === 0 ? [[EVERYTHING]] : matches.map(matchersOf);
   const found = selectors.flatMap((matchers) => metricsOf(store, matchers));
+  if (found.length > MAX_LISTED)
+    throw new PromQlError(`more than ${MAX_LISTED} series are meant: choose fewer with match[]`);
   return [...new Map(found.map((labels) => [keyOf(labels), labels])).values()];
 }
 

@@ -32,7 +32,7 @@ export async function answerRemoteWrite(request: QueryRequest, store: WritableSt
 /** Query parameters as InfluxDB has them; `db`, `bucket` and `org` are taken and mean nothing here. */
 export async function answerLines(request: QueryRequest, store: WritableStore, clock: Clock): Promise<QueryAnswer> {
   const precision = request.query.get('precision') ?? 'ns';
-  if (!(precision in PRECISIONS))
+  if (!Object.hasOwn(PRECISIONS, precision))
     return jsonAnswer(400, { error: `precision is one of ${Object.keys(PRECISIONS).join(', ')}` });
   let text: string;
   try {

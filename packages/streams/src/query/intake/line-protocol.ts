@@ -129,7 +129,7 @@ function plain(text: string): string {
   return text.replaceAll(/\\([,= "\\])/g, '$1');
 }
 
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const BOOLEANS: Readonly<Record<string, number>> = { t: 1, true: 1, f: 0, false: 0 };
 
 function fieldOf(text: string): Pick<LinePoint, 'type' | 'value'> {

@@ -81,6 +81,7 @@ const QUERIES = [
   'idelta(load[5m])',
   'deriv(load[10m])',
   'predict_linear(load[10m], 600)',
+  'predict_linear(load[10m] offset 5m, 600)',
   'changes(state[10m])',
   'resets(parts[20m])',
   'avg_over_time(load[5m])',
@@ -209,7 +210,13 @@ test('Prometheus gives the same answers', async (t) => {
   if (!requireSystem(t, 'prometheus')) return;
   await using engine = await startPrometheus();
   const endpoint = `http://127.0.0.1:${engine.port}/api/v1/write`;
-  const target = await openTarget('PrometheusRemoteWrite', { endpoint, headers: {}, credentials: {}, options: {} });
+  const target = await openTarget('PrometheusRemoteWrite', {
+    endpoint,
+    headers: {},
+    credentials: {},
+    options: {},
+    folder: '',
+  });
   await target.send(
     GIVEN.map(({ labels, points }) => rowsOf(labels, 'float64', points)),
     new AbortController().signal,

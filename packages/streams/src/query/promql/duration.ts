@@ -29,7 +29,7 @@ export function parseNumber(text: string): number | undefined {
   if (special !== undefined) return plain.startsWith('-') ? -special : special;
   if (DURATION.test(text)) return (parseDuration(text) ?? 0) / 1000;
   if (/^0x[0-9a-f]+$/.test(plain)) return Number.parseInt(plain, 16);
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/.test(plain) ? Number(plain) : undefined;
+  return /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/.test(plain) ? Number(plain) : undefined;
 }
 
 const SPECIAL: Readonly<Record<string, number>> = {

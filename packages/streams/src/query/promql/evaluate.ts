@@ -13,7 +13,7 @@ import { combine } from './binary.ts';
 import { FUNCTIONS } from './functions.ts';
 import { OVER_TIME } from './over-time.ts';
 import { parsePromQl } from './parse.ts';
-import { pointsOf, type SeriesSource } from './select.ts';
+import { type Budget, pointsOf, type SeriesSource } from './select.ts';
 import {
   distinct,
   labelsFrom,
@@ -39,6 +39,8 @@ export interface PromQlQuery {
 
 /** Of one query, the inner steps of subqueries included. */
 const MAX_STEPS = 11_000;
+/** That one query reads, all its selectors together. */
+const MAX_POINTS = 5_000_000;
 const LOOKBACK_MS = 300_000;
 const SUBQUERY_STEP_MS = 60_000;
 
@@ -60,6 +62,7 @@ export async function evaluatePromQl(store: SeriesSource, query: PromQlQuery): P
     start,
     end,
     step: start === end ? SUBQUERY_STEP_MS : step,
+    budget: { points: MAX_POINTS },
     ...(query.signal === undefined ? {} : { signal: query.signal }),
   };
   const value = await new Evaluation(settings, times).value(parsePromQl(query.query));
@@ -84,6 +87,7 @@ interface Settings {
   readonly end: number;
   /** For subqueries that name none. */
   readonly step: number;
+  readonly budget: Budget;
   readonly signal?: AbortSignal;
 }
 
@@ -146,10 +150,10 @@ class Evaluation {
   }
 
   #points({ matchers }: VectorSelector, looksAt: Float64Array, range: number): Promise<RangeSeries[]> {
-    const { store, signal } = this.#settings;
+    const { store, budget, signal } = this.#settings;
     const from = (looksAt[0] ?? 0) - range;
     const to = looksAt.at(-1) ?? 0;
-    return pointsOf(store, { matchers, from, to, ...(signal === undefined ? {} : { signal }) });
+    return pointsOf(store, { matchers, from, to, budget, ...(signal === undefined ? {} : { signal }) });
   }
 
   async #aggregation({ op, inner, parameter, grouping }: Aggregation): Promise<readonly VectorSeries[]> {
@@ -245,7 +249,10 @@ class Evaluation {
         while (last < times.length && (times[last] ?? 0) <= end) last += 1;
         while (first < last && (times[first] ?? 0) <= end - range) first += 1;
         if (first === last) return;
-        const found = value({ times, values, first, last, start: end - range, end }, step);
+        const found = value(
+          { times, values, first, last, start: end - range, end, now: this.#times[step] ?? end },
+          step,
+        );
         if (found === undefined) return;
         made.values[step] = found;
         made.present[step] = 1;

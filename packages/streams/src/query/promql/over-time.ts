@@ -9,6 +9,8 @@ export interface Window {
   /** The range is after `start`, up to and with `end`. */
   readonly start: number;
   readonly end: number;
+  /** Of the step, whatever offset the range has. */
+  readonly now: number;
 }
 
 /** Undefined: no value at this step. */
@@ -146,7 +148,7 @@ export const OVER_TIME: Readonly<Record<string, OverTime>> = {
   min_over_time: (window) => fold(window, Number.NaN, (min, value) => (value < min || Number.isNaN(min) ? value : min)),
   predict_linear: (window, seconds) => {
     if (count(window) < 2) return undefined;
-    const { slope, intercept } = line(window, window.end);
+    const { slope, intercept } = line(window, window.now);
     return slope * seconds + intercept;
   },
   present_over_time: () => 1,

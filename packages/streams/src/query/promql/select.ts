@@ -14,7 +14,13 @@ export interface PointsRequest {
   /** Milliseconds; both ends belong to the range. */
   readonly from: number;
   readonly to: number;
+  /** What the whole query may still read. */
+  readonly budget: Budget;
   readonly signal?: AbortSignal;
+}
+
+export interface Budget {
+  points: number;
 }
 
 /** The same names as an outlet gives them. */
@@ -45,18 +51,15 @@ export function selectionOf(
 /** Numbers whose quality is not bad, of the series that all matchers accept. */
 export async function pointsOf(
   store: SeriesSource,
-  { matchers, from, to, signal }: PointsRequest,
+  { matchers, from, to, budget, signal }: PointsRequest,
 ): Promise<RangeSeries[]> {
   const accepts = acceptanceOf(matchers);
   const found: RangeSeries[] = [];
   for (const query of queriesOf(store, matchers)) {
-    const { series } = await store.query({
-      matchers: query,
-      from,
-      to: to + 1,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const limit = { maxPoints: budget.points, ...(signal === undefined ? {} : { signal }) };
+    const { series } = await store.query({ matchers: query, from, to: to + 1, ...limit });
     for (const { series: stored, rows } of series) {
+      budget.points -= rows.length;
       const labels = metricOf(stored.labels);
       if (accepts(labels)) found.push({ labels, ...numbersOf(rows) });
     }

@@ -8,6 +8,7 @@ import type { FromQuery, SqlResult, TableRows, ToQuery } from './messages.ts';
 
 const MEMORY_LIMIT = '1GB';
 const TABLE = 'samples';
+const MAX_RESULT_BYTES = 16 * 1024 * 1024;
 
 process.on('message', (message: ToQuery) => {
   waiting = waiting
@@ -47,7 +48,7 @@ async function makeTable(labels: readonly string[]): Promise<NonNullable<typeof 
     temp_directory: '',
   });
   const connection = await instance.connect();
-  const own = labels.map((label) => `"${columnName(label).replaceAll('"', '""')}" VARCHAR`);
+  const own = columnNames(labels).map((name) => `"${name.replaceAll('"', '""')}" VARCHAR`);
   const columns = ['time TIMESTAMP', ...own, 'value DOUBLE', 'text VARCHAR', 'quality UTINYINT'];
   await connection.run(`CREATE TABLE ${TABLE} (${columns.join(', ')})`);
   return { connection, appender: await connection.createAppender(TABLE) };
@@ -62,13 +63,12 @@ function append({ labels, times, values, texts, qualities }: TableRows): void {
       else appender.appendVarchar(label);
     }
     const text = texts.get(row);
-    if (text === undefined) {
-      appender.appendDouble(values[row] ?? Number.NaN);
-      appender.appendNull();
-    } else {
-      appender.appendNull();
-      appender.appendVarchar(text);
-    }
+    const value = values[row] ?? Number.NaN;
+    // An integer that a number does not hold stands in both, the one rounded.
+    if (text === undefined || !Number.isNaN(value)) appender.appendDouble(value);
+    else appender.appendNull();
+    if (text === undefined) appender.appendNull();
+    else appender.appendVarchar(text);
     appender.appendUTinyInt(qualities[row] ?? 0);
     appender.endRow();
   }
@@ -82,12 +82,27 @@ async function run(sql: string, maxRows: number): Promise<SqlResult> {
   const reader = await connection.streamAndReadUntil(sql, maxRows + 1);
   const columns = reader.columnNames().map((name, index) => ({ name, type: reader.columnType(index).toString() }));
   const rows = reader.getRowsJson();
+  const bytes = rows.reduce((sum, row) => sum + JSON.stringify(row).length, 0);
+  if (bytes > MAX_RESULT_BYTES) throw new Error(`the answer has more than ${MAX_RESULT_BYTES} bytes: ask for less`);
   return { columns, rows: rows.slice(0, maxRows), isCut: rows.length > maxRows };
 }
 
-/** Columns that every table has; a label of the same name is `label_NAME`. */
-const OWN_COLUMNS: ReadonlySet<string> = new Set(['time', 'value', 'text', 'quality']);
+/** Columns that every table has. */
+const OWN_COLUMNS = ['time', 'value', 'text', 'quality'];
 
-function columnName(label: string): string {
-  return OWN_COLUMNS.has(label) ? `label_${label}` : label;
+/**
+ * SQL knows no case. A label whose name is taken, by a column or another label, has `label_` before it, as often as it takes; those in
+ * small letters choose first.
+ */
+function columnNames(labels: readonly string[]): readonly string[] {
+  const taken = new Set(OWN_COLUMNS);
+  const names = new Map<string, string>();
+  const isSmall = (label: string) => label === label.toLowerCase();
+  for (const label of [...labels.filter(isSmall), ...labels.filter((one) => !isSmall(one))]) {
+    let name = label;
+    while (taken.has(name.toLowerCase())) name = `label_${name}`;
+    taken.add(name.toLowerCase());
+    names.set(label, name);
+  }
+  return labels.map((label) => names.get(label) ?? label);
 }

@@ -117,7 +117,7 @@ function rowsOf({ series, rows }: SeriesResult, labels: readonly string[]): Tabl
   const values = rows.values.slice(0, rows.length);
   for (const [row, value] of rows.boxed ?? []) {
     if (typeof value === 'bigint') values[row] = Number(value);
-    else texts.set(row, textOf(value, series.type));
+    texts.set(row, textOf(value, series.type));
   }
   return {
     type: 'rows',

@@ -14,6 +14,7 @@ const ALL: readonly SeriesResult[] = [
   ]),
   rowsOf({ device: 'b', property: 'load', time: 'odd' }, 'float64', [[T + 0.5, 10]]),
   rowsOf({ device: 'a', property: 'mode' }, 'string', [[T, 'on']]),
+  rowsOf({ Device: 'c', property: 'count' }, 'int64', [[T, 2n ** 53n + 1n]]),
 ].map(({ labels, type, rows }, id) => ({ series: { id, labels, type }, rows }));
 
 const store: Pick<SeriesStore, 'scan' | 'seriesOf'> = {
@@ -42,7 +43,7 @@ const refuses = (sql: string, words: RegExp) =>
 
 test('series are a table with a column for each label', async () => {
   await check(
-    'SELECT device, property, label_time, count(*)::INTEGER, avg(value), max(text) FROM samples GROUP BY ALL ORDER BY ALL',
+    'SELECT device, property, label_time, count(*)::INTEGER, avg(value), max(text) FROM samples WHERE device IS NOT NULL GROUP BY ALL ORDER BY ALL',
     [
       ['a', 'load', null, 2, 2, null],
       ['a', 'mode', null, 1, null, 'on'],
@@ -50,6 +51,15 @@ test('series are a table with a column for each label', async () => {
     ],
   );
 });
+
+test('labels that differ in case have columns of their own, and integers keep all digits as text', async () => {
+  await check(`SELECT "label_Device", device, value, text FROM samples WHERE property = 'count'`, [
+    ['c', null, 9_007_199_254_740_992, '9007199254740993'],
+  ]);
+});
+
+test('an answer that is too large is refused by its process', () =>
+  refuses(`SELECT repeat('x', 20000000)`, /more than \d+ bytes/));
 
 test('times are timestamps, to the microsecond', async () => {
   await check(`SELECT time, time_bucket(INTERVAL '1 minute', time) FROM samples WHERE device = 'b'`, [
