@@ -16,6 +16,8 @@ export interface CloudPaths {
   readonly series: string;
   /** What waits for engines of others. */
   readonly outlets: string;
+  /** Files that outlets write. */
+  readonly exports: string;
   /** Tells a wrong key before any Secret is touched. */
   readonly keyCheck: string;
 }
@@ -32,6 +34,7 @@ export function cloudPaths(root: string): CloudPaths {
     registry: join(home, 'registry'),
     series: join(home, 'series'),
     outlets: join(home, 'outlets.db'),
+    exports: join(home, 'exports'),
     keyCheck: join(home, 'key-check'),
   };
 }

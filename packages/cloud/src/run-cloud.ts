@@ -84,6 +84,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     random: Math.random,
     signal: outlets.signal,
     file: ground.paths.outlets,
+    folder: ground.paths.exports,
   });
   stack.defer(async () => {
     outlets.abort();

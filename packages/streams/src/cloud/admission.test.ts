@@ -98,6 +98,14 @@ test('a table has one source, and a retention tiers that there are', () => {
   assert.deepEqual(paths('Retention', { keep: '30d', tiers: [{ step: '1h', keep: '365d' }] }), []);
 });
 
+test('an outlet writes files in its folder, and nowhere else', () => {
+  const outlet = (endpoint: string, type = 'Parquet') => refusals(objectOf('Outlet', 'o', { type, endpoint }));
+  assert.deepEqual(outlet('training/press'), []);
+  assert.deepEqual(outlet('http://engine:8428/write', 'Http'), []);
+  for (const endpoint of ['/etc', 'file:///etc', '../..', 'a/../../b'])
+    assert.equal(outlet(endpoint)[0]?.[0], 'spec.endpoint', endpoint);
+});
+
 test('a change of a stream that would break a rule is refused and names it; one that breaks nothing is taken', () => {
   const rule = objectOf<Rule>('Rule', 'loud', { sql: SQL, streams: ['meters'] });
   const without = (name: string) =>

@@ -9,6 +9,7 @@ import type { RuleSurroundings } from '../engine/rule/catalog.ts';
 import { describeStubs } from '../engine/rule/function-stubs.ts';
 import { type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
 import { failureOf } from '../engine/rule/run-test.ts';
+import type { Outlet } from '../kinds/outlet.ts';
 import type { Retention } from '../kinds/retention.ts';
 import type { Rule, RuleSpec } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
@@ -44,9 +45,18 @@ export function checkStreamsWrite(write: StreamsWrite, lookups: StreamsLookups):
       return [...checkOneOf((write.object as Table).spec.source, TABLE_SOURCES), ...checkReaders(write, lookups)];
     case 'Retention':
       return checkRetention(write.object as Retention);
+    case 'Outlet':
+      return checkOutlet(write.object as Outlet);
     default:
       return [];
   }
+}
+
+/** Files stand in a folder of their own, at the cloud and at each node. */
+function checkOutlet({ spec: { type, endpoint } }: Outlet): readonly FieldError[] {
+  const isInside = !endpoint.startsWith('/') && !endpoint.includes(':') && !endpoint.split('/').includes('..');
+  if (type !== 'Parquet' || isInside) return [];
+  return [invalid('spec.endpoint', 'must be a directory within the folder of files, such as "training/press"')];
 }
 
 function checkRule(rule: Rule, lookups: StreamsLookups): readonly FieldError[] {

@@ -26,6 +26,8 @@ export interface CloudOutletsOptions {
   readonly telemetry: Pick<Telemetry, 'store' | 'handOn'>;
   /** The queues of the outlets. */
   readonly file: string;
+  /** Files are written in here only. */
+  readonly folder: string;
 }
 
 export interface CloudOutlets {
@@ -68,7 +70,14 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
   const store = await telemetry.store();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const file = new RoadFile({ file: path, clock, log });
-  const hub = new OutletHub({ file, clock, log, random, describe: (series) => store.describe(series) });
+  const hub = new OutletHub({
+    file,
+    clock,
+    log,
+    random,
+    folder: options.folder,
+    describe: (series) => store.describe(series),
+  });
   const teller = new StatusTeller({ node: CLOUD, client, clock, log });
   telemetry.handOn((batch) => {
     hub.take(batch);
@@ -76,7 +85,7 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
     hub.flush();
   });
   return {
-    spec: outletController({ outlets, client, hub, teller, isOwn }),
+    spec: outletController({ outlets, client, clock, hub, teller, isOwn }),
     close: async () => {
       telemetry.handOn(undefined);
       await hub.close();

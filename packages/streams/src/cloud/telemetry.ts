@@ -27,7 +27,7 @@ export interface Telemetry {
   readonly query: AnswerSeries;
   /** Answers what is asked below `TELEMETRY_PATH`; whoever asks was authorized. */
   answer(request: QueryRequest): Promise<QueryAnswer>;
-  /** Gets each batch before the store takes it; undefined: nobody does. */
+  /** Gets each batch before it is on the store's disk; undefined: nobody does. */
   handOn(taker: ((batch: Batch) => void) | undefined): void;
   close(): Promise<void>;
 }

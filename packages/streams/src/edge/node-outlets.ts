@@ -21,6 +21,8 @@ export interface NodeOutletsOptions {
   readonly teller: StatusTeller;
   /** The queues of the outlets. */
   readonly file: string;
+  /** Files are written in here only. */
+  readonly folder: string;
 }
 
 export interface NodeOutlets {
@@ -61,7 +63,7 @@ async function open(options: NodeOutletsOptions, isOwn: (outlet: Outlet) => bool
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const file = new RoadFile({ file: path, clock, log });
   const describe = (id: number) => busSeries(values.series, id);
-  const hub = new OutletHub({ file, clock, log, random, describe });
+  const hub = new OutletHub({ file, clock, log, random, describe, folder: options.folder });
   const subscription = values.bus.subscribe({ name: 'outlets', limitRows: MAX_WAITING_ROWS });
   const reading = (async () => {
     for await (const batch of subscription) hub.take(batch);

@@ -84,7 +84,7 @@ export function startStreams(options: StreamsOptions): Streams {
     teller,
   });
   const handingOn = nodeOutlets({
-    ...options,
+    ...inFiles,
     outlets: startInformer<Outlet>(context, { gvr: OUTLETS }),
     teller,
     file: join(options.folder, OUTLET_QUEUES),

@@ -45,7 +45,7 @@ test('rows that are refused keep no others from the engine, nor change their ord
             values.map((value) => [0, index++ === bad ? 'bad' : value] as const),
           ),
         );
-        const sent = await deliver(target, rows, forever);
+        const sent = await deliver(target, rows, { signal: forever });
         assert.deepEqual(taken, all.toSpliced(bad, 1));
         assert.deepEqual(sent, { rows: all.length - 1, dropped: { Refused: 1 } });
       },
@@ -69,6 +69,6 @@ test('an engine that refuses everything is not asked for ever', async () => {
       Array.from({ length: 5000 }, (_, index) => [index, index] as const),
     ),
   ];
-  assert.deepEqual(await deliver(target, rows, forever), { rows: 0, dropped: { Refused: 5000 } });
+  assert.deepEqual(await deliver(target, rows, { signal: forever }), { rows: 0, dropped: { Refused: 5000 } });
   assert.ok(requests < 200, `${requests}`);
 });

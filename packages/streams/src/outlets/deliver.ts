@@ -5,8 +5,17 @@ import { OutletError, type OutletRows, type OutletTarget, type Sent } from './ta
 /** Requests that are made to find the rows which an engine refuses; what is still not sent then is refused with them. */
 const MAX_REQUESTS = 64;
 
+export interface DeliverOptions {
+  readonly signal: AbortSignal;
+  readonly onRefused?: (error: unknown, rows: number) => void;
+}
+
 /** Throws `OutletError` when the engine could not be asked: then the whole batch is to be sent again. */
-export async function deliver(target: OutletTarget, rows: readonly OutletRows[], signal: AbortSignal): Promise<Sent> {
+export async function deliver(
+  target: OutletTarget,
+  rows: readonly OutletRows[],
+  { signal, onRefused = () => {} }: DeliverOptions,
+): Promise<Sent> {
   const waiting = [rows];
   let result: Sent = { rows: 0, dropped: {} };
   for (let requests = 1; ; requests++) {
@@ -15,10 +24,13 @@ export async function deliver(target: OutletTarget, rows: readonly OutletRows[],
     try {
       result = sum(result, await target.send(part, signal));
     } catch (error) {
-      if (!(error instanceof OutletError && error.isFinal)) throw error;
+      // What is no failure of the engine's is one of the rows', and would be the same again.
+      if (signal.aborted || (error instanceof OutletError && !error.isFinal)) throw error;
       const count = countOf(part);
-      if (count <= 1 || requests >= MAX_REQUESTS) result = sum(result, { rows: 0, dropped: { Refused: count } });
-      else waiting.push(...halves(part).toReversed());
+      if (count <= 1 || requests >= MAX_REQUESTS) {
+        onRefused(error, count);
+        result = sum(result, { rows: 0, dropped: { Refused: count } });
+      } else waiting.push(...halves(part).toReversed());
     }
   }
 }

@@ -52,7 +52,13 @@ interface Case {
 /** Sends while the engine is there, while it is away, and when it is back. */
 async function check({ type, start, endpoint, options = {}, stored, repeated }: Case): Promise<void> {
   await using engine = await start();
-  const target = await openTarget(type, { endpoint: endpoint(engine), headers: {}, credentials: {}, options });
+  const target = await openTarget(type, {
+    endpoint: endpoint(engine),
+    headers: {},
+    credentials: {},
+    options,
+    folder: tmpdir(),
+  });
   try {
     await sendOnceReady(target, ROWS);
     await eventually('the values are there', async () => {
@@ -77,7 +83,7 @@ async function check({ type, start, endpoint, options = {}, stored, repeated }: 
 
 /** As whoever sends does: again, until the engine takes it. */
 function sendOnceReady(target: OutletTarget, rows: readonly OutletRows[]): Promise<Sent> {
-  return eventually('the engine takes the rows', () => deliver(target, rows, forever));
+  return eventually('the engine takes the rows', () => deliver(target, rows, { signal: forever }));
 }
 
 async function json(url: string): Promise<unknown> {
@@ -209,7 +215,7 @@ test('a message for each row is with the broker before the batch counts as sent'
   const heard: unknown[] = [];
   reader.on('message', (topic, body) => heard.push([topic, (JSON.parse(String(body)) as { value: number }).value]));
   await reader.subscribeAsync('skerry/#', { qos: 1 });
-  const target = await openTarget('Mqtt', { endpoint, headers: {}, credentials: {}, options: {} });
+  const target = await openTarget('Mqtt', { endpoint, headers: {}, credentials: {}, options: {}, folder: tmpdir() });
   await target.send(ROWS, forever);
   const topic = 'skerry/plant/press-1/temperature';
   await eventually('both messages are heard', () => heard.length === 2);
@@ -220,7 +226,7 @@ test('a message for each row is with the broker before the batch counts as sent'
   await target.close();
   await reader.endAsync();
   await engine.stop();
-  const lonely = await openTarget('Mqtt', { endpoint, headers: {}, credentials: {}, options: {} });
+  const lonely = await openTarget('Mqtt', { endpoint, headers: {}, credentials: {}, options: {}, folder: tmpdir() });
   await assert.rejects(lonely.send(ROWS, forever), OutletError);
   await lonely.close();
 });
@@ -233,7 +239,13 @@ test('what an engine will never take is final; what it may take later is not', a
   await new Promise((resolve) => server.once('listening', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const settings = { endpoint: `http://127.0.0.1:${port}`, headers: {}, credentials: {}, options: {} };
+  const settings = {
+    endpoint: `http://127.0.0.1:${port}`,
+    headers: {},
+    credentials: {},
+    options: {},
+    folder: tmpdir(),
+  };
   try {
     for (const [code, isFinal] of [
       [400, true],
@@ -249,7 +261,8 @@ test('what an engine will never take is final; what it may take later is not', a
       await assert.rejects(target.send(ROWS, forever), (error) => {
         assert.ok(error instanceof OutletError);
         assert.equal(error.isFinal, isFinal, `${code}`);
-        assert.match(error.message, /no such thing/);
+        assert.equal(error.message, `the engine answered ${code}`);
+        assert.equal(error.said, 'no such thing');
         return true;
       });
     }
@@ -261,10 +274,16 @@ test('what an engine will never take is final; what it may take later is not', a
 test('Parquet files appear whole, one a batch', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'skerry-parquet-'));
   try {
-    const target = await openTarget('Parquet', { endpoint: directory, headers: {}, credentials: {}, options: {} });
+    const target = await openTarget('Parquet', {
+      endpoint: 'training/press',
+      headers: {},
+      credentials: {},
+      options: {},
+      folder: directory,
+    });
     await target.send(ROWS, forever);
     await target.send(ROWS, forever);
-    const files = globSync(join(directory, '*'));
+    const files = globSync(join(directory, 'training/press/*'));
     assert.equal(files.length, 2);
     for (const path of files) {
       const bytes = readFileSync(path);

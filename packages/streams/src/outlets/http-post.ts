@@ -5,8 +5,8 @@ import { messageOf } from '@skerry/base';
 import { type Credentials, OutletError, type TargetSettings } from './target.ts';
 
 const TIMEOUT_MS = 30_000;
-/** Of an answer, for the words of a refusal. */
-const MAX_ANSWER_BYTES = 4096;
+/** Of an answer, for the log. */
+const MAX_ANSWER_BYTES = 1024;
 /** They look like a refusal of the rows, and are none: too slow, too early, too many. */
 const TRY_AGAIN = new Set([401, 403, 404, 408, 425, 429]);
 
@@ -24,7 +24,7 @@ export async function post(settings: Pick<TargetSettings, 'credentials'>, sent: 
   const { status, text } = await exchange(settings.credentials, sent);
   if (status >= 200 && status < 300) return;
   const isFinal = status >= 400 && status < 500 && !TRY_AGAIN.has(status);
-  throw new OutletError(`the engine answered ${status}${text === '' ? '' : `: ${text}`}`, { isFinal });
+  throw new OutletError(`the engine answered ${status}`, { isFinal, said: text });
 }
 
 function exchange(credentials: Credentials, sent: Post): Promise<{ readonly status: number; readonly text: string }> {

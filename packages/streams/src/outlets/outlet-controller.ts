@@ -1,7 +1,8 @@
 /** Outlets of this process: those that are its own run, and say how they do. */
-import { messageOf } from '@skerry/base';
+import { type Clock, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kube/controller';
+import { RateMeter } from '../edge/rate-meter.ts';
 import { readSecret, type Secret, textIn } from '../edge/secrets.ts';
 import type { StatusTeller } from '../edge/status-teller.ts';
 import { OUTLETS } from '../kinds/group.ts';
@@ -13,6 +14,7 @@ import type { Credentials } from './target.ts';
 export interface OutletControllerOptions {
   readonly outlets: Informer<Outlet>;
   readonly client: Client;
+  readonly clock: Clock;
   readonly hub: OutletHub;
   readonly teller: StatusTeller;
   readonly isOwn: (outlet: Outlet) => boolean;
@@ -21,8 +23,23 @@ export interface OutletControllerOptions {
 /** A Secret that has changed is used from then on. */
 const LOOK_AGAIN_MS = 60_000;
 
-export function outletController({ outlets, client, hub, teller, isOwn }: OutletControllerOptions): ControllerSpec {
+export function outletController({
+  outlets,
+  client,
+  clock,
+  hub,
+  teller,
+  isOwn,
+}: OutletControllerOptions): ControllerSpec {
   const failed = new Map<string, string>();
+  const meters = new Map<string, { readonly meter: RateMeter; metered: number }>();
+  const perSecond = (key: string, delivered: number): number => {
+    const known = meters.get(key) ?? { meter: new RateMeter(clock), metered: delivered };
+    meters.set(key, known);
+    known.meter.add(Math.max(0, delivered - known.metered));
+    known.metered = delivered;
+    return known.meter.perSecond();
+  };
   return {
     name: 'outlets',
     watches: [watching(outlets, ({ object }) => [keyOf(object)])],
@@ -30,15 +47,21 @@ export function outletController({ outlets, client, hub, teller, isOwn }: Outlet
       const object = outlets.cache.get(key);
       if (object === undefined || !isOwn(object)) {
         failed.delete(key);
+        meters.delete(key);
         await hub.remove(key);
         await teller.forget(`outlets ${key}`);
         return undefined;
       }
-      const view = () => viewOf(hub.report(key), failed.get(key));
+      const view = (): OutletNodeStatus => {
+        const report = hub.report(key);
+        const status = viewOf(report, failed.get(key));
+        return report === undefined ? status : { ...status, sentRowsPerSecond: perSecond(key, report.delivered) };
+      };
       teller.set(`outlets ${key}`, { gvr: OUTLETS, object, view });
       try {
+        hub.declare(key, object);
         const secret = await readSecret(client, object.metadata.namespace ?? '', object.spec.secretName);
-        await hub.set(key, object, credentialsOf(secret));
+        await hub.connect(key, object, credentialsOf(secret));
         failed.delete(key);
       } catch (error) {
         failed.set(key, messageOf(error));
@@ -52,7 +75,7 @@ function viewOf(report: ReturnType<OutletHub['report']>, failure: string | undef
   if (report === undefined) return { state: failure === undefined ? 'Pending' : 'Failed', lastError: failure ?? '' };
   const { problem, refusal, delivered, dropped, live } = report;
   return {
-    state: problem === undefined ? 'Running' : 'Waiting',
+    state: (failure ?? problem) === undefined ? 'Running' : 'Waiting',
     lastError: failure ?? problem ?? refusal ?? '',
     sentRows: delivered,
     queuedRows: live.rows,

@@ -13,7 +13,7 @@ import { RoadFile } from '../road/edge/road-file.ts';
 import type { Labels } from '../store/index.ts';
 import type { JsonRow } from './http.ts';
 import { OutletHub } from './outlet-hub.ts';
-import { OutletError } from './target.ts';
+import { type Credentials, OutletError } from './target.ts';
 
 const SERIES: readonly Labels[] = [
   { namespace: 'plant', device: 'press', property: 'load' },
@@ -35,6 +35,7 @@ function outlet(endpoint: string, spec: Partial<Outlet['spec']> = {}): Outlet {
 
 interface Scene {
   readonly hub: OutletHub;
+  readonly set: (key: string, object: Outlet, credentials?: Credentials) => Promise<void>;
   readonly endpoint: string;
   readonly heard: string[];
   readonly file: RoadFile;
@@ -63,7 +64,18 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
   const endpoint = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
   const file = new RoadFile({ file: join(directory, 'outlets.db'), clock: systemClock, log: silentLogger });
   const describe = (series: number) => ({ labels: SERIES[series] ?? {}, type: 'float64' as const });
-  const hub = new OutletHub({ file, clock: systemClock, log: silentLogger, random: () => 0, describe });
+  const hub = new OutletHub({
+    file,
+    clock: systemClock,
+    log: silentLogger,
+    random: () => 0,
+    describe,
+    folder: directory,
+  });
+  const set = async (key: string, object: Outlet, credentials: Credentials = {}): Promise<void> => {
+    hub.declare(key, object);
+    await hub.connect(key, object, credentials);
+  };
   const take = (): void => {
     const builder = new BatchBuilder();
     for (const series of SERIES.keys()) builder.add(series, 1000, 1, 192);
@@ -71,7 +83,7 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
     if (batch !== undefined) hub.take(batch);
   };
   try {
-    await story({ hub, endpoint, heard, file, take });
+    await story({ hub, set, endpoint, heard, file, take });
   } finally {
     await hub.close();
     file.close();
@@ -81,9 +93,9 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
 }
 
 test('an outlet gets what it is about, of its namespace and of none', () =>
-  check(async ({ hub, endpoint, heard, take }) => {
-    await hub.set('plant/out', outlet(endpoint), {});
-    await hub.set('plant/load', outlet(endpoint, { series: [{ property: 'lo*' }] }), { token: 'secret' });
+  check(async ({ hub, set, endpoint, heard, take }) => {
+    await set('plant/out', outlet(endpoint));
+    await set('plant/load', outlet(endpoint, { series: [{ property: 'lo*' }] }), { token: 'secret' });
     take();
     await eventually('all has been heard', () => heard.length >= 4);
     assert.deepEqual(heard.toSorted(), ['Bearer secretplant/load', '/up', 'plant/load', 'plant/mode'].toSorted());
@@ -91,13 +103,13 @@ test('an outlet gets what it is about, of its namespace and of none', () =>
   }));
 
 test('what waits is kept when an outlet changes, and goes with the outlet', () =>
-  check(async ({ hub, endpoint, heard, file, take }) => {
-    await hub.set('plant/out', outlet('http://127.0.0.1:9', { series: [{ property: 'load' }] }), {});
+  check(async ({ hub, set, endpoint, heard, file, take }) => {
+    await set('plant/out', outlet('http://127.0.0.1:9', { series: [{ property: 'load' }] }));
     take();
     hub.flush();
-    await hub.set('plant/out', outlet(endpoint, { series: [{ property: 'load' }] }), {});
+    await set('plant/out', outlet(endpoint, { series: [{ property: 'load' }] }));
     await eventually('what waited has been heard', () => heard.length === 1);
-    await hub.set('plant/out', outlet('http://127.0.0.1:9'), {});
+    await set('plant/out', outlet('http://127.0.0.1:9'));
     take();
     hub.flush();
     assert.ok((hub.report('plant/out')?.live.rows ?? 0) > 0);
@@ -106,9 +118,18 @@ test('what waits is kept when an outlet changes, and goes with the outlet', () =
     assert.deepEqual(file.queues, []);
   }));
 
+test('what comes before an outlet is connected waits for it', () =>
+  check(async ({ hub, endpoint, heard, take }) => {
+    const object = outlet(endpoint, { series: [{ property: 'load' }] });
+    hub.declare('plant/out', object);
+    take();
+    await hub.connect('plant/out', object, {});
+    await eventually('it has been heard', () => heard.length === 1);
+  }));
+
 test('options that make no sense are refused in words', () =>
-  check(({ hub, endpoint }) =>
-    assert.rejects(hub.set('plant/out', outlet(endpoint, { options: { format: 'xml' } }), {}), (error) => {
+  check(({ set, endpoint }) =>
+    assert.rejects(set('plant/out', outlet(endpoint, { options: { format: 'xml' } })), (error) => {
       assert.ok(error instanceof OutletError);
       assert.match(error.message, /options\.format must be one of json, ndjson/);
       return true;

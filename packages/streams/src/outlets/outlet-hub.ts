@@ -16,6 +16,8 @@ export interface OutletHubOptions {
   readonly log: Logger;
   /** Yields numbers in [0, 1). */
   readonly random: () => number;
+  /** Files are written in here only. */
+  readonly folder: string;
   /** What a number in a batch stands for. */
   readonly describe: (series: number) => Described | undefined;
 }
@@ -29,12 +31,12 @@ interface Running {
   readonly sender: OutletSender;
   /** Series of other namespaces are none of its business. */
   readonly isMeant: (labels: Labels) => boolean;
-  /** What it was made of. */
-  readonly settings: string;
+  /** What it is connected by. */
+  settings: string | undefined;
 }
 
-/** Where the rows of a series go, and under which number. */
-type Way = readonly { readonly sender: OutletSender; readonly series: number }[];
+/** Where the rows of a series go, and under which number; undefined: an outlet has too many series. */
+type Way = readonly { readonly sender: OutletSender; readonly series: number | undefined }[];
 
 const NO_WAY: Way = [];
 
@@ -47,22 +49,29 @@ export class OutletHub {
     this.#options = options;
   }
 
-  /** Makes it so; what waits in the outlet's queue stays. Throws `OutletError` for settings that make no sense. */
-  async set(key: string, { metadata, spec }: Outlet, credentials: Credentials): Promise<void> {
-    const settings = JSON.stringify([spec, credentials]);
-    if (this.#running.get(key)?.settings === settings) return;
+  /** Takes rows for it from now on; they wait until it is connected. Throws when there are too many outlets. */
+  declare(key: string, { metadata, spec }: Outlet): void {
     const { file, clock, log, random } = this.#options;
-    await this.#end(key);
-    const { endpoint, headers = {}, options = {} } = spec;
-    const target = await openTarget(spec.type, { endpoint, headers, options, credentials });
     const queue = file.queue(key, queueSettings(spec));
     if (queue === undefined) throw new RangeError('there are too many outlets');
-    const sender = new OutletSender({ file, queue, target, clock, log, random });
+    const known = this.#running.get(key);
+    const sender = known?.sender ?? new OutletSender({ file, queue, clock, log, random });
     const matches = matcherOf(spec);
     const isMeant = (labels: Labels) =>
       [undefined, metadata.namespace].includes(labels['namespace']) && matches(labels);
-    this.#running.set(key, { sender, isMeant, settings });
+    this.#running.set(key, { sender, isMeant, settings: known?.settings });
     this.#ways.clear();
+  }
+
+  /** Sends it there; nothing changes while the settings are the same. Throws `OutletError` for settings that make no sense. */
+  async connect(key: string, { spec }: Outlet, credentials: Credentials): Promise<void> {
+    const running = this.#running.get(key);
+    const settings = JSON.stringify([spec, credentials]);
+    if (running === undefined || running.settings === settings) return;
+    const { endpoint, headers = {}, options = {} } = spec;
+    const { folder } = this.#options;
+    await running.sender.connect(await openTarget(spec.type, { endpoint, headers, options, credentials, folder }));
+    running.settings = settings;
   }
 
   /** The outlet is gone, and with it what still waited. */
@@ -82,8 +91,10 @@ export class OutletHub {
     const { length, series, times, qualities } = batch;
     for (let row = 0; row < length; row++) {
       const way = this.#wayOf(series[row] ?? 0);
-      for (const { sender, series: own } of way)
-        sender.add(own, times[row] ?? 0, valueAt(batch, row), qualities[row] ?? 0);
+      for (const { sender, series: own } of way) {
+        if (own === undefined) sender.drop('TooManySeries');
+        else sender.add(own, times[row] ?? 0, valueAt(batch, row), qualities[row] ?? 0);
+      }
     }
   }
 
@@ -120,9 +131,6 @@ export class OutletHub {
   #findWay({ labels, type }: Described): Way {
     return [...this.#running.values()]
       .filter(({ isMeant }) => isMeant(labels))
-      .flatMap(({ sender }) => {
-        const series = sender.series(type, labels);
-        return series === undefined ? [] : [{ sender, series }];
-      });
+      .map(({ sender }) => ({ sender, series: sender.series(type, labels) }));
   }
 }

@@ -51,7 +51,8 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
     const file = new RoadFile({ file: join(directory, 'outlets.db'), clock, log: silentLogger });
     const queue = file.queue('plant/press', SETTINGS);
     assert.ok(queue !== undefined);
-    const sender = new OutletSender({ file, queue, target: engine, clock, log: silentLogger, random: () => 0 });
+    const sender = new OutletSender({ file, queue, clock, log: silentLogger, random: () => 0 });
+    void sender.connect(engine);
     const crash = async (): Promise<void> => {
       closers.length = 0;
       await sender.close();
@@ -119,6 +120,35 @@ test('what was on disk when the process ended leaves after its next start', () =
     await pass(clock, 300);
     assert.deepEqual(engine.values, [1, 2]);
     assert.equal(sender.report().delivered, 2);
+  }));
+
+test('a row with a time that is none is counted, and keeps no others back', () =>
+  check(async ({ clock, engine, open }) => {
+    const { sender } = open();
+    const series = sender.series('float64', { device: 'a' }) ?? 0;
+    for (const time of [1e17, Number.NaN, 1000]) sender.add(series, time, 1, 192);
+    await pass(clock, 300);
+    assert.deepEqual(engine.values, [1]);
+    assert.deepEqual(sender.report().dropped, { Refused: 2 });
+  }));
+
+test('blocks that waited leave together, as many as a batch has rows', () =>
+  check(async ({ clock, engine, open }) => {
+    const { sender } = open();
+    engine.isAway = true;
+    for (let value = 0; value < 50; value++) {
+      add(sender, value);
+      sender.flush();
+    }
+    await pass(clock, 1000);
+    engine.isAway = false;
+    engine.requests = 0;
+    await pass(clock, 35_000);
+    assert.deepEqual(
+      engine.values,
+      Array.from({ length: 50 }, (_, value) => value),
+    );
+    assert.ok(engine.requests <= 2, `${engine.requests}`);
   }));
 
 test('a queue that is too old drops its oldest, and counts them', () =>

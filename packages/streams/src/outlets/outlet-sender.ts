@@ -1,20 +1,19 @@
 /** The way of one outlet: rows are on disk before they leave, leave in order, and stay until the engine has them. */
 import { type BackoffPolicy, backoffDelay, type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Batch, Boxed, Scalar } from '../contract/index.ts';
-import type { RouteReport } from '../road/contract.ts';
-import type { Entry, RoadQueue } from '../road/core/road-queue.ts';
+import type { DropReason, RouteReport } from '../road/contract.ts';
+import type { RoadQueue } from '../road/core/road-queue.ts';
 import { Collector } from '../road/edge/collector.ts';
 import type { RoadFile } from '../road/edge/road-file.ts';
 import { decodeBlock } from '../road/wire/block.ts';
 import type { StoredType } from '../store/index.ts';
 import { deliver } from './deliver.ts';
-import type { OutletRows, OutletTarget, Sent } from './target.ts';
+import { OutletError, type OutletRows, type OutletTarget, type Sent } from './target.ts';
 
 export interface OutletSenderOptions {
   /** Shared by the outlets of a process. */
   readonly file: RoadFile;
   readonly queue: RoadQueue;
-  readonly target: OutletTarget;
   readonly clock: Clock;
   readonly log: Logger;
   /** Yields numbers in [0, 1). */
@@ -27,6 +26,8 @@ export interface OutletReport extends Pick<RouteReport, 'live' | 'taken' | 'deli
 }
 
 const TICK_MS = 50;
+/** Beyond, there is no date. */
+const MAX_TIME = 8.64e15;
 const RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
 
 export class OutletSender {
@@ -34,6 +35,7 @@ export class OutletSender {
   readonly #collector: Collector;
   readonly #closing = new AbortController();
   readonly #running: Promise<unknown>;
+  #target: OutletTarget | undefined;
   #sendProblem: string | undefined;
   #diskProblem: string | undefined;
 
@@ -43,6 +45,13 @@ export class OutletSender {
     this.#running = Promise.all([this.#keepCollecting(), this.#keepSending()]);
   }
 
+  /** Where rows go from now on; until then they wait. */
+  async connect(target: OutletTarget): Promise<void> {
+    const before = this.#target;
+    this.#target = target;
+    await before?.close();
+  }
+
   /** A number for rows of this series to name it; undefined when there are too many. */
   series(type: StoredType, labels: Readonly<Record<string, string>>): number | undefined {
     return this.#options.file.series(type, labels);
@@ -50,8 +59,17 @@ export class OutletSender {
 
   /** Taken into memory, and on disk within the batch's delay. */
   add(series: number, time: number, value: Scalar | Boxed, quality: number): void {
+    if (!(Math.abs(time) <= MAX_TIME)) {
+      this.drop('Refused');
+      return;
+    }
     this.#collector.add(series, time, value, quality, this.#options.clock.now());
     if (this.#collector.isFull) this.flush();
+  }
+
+  /** A row that never comes into the queue. */
+  drop(reason: DropReason): void {
+    this.#options.file.countDropped(this.#options.queue, reason, 1);
   }
 
   /** Puts what was added on disk, or says in the report why it cannot. */
@@ -83,7 +101,7 @@ export class OutletSender {
     this.#closing.abort();
     await this.#running;
     this.flush();
-    await this.#options.target.close();
+    await this.#target?.close();
   }
 
   async #keepCollecting(): Promise<void> {
@@ -101,18 +119,19 @@ export class OutletSender {
     const { queue, random, log } = this.#options;
     let failures = 0;
     while (!this.#closing.signal.aborted) {
-      const entry = queue.next('live');
-      if (entry === undefined) {
+      const target = this.#target;
+      if (target === undefined || queue.next('live') === undefined) {
         await this.#pause(TICK_MS);
         continue;
       }
       try {
-        await this.#send(entry);
+        await this.#send(target);
         failures = 0;
         this.#sendProblem = undefined;
       } catch (error) {
+        const said = error instanceof OutletError ? error.said : '';
         if (this.#sendProblem === undefined)
-          log.warn({ outlet: queue.name, error: messageOf(error) }, 'rows do not leave');
+          log.warn({ outlet: queue.name, error: messageOf(error), said }, 'rows do not leave');
         this.#sendProblem = messageOf(error);
         queue.onSessionEnd();
         await this.#pause(RETRY.baseMs + backoffDelay(RETRY, failures++, random));
@@ -120,18 +139,32 @@ export class OutletSender {
     }
   }
 
-  async #send(entry: Entry): Promise<void> {
-    const { file, queue, target } = this.#options;
-    const stored = file.read(entry.number);
-    if (stored === undefined) {
-      queue.drop('live');
-      file.drop(queue, entry, 'Damaged');
-      return;
+  /** As many blocks at once as a batch may have rows. */
+  async #send(target: OutletTarget): Promise<void> {
+    const { file, queue, log } = this.#options;
+    const rows: OutletRows[] = [];
+    let count = 0;
+    let last = 0;
+    for (let entry = queue.next('live'); entry !== undefined; entry = queue.next('live')) {
+      if (count > 0 && count + entry.rows > queue.settings.maxRows) break;
+      const stored = file.read(entry.number);
+      if (stored === undefined) {
+        queue.drop('live');
+        file.drop(queue, entry, 'Damaged');
+        continue;
+      }
+      queue.send('live');
+      file.onSent(queue, entry);
+      rows.push(...this.#rowsOf(decodeBlock(stored.bytes)));
+      count += entry.rows;
+      last = entry.number;
     }
-    queue.send('live');
-    file.onSent(queue, entry);
-    const sent = await deliver(target, this.#rowsOf(decodeBlock(stored.bytes)), this.#closing.signal);
-    file.deliver(queue, queue.takeAcknowledged('live', entry.number), refusalOf(sent));
+    const onRefused = (error: unknown, refused: number): void => {
+      const said = error instanceof OutletError ? error.said : '';
+      log.warn({ outlet: queue.name, rows: refused, error: messageOf(error), said }, 'an engine refuses rows');
+    };
+    const sent = await deliver(target, rows, { signal: this.#closing.signal, onRefused });
+    file.deliver(queue, queue.takeAcknowledged('live', last), refusalOf(sent));
   }
 
   /** A block has the rows of a series together. */

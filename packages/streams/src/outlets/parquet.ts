@@ -1,26 +1,25 @@
 /** Parquet files in a directory, one a batch, for whatever reads them: training, notebooks, DuckDB. A file is there whole or not at all. */
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { messageOf } from '@skerry/base';
 import { parquetWriteBuffer } from 'hyparquet-writer';
+import { pathIn } from '../edge/folder.ts';
 import { columnsOf, schemaOf } from './parquet-columns.ts';
 import { OutletError, type OutletRows, type OutletTarget, type TargetSettings } from './target.ts';
 import { Tally } from './values.ts';
 
-/** `endpoint` is a directory, as a path or a file URL. */
-export function parquetTarget({ endpoint }: TargetSettings): OutletTarget {
-  const directory = endpoint.startsWith('file:') ? fileURLToPath(endpoint) : endpoint;
-  let count = 0;
+/** `endpoint` is a directory within the folder of files. */
+export function parquetTarget({ endpoint, folder }: TargetSettings): OutletTarget {
+  const directory = pathIn(folder, endpoint);
   return {
     send: async (rows) => {
       const tally = new Tally();
       const bytes = encodeParquet(rows, tally);
-      count += 1;
-      const name = `${new Date(earliest(rows)).toISOString().replaceAll(/[-:.]/g, '')}-${process.pid}-${count}.parquet`;
+      const name = `${new Date(earliest(rows)).toISOString().replaceAll(/[-:.]/g, '')}-${randomUUID()}.parquet`;
       try {
         await mkdir(directory, { recursive: true });
-        await writeWhole(join(directory, name), bytes);
+        await writeWhole(directory, name, bytes);
       } catch (error) {
         throw new OutletError(`the file could not be written: ${messageOf(error)}`, { cause: error });
       }
@@ -43,8 +42,10 @@ function earliest(rows: readonly OutletRows[]): number {
   );
 }
 
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(`${path}.new`, 'w', 0o644);
+/** The file is on disk, and so is its name. */
+async function writeWhole(directory: string, name: string, bytes: Uint8Array): Promise<void> {
+  const path = join(directory, name);
+  const file = await open(`${path}.new`, 'wx', 0o644);
   try {
     await file.writeFile(bytes);
     await file.sync();
@@ -52,4 +53,10 @@ async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
     await file.close();
   }
   await rename(`${path}.new`, path);
+  const folder = await open(directory);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }

@@ -34,14 +34,20 @@ export interface OutletTarget {
 export class OutletError extends Error {
   /** The engine has looked at the rows and will never take them; without it, the same is tried again. */
   readonly isFinal: boolean;
+  /** The engine's own words, for the log: a status shows them to people who may not ask that server. */
+  readonly said: string;
 
-  constructor(
-    message: string,
-    { isFinal = false, cause }: { readonly isFinal?: boolean; readonly cause?: unknown } = {},
-  ) {
+  constructor(message: string, { isFinal = false, said = '', cause }: OutletErrorOptions = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.isFinal = isFinal;
+    this.said = said;
   }
+}
+
+interface OutletErrorOptions {
+  readonly isFinal?: boolean;
+  readonly said?: string;
+  readonly cause?: unknown;
 }
 
 /** Where the engine is and how it is reached. */
@@ -50,6 +56,8 @@ export interface TargetSettings {
   readonly headers: Readonly<Record<string, string>>;
   readonly credentials: Credentials;
   readonly options: Readonly<Record<string, unknown>>;
+  /** Files are written in here only. */
+  readonly folder: string;
 }
 
 /** As a Secret has them: kubernetes.io/basic-auth, kubernetes.io/tls, and `token`. */

@@ -136,7 +136,7 @@ export interface SeriesStoreOptions {
   readonly log: Logger;
   readonly retention?: RetentionPlan;
   readonly limits?: Partial<StoreLimits>;
-  /** Gets each batch before it is taken, so that what must be elsewhere is there first. `append` throws what it throws. */
+  /** Gets each batch that was taken, before any of it is on disk: what must be elsewhere can be there first. */
   readonly onRows?: (batch: Batch) => void;
 }
 

@@ -127,7 +127,6 @@ class DiskSeriesStore implements SeriesStore {
 
   append(batch: Batch, mark?: Mark): Appended {
     this.#checkOpen();
-    this.#options.onRows?.(batch);
     const longest = longestOf(this.#retention) ?? Number.POSITIVE_INFINITY;
     const appended = this.#writing.append(batch, this.#options.clock.now() - longest, mark);
     const { taken, tooOld, tooNew, refused } = appended;
@@ -135,6 +134,7 @@ class DiskSeriesStore implements SeriesStore {
     this.#counts.tooOld += tooOld;
     this.#counts.tooNew += tooNew;
     this.#counts.refused += refused;
+    this.#options.onRows?.(batch);
     return appended;
   }
 

@@ -29,6 +29,8 @@ export interface ArrivedBlock {
 
 /** Queues that a session may open, one after another: some are opened anew under another token. */
 const MAX_OPENED = 4 * MAX_QUEUES;
+/** Of one block, however small: each costs some memory of its own. */
+const MAX_PIECES = 65_536;
 
 interface Opened {
   readonly place: number;
@@ -84,6 +86,7 @@ export class Receiver {
 
   #piece({ lane, isLast, bytes }: EdgeMessage & { type: 'piece' }): readonly Arrival[] {
     const pieces = this.#pieces[lane];
+    if (pieces.parts.length >= MAX_PIECES || (bytes.length === 0 && !isLast)) throw new RangeError('a block has too many pieces');
     // The message may be a view of a buffer that is used again.
     pieces.parts.push(bytes.slice());
     pieces.size += bytes.length;
