@@ -4,6 +4,7 @@ import type { Batch, Boxed, Scalar } from '../contract/index.ts';
 import type { DropReason, RouteReport } from '../road/contract.ts';
 import type { RoadQueue } from '../road/core/road-queue.ts';
 import { Collector } from '../road/edge/collector.ts';
+import { mergeNewest } from '../road/edge/merge-blocks.ts';
 import type { RoadFile } from '../road/edge/road-file.ts';
 import { decodeBlock } from '../road/wire/block.ts';
 import type { StoredType } from '../store/index.ts';
@@ -77,9 +78,14 @@ export class OutletSender {
     try {
       this.#collector.flush();
       this.#diskProblem = undefined;
+      if (this.#isWaiting()) mergeNewest(this.#options.queue, this.#options.file, this.#options.log);
     } catch (error) {
       this.#diskProblem = `the queue on disk takes nothing: ${messageOf(error)}`;
     }
+  }
+
+  #isWaiting(): boolean {
+    return this.#target === undefined || this.#sendProblem !== undefined;
   }
 
   report(): OutletReport {

@@ -6,9 +6,9 @@ import type { StoredType } from '../../store/index.ts';
 import type { DropReason, RouteReport, RouteSettings } from '../contract.ts';
 import type { RoadQueue } from '../core/road-queue.ts';
 import { Sender } from '../core/sender.ts';
-import { decodeBlock, encodeBlock } from '../wire/block.ts';
 import { decodeCloudMessage, encodeEdgeMessage } from '../wire/messages.ts';
-import { Collector, joinBatches } from './collector.ts';
+import { Collector } from './collector.ts';
+import { mergeNewest } from './merge-blocks.ts';
 import { type Origin, RoadFile, type RoadFileOptions } from './road-file.ts';
 
 export interface RoadOptions extends RoadFileOptions {
@@ -159,7 +159,7 @@ class NodeRoad implements Road {
       );
       return;
     }
-    if (!this.isConnected) this.#merge(collector.queue);
+    if (!this.isConnected) mergeNewest(collector.queue, this.#file, log);
     this.#awake();
   }
 
@@ -168,18 +168,6 @@ class NodeRoad implements Road {
     for (let found = queue.surplus(now); found !== undefined; found = queue.surplus(now)) {
       queue.drop(found.lane);
       this.#file.drop(queue, found.entry, found.reason);
-    }
-  }
-
-  #merge(queue: RoadQueue): void {
-    const merged = queue.mergeable();
-    if (merged === undefined) return;
-    try {
-      const blocks = merged.map(({ number }) => decodeBlock(this.#file.read(number)?.bytes ?? new Uint8Array()));
-      this.#file.merge(queue, merged, encodeBlock(joinBatches(blocks)));
-    } catch (error) {
-      // They stay as they are.
-      this.#options.log.warn({ route: queue.name, error: messageOf(error) }, 'blocks are not put together');
     }
   }
 
