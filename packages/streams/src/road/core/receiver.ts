@@ -86,7 +86,8 @@ export class Receiver {
 
   #piece({ lane, isLast, bytes }: EdgeMessage & { type: 'piece' }): readonly Arrival[] {
     const pieces = this.#pieces[lane];
-    if (pieces.parts.length >= MAX_PIECES || (bytes.length === 0 && !isLast)) throw new RangeError('a block has too many pieces');
+    if (pieces.parts.length >= MAX_PIECES || (bytes.length === 0 && !isLast))
+      throw new RangeError('a block has too many pieces');
     // The message may be a view of a buffer that is used again.
     pieces.parts.push(bytes.slice());
     pieces.size += bytes.length;
