@@ -38,6 +38,8 @@ export interface BrokerController {
 
 /** How often the status tells what has come in, and what the broker names is looked at again. */
 const REPORT_MS = 10_000;
+/** One that could not begin is tried again: an address may still be held for a moment by whoever had it before. */
+const AGAIN_MS = 2000;
 
 interface Serving {
   readonly session: Session;
@@ -76,7 +78,7 @@ class NodeBrokers {
     }
     const status = await this.#statusOf(key, broker, signal);
     await this.#tell(key, broker, status);
-    return { afterMs: REPORT_MS };
+    return { afterMs: status.state === 'Failed' ? AGAIN_MS : REPORT_MS };
   }
 
   async close(): Promise<void> {

@@ -165,6 +165,15 @@ test('a session of a broker that is closed ends, and one of a broker that does n
   await assert.rejects(again, /MqttBroker "site" does not serve at this node/);
 });
 
+test('a device whose broker begins a moment later is connected by the same attempt', async () => {
+  const driver = createMqtt();
+  const connecting = driver.connect(settingsOf({ name: 'press', broker: 'site' }), CONTEXT);
+  const served = await driver.connect(settingsOf({ options: { serve: brokerConfig() } }), CONTEXT);
+  const session = await connecting;
+  await session.close();
+  await served.close();
+});
+
 test('several properties come out of one payload, with its own time', async () => {
   const points = [
     pointOf('speed', 'float64', { topic: 'm', path: 'motor.speed', timePath: 'at' }),

@@ -42,11 +42,23 @@ function openerOf(
   settings: DeviceSettings,
   context: DriverContext,
 ): OpenLink {
-  const { namespace, broker: name } = settings;
+  const { broker: name } = settings;
   if (name === undefined) return (onMessage) => clientLink(settings, onMessage, context);
-  return async (onMessage) => {
+  return async (onMessage) => embeddedLink(await brokerNamed(brokers, name, { ...settings, ...context }), onMessage);
+}
+
+/** A broker that begins together with its devices is waited for: pauses between attempts grow, and would outlast its beginning. */
+const BEGINNING_MS = 3000;
+const LOOK_MS = 100;
+
+async function brokerNamed(
+  brokers: ReadonlyMap<string, SiteBroker>,
+  name: string,
+  { namespace, clock, signal }: Pick<DeviceSettings, 'namespace'> & Pick<DriverContext, 'clock' | 'signal'>,
+): Promise<SiteBroker> {
+  for (const began = clock.monotonic(); clock.monotonic() - began < BEGINNING_MS; await clock.sleep(LOOK_MS, signal)) {
     const broker = brokers.get(`${namespace}/${name}`);
-    if (broker === undefined) throw new DriverError('Unreachable', `MqttBroker "${name}" does not serve at this node`);
-    return embeddedLink(broker, onMessage);
-  };
+    if (broker !== undefined) return broker;
+  }
+  throw new DriverError('Unreachable', `MqttBroker "${name}" does not serve at this node`);
 }
