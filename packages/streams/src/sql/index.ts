@@ -4,6 +4,7 @@ export type { Catalog, Relation, UserFunction } from './catalog.ts';
 export { type ContextOptions, createContext } from './context.ts';
 export { type DataType, type Field, type ScalarKind, type Schema, showType } from './data-type.ts';
 export { FUNCTIONS } from './functions/index.ts';
+export { isTooDeep, MAX_JSON_DEPTH } from './functions/json-depth.ts';
 export type { Family, SqlFunction } from './functions/specification.ts';
 export { parse } from './parser/parse.ts';
 export { usage } from './plan/bind-call.ts';

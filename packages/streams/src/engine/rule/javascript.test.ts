@@ -67,3 +67,33 @@ test('text that is no JavaScript makes no function, and says where', () =>
 
 test('text in values is text', () =>
   check('return a', ['`{process}"\\u2028</script>'], { is: '`{process}"\\u2028</script>' }));
+
+test('whatever of it runs while its result or its error is read must end in time too', async () => {
+  await check('return { toJSON() { for (;;) {} } }', [1], { fails: /f: took longer than 50 ms/ });
+  await check('return { get x() { for (;;) {} } }', [1], { fails: /f: took longer than 50 ms/ });
+  await check('throw { toString() { for (;;) {} } }', [1], { fails: /f: threw what cannot be told/ });
+  await check('throw Object.defineProperty(new Error(), "message", { get() { for (;;) {} } })', [1], {
+    fails: /f: threw what cannot be told/,
+  });
+});
+
+test('whatever is thrown is told', async () => {
+  await check('throw null', [1], { fails: /f: null/ });
+  await check('throw "no"', [1], { fails: /f: no/ });
+});
+
+test('what is no value of a row is refused', async () => {
+  await check('return Symbol("x")', [1], { fails: /gave a symbol/ });
+  await check('return () => 1', [1], { fails: /gave a function/ });
+  await check('let all = []; for (let i = 0; i < 200; i++) all = [all]; return all', [1], { fails: /128 levels/ });
+});
+
+test('values that are too large or too deep are refused in words, and all goes on', async () => {
+  const long = 'x'.repeat(20 * 1024 * 1024);
+  await check('return a', [long], { fails: /f: out of memory for its arguments/ });
+  await check('return a', [1, { long }], { fails: /f: out of memory for its arguments/ });
+  await check('return "é".repeat(700 * 1024)', [1], { fails: /out of memory for its result/ });
+  let deep: Value = 1;
+  for (let level = 0; level < 20_000; level++) deep = [deep];
+  await check('return 1', ['x', deep], { fails: /too deep/ });
+});

@@ -4,6 +4,7 @@ import { ANY, ARRAY, BOOLEAN, STRING } from '../data-type.ts';
 import { RowError } from '../sql-error.ts';
 import type { Value } from '../value.ts';
 import { describe, toJson } from '../values.ts';
+import { isTooDeep, MAX_JSON_DEPTH } from './json-depth.ts';
 import { any, string } from './parameters.ts';
 import { ArgumentProblem, prepared, type ScalarFunction, scalar } from './specification.ts';
 
@@ -62,27 +63,8 @@ function canonical(path: string): string {
     .replaceAll(/\[([\p{L}_][^\][?()'"*:,]*)\]/gu, '["$1"]');
 }
 
-/** Deeper values would end the stack of whoever walks them, and with it the checkpoint of a window that holds one. */
-const MAX_JSON_DEPTH = 128;
-
-/** What is no JSON may give any number. */
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let isInString = false;
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (character === '"') isInString = !isInString;
-    else if (character === '\\') at += 1;
-    else if (isInString) continue;
-    else if (character === '[' || character === '{') deepest = Math.max(deepest, ++depth);
-    else if (character === ']' || character === '}') depth -= 1;
-  }
-  return deepest;
-}
-
 function parseJson(text: string): Value {
-  if (text.length > MAX_JSON_DEPTH && depthOf(text) > MAX_JSON_DEPTH) {
+  if (isTooDeep(text)) {
     throw new RowError(`parse_json: more than ${MAX_JSON_DEPTH} levels of arrays and structs`);
   }
   try {
