@@ -1,6 +1,6 @@
 /** Bytes of messages, answers and files as the objects that rows are made of. */
 import type { Format, StreamSpec } from '../kinds/stream.ts';
-import { RowError } from '../sql/index.ts';
+import { isTooDeep, MAX_JSON_DEPTH, RowError } from '../sql/index.ts';
 
 /** One message may hold several rows. Throws a RowError. */
 export type Decode = (text: string) => readonly unknown[];
@@ -40,6 +40,7 @@ export function lineDecoder(format: Format, delimiter: string): (line: string) =
 }
 
 function decodeJson(text: string): readonly unknown[] {
+  if (isTooDeep(text)) throw new RowError(`the message has more than ${MAX_JSON_DEPTH} levels of arrays and objects`);
   try {
     const value: unknown = JSON.parse(text);
     return Array.isArray(value) ? value : [value];

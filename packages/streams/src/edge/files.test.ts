@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runs } from '@skerry/testkit';
 import fc from 'fast-check';
-import { lineDecoder } from './decode.ts';
+import { decoder, lineDecoder } from './decode.ts';
 import { pathIn } from './folder.ts';
 
 test('no name leads out of the folder, nor does a link in it', () => {
@@ -17,7 +17,12 @@ test('no name leads out of the folder, nor does a link in it', () => {
     writeFileSync(join(home, 'secret'), '');
     symlinkSync(home, join(folder, 'out'));
     assert.equal(pathIn(folder, 'in/a.csv'), join(folder, 'in/a.csv'));
-    for (const path of ['..', '../secret', 'in/../../secret', '.', 'out/secret', 'out/new'])
+    symlinkSync(join(home, 'nothing'), join(folder, 'later'));
+    symlinkSync(join(folder, 'round'), join(folder, 'round'));
+    assert.equal(pathIn(folder, 'not/yet/there.csv'), join(folder, 'not/yet/there.csv'));
+    for (const path of ['round', 'round/a']) assert.throws(() => pathIn(folder, path), /ELOOP/, path);
+    const deeper = ['out/missing/new', 'later', 'later/new'];
+    for (const path of ['..', '../secret', 'in/../../secret', '.', 'out/secret', 'out/new', ...deeper])
       assert.throws(() => pathIn(folder, path), /outside of the folder|leads out of the folder/, path);
   } finally {
     rmSync(home, { recursive: true });
@@ -53,3 +58,11 @@ test('whatever a quoted field holds, but for line breaks, is read as it was', ()
     }),
     { numRuns: runs(200) },
   ));
+
+test('JSON that is too deep to be kept becomes no row', () => {
+  const nested = (levels: number) => `${'['.repeat(levels)}1${']'.repeat(levels)}`;
+  const decode = decoder({});
+  assert.equal(decode(nested(128)).length, 1);
+  for (const read of [decode, lineDecoder('Json', ',')])
+    assert.throws(() => read(`{"deep":${nested(5000)}}`), /more than 128 levels/);
+});

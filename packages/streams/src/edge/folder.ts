@@ -1,6 +1,6 @@
 /** Files that streams, tables and sinks name: in one folder of the node, and nowhere else. */
-import { realpathSync } from 'node:fs';
-import { dirname, join, relative, sep } from 'node:path';
+import { readlinkSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 
 /** A name that leads out of the folder. */
 class OutsideFolder extends Error {
@@ -11,9 +11,7 @@ class OutsideFolder extends Error {
 export function pathIn(folder: string, path: string): string {
   const joined = join(folder, path);
   if (!isWithin(folder, joined)) throw new OutsideFolder(`${path} is outside of the folder of streams' files`);
-  const base = resolved(folder);
-  const real = resolved(joined) ?? joinUp(resolved(dirname(joined)), joined);
-  if (base !== undefined && real !== undefined && !isWithin(base, real))
+  if (!isWithin(resolved(folder), resolved(joined)))
     throw new OutsideFolder(`${path} leads out of the folder of streams' files`);
   return joined;
 }
@@ -23,15 +21,30 @@ function isWithin(folder: string, path: string): boolean {
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`);
 }
 
-/** Undefined when nothing is there. */
-function resolved(path: string): string | undefined {
+/** Where it is, or would be: what of it there is not yet follows the nearest directory that there is. */
+function resolved(path: string): string {
   try {
     return realpathSync(path);
-  } catch {
-    return undefined;
+  } catch (error) {
+    const parent = dirname(path);
+    // A link to what is not there yet leads to wherever that will be.
+    const link = linkIn(path);
+    if (link !== undefined) {
+      if (isCircle(error)) throw error;
+      return resolved(resolve(resolved(parent), link));
+    }
+    return parent === path ? path : join(resolved(parent), basename(path));
   }
 }
 
-function joinUp(parent: string | undefined, path: string): string | undefined {
-  return parent === undefined ? undefined : join(parent, path.slice(dirname(path).length));
+function isCircle(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ELOOP';
+}
+
+function linkIn(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }
