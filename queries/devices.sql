@@ -3,6 +3,7 @@
 -- packages/devices/src/edge/broker/journal.ts
 CREATE TABLE IF NOT EXISTS retained (topic TEXT PRIMARY KEY, head TEXT NOT NULL, payload BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscriptions (client TEXT, topic TEXT, subscription TEXT NOT NULL, PRIMARY KEY (client, topic)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owners (client TEXT PRIMARY KEY, user TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS queued (client TEXT, at INTEGER, head TEXT NOT NULL, payload BLOB, PRIMARY KEY (client, at)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS received (client TEXT, id INTEGER, head TEXT NOT NULL, payload BLOB, PRIMARY KEY (client, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS wills (client TEXT PRIMARY KEY, head TEXT NOT NULL, payload BLOB) WITHOUT ROWID;
@@ -10,6 +11,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 SELECT topic, head, payload FROM retained ORDER BY topic;
 SELECT client, topic, subscription FROM subscriptions;
+SELECT client, user FROM owners;
 SELECT client, at, head, payload FROM queued ORDER BY client, at;
 SELECT client, id, head, payload FROM received;
 SELECT client, head, payload FROM wills;
@@ -20,6 +22,8 @@ INSERT OR REPLACE INTO retained (topic, head, payload) VALUES (?, ?, ?);
 DELETE FROM retained WHERE topic = ?;
 INSERT OR REPLACE INTO subscriptions (client, topic, subscription) VALUES (?, ?, ?);
 DELETE FROM subscriptions WHERE client = ? AND topic = ?;
+INSERT OR REPLACE INTO owners (client, user) VALUES (?, ?);
+DELETE FROM owners WHERE client = ?;
 INSERT OR REPLACE INTO queued (client, at, head, payload) VALUES (?, ?, ?, ?);
 DELETE FROM queued WHERE client = ? AND at = ?;
 INSERT OR REPLACE INTO received (client, id, head, payload) VALUES (?, ?, ?, ?);

@@ -22,6 +22,11 @@ export function problemOfFilter(filter: string): string | undefined {
   return problemOfText(filter);
 }
 
+/** A text that came as bytes which are no UTF-8 has U+FFFD in their place; U+0000 is forbidden as such. */
+export function isSpoilt(text: string): boolean {
+  return text.includes('\uFFFD') || text.includes('\u0000');
+}
+
 function problemOfText(text: string): string | undefined {
   if (text === '') return 'is empty';
   if (text.includes('\u0000')) return 'has the character U+0000';

@@ -16,6 +16,7 @@ export interface Access {
   byCertificate(name: string, client: string): Grant | undefined;
   byPassword(name: string, password: Uint8Array, client: string): Promise<Grant | undefined>;
   anonymous(client: string): Grant | undefined;
+  isUser(name: string): boolean;
   /** The same text as long as the user may do the same things in the same way. */
   fingerprint(name: string): string;
 }
@@ -35,6 +36,7 @@ export function createAccess(users: readonly BrokerUser[], isAnonymousAllowed: b
       return isRight ? grantOf(byName.get(name), client) : undefined;
     },
     anonymous: (client) => (isAnonymousAllowed ? grantOf(byName.get(ANONYMOUS) ?? EVERYTHING, client) : undefined),
+    isUser: (name) => byName.has(name) || (name === ANONYMOUS && isAnonymousAllowed),
     fingerprint: (name) => JSON.stringify([byName.get(name), name === ANONYMOUS && isAnonymousAllowed]),
   };
 }

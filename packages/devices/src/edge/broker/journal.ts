@@ -7,6 +7,7 @@ export type Entry =
   | { readonly do: 'retain'; readonly topic: string; readonly packet: StoredPacket | undefined }
   | { readonly do: 'subscribe'; readonly client: string; readonly topic: string; readonly subscription: object }
   | { readonly do: 'unsubscribe'; readonly client: string; readonly topic: string }
+  | { readonly do: 'own'; readonly client: string; readonly user: string | undefined }
   | { readonly do: 'enqueue'; readonly client: string; readonly at: number; readonly packet: StoredPacket }
   | { readonly do: 'dequeue'; readonly client: string; readonly at: number }
   | { readonly do: 'receive'; readonly client: string; readonly id: number; readonly packet: StoredPacket }
@@ -18,6 +19,7 @@ export type Entry =
 export interface Recovered {
   readonly retained: readonly { readonly topic: string; readonly packet: StoredPacket }[];
   readonly subscriptions: readonly { readonly client: string; readonly topic: string; readonly subscription: object }[];
+  readonly owners: readonly { readonly client: string; readonly user: string }[];
   readonly queued: readonly { readonly client: string; readonly at: number; readonly packet: StoredPacket }[];
   readonly received: readonly { readonly client: string; readonly id: number; readonly packet: StoredPacket }[];
   readonly wills: readonly { readonly client: string; readonly packet: StoredPacket }[];
@@ -37,6 +39,7 @@ export interface Journal {
 const TABLES = [
   `CREATE TABLE IF NOT EXISTS retained (topic TEXT PRIMARY KEY, head TEXT NOT NULL, payload BLOB) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS subscriptions (client TEXT, topic TEXT, subscription TEXT NOT NULL, PRIMARY KEY (client, topic)) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS owners (client TEXT PRIMARY KEY, user TEXT NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS queued (client TEXT, at INTEGER, head TEXT NOT NULL, payload BLOB, PRIMARY KEY (client, at)) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS received (client TEXT, id INTEGER, head TEXT NOT NULL, payload BLOB, PRIMARY KEY (client, id)) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS wills (client TEXT PRIMARY KEY, head TEXT NOT NULL, payload BLOB) WITHOUT ROWID`,
@@ -79,6 +82,10 @@ class SqliteJournal implements Journal {
         client: String(row['client']),
         topic: String(row['topic']),
         subscription: JSON.parse(String(row['subscription'])) as object,
+      })),
+      owners: all(`SELECT client, user FROM owners`).map((row) => ({
+        client: String(row['client']),
+        user: String(row['user']),
       })),
       queued: all(`SELECT client, at, head, payload FROM queued ORDER BY client, at`).map((row) => ({
         client: String(row['client']),
@@ -163,6 +170,8 @@ function statements(db: DatabaseSync): (entry: Entry) => void {
   const forget = db.prepare(`DELETE FROM retained WHERE topic = ?`);
   const subscribe = db.prepare(`INSERT OR REPLACE INTO subscriptions (client, topic, subscription) VALUES (?, ?, ?)`);
   const unsubscribe = db.prepare(`DELETE FROM subscriptions WHERE client = ? AND topic = ?`);
+  const own = db.prepare(`INSERT OR REPLACE INTO owners (client, user) VALUES (?, ?)`);
+  const disown = db.prepare(`DELETE FROM owners WHERE client = ?`);
   const enqueue = db.prepare(`INSERT OR REPLACE INTO queued (client, at, head, payload) VALUES (?, ?, ?, ?)`);
   const dequeue = db.prepare(`DELETE FROM queued WHERE client = ? AND at = ?`);
   const receive = db.prepare(`INSERT OR REPLACE INTO received (client, id, head, payload) VALUES (?, ?, ?, ?)`);
@@ -181,6 +190,10 @@ function statements(db: DatabaseSync): (entry: Entry) => void {
         return;
       case 'unsubscribe':
         unsubscribe.run(entry.client, entry.topic);
+        return;
+      case 'own':
+        if (entry.user === undefined) disown.run(entry.client);
+        else own.run(entry.client, entry.user);
         return;
       case 'enqueue':
         enqueue.run(entry.client, entry.at, ...columns(entry.packet));

@@ -2,7 +2,16 @@
 import { Readable } from 'node:stream';
 import { TopicTrie } from '../../mqtt/topics.ts';
 import type { Entry, Journal } from './journal.ts';
+import {
+  isEmpty,
+  type KeptSession,
+  newSession,
+  type Queued,
+  type Standing,
+  type Subscription,
+} from './kept-session.ts';
 import { type Budget, RetainedMessages } from './retained.ts';
+import { SessionOwners } from './session-owners.ts';
 import { isTaken, nameOf, type StoredPacket, sentAs, sizeOf, storedCopy, UNNAMED } from './stored-packet.ts';
 
 export interface PersistenceOptions {
@@ -12,6 +21,8 @@ export interface PersistenceOptions {
   readonly maxQueuedPerClient: number;
   /** Whether a client's subscription is to last. */
   readonly mayKeep?: (client: string, filter: string) => boolean;
+  /** Who a client is. */
+  readonly userOf?: (client: object) => string | undefined;
   /** A message is not kept because a bound was met. */
   readonly onDropped?: () => void;
 }
@@ -20,41 +31,12 @@ interface Identified {
   readonly id: string;
 }
 
-export interface Subscription {
-  readonly topic: string;
-  readonly qos: number;
-  readonly rh?: number;
-  readonly rap?: boolean;
-  readonly nl?: boolean;
-  readonly subscriptionIdentifier?: number;
-}
-
-/** In the trie: one of a client that comes back. */
-interface Standing extends Omit<Subscription, 'subscriptionIdentifier'> {
-  readonly clientId: string;
-}
-
-interface Queued {
-  readonly at: number;
-  readonly size: number;
-  packet: StoredPacket;
-}
-
-/** What is kept of a client, whether it is here or not. */
-interface Kept {
-  readonly subscriptions: Map<string, { readonly record: object; readonly standing: Standing | undefined }>;
-  /** In order, by the packet's name. */
-  readonly queue: Map<string, Queued>;
-  /** Message ids of queued packets that were sent. */
-  readonly sent: Map<number, string>;
-  readonly received: Map<number, StoredPacket>;
-}
-
 export class BrokerPersistence {
   readonly #options: PersistenceOptions;
   readonly #journal: Journal;
   readonly #budget: Budget;
-  readonly #clients = new Map<string, Kept>();
+  readonly #clients = new Map<string, KeptSession>();
+  readonly #owners = new SessionOwners();
   readonly #trie = new TopicTrie<Standing>();
   readonly #retained: RetainedMessages;
   readonly #wills = new Map<string, StoredPacket>();
@@ -82,19 +64,21 @@ export class BrokerPersistence {
     return this.#clients.has(client);
   }
 
-  subscriptionsOf(client: string): number {
-    return this.#clients.get(client)?.subscriptions.size ?? 0;
+  /** The user whose the session is. */
+  ownerOf(client: string): string | undefined {
+    return this.#owners.of(client);
   }
 
   async setup(broker: { readonly id: string; counter: number }): Promise<void> {
     this.#broker = broker;
-    const { retained, subscriptions, queued, received, wills } = this.#journal.recover();
+    const { retained, subscriptions, owners, queued, received, wills } = this.#journal.recover();
     for (const { topic, packet } of retained) {
       this.#next = Math.max(this.#next, (packet.properties?.kept ?? 0) + 1);
       this.#retained.restore(topic, packet);
     }
     for (const { client, topic, subscription } of subscriptions)
       this.#subscribe(client, { ...(subscription as Subscription), topic });
+    for (const { client, user } of owners) this.#owners.restore(client, user);
     for (const { client, at, packet } of queued) {
       this.#next = Math.max(this.#next, at + 1);
       this.#queue(this.#keptOf(client), { at, packet, size: sizeOf(packet) });
@@ -146,7 +130,7 @@ export class BrokerPersistence {
       const record = this.#subscribe(client.id, each);
       return { do: 'subscribe', client: client.id, topic: each.topic, subscription: record };
     });
-    await this.#journal.write(entries);
+    await this.#journal.write(entries.length === 0 ? [] : [...this.#begin(client), ...entries]);
     return client;
   }
 
@@ -155,8 +139,7 @@ export class BrokerPersistence {
       this.#unsubscribe(client.id, topic);
       return { do: 'unsubscribe', client: client.id, topic };
     });
-    this.#forgetIfEmpty(client.id);
-    await this.#journal.write(entries);
+    await this.#journal.write([...entries, ...this.#forgetIfEmpty(client.id)]);
     return client;
   }
 
@@ -190,8 +173,9 @@ export class BrokerPersistence {
     for (const each of queued) this.#budget.used -= each.size;
     kept.queue.clear();
     kept.sent.clear();
-    this.#forgetIfEmpty(client.id);
+    const ended = this.#forgetIfEmpty(client.id);
     await this.#journal.write([
+      ...ended,
       ...topics.map((topic): Entry => ({ do: 'unsubscribe', client: client.id, topic })),
       ...queued.map(({ at }): Entry => ({ do: 'dequeue', client: client.id, at })),
     ]);
@@ -235,8 +219,7 @@ export class BrokerPersistence {
     kept.queue.delete(key);
     kept.sent.delete(id);
     this.#budget.used -= found.size;
-    this.#forgetIfEmpty(client.id);
-    await this.#journal.write([{ do: 'dequeue', client: client.id, at: found.at }]);
+    await this.#journal.write([{ do: 'dequeue', client: client.id, at: found.at }, ...this.#forgetIfEmpty(client.id)]);
     return found.packet;
   }
 
@@ -262,7 +245,8 @@ export class BrokerPersistence {
     this.#keptOf(client.id).received.set(messageId, stored);
     // To be known again is enough: the message itself is where it belongs.
     const known = { ...stored, payload: Buffer.alloc(0) };
-    await this.#journal.write([...entries, { do: 'receive', client: client.id, id: messageId, packet: known }]);
+    const received: Entry = { do: 'receive', client: client.id, id: messageId, packet: known };
+    await this.#journal.write([...this.#begin(client), ...entries, received]);
   }
 
   async incomingGetPacket(client: Identified, { messageId }: StoredPacket): Promise<StoredPacket> {
@@ -273,16 +257,14 @@ export class BrokerPersistence {
 
   async incomingDelPacket(client: Identified, { messageId = -1 }: StoredPacket): Promise<void> {
     if (this.#clients.get(client.id)?.received.delete(messageId) !== true) throw new Error('no such packet');
-    this.#forgetIfEmpty(client.id);
-    await this.#journal.write([{ do: 'release', client: client.id, id: messageId }]);
+    await this.#journal.write([{ do: 'release', client: client.id, id: messageId }, ...this.#forgetIfEmpty(client.id)]);
   }
 
   async cleanIncoming(client: Identified): Promise<void> {
     const received = this.#clients.get(client.id)?.received;
     if (received === undefined || received.size === 0) return;
     received.clear();
-    this.#forgetIfEmpty(client.id);
-    await this.#journal.write([{ do: 'release all', client: client.id }]);
+    await this.#journal.write([{ do: 'release all', client: client.id }, ...this.#forgetIfEmpty(client.id)]);
   }
 
   // ——— wills ———
@@ -372,7 +354,7 @@ export class BrokerPersistence {
     return [{ do: 'enqueue', client, at: queued.at, packet: queued.packet }];
   }
 
-  #queue(kept: Kept, queued: Queued): void {
+  #queue(kept: KeptSession, queued: Queued): void {
     const name = nameOf(queued.packet);
     // A release has no name of its own.
     const key = name === UNNAMED ? `at ${queued.at}` : name;
@@ -382,17 +364,22 @@ export class BrokerPersistence {
     if (id !== undefined) kept.sent.set(id, key);
   }
 
-  #keptOf(client: string): Kept {
+  #keptOf(client: string): KeptSession {
     const known = this.#clients.get(client);
     if (known !== undefined) return known;
-    const made: Kept = { subscriptions: new Map(), queue: new Map(), sent: new Map(), received: new Map() };
+    const made = newSession();
     this.#clients.set(client, made);
     return made;
   }
 
-  #forgetIfEmpty(client: string): void {
+  #begin(client: Identified): readonly Entry[] {
+    return this.#owners.begin(client.id, this.#options.userOf?.(client));
+  }
+
+  #forgetIfEmpty(client: string): readonly Entry[] {
     const kept = this.#clients.get(client);
-    if (kept === undefined || kept.subscriptions.size + kept.queue.size + kept.received.size > 0) return;
+    if (kept === undefined || !isEmpty(kept)) return [];
     this.#clients.delete(client);
+    return this.#owners.end(client);
   }
 }

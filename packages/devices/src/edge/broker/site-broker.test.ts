@@ -118,9 +118,33 @@ test('a user takes over no client of another, nor its messages', async () => {
   await client.flushed();
   await client.cut();
   await eventually('the client is gone', async () => scratch.broker.report().clients === 0);
-  await scratch.broker.publish({ topic: 'to/alice/x', payload: Buffer.from('secret'), qos: 1, isRetained: false });
-  await using late = await RawClient.connect(scratch.port, thief);
-  assert.deepEqual(await late.flushed(), []);
+  assert.equal(await codeOf(scratch.port, thief), 2);
+});
+
+test('a session that is kept is its user’s, also after a new start: no other wipes it by coming with its client id', async (t) => {
+  const file = join(await scratchFolder(t), 'broker.db');
+  const users = [ALICE, userOf('bob')];
+  const session = { ...login('alice', undefined, 'shared'), clean: false };
+  const thief = login('bob', undefined, 'shared');
+  {
+    await using scratch = await scratchBroker({ ...CLOSED, users }, { file });
+    await using client = await RawClient.connect(scratch.port, session);
+    await client.subscribe('to/alice/x', 1);
+    await client.cut();
+    await eventually('the client is gone', async () => scratch.broker.report().clients === 0);
+    await scratch.broker.publish({ topic: 'to/alice/x', payload: Buffer.from('kept'), qos: 1, isRetained: false });
+    for (const clean of [true, false]) assert.equal(await codeOf(scratch.port, { ...thief, clean }), 2);
+  }
+  await using scratch = await scratchBroker({ ...CLOSED, users }, { file });
+  assert.equal(await codeOf(scratch.port, { ...thief, clean: true }), 2);
+  await using returned = await RawClient.connect(scratch.port, session);
+  assert.equal((await returned.message()).text, 'kept');
+  await returned.cut();
+  await eventually('the client is gone', async () => scratch.broker.report().clients === 0);
+  // It is free once its user has ended it, or is a user no more.
+  assert.equal(await codeOf(scratch.port, { ...session, clean: true }), 0);
+  await eventually('the client is gone', async () => scratch.broker.report().clients === 0);
+  assert.equal(await codeOf(scratch.port, { ...thief, clean: true }), 0);
 });
 
 test('whoever may no longer do what they did is cut off, and others stay', async () => {

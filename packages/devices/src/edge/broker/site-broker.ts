@@ -1,11 +1,10 @@
 /** The site's MQTT broker: aedes behind listeners, rights and limits, with a memory that lasts. */
-import type { Socket } from 'node:net';
 import type { Clock, Logger } from '@skerry/base';
-import { Aedes, type AedesPublishPacket, type AuthenticateError, type Client } from 'aedes';
-import { problemOfFilter, problemOfTopic } from '../../mqtt/topics.ts';
-import { type Access, createAccess, type Grant } from './access.ts';
+import { Aedes, type AedesPublishPacket, type Client } from 'aedes';
+import { isSpoilt, problemOfFilter, problemOfTopic } from '../../mqtt/topics.ts';
 import { boundPackets, deliver, grantedQos } from './aedes-inside.ts';
 import type { BrokerConfig, BrokerReport, RejectedPeer } from './config.ts';
+import { Doorkeeper, type Guest } from './doorkeeper.ts';
 import { openJournal } from './journal.ts';
 import { type Arrival, listen, type OpenListener } from './listener.ts';
 import { BrokerPersistence } from './persistence.ts';
@@ -43,24 +42,9 @@ export interface OwnMessage {
   readonly isRetained: boolean;
 }
 
-/** What is known of a client beyond what aedes knows. */
-interface Guest {
-  readonly socket: Socket;
-  /** Of its certificate. */
-  readonly name: string | undefined;
-  grant: Grant | undefined;
-  isNameless: boolean;
-  /** What came while it was given what had waited for it; undefined once it has all of that. */
-  waiting: AedesPublishPacket[] | undefined;
-  readonly subscriptions: Set<string>;
-  /** When its next message may be taken in, by the monotonic clock, where its rate is bounded. */
-  nextAt: number;
-}
-
 const CONNECT_MS = 10_000;
 /** A client that reads nothing for so long is cut off. */
 const DRAIN_MS = 10_000;
-const MAX_REJECTED = 32;
 /** A client may run ahead of its rate by so much. */
 const BURST_MS = 1000;
 
@@ -81,20 +65,17 @@ class EmbeddedBroker implements SiteBroker {
   readonly #persistence: BrokerPersistence;
   readonly #aedes: Aedes;
   readonly #listeners = new Map<string, OpenListener>();
-  readonly #guests = new Map<Client, Guest>();
-  readonly #byId = new Map<string, Client>();
-  readonly #rejected = new Map<string, RejectedPeer>();
+  readonly #door: Doorkeeper;
   readonly #ended = Promise.withResolvers<Error | undefined>();
-  #access: Access;
   #closing: Promise<void> | undefined;
   #messages = 0;
   #dropped = 0;
-  #refused = 0;
 
   constructor(options: SiteBrokerOptions) {
     this.#options = options;
     const { users, isAnonymousAllowed, limits } = options.config;
-    this.#access = createAccess(users, isAnonymousAllowed);
+    const ownerOf = (client: string) => this.#persistence.ownerOf(client);
+    this.#door = new Doorkeeper({ ...options, users, isAnonymousAllowed, ownerOf });
     const journal = openJournal(options.file ?? ':memory:');
     void journal.failed.then((error) => this.#ended.resolve(error));
     this.#persistence = new BrokerPersistence({
@@ -102,7 +83,9 @@ class EmbeddedBroker implements SiteBroker {
       maxBytes: limits.keptBytes,
       maxQueuedPerClient: limits.queuedMessagesPerClient,
       onDropped: () => this.#dropped++,
-      mayKeep: (client, filter) => this.#byId.get(client) === undefined || this.#mayKeep(client, filter),
+      // Aedes keeps all filters of a packet when it grants one of them.
+      mayKeep: (client, filter) => this.#door.guestNamed(client)?.subscriptions.has(filter) ?? true,
+      userOf: (client) => this.#door.userOf(client),
     });
     this.#aedes = new Aedes({
       persistence: this.#persistence,
@@ -110,9 +93,9 @@ class EmbeddedBroker implements SiteBroker {
       drainTimeout: DRAIN_MS,
       maxInflightInbound: limits.inflightPerClient,
       ...(limits.keepaliveSeconds === undefined ? {} : { keepaliveLimit: limits.keepaliveSeconds }),
-      preConnect: (client, packet, done) => done(null, this.#meets(client, packet.clientId, packet.clean ?? true)),
+      preConnect: (client, packet, done) => done(null, this.#door.meets(client, packet.clientId, packet.clean ?? true)),
       authenticate: (client, name, password, done) =>
-        void this.#authenticate(client, name, password).then(...settle(done)),
+        void this.#door.authenticate(client, name, password).then(...settle(done)),
       authorizePublish: (client, packet, done) => this.#takeIn(client, packet as StoredPacket, done),
       authorizeSubscribe: (client, subscription, done) =>
         done(null, this.#maySubscribe(client, subscription.topic) ? subscription : null),
@@ -128,7 +111,7 @@ class EmbeddedBroker implements SiteBroker {
   async open(): Promise<void> {
     await this.#aedes.listen();
     for (const listener of this.#options.config.listeners) {
-      const onRejected = (peer: Omit<RejectedPeer, 'seenAt'>) => this.#reject(peer);
+      const onRejected = (peer: Omit<RejectedPeer, 'seenAt'>) => this.#door.reject(peer);
       const opened = await listen(listener, { onArrival: (arrival) => this.#welcome(arrival), onRejected });
       this.#listeners.set(listener.name, opened);
     }
@@ -137,22 +120,17 @@ class EmbeddedBroker implements SiteBroker {
   report(): BrokerReport {
     return {
       endpoints: [...this.#listeners.values()].map(({ endpoint }) => endpoint),
-      clients: this.#byId.size,
+      clients: this.#door.clients,
       messages: this.#messages,
       dropped: this.#dropped,
-      refused: this.#refused,
-      rejected: [...this.#rejected.values()],
+      refused: this.#door.refused,
+      rejected: this.#door.rejected,
     };
   }
 
   configure({ listeners, users, isAnonymousAllowed }: BrokerConfig): void {
     for (const { name, tls } of listeners) if (tls !== undefined) this.#listeners.get(name)?.renew(tls);
-    const before = this.#access;
-    this.#access = createAccess(users, isAnonymousAllowed);
-    for (const [client, { grant }] of this.#guests) {
-      if (grant === undefined || before.fingerprint(grant.user) === this.#access.fingerprint(grant.user)) continue;
-      this.#cut(client, 'what its user may do has changed');
-    }
+    this.#door.configure(users, isAnonymousAllowed);
   }
 
   tap(filter: string, onMessage: (topic: string, payload: Uint8Array) => void): () => void {
@@ -203,74 +181,22 @@ class EmbeddedBroker implements SiteBroker {
 
   #welcome({ socket, name }: Arrival): void {
     const { clients, messageBytes } = this.#options.config.limits;
-    if (this.#guests.size >= clients) {
-      this.#refused++;
+    if (this.#door.size >= clients) {
+      this.#door.refuse();
       socket.destroy();
       return;
     }
     const client = this.#aedes.handle(socket);
-    this.#guests.set(client, {
-      socket,
-      name,
-      grant: undefined,
-      isNameless: false,
-      waiting: undefined,
-      subscriptions: new Set(),
-      nextAt: 0,
-    });
-    boundPackets(client, messageBytes, (reason) => this.#cut(client, reason));
-    socket.once('close', () => this.#guests.delete(client));
-  }
-
-  /** What aedes does not ask of a client. */
-  #meets(client: Client, id: string, isClean: boolean): boolean {
-    const guest = this.#guests.get(client);
-    if (guest === undefined || isSpoilt(id)) {
-      this.#cut(client, 'its client id is no text');
-      return false;
-    }
-    // A session without a name could never be found again.
-    guest.isNameless = id === '' && !isClean;
-    guest.waiting = isClean ? undefined : [];
-    return true;
-  }
-
-  async #authenticate(client: Client, name: string | undefined, password: Uint8Array | undefined): Promise<void> {
-    const guest = this.#guests.get(client);
-    if (guest === undefined || guest.isNameless) throw refusal(IDENTIFIER_REJECTED, 'a session without a name');
-    const grant = await this.#grantOf(client.id, guest, name, password);
-    if (grant === undefined) {
-      this.#refused++;
-      this.#options.log.warn({ client: client.id, user: guest.name ?? name }, 'client refused');
-      throw refusal(NOT_AUTHORIZED, 'not authorized');
-    }
-    guest.grant = grant;
-    const holder = this.#byId.get(client.id);
-    const other = holder === undefined ? undefined : this.#guests.get(holder)?.grant?.user;
-    if (other === undefined || other === grant.user) return;
-    this.#refused++;
-    throw refusal(IDENTIFIER_REJECTED, 'another user has this client id');
-  }
-
-  async #grantOf(
-    id: string,
-    guest: Guest,
-    name: string | undefined,
-    password: Uint8Array | undefined,
-  ): Promise<Grant | undefined> {
-    if (guest.name !== undefined) return this.#access.byCertificate(guest.name, id);
-    if (name === undefined) return this.#access.anonymous(id);
-    return isSpoilt(name) ? undefined : this.#access.byPassword(name, password ?? new Uint8Array(), id);
+    this.#door.welcome(client, socket, name);
+    boundPackets(client, messageBytes, (reason) => this.#door.cut(client, reason));
   }
 
   #follow(aedes: Aedes): void {
-    aedes.on('client', (client) => this.#byId.set(client.id, client));
+    aedes.on('client', (client) => this.#door.isIn(client));
     aedes.on('clientReady', (client) => this.#catchUp(client));
-    aedes.on('clientDisconnect', (client) => {
-      if (this.#byId.get(client.id) === client) this.#byId.delete(client.id);
-    });
+    aedes.on('clientDisconnect', (client) => this.#door.left(client));
     aedes.on('unsubscribe', (filters, client) => {
-      for (const filter of filters) this.#guests.get(client)?.subscriptions.delete(filter);
+      for (const filter of filters) this.#door.guestOf(client)?.subscriptions.delete(filter);
     });
     aedes.on('publish', (_, client) => {
       if (client !== null) this.#messages++;
@@ -285,29 +211,15 @@ class EmbeddedBroker implements SiteBroker {
     );
   }
 
-  #cut(client: Client, reason: string): void {
-    this.#refused++;
-    this.#options.log.warn({ client: client.id, reason }, 'client cut off');
-    this.#guests.get(client)?.socket.destroy();
-  }
-
-  #reject(peer: Omit<RejectedPeer, 'seenAt'>): void {
-    this.#refused++;
-    this.#rejected.delete(peer.thumbprint);
-    this.#rejected.set(peer.thumbprint, { ...peer, seenAt: this.#options.clock.now() });
-    const [oldest] = this.#rejected.keys();
-    if (this.#rejected.size > MAX_REJECTED && oldest !== undefined) this.#rejected.delete(oldest);
-  }
-
   // ——— messages ———
 
   /** Invariant: a message of quality 1 is acknowledged after this, so what must last of it is on disk before. */
   #takeIn(client: Client | null, packet: StoredPacket, done: (error?: Error) => void): void {
-    const guest = client === null ? undefined : this.#guests.get(client);
+    const guest = client === null ? undefined : this.#door.guestOf(client);
     const { topic = '', payload = '', qos = 0 } = packet;
     const problem = client === null ? undefined : this.#problemOf(guest, topic, payload.length);
     if (problem !== undefined) {
-      this.#refused++;
+      this.#door.refuse();
       done(new Error(problem));
       return;
     }
@@ -333,13 +245,13 @@ class EmbeddedBroker implements SiteBroker {
   }
 
   #maySubscribe(client: Client, filter: string): boolean {
-    const guest = this.#guests.get(client);
+    const guest = this.#door.guestOf(client);
     const { subscriptionsPerClient, clients } = this.#options.config.limits;
     if (guest?.grant === undefined || problemOfFilter(filter) !== undefined || isSpoilt(filter)) return false;
     const isMore = !guest.subscriptions.has(filter) && guest.subscriptions.size >= subscriptionsPerClient;
     const isNewSession = !client.clean && !this.#persistence.hasSession(client.id);
     if (isMore || (isNewSession && this.#persistence.sessions >= clients) || !guest.grant.maySubscribe(filter)) {
-      this.#refused++;
+      this.#door.refuse();
       return false;
     }
     guest.subscriptions.add(filter);
@@ -348,7 +260,7 @@ class EmbeddedBroker implements SiteBroker {
 
   /** Invariant: no message overtakes what waited for the client before it, and none comes twice. */
   #catchUp(client: Client): void {
-    const guest = this.#guests.get(client);
+    const guest = this.#door.guestOf(client);
     const waiting = guest?.waiting ?? [];
     if (guest !== undefined) guest.waiting = undefined;
     for (const packet of waiting) {
@@ -356,14 +268,8 @@ class EmbeddedBroker implements SiteBroker {
     }
   }
 
-  /** Aedes keeps all filters of a packet when it grants one of them. */
-  #mayKeep(id: string, filter: string): boolean {
-    const client = this.#byId.get(id);
-    return client !== undefined && this.#guests.get(client)?.subscriptions.has(filter) === true;
-  }
-
   #forward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
-    const guest = this.#guests.get(client);
+    const guest = this.#door.guestOf(client);
     if (guest?.grant?.mayReceive(packet.topic) !== true) return null;
     // What had waited has its number already.
     if (guest.waiting !== undefined && packet.qos > 0 && packet.messageId === undefined) {
@@ -373,25 +279,13 @@ class EmbeddedBroker implements SiteBroker {
     if (guest.socket.writableNeedDrain) {
       this.#dropped++;
       // What must arrive is kept for it until it comes again; the rest it has missed.
-      if (packet.qos > 0) this.#cut(client, 'it reads too slowly');
+      if (packet.qos > 0) this.#door.cut(client, 'it reads too slowly');
       return null;
     }
     if ((packet as StoredPacket).properties?.isSent === true) packet.dup = true;
     if (packet.qos === 2) packet.qos = grantedQos(client, packet.topic);
     return packet;
   }
-}
-
-/** A text that came as bytes which are no UTF-8 has U+FFFD in their place; U+0000 is forbidden as such. */
-function isSpoilt(text: string): boolean {
-  return text.includes('\uFFFD') || text.includes('\u0000');
-}
-
-const IDENTIFIER_REJECTED = 2;
-const NOT_AUTHORIZED = 5;
-
-function refusal(returnCode: number, message: string): AuthenticateError {
-  return Object.assign(new Error(message), { returnCode });
 }
 
 type Done = (error: never, success: boolean) => void;
