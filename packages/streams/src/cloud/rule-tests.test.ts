@@ -84,9 +84,18 @@ test('what cannot be tried is refused in words', async () => {
     [{ sql: 'SELECT force FORM press' }, 400, /spec.sql: /],
     [{ sql: 'SELECT force FROM elsewhere' }, 400, /elsewhere/],
     [{ rule: 'scripted', rows }, 400, /skerry rule test/],
+    [{ rule: 'hot', rows: Array(1001).fill({ row: {} }) }, 400, /more than 1000 rows .*skerry rule test/],
     [{ rule: 'hot', rows: [{ at: 'soon', row: {} }] }, 422, /at/],
     [{ rule: 'hot', rows: [{ force: 1 }] }, 422, /row/],
   ] as const)
     await assert.rejects(run(spec as RuleTestRun['spec']), { code, message: words }, JSON.stringify(spec));
   await assert.rejects(run({ rule: 'hot' }, 'office'), { code: 404 });
+});
+
+test('an answer is bounded, whatever windows make of the rows', async () => {
+  const sql = 'SELECT collect(*) AS all FROM press GROUP BY SLIDINGWINDOW(ss, 1000)';
+  const many = Array.from({ length: 600 }, (_, force) => ({ row: { force, text: 'x'.repeat(100) } }));
+  const status = await run({ sql, rows: many });
+  assert.equal(status?.isCut, true);
+  assert.ok(JSON.stringify(status).length < 5 * 1024 * 1024);
 });

@@ -33,10 +33,11 @@ interface RuleTestStatus {
   readonly isCut?: boolean;
 }
 
-/** As many as the cases of a rule may have together. */
-const MAX_ROWS = 10_000;
-/** Rows of an answer. */
-const MAX_RESULTS = 10_000;
+/** The API server waits meanwhile: more rows are for "skerry rule test", which runs where it is called. */
+const MAX_ROWS = 1000;
+/** Rows of an answer, and how much JSON they may be together. */
+const MAX_RESULTS = 1000;
+const MAX_RESULT_BYTES = 4 * 1024 * 1024;
 
 interface Create {
   readonly object: KubeObject;
@@ -53,6 +54,8 @@ export function ruleTestsKind(client: Pick<Client, 'get' | 'list'>) {
       const { metadata, spec } = checked<RuleTestRun>(object, SCHEMA);
       const rule = await prepared(client, { namespace: metadata.namespace ?? '', spec, signal });
       const { rows } = spec;
+      if (rows !== undefined && rows.length > MAX_ROWS)
+        throw refused(`more than ${MAX_ROWS} rows are tried by "skerry rule test"`);
       return { ...object, status: rows === undefined ? runCases(rule) : runRows(rule, rows) };
     },
   };
@@ -114,13 +117,26 @@ function runRows(rule: PreparedRule, rows: readonly TestRow[]): RuleTestStatus {
     return { at: now, row, ...(stream === undefined ? {} : { stream }) };
   });
   const { results, late, errors, dropped } = replay(rule, given);
+  const [shown, shownLate] = [answerOf(results), answerOf(late)];
   return {
-    results: results.slice(0, MAX_RESULTS).map(plain),
-    late: late.slice(0, MAX_RESULTS).map(plain),
+    results: shown,
+    late: shownLate,
     errors,
     dropped: Object.fromEntries(dropped),
-    isCut: Math.max(results.length, late.length) > MAX_RESULTS,
+    isCut: shown.length < results.length || shownLate.length < late.length,
   };
+}
+
+function answerOf(rows: readonly unknown[]): readonly unknown[] {
+  const shown: unknown[] = [];
+  let bytes = 0;
+  for (const row of rows.slice(0, MAX_RESULTS)) {
+    const made = plain(row);
+    bytes += Buffer.byteLength(JSON.stringify(made));
+    if (bytes > MAX_RESULT_BYTES) break;
+    shown.push(made);
+  }
+  return shown;
 }
 
 function refused(message: string): StatusError {
@@ -144,8 +160,7 @@ const SCHEMA: Schema = {
         node: { type: 'string', description: 'With the parameters that the rule has there.' },
         rows: {
           type: 'array',
-          maxItems: MAX_ROWS,
-          description: 'What comes in; the cases of the rule without it.',
+          description: 'What comes in, at most 1000 rows; the cases of the rule without it.',
           items: {
             type: 'object',
             required: ['row'],
