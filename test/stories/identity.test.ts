@@ -192,11 +192,14 @@ function watchAsNode(): Watching {
 async function copyOf(node: TestEdge): Promise<TestEdge> {
   const dir = mkdtempSync(join(tmpdir(), 'skerry-copy-'));
   const isTaken = (path: string) =>
-    !/^(?:supervisor|pods|logs|runtime|api\.sock|.*\.lock|edge\.log)$/.test(basename(path));
+    !/^(?:supervisor|pods|logs|runtime|.*\.sock|.*\.lock|edge\.log)$/.test(basename(path));
   process.kill(node.process.pid, 'SIGSTOP');
-  cpSync(node.dir, dir, { recursive: true, filter: isTaken });
-  cpSync(`${node.dir}-keys`, `${dir}-keys`, { recursive: true });
-  process.kill(node.process.pid, 'SIGCONT');
+  try {
+    cpSync(node.dir, dir, { recursive: true, filter: isTaken });
+    cpSync(`${node.dir}-keys`, `${dir}-keys`, { recursive: true });
+  } finally {
+    process.kill(node.process.pid, 'SIGCONT');
+  }
   const [key = ''] = (await runToEnd('ls', [`${dir}-keys`])).stdout.split('\n');
   return new TestEdge({ name: node.name, dir, ownsDir: true, args: ['--key-file', join(`${dir}-keys`, key)] });
 }
