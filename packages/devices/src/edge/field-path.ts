@@ -12,7 +12,7 @@ export function fieldAt(parsed: unknown, path: string | undefined): unknown {
 
 /** Milliseconds since 1970; undefined when it is no time. */
 export function timeOf(field: unknown): number | undefined {
-  if (typeof field !== 'string' && typeof field !== 'number') return undefined;
-  const time = typeof field === 'string' ? Date.parse(field) : field;
+  if (typeof field !== 'string' && typeof field !== 'number' && typeof field !== 'bigint') return undefined;
+  const time = typeof field === 'string' ? Date.parse(field) : Number(field);
   return Number.isFinite(time) ? time : undefined;
 }

@@ -1,5 +1,6 @@
 /** What an answer or a post has for a point. Pure. */
 import type { RawValue } from '../../../values/encoding.ts';
+import { parseExactJson } from '../../../values/exact-json.ts';
 import type { Pattern } from '../../../values/pattern.ts';
 import type { Point } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
@@ -20,7 +21,7 @@ export class Body {
   /** Throws `Malformed`. */
   get json(): unknown {
     try {
-      this.#json ??= { value: JSON.parse(this.text) };
+      this.#json ??= { value: parseExactJson(this.text) };
       return this.#json.value;
     } catch (cause) {
       throw new DriverError('Malformed', `${this.#what} is no JSON`, { cause });

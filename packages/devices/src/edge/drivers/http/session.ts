@@ -1,4 +1,5 @@
 /** One device: asked for what it has, told what to do, and heard when it posts. */
+import { exactJsonText } from '../../../values/exact-json.ts';
 import type { Point, PointWrite, ReadGroup, SampleSink, Session } from '../../driver.ts';
 import { DriverError, driverErrorOf, isDriverError } from '../../driver-error.ts';
 import { type IndexedPoint, polling } from './polling.ts';
@@ -72,7 +73,7 @@ export class HttpSession implements Session {
     const write = point.address['write'] as Partial<Asked> | undefined;
     if (write?.path === undefined) throw new DriverError('Rejected', `${point.property} has no address.write`);
     const { method = 'PUT', path, body = '{value}' } = write;
-    const json = JSON.stringify(value, (_name, each: unknown) => (typeof each === 'bigint' ? Number(each) : each));
+    const json = exactJsonText(value);
     await this.#ask({ method, path, body: body.replaceAll('{value}', () => json) }, signal);
   }
 

@@ -1,6 +1,7 @@
 /** What a payload holds, and how a value becomes one. Pure. */
 import * as cbor from 'cborg';
 import type { Encoding, RawType, RawValue } from '../../../values/encoding.ts';
+import { exactJsonText, parseExactJson } from '../../../values/exact-json.ts';
 import type { ValueType } from '../../../values/value-type.ts';
 import { bytesToWire } from '../../../values/wire.ts';
 import { DriverError } from '../../driver-error.ts';
@@ -13,7 +14,7 @@ export function parsePayload(payload: Uint8Array, format: Format): unknown {
   try {
     switch (format) {
       case 'Json':
-        return JSON.parse(textOf(payload));
+        return parseExactJson(textOf(payload));
       case 'Cbor':
         return cbor.decode(payload);
       case 'Text':
@@ -54,7 +55,7 @@ export function makePayload({ value, format, path, type, encoding }: Written): U
   try {
     switch (format) {
       case 'Json':
-        return new TextEncoder().encode(jsonOf(nested(path, value)));
+        return new TextEncoder().encode(exactJsonText(nested(path, value)));
       case 'Cbor':
         return cbor.encode(nested(path, value));
       case 'Text':
@@ -74,20 +75,8 @@ function nested(path: string | undefined, value: RawValue): unknown {
   return path.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value);
 }
 
-/** Of this engine, and not yet of the types. */
-const { rawJSON: rawJson } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };
-
-/** Integers beyond 2^53 keep every digit. */
-function jsonOf(value: unknown): string {
-  const replaced = JSON.stringify(value, (_, each: unknown) => {
-    if (typeof each === 'bigint') return rawJson(each.toString());
-    return each instanceof Uint8Array ? Buffer.from(each).toString('base64') : each;
-  });
-  return replaced;
-}
-
 function plainText(value: RawValue): string {
-  return typeof value === 'object' ? jsonOf(value) : String(value);
+  return typeof value === 'object' ? exactJsonText(value) : String(value);
 }
 
 function rawTypeOf(type: ValueType): RawType {
