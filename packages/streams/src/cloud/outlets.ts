@@ -50,7 +50,10 @@ export async function startCloudOutlets(options: CloudOutletsOptions): Promise<C
   const reconcile: ControllerSpec['reconcile'] = async (key, signal) => {
     const object = outlets.cache.get(key);
     if (running === undefined && (object === undefined || !isOwn(object))) return undefined;
-    running ??= open(options, outlets);
+    running ??= open(options, outlets).catch((error: unknown) => {
+      running = undefined;
+      throw error;
+    });
     return (await running).spec.reconcile(key, signal);
   };
   await outlets.synced;

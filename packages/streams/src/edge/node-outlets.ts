@@ -1,7 +1,7 @@
 /** Outlets that are placed on this node: what is on the bus goes to them from here. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Clock, Logger } from '@skerry/base';
+import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kube/controller';
 import type { Outlet } from '../kinds/index.ts';
@@ -45,11 +45,14 @@ export function nodeOutlets(options: NodeOutletsOptions): NodeOutlets {
       reconcile: async (key, signal) => {
         const object = outlets.cache.get(key);
         if (running === undefined && (object === undefined || !isOwn(object))) return undefined;
-        running ??= open(options, isOwn);
+        running ??= open(options, isOwn).catch((error: unknown) => {
+          running = undefined;
+          throw error;
+        });
         return (await running).spec.reconcile(key, signal);
       },
     },
-    close: async () => (await running)?.close(),
+    close: async () => (await running?.catch(() => undefined))?.close(),
   };
 }
 
@@ -66,7 +69,13 @@ async function open(options: NodeOutletsOptions, isOwn: (outlet: Outlet) => bool
   const hub = new OutletHub({ file, clock, log, random, describe, folder: options.folder });
   const subscription = values.bus.subscribe({ name: 'outlets', limitRows: MAX_WAITING_ROWS });
   const reading = (async () => {
-    for await (const batch of subscription) hub.take(batch);
+    for await (const batch of subscription) {
+      try {
+        hub.take(batch);
+      } catch (error) {
+        log.error({ rows: batch.length, error: messageOf(error) }, 'rows do not reach the outlets');
+      }
+    }
   })();
   return {
     spec: outletController({ ...options, hub, isOwn }),

@@ -6,7 +6,8 @@ import { RETENTIONS } from '../../kinds/group.ts';
 import type { Retention, RetentionNodeStatus } from '../../kinds/retention.ts';
 import { matcherOf } from '../../road/edge/route-settings.ts';
 import { appendWhenReady } from '../../store/append-when-ready.ts';
-import { type RetentionPlan, type SeriesStore, STORED_TYPES, type StoredType } from '../../store/contract.ts';
+import type { RetentionPlan, SeriesStore } from '../../store/contract.ts';
+import { type BusSeries, busSeries } from '../bus-series.ts';
 import type { NodeStore } from '../node-store.ts';
 import type { NodeValues } from '../node-values.ts';
 import { RateMeter } from '../rate-meter.ts';
@@ -53,7 +54,8 @@ interface Kept {
 
 /** Which series of the store a series of the bus is, and which objects count it; undefined: it is not recorded. */
 interface Target {
-  readonly id: SeriesId;
+  /** Undefined: the store refuses it. */
+  readonly id: SeriesId | undefined;
   readonly kept: readonly Kept[];
 }
 
@@ -123,7 +125,7 @@ class Recording {
     if (this.#subscription !== undefined) return;
     const subscription = this.#options.values.bus.subscribe({ name: 'recording', limitRows: MAX_WAITING_ROWS });
     this.#subscription = subscription;
-    this.#running = this.#record(subscription, store);
+    this.#running = this.#record(subscription, store).catch((error: unknown) => this.#begunAnew(subscription, error));
   }
 
   async #openStore(): Promise<SeriesStore | undefined> {
@@ -132,11 +134,24 @@ class Recording {
       this.#trouble = '';
       return store;
     } catch (error) {
-      this.#trouble = messageOf(error);
-      this.#timer?.cancel();
-      this.#timer = this.#options.clock.after(RETRY_MS, () => void this.#changed(), { unref: true });
+      this.#tryLater(error);
       return undefined;
     }
+  }
+
+  #tryLater(error: unknown): void {
+    this.#trouble = messageOf(error);
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.after(RETRY_MS, () => void this.#changed(), { unref: true });
+  }
+
+  /** Whatever ended the recording, another one follows. */
+  #begunAnew(subscription: Subscription, error: unknown): void {
+    this.#options.log.error({ error: messageOf(error) }, 'the recording of series failed');
+    if (this.#isClosed || this.#subscription !== subscription) return;
+    this.#lost += subscription.dropped;
+    this.#subscription = undefined;
+    this.#tryLater(error);
   }
 
   async #record(subscription: Subscription, store: SeriesStore): Promise<void> {
@@ -166,20 +181,35 @@ class Recording {
         this.#targets.set(id, target);
       }
       if (target === undefined) continue;
+      if (target.id === undefined) {
+        this.#lost++;
+        continue;
+      }
       builder.add(target.id, batch.times[row] ?? 0, valueAt(batch, row), batch.qualities[row] ?? 0);
       for (const { meter } of target.kept) meter.add(1);
     }
   }
 
   #targetOf(id: SeriesId, store: SeriesStore): Target | undefined {
-    const facts = this.#options.values.series.describe(id);
-    if (facts === undefined) return undefined;
-    const { namespace, object: device, property, type } = facts;
-    const labels = { namespace, device, property };
-    const kept = [...this.#kept.values()].filter((each) => each.namespace === namespace && each.matches(labels));
+    const found = busSeries(this.#options.values.series, id);
+    if (found === undefined) return undefined;
+    const kept = [...this.#kept.values()].filter(
+      (each) => each.namespace === found.namespace && each.matches(found.labels),
+    );
     if (kept.length === 0) return undefined;
-    for (const each of kept) each.series.add(id);
-    return { id: store.series(labels, storedType(type)), kept };
+    const own = this.#seriesOf(found, store);
+    if (own !== undefined) for (const each of kept) each.series.add(id);
+    return { id: own, kept };
+  }
+
+  /** One that the store does not take ends none of the others. */
+  #seriesOf({ labels, type }: BusSeries, store: SeriesStore): SeriesId | undefined {
+    try {
+      return store.series(labels, type);
+    } catch (error) {
+      this.#options.log.warn({ error: messageOf(error) }, 'a series is not recorded');
+      return undefined;
+    }
   }
 
   #view(key: string): RetentionNodeStatus {
@@ -197,11 +227,4 @@ class Recording {
       dropped: dropped === 0 ? {} : { NotTaken: dropped },
     };
   }
-}
-
-const KNOWN: ReadonlySet<string> = new Set(STORED_TYPES);
-
-/** Lists and structures are JSON. */
-function storedType(type: string): StoredType {
-  return KNOWN.has(type) ? (type as StoredType) : 'json';
 }
