@@ -29,9 +29,18 @@ test('messages without a gap have lost nothing, whatever number they begin with'
 test('a keep-alive has the number of the message that comes next', () => check([1, -2, -2, 2, 3], 0));
 
 test('what is missing between two numbers is counted, also where a keep-alive shows it', () => {
-  check([1, 4], 2);
-  check([1, -3, 3], 1);
+  check([1, 4, 5, 6, 7], 2);
+  check([1, -3, 3, 4, 5], 1);
+  check([1, 5000], 4998);
 });
+
+test('what comes late, asked for again, is no loss', () => {
+  check([1, 3, 2, 4, 5, 6, 7], 0);
+  check([1, -4, 2, 3, 4, 5, 6, 7], 0);
+  check([1, 4, 3, 5, 6, 7, 8], 1);
+});
+
+test('what was still awaited when a subscription is made anew is lost', () => check([1, 3, 'anew', 1, 2], 2));
 
 test('what is sent again is no loss', () => check([1, 2, 3, 2, 3, 4], 0));
 

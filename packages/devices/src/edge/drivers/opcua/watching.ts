@@ -119,23 +119,42 @@ interface Numbered {
   lastSequenceNumber: number;
 }
 
+/** What was lost on its way is asked for again, and may come after later ones: it is lost once so many came without it. */
+const PATIENCE = 3;
+/** A larger gap is told at once. */
+const MAX_AWAITED = 1000;
+
 /**
  * Messages are numbered without gaps. A gap is at least one value that never came; so is a subscription that had to be
  * made anew, as nobody knows what changed meanwhile.
  */
 export function countLost(subscription: ClientSubscription, sink: Pick<SampleSink, 'lost'>): void {
   let next: number | undefined;
+  /** How many came since each was first missed. */
+  const awaited = new Map<number, number>();
+  const giveUp = (numbers: readonly number[]): void => {
+    for (const number of numbers) awaited.delete(number);
+    if (numbers.length > 0) sink.lost?.(numbers.length);
+  };
+  const onGap = (from: number, to: number): void => {
+    if (to - from > MAX_AWAITED) sink.lost?.(to - from);
+    else for (let number = from; number < to; number++) awaited.set(number, 0);
+  };
   subscription.on('raw_notification', ({ sequenceNumber, notificationData }: NotificationMessage) => {
     const isKeepAlive = (notificationData ?? []).length === 0;
     // A keep-alive has the number of the message that comes next. Without this, that one would not be asked for again.
     if (isKeepAlive) (subscription as unknown as Numbered).lastSequenceNumber = sequenceNumber - 1;
-    if (next !== undefined && sequenceNumber > next) sink.lost?.(sequenceNumber - next);
+    if (!isKeepAlive) awaited.delete(sequenceNumber);
+    for (const [number, count] of awaited) awaited.set(number, count + 1);
+    giveUp([...awaited].filter(([, count]) => count >= PATIENCE).map(([number]) => number));
+    if (next !== undefined && sequenceNumber > next) onGap(next, sequenceNumber);
     if (next === undefined || sequenceNumber >= next) next = isKeepAlive ? sequenceNumber : following(sequenceNumber);
   });
   (subscription as unknown as { on(event: 'subscriptionId_changed', listener: () => void): void }).on(
     'subscriptionId_changed',
     () => {
       next = undefined;
+      giveUp([...awaited.keys()]);
       sink.lost?.(1);
     },
   );
