@@ -15,6 +15,7 @@ import {
   type Ground,
   type GroundKind,
   pod,
+  powerOffPods,
   runToEnd,
   skipWithout,
   TestCloud,
@@ -181,7 +182,7 @@ function throughCloud(host: string): object {
 }
 
 test('the factory comes up from the tarball, and its devices end with it, however it ends', {
-  skip: skipWithout('root', 'iproute2'),
+  skip: skipWithout('root', 'iproute2', 'procps'),
 }, async () => {
   await using _cable = await layCable();
   const data = join(work, 'data-factory');
@@ -211,6 +212,8 @@ test('the factory comes up from the tarball, and its devices end with it, howeve
     const open = await must('ip', ['netns', 'exec', NAMESPACE, 'ss', '-Hltn']);
     return !/:(?:15020|15040|15060|15083|4840) /.test(open);
   });
+  // It outlives whatever was killed, as it should.
+  powerOffPods(join(data, 'edge', 'edge-1'));
 });
 
 for (const [service, args] of [

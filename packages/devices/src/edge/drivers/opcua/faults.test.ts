@@ -21,8 +21,10 @@ test('what a queue of the server has lost is counted', async (t) => {
   const heard = hearing();
   await session.subscribe?.([numberPoint(0, { samplingInterval: '0s', queueSize: 2 })], heard, NEVER);
   await eventually('the first value', () => heard.values[0]?.length === 1);
-  await peer.ask({ do: 'change', nodes: 1, perSecond: 1000, rounds: 200 });
-  await eventually('a loss', () => heard.lostCount > 0);
+  await eventually('a loss', async () => {
+    await peer.ask({ do: 'change', nodes: 1, perSecond: 1000, rounds: 50 });
+    return heard.lostCount > 0;
+  });
 });
 
 test('what comes together with the answer to the subscription is heard, too', async (t) => {
