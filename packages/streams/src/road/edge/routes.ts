@@ -5,11 +5,11 @@ import { messageOf } from '@skerry/base';
 import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kube/controller';
 import type { Batch, Bus, SeriesId, SeriesTable, Subscription } from '../../contract/index.ts';
 import { valueAt } from '../../contract/index.ts';
+import { busSeries } from '../../edge/bus-series.ts';
 import { RateMeter } from '../../edge/rate-meter.ts';
 import type { StatusTeller } from '../../edge/status-teller.ts';
 import { ROUTES } from '../../kinds/group.ts';
 import type { Route, RouteNodeStatus } from '../../kinds/index.ts';
-import { STORED_TYPES, type StoredType } from '../../store/index.ts';
 import { openRoad, type Road, type RoadOptions, type RoadRoute } from './road.ts';
 import { matcherOf, settingsOf } from './route-settings.ts';
 import { createThinner, type Thinner } from './thinner.ts';
@@ -189,12 +189,11 @@ class NodeRoutes {
   }
 
   #targetsOf(id: SeriesId): readonly Target[] {
-    const facts = this.#options.values.series.describe(id);
-    if (facts === undefined) return [];
-    const { namespace, object: device, property } = facts;
-    const labels = { namespace, device, property };
+    const found = busSeries(this.#options.values.series, id);
+    if (found === undefined) return [];
+    const { namespace, labels, type } = found;
     const own = [...this.#running.values()].filter((each) => each.namespace === namespace && each.matches(labels));
-    return own.map((running) => ({ running, series: running.way.series(storedType(facts.type), labels) ?? TOO_MANY }));
+    return own.map((running) => ({ running, series: running.way.series(type, labels) ?? TOO_MANY }));
   }
 
   async #tick(): Promise<void> {
@@ -232,10 +231,3 @@ class NodeRoutes {
 
 /** No number of the road's. */
 const TOO_MANY = -1;
-
-const KNOWN: ReadonlySet<string> = new Set(STORED_TYPES);
-
-/** Lists and structures are JSON. */
-function storedType(type: string): StoredType {
-  return KNOWN.has(type) ? (type as StoredType) : 'json';
-}
