@@ -1,4 +1,4 @@
-/** The factory's points from a node's queue on disk to the cloud's store, through the agent's link on loopback; then a backlog (`--backlog 5` million points) that drains while live values come. */
+/** The factory's points from a node's queue on disk to the cloud's store, through the agent's link on loopback; then a backlog (50 million points; `--backlog 5` for fewer) that drains while live values come. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,10 +17,15 @@ const SECONDS = 2000;
 /** Values that are on disk and not yet in the cloud, while they are made as fast as they go. */
 const AHEAD_ROWS = 500_000;
 const PROBE_EVERY_MS = 20;
+/** What waited for less is still live. */
+const OLD_MS = 3000;
+const SAY_EVERY_MS = 5000;
+/** Of filling and of draining each. */
+const MAX_PART_MS = 110_000;
 /** More than the first agent can have had. */
 const MANY_SESSIONS = 1000;
 
-const { values } = parseArgs({ options: { backlog: { type: 'string', default: '5' } } });
+const { values } = parseArgs({ options: { backlog: { type: 'string', default: '50' } } });
 
 const ROUTE: RouteSettings = {
   priority: 'Live',
@@ -92,9 +97,9 @@ function factoryOf(route: RoadRoute, seconds: number): Batch[] {
   return factoryBatches({ series: SERIES, seconds, start }, (series) => numbers[series] ?? 0);
 }
 
-function addAll(route: RoadRoute, { length, series, times, values: column, qualities }: Batch): void {
+function addAll(route: RoadRoute, { length, series, times, values: column, qualities }: Batch, laterMs = 0): void {
   for (let row = 0; row < length; row++)
-    route.add(series[row] ?? 0, times[row] ?? 0, column[row] ?? 0, qualities[row] ?? 0);
+    route.add(series[row] ?? 0, (times[row] ?? 0) + laterMs, column[row] ?? 0, qualities[row] ?? 0);
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -129,31 +134,63 @@ async function throughput(bench: Bench): Promise<void> {
   );
 }
 
-async function backlog(bench: Bench, millions: number): Promise<void> {
-  const route = bench.road.route('bench/all', ROUTE);
-  await bench.cut();
-  const before = route.report().delivered;
+/** A part again and again, each time later, so that memory holds one. */
+async function fillQueue(route: RoadRoute, wanted: number): Promise<number> {
+  const said = new Progress('in the queue', wanted);
+  const seconds = SECONDS / 2;
+  const part = factoryOf(route, seconds);
   let rows = 0;
-  // A part again and again, so that memory holds one.
-  const part = factoryOf(route, SECONDS / 2);
-  while (rows < millions * 1e6) {
+  for (let pass = 0; rows < wanted; pass++) {
     for (const batch of part) {
-      addAll(route, batch);
+      addAll(route, batch, pass * seconds * 1000);
       rows += batch.length;
+      said.look(rows);
       await turn();
     }
   }
   route.flush();
-  await pause(3000);
+  return rows;
+}
+
+/** Says on the terminal how far a long part is, and ends what would never. */
+class Progress {
+  readonly #what: string;
+  readonly #rows: number;
+  readonly #began = performance.now();
+  #saidAt = this.#began;
+
+  constructor(what: string, rows: number) {
+    this.#what = what;
+    this.#rows = rows;
+  }
+
+  look(rows: number): void {
+    const now = performance.now();
+    if (now - this.#began > MAX_PART_MS)
+      throw new Error(`only ${rows} of ${this.#rows} points are ${this.#what} in time`);
+    if (now - this.#saidAt < SAY_EVERY_MS) return;
+    this.#saidAt = now;
+    process.stderr.write(`${round(rows / 1e6)} of ${round(this.#rows / 1e6)} million points are ${this.#what}\n`);
+  }
+}
+
+async function backlog(bench: Bench, millions: number): Promise<void> {
+  const route = bench.road.route('bench/all', ROUTE);
+  await bench.cut();
+  const before = route.report().delivered;
+  const rows = await fillQueue(route, millions * 1e6);
+  await pause(OLD_MS);
   const { live, late } = route.report();
   await bench.mend();
   while (!bench.road.isConnected) await pause(1);
+  const said = new Progress('in the cloud', rows);
   const started = performance.now();
   const probe = route.series('float64', { namespace: 'factory', device: 'bench', property: PROBE }) ?? 0;
   let probes = 0;
   while (route.report().delivered < before + rows) {
     route.add(probe, Date.now() + probes / 1000, Date.now(), 192);
     probes++;
+    said.look(route.report().delivered - before);
     await pause(PROBE_EVERY_MS);
   }
   const seconds = (performance.now() - started) / 1000;
