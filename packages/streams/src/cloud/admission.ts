@@ -14,6 +14,7 @@ import type { Retention } from '../kinds/retention.ts';
 import type { Rule, RuleSpec } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
+import { ExportProblem, exportPlanOf } from '../query/export/export-plan.ts';
 
 export interface StreamsWrite {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
@@ -52,8 +53,22 @@ export function checkStreamsWrite(write: StreamsWrite, lookups: StreamsLookups):
   }
 }
 
-/** Files stand in a folder of their own, at the cloud and at each node. */
-function checkOutlet({ spec: { type, endpoint } }: Outlet): readonly FieldError[] {
+/** Files stand in a folder of their own, at the cloud and at each node; what no export can keep to is said before one tries. */
+function checkOutlet(outlet: Outlet): readonly FieldError[] {
+  return [...checkDirectory(outlet), ...checkExport(outlet)];
+}
+
+function checkExport(outlet: Outlet): readonly FieldError[] {
+  try {
+    exportPlanOf(outlet);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ExportProblem)) throw error;
+    return [invalid('spec.export', error.message)];
+  }
+}
+
+function checkDirectory({ spec: { type, endpoint } }: Outlet): readonly FieldError[] {
   const isInside = !endpoint.startsWith('/') && !endpoint.includes(':') && !endpoint.split('/').includes('..');
   if (type !== 'Parquet' || isInside) return [];
   return [invalid('spec.endpoint', 'must be a directory within the folder of files, such as "training/press"')];

@@ -65,10 +65,11 @@ export async function startCloudOutlets(options: CloudOutletsOptions): Promise<C
 
 async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
   const { client, clock, log, random, telemetry, file: path } = options;
-  const [{ RoadFile }, { OutletHub }, { outletController }] = await Promise.all([
+  const [{ RoadFile }, { OutletHub }, { outletController }, { ScheduledExports }] = await Promise.all([
     import('../road/edge/road-file.ts'),
     import('../outlets/outlet-hub.ts'),
     import('../outlets/outlet-controller.ts'),
+    import('../query/export/scheduled-exports.ts'),
   ]);
   const store = await telemetry.store();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -81,6 +82,7 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
     folder: options.folder,
     describe: (series) => store.describe(series),
   });
+  const exports = new ScheduledExports({ clock, log, folder: options.folder, store: async () => store });
   const teller = new StatusTeller({ node: CLOUD, client, clock, log });
   telemetry.handOn((batch) => {
     hub.take(batch);
@@ -88,9 +90,10 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
     hub.flush();
   });
   return {
-    spec: outletController({ outlets, client, clock, hub, teller, isOwn }),
+    spec: outletController({ outlets, client, clock, hub, exports, teller, isOwn }),
     close: async () => {
       telemetry.handOn(undefined);
+      await exports.close();
       await hub.close();
       await teller.close();
       file.close();

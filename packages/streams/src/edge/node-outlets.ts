@@ -6,6 +6,7 @@ import type { Client } from '@skerry/kube/client';
 import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kube/controller';
 import type { Outlet } from '../kinds/index.ts';
 import { busSeries } from './bus-series.ts';
+import type { NodeStore } from './node-store.ts';
 import type { NodeValues } from './node-values.ts';
 import type { StatusTeller } from './status-teller.ts';
 
@@ -19,6 +20,8 @@ export interface NodeOutletsOptions {
   readonly outlets: Informer<Outlet>;
   readonly values: Pick<NodeValues, 'bus' | 'series'>;
   readonly teller: StatusTeller;
+  /** What exports are made of. */
+  readonly store: Pick<NodeStore, 'existing'>;
   /** The queues of the outlets. */
   readonly file: string;
   /** Files are written in here only. */
@@ -58,15 +61,17 @@ export function nodeOutlets(options: NodeOutletsOptions): NodeOutlets {
 
 async function open(options: NodeOutletsOptions, isOwn: (outlet: Outlet) => boolean) {
   const { clock, log, random, values, file: path } = options;
-  const [{ RoadFile }, { OutletHub }, { outletController }] = await Promise.all([
+  const [{ RoadFile }, { OutletHub }, { outletController }, { ScheduledExports }] = await Promise.all([
     import('../road/edge/road-file.ts'),
     import('../outlets/outlet-hub.ts'),
     import('../outlets/outlet-controller.ts'),
+    import('../query/export/scheduled-exports.ts'),
   ]);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const file = new RoadFile({ file: path, clock, log });
   const describe = (id: number) => busSeries(values.series, id);
   const hub = new OutletHub({ file, clock, log, random, describe, folder: options.folder });
+  const exports = new ScheduledExports({ clock, log, folder: options.folder, store: () => options.store.existing() });
   const subscription = values.bus.subscribe({ name: 'outlets', limitRows: MAX_WAITING_ROWS });
   const reading = (async () => {
     for await (const batch of subscription) {
@@ -78,10 +83,11 @@ async function open(options: NodeOutletsOptions, isOwn: (outlet: Outlet) => bool
     }
   })();
   return {
-    spec: outletController({ ...options, hub, isOwn }),
+    spec: outletController({ ...options, hub, exports, isOwn }),
     close: async () => {
       subscription.close();
       await reading;
+      await exports.close();
       await hub.close();
       file.close();
     },

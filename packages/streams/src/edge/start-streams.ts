@@ -86,6 +86,7 @@ export function startStreams(options: StreamsOptions): Streams {
   const handingOn = nodeOutlets({
     ...inFiles,
     outlets: startInformer<Outlet>(context, { gvr: OUTLETS }),
+    store,
     teller,
     file: join(options.folder, OUTLET_QUEUES),
   });

@@ -52,6 +52,19 @@ export interface OutletSpec {
   readonly headers?: Readonly<Record<string, string>>;
   readonly batch?: { readonly maxRows?: number; readonly maxDelay?: string };
   readonly queue?: { readonly maxBytes?: number; readonly maxAge?: string };
+  /** Of type Parquet: one file of recorded series at set times, instead of files of what comes. */
+  readonly export?: OutletExport;
+}
+
+export interface OutletExport {
+  /** As a CronJob has it. */
+  readonly schedule: string;
+  /** UTC without it. */
+  readonly timeZone?: string;
+  /** So much time before its moment is in a file. */
+  readonly range?: string;
+  readonly keep?: string;
+  readonly maxFiles?: number;
 }
 
 export interface OutletStatus {
@@ -66,6 +79,17 @@ export interface OutletNodeStatus extends NodeStatus {
   readonly queuedRows?: number;
   readonly queuedBytes?: number;
   readonly dropped?: Readonly<Record<string, number>>;
+  readonly lastExport?: LastExport;
+  readonly nextExport?: string;
+}
+
+export interface LastExport {
+  /** The moment of its schedule. */
+  readonly time: string;
+  readonly file: string;
+  /** Absent in an export of before this process began. */
+  readonly rows?: number;
+  readonly bytes?: number;
 }
 
 export const outletDefinition: KubeObject = definition({
@@ -90,6 +114,20 @@ export const outletDefinition: KubeObject = definition({
         maxBytes: integer('So much; beyond it the oldest is dropped.', { minimum: 1_048_576, default: 1_073_741_824 }),
         maxAge: period('So long.', { default: '7d' }),
       }),
+      export: object(
+        'Of type Parquet: one file of recorded series at set times, instead of files of what comes.',
+        {
+          schedule: text('When, as a CronJob has it: `0 2 * * *`, `@daily`, `@every 6h`.', {
+            minLength: 1,
+            maxLength: 256,
+          }),
+          timeZone: text('The zone of the schedule; UTC without it.', { maxLength: 64 }),
+          range: period('So much time before the moment of the schedule is in a file.', { default: '1d' }),
+          keep: period('A file is kept so long; without end without it. The newest stays.'),
+          maxFiles: integer('So many files are kept; beyond it the oldest goes.', { minimum: 1, maximum: 100_000 }),
+        },
+        ['schedule'],
+      ),
     },
     ['type', 'endpoint'],
   ),
@@ -99,6 +137,13 @@ export const outletDefinition: KubeObject = definition({
     queuedRows: integer('Rows that wait.'),
     queuedBytes: integer('Their bytes on disk.'),
     dropped: mapOf('Rows that were dropped, by reason.', integer('How many.'), 16),
+    lastExport: object('The last file that was exported.', {
+      time: text('The moment of the schedule.'),
+      file: text('Its name, in the directory.'),
+      rows: integer('Rows in it.'),
+      bytes: integer('Its size.'),
+    }),
+    nextExport: text('When the next one is due.'),
   }),
   columns: [
     { name: 'Type', path: '.spec.type' },

@@ -8,6 +8,7 @@ import type { StatusTeller } from '../edge/status-teller.ts';
 import { OUTLETS } from '../kinds/group.ts';
 import type { Outlet } from '../kinds/index.ts';
 import type { OutletNodeStatus } from '../kinds/outlet.ts';
+import type { ExportReport, ScheduledExports } from '../query/export/scheduled-exports.ts';
 import type { OutletHub } from './outlet-hub.ts';
 import type { Credentials } from './target.ts';
 
@@ -16,6 +17,7 @@ export interface OutletControllerOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly hub: OutletHub;
+  readonly exports: ScheduledExports;
   readonly teller: StatusTeller;
   readonly isOwn: (outlet: Outlet) => boolean;
 }
@@ -28,6 +30,7 @@ export function outletController({
   client,
   clock,
   hub,
+  exports,
   teller,
   isOwn,
 }: OutletControllerOptions): ControllerSpec {
@@ -48,17 +51,25 @@ export function outletController({
       if (object === undefined || !isOwn(object)) {
         failed.delete(key);
         meters.delete(key);
+        exports.remove(key);
         await hub.remove(key);
         await teller.forget(`outlets ${key}`);
         return undefined;
       }
       const view = (): OutletNodeStatus => {
+        const exported = exports.report(key);
+        if (exported !== undefined) return exportViewOf(exported);
         const report = hub.report(key);
         const status = viewOf(report, failed.get(key));
         return report === undefined ? status : { ...status, sentRowsPerSecond: perSecond(key, report.delivered) };
       };
       teller.set(`outlets ${key}`, { gvr: OUTLETS, object, view });
       try {
+        if (exports.set(key, object)) {
+          failed.delete(key);
+          await hub.remove(key);
+          return undefined;
+        }
         hub.declare(key, object);
         const secret = await readSecret(client, object.metadata.namespace ?? '', object.spec.secretName);
         await hub.connect(key, object, credentialsOf(secret));
@@ -69,6 +80,10 @@ export function outletController({
       return { afterMs: LOOK_AGAIN_MS };
     },
   };
+}
+
+function exportViewOf({ problem, ...done }: ExportReport): OutletNodeStatus {
+  return { state: problem === undefined ? 'Running' : 'Waiting', lastError: problem ?? '', ...done };
 }
 
 function viewOf(report: ReturnType<OutletHub['report']>, failure: string | undefined): OutletNodeStatus {

@@ -1,13 +1,13 @@
 /** Parquet files in a directory, one a batch, for whatever reads them: training, notebooks, DuckDB. A file is there whole or not at all. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import { messageOf } from '@skerry/base';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { pathIn } from '../edge/folder.ts';
 import { columnsOf, schemaOf } from './parquet-columns.ts';
 import { OutletError, type OutletRows, type OutletTarget, type TargetSettings } from './target.ts';
 import { Tally } from './values.ts';
+import { writeWhole } from './whole-file.ts';
 
 /** `endpoint` is a directory within the folder of files. */
 export function parquetTarget({ endpoint, folder }: TargetSettings): OutletTarget {
@@ -19,7 +19,7 @@ export function parquetTarget({ endpoint, folder }: TargetSettings): OutletTarge
       const name = `${new Date(earliest(rows)).toISOString().replaceAll(/[-:.]/g, '')}-${randomUUID()}.parquet`;
       try {
         await mkdir(directory, { recursive: true });
-        await writeWhole(directory, name, bytes);
+        await writeWhole(directory, name, [bytes]);
       } catch (error) {
         throw new OutletError(`the file could not be written: ${messageOf(error)}`, { cause: error });
       }
@@ -40,23 +40,4 @@ function earliest(rows: readonly OutletRows[]): number {
     (least, { rows: { times, length } }) => Math.min(least, length > 0 ? (times[0] ?? 0) : least),
     Date.UTC(9999, 0),
   );
-}
-
-/** The file is on disk, and so is its name. */
-async function writeWhole(directory: string, name: string, bytes: Uint8Array): Promise<void> {
-  const path = join(directory, name);
-  const file = await open(`${path}.new`, 'wx', 0o644);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
-  const folder = await open(directory);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -1,11 +1,11 @@
 /** Series as a file: `GET /telemetry/export?match[]=…&start=…&end=…&format=parquet|csv`. */
 import type { Clock } from '@skerry/base';
-import type { OutletRows } from '../../outlets/target.ts';
 import type { SeriesStore } from '../../store/index.ts';
 import { csvStream } from '../export/csv-stream.ts';
 import { parquetStream } from '../export/parquet-stream.ts';
+import { labelsOf, rowsOf, type Wanted } from '../export/selected-rows.ts';
 import { PromQlError } from '../promql/ast.ts';
-import { type Selection, selectionOf } from '../promql/select.ts';
+import { selectionOf } from '../promql/select.ts';
 import { jsonAnswer, type QueryAnswer, type QueryRequest } from './answer.ts';
 import { matchersOf, timeOf } from './parameters.ts';
 
@@ -13,9 +13,6 @@ const HOUR_MS = 3_600_000;
 /** At once; others are told to come again. */
 const MAX_RUNNING = 2;
 const MAX_MATCHES = 64;
-const MAX_LABELS = 64;
-/** Of one name: so many the store reads in one go. */
-const MAX_SERIES = 20_000;
 
 type ExportedStore = Pick<SeriesStore, 'scan' | 'seriesOf' | 'labelNames' | 'labelValues'>;
 
@@ -23,13 +20,6 @@ const FORMATS = {
   parquet: { type: 'application/vnd.apache.parquet', encode: parquetStream },
   csv: { type: 'text/csv; charset=utf-8', encode: csvStream },
 } as const;
-
-interface Wanted {
-  readonly selections: readonly Selection[];
-  readonly from: number;
-  readonly to: number;
-  readonly signal: AbortSignal;
-}
 
 export function exportEndpoint(store: ExportedStore, clock: Clock): (request: QueryRequest) => QueryAnswer {
   let running = 0;
@@ -75,29 +65,4 @@ function wantedOf(store: ExportedStore, query: URLSearchParams, now: number): Om
   const from = timeOf(query, 'start') ?? end - HOUR_MS;
   if (end < from) throw new PromQlError('the end is before the start');
   return { selections: matches.map((match) => selectionOf(store, matchersOf(match))), from, to: end + 1 };
-}
-
-function labelsOf(store: ExportedStore, { selections }: Wanted): readonly string[] {
-  const names = new Set<string>();
-  for (const { queries, accepts } of selections)
-    for (const series of queries.map((query) => store.seriesOf(query))) {
-      if (series.length > MAX_SERIES)
-        throw new PromQlError(`more than ${MAX_SERIES} series of a name are meant: choose fewer`);
-      for (const { labels } of series) if (accepts(labels)) for (const name of Object.keys(labels)) names.add(name);
-    }
-  if (names.size > MAX_LABELS)
-    throw new PromQlError(`the series have more than ${MAX_LABELS} labels: choose fewer series`);
-  return [...names].toSorted((one, other) => (one < other ? -1 : 1));
-}
-
-/** Each series once, however many selectors mean it. */
-async function* rowsOf(store: ExportedStore, { selections, from, to, signal }: Wanted): AsyncGenerator<OutletRows> {
-  for (const [index, { queries, accepts }] of selections.entries()) {
-    const earlier = selections.slice(0, index);
-    for (const matchers of queries)
-      for await (const { series, rows } of store.scan({ matchers, from, to, signal })) {
-        const { labels, type } = series;
-        if (accepts(labels) && !earlier.some((other) => other.accepts(labels))) yield { labels, type, rows };
-      }
-  }
 }
