@@ -200,7 +200,9 @@ const cleaning = object('What happens to each value before anybody sees it.', {
   dedupe: flag('Drops a sample with the time and the value of the one before it.', { default: true }),
   changeOnly: flag('Drops a value that is the same as the one before it.'),
   deadband,
-  minInterval: duration('Drops a sample that comes sooner after the one before it.'),
+  minInterval: duration(
+    'Holds back a sample that comes sooner after the one before it; the last held back goes on when the interval is over.',
+  ),
   staleAfter: duration('Without a sample for so long, the last one becomes Uncertain.'),
 });
 

@@ -104,8 +104,33 @@ test('no sooner than the least interval after what went on last', () =>
       [5, 199],
       [6, 200],
     ],
-    [1, 'MinInterval', 'MinInterval', 4, 'MinInterval', 6],
+    [1, 'Held', 'Held', 4, 'Held', 6],
   ));
+
+test('the last of a burst goes on when its interval is over, once, with its own time', () => {
+  const cleaner = createCleaner(propertyOf('float64'), { minInterval: '100ms', changeOnly: true });
+  const clean = (value: number, now: number) => cleaner.clean({ value, time: now, quality: GOOD }, now);
+  assert.deepEqual([clean(1, 0), clean(2, 10), clean(3, 20)], [undefined, 'Held', 'Held']);
+  assert.equal(cleaner.due(99), undefined);
+  assert.deepEqual(cleaner.due(100), { value: 3, time: 20, quality: GOOD });
+  assert.equal(cleaner.due(1000), undefined);
+  assert.equal(cleaner.superseded, 1);
+  assert.deepEqual([clean(3, 110), clean(4, 120), clean(3, 130)], ['Unchanged', 'Held', 'Unchanged']);
+  assert.equal(cleaner.due(500), undefined);
+  assert.equal(cleaner.superseded, 2);
+  assert.equal(clean(5, 600), undefined);
+  assert.equal(clean(6, 610), 'Held');
+  assert.equal(cleaner.fail(Quality.notConnected), true);
+  assert.deepEqual([cleaner.due(1000), cleaner.superseded], [undefined, 3]);
+});
+
+test('what is held back longer than it stays fresh goes on as stale', () => {
+  const cleaner = createCleaner(propertyOf('float64'), { minInterval: '1h', staleAfter: '1s' });
+  const clean = (value: number, now: number) => cleaner.clean({ value, time: now, quality: GOOD }, now);
+  assert.deepEqual([clean(1, 0), clean(2, 10)], [undefined, 'Held']);
+  assert.deepEqual(cleaner.due(1011), { value: 2, time: 10, quality: Quality.stale });
+  assert.equal(cleaner.due(4_000_000), undefined);
+});
 
 test('filters', () => {
   check(propertyOf('float64'), { filter: { type: 'Median', window: 3 } }, steady(1, 9, 2, 100, 3), [1, 5, 2, 9, 3]);
@@ -140,12 +165,12 @@ test('how far a value can be trusted is news, whatever else is asked', () => {
 test('a value grows stale once, and a new one is news though it is the same', () => {
   const cleaner = createCleaner(propertyOf('float64'), { staleAfter: '1s', changeOnly: true });
   const clean = (now: number) => cleaner.clean({ value: 1, time: now, quality: GOOD }, now);
-  assert.equal(cleaner.stale(5000), undefined);
+  assert.equal(cleaner.due(5000), undefined);
   assert.equal(clean(0), undefined);
   assert.equal(clean(900), 'Unchanged');
-  assert.equal(cleaner.stale(1900), undefined);
-  assert.deepEqual(cleaner.stale(1901), { value: 1, time: 0, quality: Quality.stale });
-  assert.equal(cleaner.stale(9000), undefined);
+  assert.equal(cleaner.due(1900), undefined);
+  assert.deepEqual(cleaner.due(1901), { value: 1, time: 0, quality: Quality.stale });
+  assert.equal(cleaner.due(9000), undefined);
   assert.equal(clean(9001), undefined);
 });
 

@@ -10,6 +10,9 @@ import { createFilter, type NumberFilter } from './filter.ts';
 /** Why a value goes no further. */
 export type DropReason = 'OutOfRange' | 'Duplicate' | 'Unchanged' | 'Deadband' | 'MinInterval' | 'Undecodable';
 
+/** It goes on when its interval is over, unless another one comes before: see `due`. */
+export type Held = 'Held';
+
 /** Changed in place: a sample a value would cost more than all the rest. */
 export interface Sample {
   value: Value;
@@ -18,12 +21,14 @@ export interface Sample {
 }
 
 export interface Cleaner {
-  /** Changes the sample to what goes on; or says why nothing does. `now`: this node's time. */
-  clean(sample: Sample, now: number): DropReason | undefined;
+  /** Changes the sample to what goes on; or says why nothing does, for good or for now. `now`: this node's time. */
+  clean(sample: Sample, now: number): DropReason | Held | undefined;
   /** There was no value. True when that is news. */
   fail(quality: number): boolean;
-  /** The last value, as stale, once: when nothing came for longer than the property allows. */
-  stale(now: number): Sample | undefined;
+  /** What goes on without a new sample: the one held back, once its interval is over; or the last value as stale, once. */
+  due(now: number): Sample | undefined;
+  /** So many were held back, and something newer came before they could go on. */
+  readonly superseded: number;
 }
 
 export interface CleanedProperty extends Pick<ModelProperty, 'minimum' | 'maximum' | 'deadband'> {
@@ -56,6 +61,8 @@ class PropertyCleaner implements Cleaner {
   #cameAt = Number.NEGATIVE_INFINITY;
   #wentAt = Number.NEGATIVE_INFINITY;
   #isStale = false;
+  #held: Sample | undefined;
+  #superseded = 0;
   /** The last that came at all, for what repeats it. */
   #rawLast: Value | undefined;
   #rawTime = Number.NaN;
@@ -77,7 +84,11 @@ class PropertyCleaner implements Cleaner {
     this.#staleAfterMs = durationOf(cleaning.staleAfter);
   }
 
-  clean(sample: Sample, now: number): DropReason | undefined {
+  get superseded(): number {
+    return this.#superseded;
+  }
+
+  clean(sample: Sample, now: number): DropReason | Held | undefined {
     if (this.#maxSkewMs !== undefined && Math.abs(sample.time - now) > this.#maxSkewMs) sample.time = now;
     if (this.#isRepeated(sample)) {
       // The device answers, though it has nothing new to say.
@@ -88,18 +99,17 @@ class PropertyCleaner implements Cleaner {
       if (!this.#checkRange(sample)) return 'OutOfRange';
       this.#smooth(sample);
     }
-    const reason = this.#isNews(sample, now);
+    const reason = this.#judge(sample, now);
     this.#cameAt = now;
-    if (reason !== undefined) return reason;
-    this.#last = sample.value;
-    this.#lastTime = sample.time;
-    this.#lastQuality = sample.quality;
-    this.#wentAt = now;
-    this.#isStale = false;
-    return undefined;
+    // Also by one that is no news: the value is back where everybody believes it to be.
+    this.#supersede();
+    if (reason === 'Held') this.#held = { ...sample };
+    if (reason === undefined) this.#goOn(sample, now);
+    return reason;
   }
 
   fail(quality: number): boolean {
+    this.#supersede();
     const isNews = this.#lastQuality !== quality;
     this.#lastQuality = quality;
     // There is nothing that could grow staler.
@@ -107,12 +117,38 @@ class PropertyCleaner implements Cleaner {
     return isNews;
   }
 
-  stale(now: number): Sample | undefined {
+  due(now: number): Sample | undefined {
+    const held = this.#held;
+    if (held !== undefined && now - this.#wentAt >= this.#minIntervalMs) {
+      this.#held = undefined;
+      this.#goOn(held, now);
+      return held;
+    }
+    return this.#stale(now);
+  }
+
+  #stale(now: number): Sample | undefined {
     if (this.#staleAfterMs === undefined || this.#last === undefined || this.#isStale) return undefined;
     if (now - this.#cameAt <= this.#staleAfterMs) return undefined;
+    // The one held back is the last that is known; it goes on as what it is by now.
+    if (this.#held !== undefined) this.#goOn(this.#held, now);
+    this.#held = undefined;
     this.#isStale = true;
     this.#lastQuality = Quality.stale;
     return { value: this.#last, time: this.#lastTime, quality: Quality.stale };
+  }
+
+  #goOn({ value, time, quality }: Sample, now: number): void {
+    this.#last = value;
+    this.#lastTime = time;
+    this.#lastQuality = quality;
+    this.#wentAt = now;
+    this.#isStale = false;
+  }
+
+  #supersede(): void {
+    if (this.#held !== undefined) this.#superseded++;
+    this.#held = undefined;
   }
 
   #isRepeated({ value, time }: Sample): boolean {
@@ -151,7 +187,7 @@ class PropertyCleaner implements Cleaner {
     return this.#isWhole ? Math.round(number) : number;
   }
 
-  #isNews({ value, quality }: Sample, now: number): DropReason | undefined {
+  #judge({ value, quality }: Sample, now: number): DropReason | Held | undefined {
     // How far a value can be trusted is always news.
     if (this.#last === undefined || quality !== this.#lastQuality || this.#isStale) return undefined;
     if (this.#changeOnly && isSameValue(value, this.#last)) return 'Unchanged';
@@ -161,7 +197,7 @@ class PropertyCleaner implements Cleaner {
       // NaN, in either of them, is never below.
       if (change < this.#threshold(last)) return 'Deadband';
     }
-    return now - this.#wentAt < this.#minIntervalMs ? 'MinInterval' : undefined;
+    return now - this.#wentAt < this.#minIntervalMs ? 'Held' : undefined;
   }
 }
 

@@ -85,11 +85,11 @@ export class Pipeline {
     this.#publisher.flush();
   }
 
-  /** Marks what has come for too long no more. */
+  /** Hands out what was held back and is due, and marks what has come for too long no more. */
   sweep(): void {
     const now = this.#clock.now();
     for (const { cleaner, planned } of this.#stages.values()) {
-      const sample = cleaner.stale(now);
+      const sample = cleaner.due(now);
       if (sample === undefined) continue;
       this.#out++;
       this.#publisher.add(planned.series, sample.time, sample.value, sample.quality);
@@ -114,13 +114,17 @@ export class Pipeline {
   }
 
   counters(): Pick<DeviceCounters, 'in' | 'out' | 'dropped'> {
-    return { in: this.#in, out: this.#out, dropped: Object.fromEntries(this.#dropped) };
+    const superseded = this.#stages.values().reduce((sum, { cleaner }) => sum + cleaner.superseded, 0);
+    const dropped = Object.fromEntries(this.#dropped);
+    if (superseded > 0) dropped['MinInterval'] = superseded;
+    return { in: this.#in, out: this.#out, dropped };
   }
 
   #pass(stage: Stage, now: number): void {
     stage.problem = undefined;
     this.#lastGoodAt = now;
     const reason = stage.cleaner.clean(this.#sample, now);
+    if (reason === 'Held') return;
     if (reason !== undefined) {
       this.#drop(reason);
       return;
