@@ -48,6 +48,8 @@ export interface RuleControllerOptions {
   readonly nodeTables: NodeTables;
   readonly checkpoints: Checkpoints;
   readonly teller: StatusTeller;
+  /** What is on the bus by now is safe when it returns; throws when it cannot be. */
+  readonly settle: () => void;
 }
 
 export interface RuleController {
@@ -265,6 +267,8 @@ class NodeRules {
     if (all.length === 0) return;
     for (const running of all) running.savedAt = clock.monotonic();
     try {
+      // What is read is not read again: its results must be as safe as the checkpoint.
+      if (all.some(({ runner }) => givesToBus(runner.prepared))) this.#options.settle();
       const states = all.map(({ runner, uid }) => {
         const checkpoint: Checkpoint = { uid, rule: runner.save() };
         return [runner, serialize(checkpoint)] as const;
@@ -288,6 +292,10 @@ class NodeRules {
 
 function inNamespace<T extends KubeObject>({ cache }: Informer<T>, namespace: string | undefined): readonly T[] {
   return cache.list().filter(({ metadata }) => metadata.namespace === namespace);
+}
+
+function givesToBus({ spec: { sinks = [] } }: PreparedRule): boolean {
+  return sinks.some(({ bus }) => bus !== undefined);
 }
 
 /** The cloud runs no functions of rules, and so not the cases of rules that have some. */

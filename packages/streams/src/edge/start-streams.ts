@@ -68,7 +68,6 @@ export function startStreams(options: StreamsOptions): Streams {
   const nodeTables = new NodeTables({ ...inFiles, tables, teller });
   const store = nodeStore(options);
   const shared = { rules, streams, tables, checkpoints, teller, hub, nodeTables };
-  const running = ruleController({ ...inFiles, ...shared, outputs: new RuleOutputs(), store: () => store.open() });
   const telling = streamStatus({ ...options, streams, hub, teller });
   const routes = routeController({
     ...options,
@@ -76,6 +75,13 @@ export function startStreams(options: StreamsOptions): Streams {
     open: options.toCloud,
     routes: startInformer<Route>(context, { gvr: ROUTES }),
     teller,
+  });
+  const running = ruleController({
+    ...inFiles,
+    ...shared,
+    outputs: new RuleOutputs(),
+    store: () => store.open(),
+    settle: () => routes.settle(),
   });
   const recording = retentionController({
     ...options,

@@ -73,6 +73,7 @@ const controller = ruleController({
   nodeTables: new NodeTables({ ...common, folder: files, tables, teller }),
   checkpoints: openCheckpoints(join(folder, 'checkpoints.db')),
   teller,
+  settle: () => {},
 });
 await controller.spec.reconcile('default/r', new AbortController().signal);
 process.stdout.write('running\n');

@@ -1,8 +1,9 @@
 /** For tests: rules at a node against a real API server, on a clock that stands still. */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { Gvr, KubeObject } from '@skerry/api';
 import { silentLogger } from '@skerry/base';
 import { type Client, createInProcessClient } from '@skerry/kube/client';
@@ -10,7 +11,9 @@ import { createApiServer } from '@skerry/kube/server';
 import { openStore } from '@skerry/kube/store';
 import { type FakeClock, fakeClock } from '@skerry/testkit';
 import { BatchBuilder, createBus, LastValues, SeriesTable } from '../../contract/index.ts';
+import { ROUTES } from '../../kinds/group.ts';
 import { RULES, STREAMS, STREAMS_API_VERSION, streamCrds, TABLES } from '../../kinds/index.ts';
+import type { RouteSpec } from '../../kinds/route.ts';
 import type { Rule, RuleNodeStatus, RuleSpec } from '../../kinds/rule.ts';
 import type { StreamSpec } from '../../kinds/stream.ts';
 import type { TableSpec } from '../../kinds/table.ts';
@@ -27,6 +30,9 @@ export interface ScratchStreams extends AsyncDisposable {
   stream(name: string, spec: StreamSpec): Promise<void>;
   table(name: string, spec: TableSpec): Promise<void>;
   rule(name: string, spec: RuleSpec): Promise<void>;
+  route(name: string, spec: RouteSpec): Promise<void>;
+  /** Rows of the route that are on the node's disk; NaN while there are no queues. */
+  queuedRows(route: string): number;
   patchRule(name: string, spec: object): Promise<void>;
   remove(name: string): Promise<void>;
   /** What the node says of the rule. */
@@ -114,6 +120,15 @@ export async function scratchStreams(): Promise<ScratchStreams> {
     stream: (name, spec) => create(STREAMS, 'Stream', name, spec),
     table: (name, spec) => create(TABLES, 'Table', name, spec),
     rule: (name, spec) => create(RULES, 'Rule', name, spec),
+    route: (name, spec) => create(ROUTES, 'Route', name, spec),
+    queuedRows: (route) => {
+      if (!existsSync(join(folder, 'road.db'))) return Number.NaN;
+      using queues = new DatabaseSync(join(folder, 'road.db'), { readOnly: true });
+      const sum = queues.prepare(
+        'SELECT sum(rows) AS rows FROM block JOIN queue ON queue.id = block.queue WHERE queue.name = ?',
+      );
+      return Number(sum.get(`${NAMESPACE}/${route}`)?.['rows'] ?? 0);
+    },
     patchRule: async (name, spec) => {
       await client.patch(ref(name), { spec }, { type: 'merge' });
     },
