@@ -66,7 +66,12 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   const ground = await layGround(options, stack);
   const dialer = lateDialer();
   const { clock, log } = ground;
-  const telemetry = createTelemetry({ directory: ground.paths.series, clock, log, sql: { program: SQL_PROGRAM } });
+  const telemetry = createTelemetry({
+    directory: ground.paths.series,
+    clock,
+    log,
+    sql: { program: SQL_PROGRAM, exports: ground.paths.exports },
+  });
   stack.defer(() => telemetry.close());
   const api = stack.adopt(openApi(ground, { dialer, telemetry }), (opened) => opened.close());
   const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });

@@ -128,13 +128,17 @@ test('SQL is asked over the last hour, or the time that is named', () =>
       return (JSON.parse(answer.body ?? '') as { rows: unknown }).rows;
     };
     assert.deepEqual(await sum({}), [[1]]);
-    assert.deepEqual(await sum({ start: '2026-01-01T00:00:00Z', match: 'load{device="a"}' }), [[4]]);
+    const start = '2026-01-01T00:00:00Z';
+    assert.deepEqual(await sum({ start, match: 'm{device="a"}' }), [[4]]);
+    assert.deepEqual(await sum({ start, match: ['{__name__=~"m|n"}', 'm'] }), [[4]]);
+    assert.deepEqual(await sum({ start, match: '{property="load",device!="a"}' }), [[null]]);
     for (const body of [
       'junk',
       '[]',
       '{}',
       '{"sql":"SELECT 1","start":"noon"}',
       '{"sql":"SELECT 1","match":"1+1"}',
+      '{"sql":"SELECT 1","match":[1]}',
       '{"sql":"nonsense"}',
     ])
       assert.equal((await ask('/telemetry/sql', { method: 'POST', body: Buffer.from(body) })).status, 400, body);

@@ -1,19 +1,22 @@
 /** SQL over series: `POST {"sql": …, "match": […], "start": …, "end": …}`. */
 import type { Clock } from '@skerry/base';
-import type { Matcher, SeriesStore } from '../../store/index.ts';
+import type { SeriesStore } from '../../store/index.ts';
 import { PromQlError } from '../promql/ast.ts';
-import { parsePromQl } from '../promql/parse.ts';
+import { type Selection, selectionOf } from '../promql/select.ts';
 import { runSql, SqlQueryError, type SqlRunner } from '../sql/run-sql.ts';
 import { jsonAnswer, type QueryAnswer, type QueryRequest } from './answer.ts';
+import { matchersOf } from './parameters.ts';
 
 const HOUR_MS = 3_600_000;
 /** At once; others wait no longer than it takes to say so. */
 const MAX_RUNNING = 2;
-const EVERYTHING: readonly Matcher[] = [{ label: 'property', op: '=~', value: '.+' }];
+const MAX_MATCHES = 64;
+/** Of devices and rules. */
+const EVERYTHING: Selection = { queries: [[{ label: 'property', op: '=~', value: '.+' }]], accepts: () => true };
 
 interface SqlBody {
   readonly sql: string;
-  readonly matchers: readonly Matcher[];
+  readonly selections: readonly Selection[];
   readonly from: number;
   readonly to: number;
   readonly maxRows?: number;
@@ -30,7 +33,7 @@ export function sqlEndpoint(
     if (running >= MAX_RUNNING) return jsonAnswer(429, { error: `${MAX_RUNNING} queries run already: ask again` });
     running += 1;
     try {
-      return jsonAnswer(200, await runSql(store, { ...readBody(body, clock.now()), signal }, runner));
+      return jsonAnswer(200, await runSql(store, { ...readBody(store, body, clock.now()), signal }, runner));
     } catch (error) {
       if (error instanceof SqlQueryError || error instanceof PromQlError)
         return jsonAnswer(400, { error: error.message });
@@ -41,7 +44,7 @@ export function sqlEndpoint(
   };
 }
 
-function readBody(body: Uint8Array | undefined, now: number): SqlBody {
+function readBody(store: SeriesStore, body: Uint8Array | undefined, now: number): SqlBody {
   let given: unknown;
   try {
     given = JSON.parse(Buffer.from(body ?? []).toString('utf8'));
@@ -55,20 +58,23 @@ function readBody(body: Uint8Array | undefined, now: number): SqlBody {
   const to = timeOf('end', end) ?? now;
   return {
     sql,
-    matchers: matchersOf(match),
+    selections: selectionsOf(store, match),
     from: timeOf('start', start) ?? to - HOUR_MS,
     to: to + 1,
     ...(typeof maxRows === 'number' && maxRows > 0 ? { maxRows: Math.trunc(maxRows) } : {}),
   };
 }
 
-/** Labels as the store has them, in PromQL's writing. */
-function matchersOf(match: unknown): readonly Matcher[] {
-  if (match === undefined) return EVERYTHING;
-  if (typeof match !== 'string') throw new SqlQueryError('"match" is a selector such as {device="press-1"}');
-  const expr = parsePromQl(match);
-  if (expr.kind !== 'vector') throw new SqlQueryError('"match" is a selector such as {device="press-1"}');
-  return expr.matchers.map((matcher) => (matcher.label === '__name__' ? { ...matcher, label: 'property' } : matcher));
+/** One selector, or several, each series once. */
+function selectionsOf(store: SeriesStore, match: unknown): readonly Selection[] {
+  if (match === undefined) return [EVERYTHING];
+  const matches: readonly unknown[] = Array.isArray(match) ? match : [match];
+  if (matches.length > MAX_MATCHES) throw new SqlQueryError(`at most ${MAX_MATCHES} selectors are allowed`);
+  return matches.map((each) => {
+    if (typeof each !== 'string')
+      throw new SqlQueryError('"match" is a selector such as temperature{device="press-1"}');
+    return selectionOf(store, matchersOf(each));
+  });
 }
 
 function timeOf(name: string, given: unknown): number | undefined {

@@ -1,5 +1,7 @@
 /** What a query's process is told, and what it says. They cross as structured clones. */
 
+import type { Exported } from './exported-files.ts';
+
 /** Rows of one series: its values by the table's label columns, the rest in columns. */
 export interface TableRows {
   readonly type: 'rows';
@@ -13,9 +15,9 @@ export interface TableRows {
 }
 
 export type ToQuery =
-  | { readonly type: 'table'; readonly labels: readonly string[] }
+  | { readonly type: 'table'; readonly labels: readonly string[]; readonly exported: readonly Exported[] }
   | TableRows
-  /** The table is whole: from now on nothing outside of the process is reached. */
+  /** The table is whole: from now on nothing outside of the process is reached, but what was exported. */
   | { readonly type: 'run'; readonly sql: string; readonly maxRows: number };
 
 export interface SqlColumn {

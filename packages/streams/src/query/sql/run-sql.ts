@@ -1,14 +1,19 @@
 /** Asks the series store by SQL: the rows that are meant go into a table of a process that lives as long as the query. */
 import { type ChildProcess, fork } from 'node:child_process';
+import type { OutletRows } from '../../outlets/target.ts';
 import { textOf } from '../../outlets/values.ts';
-import type { Labels, Matcher, SeriesResult, SeriesStore } from '../../store/index.ts';
+import type { SeriesStore } from '../../store/index.ts';
+import { labelsOf, rowsOf } from '../export/selected-rows.ts';
+import type { Selection } from '../promql/select.ts';
+import { type Exported, exportedIn, TooManyFiles } from './exported-files.ts';
 import type { FromQuery, SqlResult, TableRows, ToQuery } from './messages.ts';
 
 export type { SqlResult } from './messages.ts';
 
 export interface SqlQuery {
   readonly sql: string;
-  readonly matchers: readonly Matcher[];
+  /** The series that stand in the table. */
+  readonly selections: readonly Selection[];
   /** Milliseconds since 1970; `from` belongs to the range, `to` does not. */
   readonly from: number;
   readonly to: number;
@@ -20,13 +25,14 @@ export interface SqlRunner {
   /** The program of a query, and how it is run. */
   readonly program: string;
   readonly execArgv?: readonly string[];
+  /** Where files were exported to; without it there are none. */
+  readonly exports?: string;
 }
 
 /** What one query may take into its table, and give back. */
 const MAX_TABLE_ROWS = 10_000_000;
 const MAX_RESULT_ROWS = 100_000;
 const DEFAULT_RESULT_ROWS = 10_000;
-const MAX_LABELS = 64;
 const QUERY_MS = 120_000;
 
 /** A query that cannot be answered, in words. */
@@ -38,9 +44,10 @@ export async function runSql(
   query: SqlQuery,
   runner: SqlRunner,
 ): Promise<SqlResult> {
-  const labels = [...new Set(store.seriesOf(query.matchers).flatMap((series) => Object.keys(series.labels)))].sort();
-  if (labels.length > MAX_LABELS)
-    throw new SqlQueryError(`the series have more than ${MAX_LABELS} labels: choose fewer series`);
+  // Who asks of exported files only waits for nothing else.
+  const { selections } = /\bsamples\b/i.test(query.sql) ? query : { selections: [] };
+  const labels = labelsOf(store, { selections });
+  const exported = filesOf(query.sql, runner);
   const { signal, maxRows = DEFAULT_RESULT_ROWS } = query;
   const child = fork(runner.program, {
     serialization: 'advanced',
@@ -52,7 +59,8 @@ export async function runSql(
   });
   try {
     const answer = answerOf(child, signal);
-    const asking = ask(child, store, query, labels, Math.min(maxRows, MAX_RESULT_ROWS));
+    const most = Math.min(maxRows, MAX_RESULT_ROWS);
+    const asking = ask(child, store, { ...query, selections }, { labels, exported, maxRows: most });
     // Whatever ends first: an answer before all is asked is an error of the program's.
     await Promise.race([asking, answer]);
     return await answer;
@@ -84,20 +92,35 @@ function answerOf(child: ChildProcess, signal: AbortSignal): Promise<SqlResult> 
   });
 }
 
+function filesOf(sql: string, { exports }: SqlRunner): readonly Exported[] {
+  if (exports === undefined) return [];
+  try {
+    return exportedIn(exports, sql);
+  } catch (error) {
+    if (error instanceof TooManyFiles) throw new SqlQueryError(error.message);
+    throw error;
+  }
+}
+
+interface Asked {
+  readonly labels: readonly string[];
+  readonly exported: readonly Exported[];
+  readonly maxRows: number;
+}
+
 async function ask(
   child: ChildProcess,
-  store: Pick<SeriesStore, 'scan'>,
-  { sql, matchers, from, to, signal }: SqlQuery,
-  labels: readonly string[],
-  maxRows: number,
+  store: Pick<SeriesStore, 'scan' | 'seriesOf'>,
+  { sql, ...wanted }: SqlQuery,
+  { labels, exported, maxRows }: Asked,
 ): Promise<void> {
-  await send(child, { type: 'table', labels });
+  await send(child, { type: 'table', labels, exported });
   let count = 0;
-  for await (const result of store.scan({ matchers, from, to, signal })) {
-    count += result.rows.length;
+  for await (const series of rowsOf(store, wanted)) {
+    count += series.rows.length;
     if (count > MAX_TABLE_ROWS)
       throw new SqlQueryError(`more than ${MAX_TABLE_ROWS} rows are meant: choose fewer series or a shorter time`);
-    await send(child, rowsOf(result, labels));
+    await send(child, tableRowsOf(series, labels));
   }
   await send(child, { type: 'run', sql, maxRows });
 }
@@ -111,13 +134,12 @@ function send(child: ChildProcess, message: ToQuery): Promise<void> {
   });
 }
 
-function rowsOf({ series, rows }: SeriesResult, labels: readonly string[]): TableRows {
-  const own: Labels = series.labels;
+function tableRowsOf({ labels: own, type, rows }: OutletRows, labels: readonly string[]): TableRows {
   const texts = new Map<number, string>();
   const values = rows.values.slice(0, rows.length);
   for (const [row, value] of rows.boxed ?? []) {
     if (typeof value === 'bigint') values[row] = Number(value);
-    texts.set(row, textOf(value, series.type));
+    texts.set(row, textOf(value, type));
   }
   return {
     type: 'rows',

@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { encodeParquet } from '../../outlets/parquet.ts';
 import { rowsOf } from '../../outlets/testing/rows.ts';
+import { Tally } from '../../outlets/values.ts';
 import type { SeriesResult, SeriesStore } from '../../store/index.ts';
 import { runSql, SqlQueryError } from './run-sql.ts';
 
@@ -24,12 +37,18 @@ const store: Pick<SeriesStore, 'scan' | 'seriesOf'> = {
   },
 };
 
+const EVERYTHING = [{ queries: [[]], accepts: () => true }];
+
 const runner = { program: join(import.meta.dirname, 'bin.ts'), execArgv: ['--conditions=source'] };
 
 async function check(sql: string, expected: readonly (readonly unknown[])[], maxRows?: number): Promise<boolean> {
   const signal = new AbortController().signal;
   const limit = maxRows === undefined ? {} : { maxRows };
-  const { rows, isCut } = await runSql(store, { sql, matchers: [], from: 0, to: T * 2, signal, ...limit }, runner);
+  const { rows, isCut } = await runSql(
+    store,
+    { sql, selections: EVERYTHING, from: 0, to: T * 2, signal, ...limit },
+    runner,
+  );
   assert.deepEqual(rows, expected);
   return isCut;
 }
@@ -75,9 +94,65 @@ test('a wrong query is told in the words of the database', () => refuses('SELECT
 
 test('a query reaches neither files nor settings of the machine', async () => {
   await refuses(`SELECT * FROM read_text('/etc/passwd')`, /disabled|Permission/i);
-  await refuses(`COPY samples TO '/tmp/skerry-escape.csv'`, /disabled|Permission/i);
-  await refuses('SET enable_external_access = true', /lock|Cannot/i);
-  await refuses(`INSTALL httpfs`, /disabled|Permission/i);
+  await refuses(`SELECT * FROM glob('/etc/*')`, /disabled|Permission/i);
+});
+
+test('a query is one SELECT', async () => {
+  for (const sql of [
+    `COPY samples TO '/tmp/skerry-escape.csv'`,
+    'SET enable_external_access = true',
+    'INSTALL httpfs',
+    `ATTACH '/tmp/skerry-escape.db'`,
+    'SELECT 1; SELECT 2',
+  ])
+    await refuses(sql, /one SELECT|disabled|Permission/);
+});
+
+test('files that were exported are tables by their directory, and nothing else on disk is', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'skerry-sql-'));
+  try {
+    const [folder, outside] = [join(root, 'exports'), join(root, 'outside.parquet')];
+    const press = join(folder, 'training', 'press');
+    mkdirSync(press, { recursive: true });
+    const [load, , mode] = ALL.map(({ series, rows }) => ({ ...series, rows }));
+    for (const [name, rows] of [
+      ['1', load],
+      ['2', mode],
+      ["it's", load],
+    ] as const)
+      if (rows !== undefined) writeFileSync(join(press, `${name}.parquet`), encodeParquet([rows], new Tally()));
+    copyFileSync(join(press, '1.parquet'), outside);
+    symlinkSync(outside, join(press, 'link.parquet'));
+    const ask = async (sql: string) => {
+      const { signal } = new AbortController();
+      const query = { sql, selections: EVERYTHING, from: 0, to: T * 2, signal };
+      return (await runSql(store, query, { ...runner, exports: folder })).rows;
+    };
+    assert.deepEqual(
+      await ask('SELECT property, count(*)::INTEGER, max(value) FROM exports."training/press" GROUP BY ALL ORDER BY 1'),
+      [
+        ['load', 4, 3],
+        ['mode', 1, null],
+      ],
+    );
+    assert.deepEqual(
+      await ask('SELECT count(*)::INTEGER FROM samples JOIN exports."training/press" AS e USING (device, time)'),
+      [[8]],
+    );
+    const file = join(press, '1.parquet');
+    for (const sql of [
+      `SELECT * FROM read_parquet('${outside}')`,
+      `SELECT * FROM read_parquet('${join(press, 'link.parquet')}'), exports."training/press"`,
+      `COPY (SELECT * FROM exports."training/press") TO '${file}' (USE_TMP_FILE false)`,
+      `EXPLAIN ANALYZE COPY (SELECT * FROM exports."training/press") TO '${file}' (USE_TMP_FILE false)`,
+      'SELECT * FROM exports."training"',
+    ])
+      await assert.rejects(ask(sql), SqlQueryError, sql);
+    assert.equal(readdirSync(press).length, 4);
+    assert.deepEqual(readFileSync(file), readFileSync(outside));
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
 
 test('a query that takes too much memory ends, and nothing else does', () =>
@@ -86,7 +161,7 @@ test('a query that takes too much memory ends, and nothing else does', () =>
 test('a query is given up with whoever asks', async () => {
   const asking = new AbortController();
   const sql = 'SELECT count(*) FROM range(10000000000) a(i), range(1000) b(i) WHERE hash(a.i) = b.i';
-  const running = runSql(store, { sql, matchers: [], from: 0, to: 1, signal: asking.signal }, runner);
+  const running = runSql(store, { sql, selections: EVERYTHING, from: 0, to: 1, signal: asking.signal }, runner);
   setImmediate(() => asking.abort());
   await assert.rejects(running, SqlQueryError);
 });
