@@ -41,6 +41,9 @@ PRAGMA cache_size = -${options.cacheKiB};
 PRAGMA max_page_count = ${Math.max(1, Math.floor(options.maxBytes / PAGE_BYTES))};
 BEGIN EXCLUSIVE; COMMIT;
 
+-- packages/kube/src/store/idle-checkpoint.ts
+PRAGMA wal_checkpoint(PASSIVE);
+
 -- packages/kube/src/store/log-table.ts
 CREATE TABLE IF NOT EXISTS log (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, previous INTEGER NOT NULL, json TEXT) STRICT;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -17,6 +17,7 @@ import type {
 import { type DatabaseFile, isDamage, openDatabaseFile } from './database-file.ts';
 import { storeErrors } from './errors.ts';
 import { alreadyExists, conflict, expired, notFound, tooNew } from './failures.ts';
+import { IdleCheckpoint } from './idle-checkpoint.ts';
 import { rangeAfter, rangeOfPrefix } from './key-range.ts';
 import { FORMAT, LogTable, SCHEMA } from './log-table.ts';
 import { DEFAULT_RETENTION, Retention, type RetentionPolicy } from './retention.ts';
@@ -100,6 +101,7 @@ class FileStore implements SqliteStore {
   readonly #objects: SortedObjects;
   readonly #subscribers: Subscribers;
   readonly #retention: Retention;
+  readonly #checkpoint: IdleCheckpoint;
   readonly #coalesced: readonly string[];
   /** The newest revision given out; those above `#committed` are not on disk yet. */
   #revision: Revision;
@@ -124,6 +126,7 @@ class FileStore implements SqliteStore {
     this.#committed = Math.max(this.#table.lastRevision(), this.#compacted);
     this.#revision = this.#committed;
     this.#objects = SortedObjects.fromSorted(this.#table.current());
+    this.#checkpoint = new IdleCheckpoint({ database: file.database, clock: options.clock, log: options.log });
     this.#retention = new Retention({ ...DEFAULT_RETENTION, ...options.retention });
     this.#retention.note(this.#revision, this.#revision - this.#compacted, options.clock.monotonic());
     this.#subscribers = new Subscribers({
@@ -228,6 +231,7 @@ class FileStore implements SqliteStore {
     this.#group?.reject(storeErrors.CLOSED());
     this.#group = undefined;
     this.#subscribers.closeAll();
+    this.#checkpoint.close();
     this.#file.close();
   }
 
@@ -273,6 +277,7 @@ class FileStore implements SqliteStore {
       group.reject(storeErrors.COMMIT({ writes: pending.length }, { cause }));
       return;
     }
+    this.#checkpoint.onCommit();
     const last = pending.at(-1);
     if (last !== undefined) this.#committed = revisionOfChange(last.change);
     group.resolve();
