@@ -5,17 +5,19 @@ import { compileCodec } from '../../values/codec.ts';
 import type { RawValue } from '../../values/encoding.ts';
 import { type Value, ValueError } from '../../values/value.ts';
 import { parseValueType, type ValueType } from '../../values/value-type.ts';
-import type { PointWrite, SampleSink, Session } from '../driver.ts';
+import type { PointWrite, ReadGroup, SampleSink, Session } from '../driver.ts';
 import { DriverError, driverErrorOf } from '../driver-error.ts';
 import type { PlannedPoint } from './device-plan.ts';
 import type { DeviceRunner } from './device-runner.ts';
 import type { DeviceCondition, LiveDevice } from './live-device.ts';
+import { ReadBackGroups } from './read-back-groups.ts';
 
 export class DrivenDevice implements LiveDevice {
   readonly runner: DeviceRunner;
   /** Replaced when the API shows a newer one that changes nothing for the driver. */
   device: Device;
   readonly #points: ReadonlyMap<string, PlannedPoint>;
+  #groups: ReadBackGroups | undefined;
 
   constructor(runner: DeviceRunner, device: Device) {
     this.runner = runner;
@@ -92,9 +94,7 @@ export class DrivenDevice implements LiveDevice {
       },
     };
     try {
-      await this.#session()
-        .group(points.map(({ point }) => point))
-        .read(both, signal);
+      await this.#groupOf(points).read(both, signal);
     } catch (error) {
       for (const { property } of points) if (!seen.has(property.name)) seen.set(property.name, driverErrorOf(error));
     }
@@ -139,6 +139,12 @@ export class DrivenDevice implements LiveDevice {
     const parsed = parseValueType(type, this.model.structs);
     if (typeof parsed === 'string') throw new DriverError('Misconfigured', `type ${type} ${parsed}`);
     return parsed;
+  }
+
+  #groupOf(points: readonly PlannedPoint[]): ReadGroup {
+    const session = this.#session();
+    if (this.#groups?.isOf(session) !== true) this.#groups = new ReadBackGroups(session);
+    return this.#groups.of(points);
   }
 
   #session(): Session {
