@@ -266,17 +266,25 @@ class NodeRules {
     const { checkpoints, clock, log } = this.#options;
     if (all.length === 0) return;
     for (const running of all) running.savedAt = clock.monotonic();
+    const states = new Map<RuleRunner, Uint8Array>();
+    for (const { runner, uid } of all) {
+      // One that cannot be saved stops none of the others.
+      try {
+        const checkpoint: Checkpoint = { uid, rule: runner.save() };
+        states.set(runner, serialize(checkpoint));
+      } catch (error) {
+        log.error({ rule: runner.key, error: messageOf(error) }, 'what the rule knows was not saved');
+        runner.notSaved(error);
+      }
+    }
     try {
       // What is read is not read again: its results must be as safe as the checkpoint.
       if (all.some(({ runner }) => givesToBus(runner.prepared))) this.#options.settle();
-      const states = all.map(({ runner, uid }) => {
-        const checkpoint: Checkpoint = { uid, rule: runner.save() };
-        return [runner, serialize(checkpoint)] as const;
-      });
-      checkpoints.save(new Map(states.map(([{ key }, bytes]) => [key, bytes])), clock.now());
+      checkpoints.save(new Map([...states].map(([{ key }, bytes]) => [key, bytes])), clock.now());
       for (const [runner, bytes] of states) runner.saved(bytes.length, clock.now());
     } catch (error) {
       log.error({ error: messageOf(error) }, 'what rules know was not saved');
+      for (const runner of states.keys()) runner.notSaved(error);
     }
   }
 

@@ -77,6 +77,7 @@ export class RuleRunner {
   /** Of the last save. */
   #positions: ReadonlyMap<string, unknown> = new Map();
   #stateBytes = 0;
+  #saveProblem: string | undefined;
   #savedAt = 0;
 
   constructor(options: RuleRunnerOptions) {
@@ -127,7 +128,14 @@ export class RuleRunner {
   saved(bytes: number, time: number): void {
     this.#stateBytes = bytes;
     this.#savedAt = time;
+    this.#saveProblem = undefined;
     for (const [name, reading] of this.#readings) reading.saved(this.#positions.get(name));
+  }
+
+  /** It is told, and tried again. */
+  notSaved(error: unknown): void {
+    this.#isDirty = true;
+    this.#saveProblem = `what it knows was not saved: ${messageOf(error)}`;
   }
 
   /** Nothing comes in any more, so that what is saved then is the last. */
@@ -148,7 +156,7 @@ export class RuleRunner {
     const late = { late: this.#late, errors: this.#errors };
     return {
       state: problem === undefined ? 'Running' : 'Waiting',
-      lastError: problem ?? this.#lastError,
+      lastError: problem ?? this.#saveProblem ?? this.#lastError,
       rowsIn: this.#in.total,
       rowsOut: this.#out.total,
       rowsInPerSecond: this.#in.perSecond(),

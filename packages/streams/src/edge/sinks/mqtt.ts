@@ -18,8 +18,9 @@ export function mqttSink(context: SinkContext): Sink {
       if (!connected.connected) throw new Error(`no connection to the broker ${server}`);
       // With several rows in a message, the topic is that of the first.
       for (const [at, message] of messagesOf(sink, rows).entries()) {
+        signal.throwIfAborted();
         const sent = connected.publishAsync(fillIn(topic, rows[at] ?? {}), message, { qos: qos as 0 | 1 | 2, retain });
-        await Promise.race([sent, aborted(signal)]);
+        await unlessAborted(sent, signal);
       }
     },
     close: async () => {
@@ -28,9 +29,14 @@ export function mqttSink(context: SinkContext): Sink {
   });
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
+/** Rejects when the signal comes first, and leaves nothing with it. */
+async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const end = () => reject(signal.reason);
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
 }

@@ -10,8 +10,19 @@ interface Parcel {
   readonly time: number;
 }
 
+/** Some of the rows will never be taken; all others have arrived. */
+export class RowsRefused extends Error {
+  override readonly name = 'RowsRefused';
+  readonly rows: number;
+
+  constructor(rows: number, cause: unknown) {
+    super(messageOf(cause), { cause });
+    this.rows = rows;
+  }
+}
+
 export interface Sending {
-  /** Resolves once they have arrived. */
+  /** Resolves once they have arrived; may throw RowsRefused. */
   send(rows: readonly Row[], time: number, signal: AbortSignal): Promise<void>;
   /** Whether it is of no use to send them again. */
   isFinal?(error: unknown): boolean;
@@ -97,13 +108,21 @@ class QueuedSink implements Sink {
         if (signal.aborted) return;
         this.#failures++;
         this.#lastError = messageOf(error);
-        if (this.#sending.isFinal?.(error) === true) {
-          this.#dropped += rows.length;
+        const refused = this.#refusedOf(error, rows.length);
+        if (refused !== undefined) {
+          this.#dropped += refused;
+          this.#rows += rows.length - refused;
           return;
         }
         const { clock, random } = this.#context;
         await clock.sleep(backoffDelay(RETRY, attempt, random), signal).catch(() => {});
       }
     }
+  }
+
+  /** How many of the rows are lost; undefined: it is of use to send them again. */
+  #refusedOf(error: unknown, rows: number): number | undefined {
+    if (error instanceof RowsRefused) return error.rows;
+    return this.#sending.isFinal?.(error) === true ? rows : undefined;
   }
 }

@@ -1,12 +1,16 @@
 /** Results as points of the node’s time series. */
+import { hasCode } from '@skerry/base';
 import { BatchBuilder, Quality } from '../../contract/index.ts';
 import type { Row } from '../../sql/index.ts';
 import { appendWhenReady } from '../../store/append-when-ready.ts';
 import type { SeriesStore, StoredType } from '../../store/index.ts';
 import { valuesOf } from './bus.ts';
 import { fillIn } from './format-row.ts';
-import { queuedSink } from './queue.ts';
+import { queuedSink, RowsRefused } from './queue.ts';
 import type { Sink, SinkContext } from './sink.ts';
+
+/** What the store says of a row that it will never take: of its labels, and of one series more than it may have. */
+const REFUSALS = ['SERIES_LABELS', 'SERIES_LIMIT'] as const;
 
 export function storeSink(context: SinkContext): Sink {
   const { store } = context;
@@ -14,9 +18,20 @@ export function storeSink(context: SinkContext): Sink {
     send: async (rows, time) => {
       const opened = await store();
       const builder = new BatchBuilder();
-      for (const row of rows) await addRow(context, opened, builder, row, time);
+      let refused = 0;
+      let why: unknown;
+      for (const row of rows) {
+        try {
+          await addRow(context, opened, builder, row, time);
+        } catch (error) {
+          if (!REFUSALS.some((code) => hasCode(error, code))) throw error;
+          refused++;
+          why = error;
+        }
+      }
       await append(opened, builder);
       await opened.sync();
+      if (refused > 0) throw new RowsRefused(refused, why);
     },
   });
 }
@@ -30,9 +45,12 @@ async function addRow(
 ): Promise<void> {
   const { labels = {}, ...settings } = sink.store ?? {};
   const more = Object.entries(labels).map(([name, value]) => [name, fillIn(value, row)] as const);
-  for (const { object, property, type, value, time: at } of valuesOf(sink, settings, rule, row, time)) {
+  const points = valuesOf(sink, settings, rule, row, time).map(({ object, property, type, value, time: at }) => {
     const named = { ...Object.fromEntries(more), namespace, device: object, property };
-    builder.add(store.series(named, type as StoredType), at, value, Quality.good);
+    return { series: store.series(named, type as StoredType), at, value };
+  });
+  for (const { series, at, value } of points) {
+    builder.add(series, at, value, Quality.good);
     if (builder.isFull) await append(store, builder);
   }
 }
