@@ -79,7 +79,7 @@ function read(field: string): unknown {
 }
 
 /** The fields of one line; quoted as RFC 4180 has it, but for line breaks within quotes. */
-function splitCsv(line: string, delimiter: string): readonly string[] {
+export function splitCsv(line: string, delimiter: string): readonly string[] {
   if (!line.includes('"')) return line.split(delimiter);
   const fields: string[] = [];
   let field = '';

@@ -130,6 +130,7 @@ export class RuleRunner {
     this.#savedAt = time;
     this.#saveProblem = undefined;
     for (const [name, reading] of this.#readings) reading.saved(this.#positions.get(name));
+    for (const { sink } of this.#sinks.values()) sink.saved?.();
   }
 
   /** It is told, and tried again. */

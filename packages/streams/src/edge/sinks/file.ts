@@ -7,8 +7,10 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -18,9 +20,11 @@ import {
 import { dirname } from 'node:path';
 import { messageOf } from '@skerry/base';
 import { plain } from '../../engine/rule/run-test.ts';
+import type { RuleSink } from '../../kinds/rule.ts';
 import type { Row } from '../../sql/index.ts';
+import { splitCsv } from '../decode.ts';
 import { pathIn } from '../folder.ts';
-import { fieldsOf, messagesOf } from './format-row.ts';
+import { messagesOf } from './format-row.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
 interface Position {
@@ -35,6 +39,8 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 const DEFAULT_KEEP = 5;
 /** There was none then. */
 const NO_FILE = 0;
+/** A header of CSV may be so long. */
+const MAX_HEADER_BYTES = 65_536;
 
 export function fileSink(context: SinkContext): Sink {
   return new FileSink(context);
@@ -46,7 +52,10 @@ class FileSink implements Sink {
   readonly #maxBytes: number;
   readonly #keep: number;
   #descriptor: number | undefined;
-  #size = 0;
+  /** Of a file of CSV with a header. */
+  #columns: readonly string[] | undefined;
+  /** A file that was put aside after a checkpoint is known to that which follows; of two, one would not be. */
+  #mayPutAside = false;
   #rows = 0;
   #failures = 0;
   #dropped = 0;
@@ -64,8 +73,8 @@ class FileSink implements Sink {
   take(rows: readonly Row[]): void {
     try {
       const descriptor = this.#open();
-      const text = this.#textOf(rows);
-      this.#size += writeSync(descriptor, text);
+      const { size } = fstatSync(descriptor);
+      appendWhole(descriptor, this.#textOf(rows, descriptor, size), size);
       this.#rows += rows.length;
       this.#lastError = '';
     } catch (error) {
@@ -83,9 +92,10 @@ class FileSink implements Sink {
     return this.#dropped;
   }
 
-  /** A file that is large is put aside here only, so that it happens once between two checkpoints. */
+  /** A file that is large is put aside here only, so that it happens once between two checkpoints that are safe. */
   save(): Position {
-    if (this.#descriptor !== undefined && this.#size >= this.#maxBytes) this.#putAside();
+    if (this.#mayPutAside && this.#descriptor !== undefined && fstatSync(this.#descriptor).size >= this.#maxBytes)
+      this.#putAside();
     const aside = inodeOf(this.#named(1));
     if (this.#descriptor === undefined) {
       const { size, ino } = statSync(this.#path, { throwIfNoEntry: false }) ?? { size: 0, ino: NO_FILE };
@@ -96,6 +106,10 @@ class FileSink implements Sink {
     return { size, inode: ino, aside };
   }
 
+  saved(): void {
+    this.#mayPutAside = true;
+  }
+
   async close(): Promise<void> {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
@@ -104,22 +118,23 @@ class FileSink implements Sink {
   #open(): number {
     if (this.#descriptor !== undefined) return this.#descriptor;
     mkdirSync(dirname(this.#path), { recursive: true });
-    this.#descriptor = openSync(this.#path, 'a');
-    this.#size = fstatSync(this.#descriptor).size;
+    this.#descriptor = openSync(this.#path, 'a+');
     return this.#descriptor;
   }
 
-  #textOf(rows: readonly Row[]): string {
+  #textOf(rows: readonly Row[], descriptor: number, size: number): string {
     const { sink } = this.#context;
     if (sink.file?.format !== 'Csv') return `${messagesOf(sink, rows).join('\n')}\n`;
-    const lines = rows.map((row) => csvLine(Object.values(fieldsOf(sink, row))));
-    const [first] = rows;
-    const header = this.#size === 0 && first !== undefined ? [csvLine(Object.keys(fieldsOf(sink, first)))] : [];
-    return `${[...header, ...lines].join('\n')}\n`;
+    if (size === 0) this.#columns = undefined;
+    this.#columns ??= size > 0 ? headerIn(descriptor) : columnsOf(sink, rows);
+    const columns = this.#columns;
+    const lines = rows.map((row) => csvLine(columns.map((column) => row[column])));
+    return `${[...(size === 0 ? [csvLine(columns)] : []), ...lines].join('\n')}\n`;
   }
 
   /** The file becomes `.1`, that `.2`, and so on; the last one goes. */
   #putAside(): void {
+    this.#mayPutAside = false;
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
     rmSync(this.#named(this.#keep), { force: true });
@@ -154,6 +169,29 @@ function inodeOf(path: string): number {
 function cut(path: string, size: number): void {
   const known = statSync(path, { throwIfNoEntry: false });
   if (known !== undefined && known.size > size) truncateSync(path, size);
+}
+
+/** All of it or nothing: before a disk is full, it takes a part of a line. */
+function appendWhole(descriptor: number, text: string, size: number): void {
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+  } catch (error) {
+    ftruncateSync(descriptor, size);
+    throw error;
+  }
+}
+
+function headerIn(descriptor: number): readonly string[] {
+  const buffer = Buffer.alloc(MAX_HEADER_BYTES);
+  const text = buffer.toString('utf8', 0, readSync(descriptor, buffer, 0, MAX_HEADER_BYTES, 0));
+  const [line = ''] = text.split(/\r?\n/, 1);
+  return splitCsv(line, ',');
+}
+
+/** Those that the sink wants, or those of the first row. */
+function columnsOf({ fields = [] }: RuleSink, [first = {}]: readonly Row[]): readonly string[] {
+  return fields.length > 0 ? fields : Object.keys(first);
 }
 
 function csvLine(values: readonly unknown[]): string {

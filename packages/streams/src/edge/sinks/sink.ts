@@ -14,6 +14,8 @@ export interface Sink {
   dropped(): number;
   /** What is to be kept with the state of the rule, so that after a crash nothing is lost, or doubled where that can be. */
   save?(): unknown;
+  /** What `save` gave last is on disk. */
+  saved?(): void;
   close(): Promise<void>;
 }
 

@@ -1,11 +1,11 @@
 /** Rows of a file: lines of JSON, CSV or text, from where they were left. */
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { messageOf } from '@skerry/base';
 import { millisecondsOf } from '../../engine/rule/prepare.ts';
 import { type ReadRow, rowReader } from '../../engine/rule/read-row.ts';
 import type { FileSource, StreamSpec } from '../../kinds/stream.ts';
 import { RowError } from '../../sql/index.ts';
-import { lineDecoder, MAX_MESSAGE_BYTES } from '../decode.ts';
+import { type Decode, lineDecoder, MAX_MESSAGE_BYTES } from '../decode.ts';
 import { pathIn } from '../folder.ts';
 import type { Source, SourceContext, SourceTarget } from './source.ts';
 
@@ -28,22 +28,24 @@ class FileReading implements Source {
   readonly #file: FileSource;
   readonly #target: SourceTarget;
   readonly #context: SourceContext;
-  readonly #decode: (line: string) => readonly unknown[];
+  readonly #spec: StreamSpec;
   readonly #read: ReadRow;
   readonly #closing = new AbortController();
   #ended: Promise<void> = Promise.resolve();
   /** Of what was handed on. */
   #offset: number;
-  #hasHeader: boolean;
+  /** Bytes after it of a line that is too long, whose end has not come yet. */
+  #passedOver = 0;
+  /** Of the file as it was begun. */
+  #decode: Decode | undefined;
 
   constructor(spec: StreamSpec, target: SourceTarget, context: SourceContext, position: Position | undefined) {
     this.#file = spec.source.file ?? { path: '' };
     this.#target = target;
     this.#context = context;
-    this.#decode = lineDecoder(spec.format ?? 'Json', spec.delimiter ?? ',');
+    this.#spec = spec;
     this.#read = rowReader(spec);
     this.#offset = position?.offset ?? 0;
-    this.#hasHeader = spec.format === 'Csv';
   }
 
   position(): Position {
@@ -90,24 +92,66 @@ class FileReading implements Source {
   }
 
   async #readFrom(handle: FileHandle): Promise<void> {
-    const { size } = await stat(pathIn(this.#context.folder, this.#file.path));
-    // It was begun anew.
-    if (size < this.#offset) this.#offset = 0;
-    if (this.#hasHeader && this.#offset > 0) await this.#readHeader(handle);
+    const { size } = await handle.stat();
+    if (size < this.#offset + this.#passedOver) this.#beginAnew();
+    this.#decode ??= await this.#decoderFor(handle);
     const buffer = Buffer.alloc(CHUNK_BYTES);
     let rest: Buffer = Buffer.alloc(0);
-    let at = this.#offset;
+    let at = this.#offset + this.#passedOver;
     for (;;) {
       const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, at);
       this.#closing.signal.throwIfAborted();
       if (bytesRead === 0) break;
       at += bytesRead;
-      rest = await this.#takeLines(Buffer.concat([rest, buffer.subarray(0, bytesRead)]));
-      if (rest.length > MAX_MESSAGE_BYTES) throw new RowError('a line is too long');
+      const kept = this.#passOver(buffer.subarray(0, bytesRead));
+      rest = await this.#takeLines(Buffer.concat([rest, kept]));
+      if (rest.length > MAX_MESSAGE_BYTES) {
+        this.#passedOver = rest.length;
+        rest = Buffer.alloc(0);
+      }
       await yieldToOthers();
     }
     // A last line without its end is whole only where nothing is added any more.
-    if (rest.length > 0 && this.#file.follow !== true) this.#takeLine(rest.toString('utf8'), rest.length);
+    if (this.#file.follow === true) return;
+    if (this.#passedOver > 0) this.#refuseLine(0);
+    else if (rest.length > 0) this.#takeLine(rest.toString('utf8'), rest.length);
+  }
+
+  #beginAnew(): void {
+    this.#offset = 0;
+    this.#passedOver = 0;
+    this.#decode = undefined;
+  }
+
+  /** Going on in the middle of CSV, the names of fields are still at its beginning. */
+  async #decoderFor(handle: FileHandle): Promise<Decode> {
+    const decode = lineDecoder(this.#spec.format ?? 'Json', this.#spec.delimiter ?? ',');
+    if (this.#spec.format !== 'Csv' || this.#offset === 0) return decode;
+    const buffer = Buffer.alloc(CHUNK_BYTES);
+    const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, 0);
+    const [line = ''] = buffer.toString('utf8', 0, bytesRead).split(/\r?\n/, 1);
+    decode(line);
+    return decode;
+  }
+
+  /** What is not of a line that is too long. */
+  #passOver(bytes: Buffer): Buffer {
+    if (this.#passedOver === 0) return bytes;
+    const end = bytes.indexOf(NEWLINE);
+    if (end === -1) {
+      this.#passedOver += bytes.length;
+      return Buffer.alloc(0);
+    }
+    this.#refuseLine(end + 1);
+    return bytes.subarray(end + 1);
+  }
+
+  /** It is counted once its end is there: whoever goes on before that passes over the whole of it again. */
+  #refuseLine(more: number): false {
+    this.#offset += this.#passedOver + more;
+    this.#passedOver = 0;
+    this.#target.failed(new RowError(`a line of ${this.#file.path} has more than ${MAX_MESSAGE_BYTES} bytes`));
+    return false;
   }
 
   /** What is after the last line break. */
@@ -115,7 +159,9 @@ class FileReading implements Source {
     const pauseMs = millisecondsOf(this.#file.interval, 0);
     let from = 0;
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
-      const isRow = this.#takeLine(bytes.toString('utf8', from, end), end + 1 - from);
+      const size = end + 1 - from;
+      const isRow =
+        size > MAX_MESSAGE_BYTES ? this.#refuseLine(size) : this.#takeLine(bytes.toString('utf8', from, end), size);
       from = end + 1;
       if (isRow && pauseMs > 0) await this.#context.clock.sleep(pauseMs, this.#closing.signal);
     }
@@ -127,7 +173,7 @@ class FileReading implements Source {
     const text = line.endsWith('\r') ? line.slice(0, -1) : line;
     if (text === '') return false;
     try {
-      const messages = this.#decode(text);
+      const messages = this.#decode?.(text) ?? [];
       for (const message of messages) {
         const { row, time } = this.#read(message);
         this.#target.row(row, time);
@@ -137,15 +183,6 @@ class FileReading implements Source {
       this.#target.failed(error);
       return false;
     }
-  }
-
-  /** Going on in the middle of CSV, the names of fields are still at its beginning. */
-  async #readHeader(handle: FileHandle): Promise<void> {
-    this.#hasHeader = false;
-    const buffer = Buffer.alloc(CHUNK_BYTES);
-    const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES, 0);
-    const [line = ''] = buffer.toString('utf8', 0, bytesRead).split(/\r?\n/);
-    this.#decode(line);
   }
 }
 
