@@ -16,6 +16,7 @@ import {
   createTelemetry,
   ruleTestsKind,
   startCloudOutlets,
+  startCloudRetentions,
   TELEMETRY_PATH,
   type Telemetry,
 } from '@skerry/streams/cloud';
@@ -94,6 +95,12 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   stack.defer(async () => {
     outlets.abort();
     await sending.ended;
+  });
+  const retentions = new AbortController();
+  const keeping = startCloudRetentions({ ...ground, client, telemetry, signal: retentions.signal });
+  stack.defer(async () => {
+    retentions.abort();
+    await keeping;
   });
   const hub = stack.adopt(openHub({ ...ground, api, client, blobs: images.door, telemetry }), (opened) =>
     opened.stop(),

@@ -5,7 +5,7 @@ import type { Batch } from '../contract/index.ts';
 import type { QueryAnswer, QueryRequest } from '../query/http/answer.ts';
 import type { SqlRunner } from '../query/sql/run-sql.ts';
 import type { IntakeLimits, NodeIntake } from '../road/cloud/intake.ts';
-import type { SeriesStore } from '../store/index.ts';
+import type { OwnRetention, RetentionPlan, SeriesStore } from '../store/index.ts';
 import type { AnswerSeries } from '../telemetry/series-query.ts';
 
 export interface TelemetryOptions {
@@ -27,6 +27,8 @@ export interface Telemetry {
   readonly query: AnswerSeries;
   /** Answers what is asked below `TELEMETRY_PATH`; whoever asks was authorized. */
   answer(request: QueryRequest): Promise<QueryAnswer>;
+  /** Whether it is open or not, now or later. */
+  keep(plan: RetentionPlan, own: OwnRetention): void;
   /** Gets each batch before it is on the store's disk; undefined: nobody does. */
   handOn(taker: ((batch: Batch) => void) | undefined): void;
   close(): Promise<void>;
@@ -46,9 +48,11 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   let opened: Opened | undefined;
   let opening: Promise<Opened> | undefined;
   let taker: ((batch: Batch) => void) | undefined;
+  let kept: readonly [RetentionPlan, OwnRetention] | undefined;
   const openOnce = async () => {
     try {
       opened = await open(options, (batch) => taker?.(batch));
+      if (kept !== undefined) opened.store.setRetention(...kept);
       return opened;
     } catch (error) {
       opening = undefined;
@@ -70,6 +74,10 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     answer: async (request) => {
       const { answer } = await get();
       return await answer(request);
+    },
+    keep: (plan, own) => {
+      kept = [plan, own];
+      opened?.store.setRetention(plan, own);
     },
     handOn: (next) => {
       taker = next;

@@ -101,11 +101,11 @@ export class Catalog {
     return found;
   }
 
-  /** Those that have a last row, before `time`. */
-  endedBefore(time: number): readonly StoredSeries[] {
+  /** Those that have a last row, before their time, in microseconds. */
+  endedBefore(timeOf: (id: SeriesId) => number): readonly StoredSeries[] {
     return this.select([], Number.POSITIVE_INFINITY).filter(({ id }) => {
       const last = this.#times[id] ?? Number.NEGATIVE_INFINITY;
-      return last < time && last > Number.NEGATIVE_INFINITY;
+      return last < timeOf(id) && last > Number.NEGATIVE_INFINITY;
     });
   }
 

@@ -130,6 +130,12 @@ export interface RetentionPlan {
   readonly maxBytes?: number;
 }
 
+/**
+ * What is kept of series that are not kept as the rest; undefined for the others. Series with the same plan, which is then the same
+ * object, share its `maxBytes`. No such plan keeps rows longer than the one of the store takes them.
+ */
+export type OwnRetention = (labels: Labels) => RetentionPlan | undefined;
+
 export interface SeriesStoreOptions {
   readonly directory: string;
   readonly clock: Clock;
@@ -204,7 +210,7 @@ export interface SeriesStore extends AsyncDisposable {
   seriesOf(matchers: readonly Matcher[]): readonly StoredSeries[];
   labelNames(): readonly string[];
   labelValues(label: string): readonly string[];
-  setRetention(plan: RetentionPlan): void;
+  setRetention(plan: RetentionPlan, own?: OwnRetention): void;
   /** Removes what is older than the retention, and makes partitions whose time has passed dense. The store does it by itself. */
   maintain(): Promise<void>;
   stats(): StoreStats;

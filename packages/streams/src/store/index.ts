@@ -7,6 +7,7 @@ export type {
   LastRow,
   Mark,
   Matcher,
+  OwnRetention,
   QueryResult,
   RetentionPlan,
   SeriesQuery,

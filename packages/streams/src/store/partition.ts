@@ -48,11 +48,14 @@ export interface ChunkRef {
 export interface PartitionState {
   /** Its chunks are as few and as large as can be, and nothing that was removed takes space any more. */
   readonly isDense: boolean;
-  /** Rows as they came have not been removed; only then may it take any. */
-  readonly hasRaw: boolean;
+  /** Of which series rows as they came have not been removed; a series may take rows only then. */
+  readonly raw: 'all' | 'some' | 'none';
   /** How many of the three have not been removed. */
   readonly tiers: number;
 }
+
+/** As the file has them. */
+const RAW_STATES = { none: 0, all: 1, some: 2 } as const;
 
 /** So many forms a chunk has at most: its rows and three tiers. */
 const MAX_FORMS = 4;
@@ -91,7 +94,7 @@ export class Partition {
 
   setState(state: PartitionState): void {
     const update = this.#database.prepare('UPDATE state SET dense = ?, raw = ?, tiers = ?');
-    update.run(Number(state.isDense), Number(state.hasRaw), state.tiers);
+    update.run(Number(state.isDense), RAW_STATES[state.raw], state.tiers);
     this.#state = state;
   }
 
@@ -150,6 +153,23 @@ export class Partition {
     this.#remove.run(series, first);
   }
 
+  /** Rows as they came have been removed of this series. */
+  lacksRaw(series: SeriesId): boolean {
+    return this.forms(series).some((forms) => !forms.includes(RAW));
+  }
+
+  /** Which forms each chunk of the series has. */
+  forms(series: SeriesId): readonly (readonly number[])[] {
+    const found = this.#database.prepare('SELECT first, tier FROM chunk WHERE series = ? ORDER BY first').all(series);
+    return [...Map.groupBy(found, ({ first }) => first).values()].map((forms) => forms.map(({ tier }) => Number(tier)));
+  }
+
+  /** What the chunks of each series take. */
+  *bytesBySeries(): Generator<readonly [SeriesId, number]> {
+    const found = this.#database.prepare('SELECT series, sum(length(data)) AS bytes FROM chunk GROUP BY series').all();
+    for (const { series, bytes } of found) yield [Number(series), Number(bytes)];
+  }
+
   series(): readonly SeriesId[] {
     return this.#database
       .prepare('SELECT DISTINCT series FROM chunk ORDER BY series')
@@ -200,7 +220,8 @@ export function removePartition(file: string): void {
 function readState(database: DatabaseSync): PartitionState {
   try {
     const { dense, raw, tiers } = database.prepare('SELECT dense, raw, tiers FROM state').get() ?? {};
-    return { isDense: dense === 1, hasRaw: raw === 1, tiers: Number(tiers) };
+    const found = Object.entries(RAW_STATES).find(([, number]) => number === raw)?.[0] ?? 'none';
+    return { isDense: dense === 1, raw: found as PartitionState['raw'], tiers: Number(tiers) };
   } catch (error) {
     database.close();
     throw error;

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALL, append, batchOf, chunkFiles, ground, type Row, START, ticks, valuesIn } from './testing/store-ground.ts';
+import {
+  ALL,
+  append,
+  batchOf,
+  chunkFiles,
+  type Ground,
+  ground,
+  type Row,
+  START,
+  ticks,
+  valuesIn,
+} from './testing/store-ground.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -75,6 +86,89 @@ test('a series whose rows are all gone is forgotten; who has its number may go o
       ['b', 2],
     ],
   );
+});
+
+/** Rows, seconds, minutes and hours that are there of a series. */
+async function lengthsOf({ store }: Ground, p: string): Promise<readonly number[]> {
+  const matchers = [{ label: 'p', op: '=', value: p }] as const;
+  const rows = await store.query({ ...ALL, matchers });
+  const steps = [1000, 60_000, HOUR_MS].map((step) => store.query({ ...ALL, matchers, step, aggregate: 'count' }));
+  return [rows, ...(await Promise.all(steps))].map(({ series }) => series[0]?.rows.length ?? 0);
+}
+
+test('each series is kept as its own plan says, others as that of the store', async () => {
+  await using at = await ground();
+  const never = { rawFor: 0, secondFor: 0, minuteFor: 0, hourFor: 0 };
+  const minutes = { rawFor: 1.5 * DAY_MS, minuteFor: 10 * DAY_MS, hourFor: 20 * DAY_MS };
+  const own = new Map([
+    ['never', never],
+    ['minutes', minutes],
+  ]);
+  at.store.setRetention({}, ({ p = '' }) => own.get(p));
+  for (const p of ['never', 'minutes', 'ever']) await append(at.store, ticks(at.store.series({ p }, 'float64'), 7200));
+  await at.store.seal();
+  const state = async () => await Promise.all(['never', 'minutes', 'ever'].map((p) => lengthsOf(at, p)));
+  const [none, whole] = [
+    [0, 0, 0, 0],
+    [7200, 7200, 120, 2],
+  ];
+  for (const [day, expected] of [
+    [1, [none, whole, whole]],
+    [2, [none, [0, 0, 120, 2], whole]],
+    [11, [none, [0, 0, 0, 2], whole]],
+    [21, [none, none, whole]],
+  ] as const) {
+    await at.clock.advance(START + DAY_MS + day * DAY_MS - at.clock.now());
+    await at.store.maintain();
+    assert.deepEqual(await state(), expected, `on day ${day}`);
+    await at.reopen();
+    at.store.setRetention({}, ({ p = '' }) => own.get(p));
+  }
+  await at.store.maintain();
+  assert.deepEqual(
+    at.store.seriesOf([]).map(({ labels }) => labels['p']),
+    ['ever'],
+  );
+});
+
+test('a partition takes late rows of series whose rows it has, and none of others', async () => {
+  await using at = await ground();
+  const short = { rawFor: 0, secondFor: 0 };
+  at.store.setRetention({}, ({ p }) => (p === 'short' ? short : undefined));
+  const [brief, long] = ['short', 'long'].map((p) => at.store.series({ p }, 'float64'));
+  await append(at.store, [...ticks(brief ?? 0, 7200), ...ticks(long ?? 0, 7200)]);
+  await at.store.seal();
+  await at.clock.advance(DAY_MS);
+  await at.store.maintain();
+  for (const id of [brief, long]) await append(at.store, [[id ?? 0, START + 500, -1]]);
+  await at.store.seal();
+  assert.equal(at.store.stats().tooOld, 1);
+  const [[, , , hours = 0] = [], [rows = 0] = []] = await Promise.all(['short', 'long'].map((p) => lengthsOf(at, p)));
+  assert.deepEqual([hours, rows], [2, 7201]);
+});
+
+test('series with the same plan share its bound, and the oldest of them go first', async () => {
+  await using at = await ground({ limits: { aheadMs: 99 * DAY_MS } });
+  const bounded = { maxBytes: 60_000 };
+  at.store.setRetention({}, ({ p }) => (p === 'free' ? undefined : bounded));
+  const ids = ['a', 'b', 'free'].map((p) => at.store.series({ p }, 'float64'));
+  for (let day = 0; day < 6; day++)
+    for (const id of ids)
+      await append(
+        at.store,
+        Array.from({ length: 1500 }, (_, row) => [id, START + day * DAY_MS + row * 1000, Math.random()]),
+      );
+  await at.store.seal();
+  await at.store.maintain();
+  const days = async (p: string) => {
+    const matchers = [{ label: 'p', op: '=', value: p }] as const;
+    const { series } = await at.store.query({ ...ALL, matchers, step: DAY_MS, aggregate: 'count' });
+    return [...(series[0]?.rows.times ?? [])].map((time) => (time - START) / DAY_MS);
+  };
+  const [a, b, free] = await Promise.all(['a', 'b', 'free'].map(days));
+  assert.deepEqual([free, a], [[0, 1, 2, 3, 4, 5], b]);
+  assert.ok(a !== undefined && a.length > 0 && a.length < 6, String(a));
+  assert.equal(a.at(-1), 5);
 });
 
 test('the oldest partitions make room for the newest', async () => {

@@ -76,7 +76,8 @@ function sealSeries(context: SealContext, series: SeriesId, rows: Rows): void {
 function sealInto(context: SealContext, start: number, series: SeriesId, rows: Rows): void {
   const partition = context.partitions.open(start);
   context.onSealed(start);
-  if (!partition.state.hasRaw) {
+  const { raw } = partition.state;
+  if (raw === 'none' || (raw === 'some' && partition.lacksRaw(series))) {
     context.onTooOld(rows.length);
     return;
   }

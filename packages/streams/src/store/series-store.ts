@@ -10,6 +10,7 @@ import type {
   LastRow,
   Mark,
   Matcher,
+  OwnRetention,
   QueryResult,
   RetentionPlan,
   SeriesQuery,
@@ -24,6 +25,7 @@ import type {
 } from './contract.ts';
 import { isBusy, syncDirectory } from './database.ts';
 import { seriesErrors } from './errors.ts';
+import { Keeping } from './keeping.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { LogDisk } from './log.ts';
 import { longestOf, maintainPartitions } from './maintenance.ts';
@@ -72,7 +74,7 @@ class DiskSeriesStore implements SeriesStore {
   readonly #queries: QueryContext;
   readonly #closing = new AbortController();
   readonly #counts: Counts = { taken: 0, tooOld: 0, tooNew: 0, refused: 0, damagedChunks: 0 };
-  #retention: RetentionPlan;
+  #keeping: Keeping;
   #maintaining: Promise<void> | undefined;
 
   constructor(options: SeriesStoreOptions, disk: LogDisk, file: CatalogFile) {
@@ -101,7 +103,7 @@ class DiskSeriesStore implements SeriesStore {
     this.#file = file;
     this.#catalog = catalog;
     this.#partitions = partitions;
-    this.#retention = retention;
+    this.#keeping = new Keeping({ plan: retention }, (id) => catalog.describe(id)?.labels);
   }
 
   /** As it was when the process ended, however it did. */
@@ -127,7 +129,7 @@ class DiskSeriesStore implements SeriesStore {
 
   append(batch: Batch, mark?: Mark): Appended {
     this.#checkOpen();
-    const longest = longestOf(this.#retention) ?? Number.POSITIVE_INFINITY;
+    const longest = longestOf(this.#keeping.plan) ?? Number.POSITIVE_INFINITY;
     const appended = this.#writing.append(batch, this.#options.clock.now() - longest, mark);
     const { taken, tooOld, tooNew, refused } = appended;
     this.#counts.taken += taken;
@@ -178,8 +180,8 @@ class DiskSeriesStore implements SeriesStore {
     return this.#catalog.labelValues(label);
   }
 
-  setRetention(plan: RetentionPlan): void {
-    this.#retention = plan;
+  setRetention(plan: RetentionPlan, own?: OwnRetention): void {
+    this.#keeping = new Keeping({ plan, own }, (id) => this.#catalog.describe(id)?.labels);
   }
 
   async maintain(): Promise<void> {
@@ -241,21 +243,27 @@ class DiskSeriesStore implements SeriesStore {
   }
 
   async #maintainOnce(): Promise<void> {
-    await maintainPartitions({
+    const keeping = this.#keeping;
+    const isWhole = await maintainPartitions({
       partitions: this.#partitions,
       now: this.#options.clock.now() * MICROS,
-      retention: this.#retention,
+      keeping,
       signal: this.#closing.signal,
       versionOf: (start) => this.#writing.versionOf(start),
       onDamaged: (ref) => this.#reportDamage(ref),
     });
-    this.#forgetSeries();
+    this.#forgetSeries(isWhole ? keeping : undefined);
   }
 
-  /** Those whose rows are all gone. */
-  #forgetSeries(): void {
+  /** Those whose rows are all gone: with their partitions or, when all was removed that `keeping` does not keep, out of these. */
+  #forgetSeries(keeping: Keeping | undefined): void {
     const oldest = this.#partitions.starts[0] ?? Number.NEGATIVE_INFINITY;
-    const gone = this.#catalog.endedBefore(oldest).filter(({ id }) => this.#writing.inMemory(id).length === 0);
+    const now = this.#options.clock.now();
+    const ended = (id: SeriesId) => {
+      const longest = keeping === undefined || keeping.isCommon ? undefined : longestOf(keeping.planOf(id));
+      return longest === undefined ? oldest : Math.max(oldest, (now - longest - this.#limits.partitionMs) * MICROS);
+    };
+    const gone = this.#catalog.endedBefore(ended).filter(({ id }) => this.#writing.inMemory(id).length === 0);
     if (gone.length === 0) return;
     this.#file.forget(gone.map(({ id }) => id));
     for (const series of gone) this.#catalog.forget(series);

@@ -4,15 +4,14 @@ import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kub
 import { type Batch, BatchBuilder, type SeriesId, type Subscription, valueAt } from '../../contract/index.ts';
 import { RETENTIONS } from '../../kinds/group.ts';
 import type { Retention, RetentionNodeStatus } from '../../kinds/retention.ts';
-import { matcherOf } from '../../road/edge/route-settings.ts';
 import { appendWhenReady } from '../../store/append-when-ready.ts';
-import type { RetentionPlan, SeriesStore } from '../../store/contract.ts';
+import type { SeriesStore } from '../../store/contract.ts';
 import { type BusSeries, busSeries } from '../bus-series.ts';
 import type { NodeStore } from '../node-store.ts';
 import type { NodeValues } from '../node-values.ts';
 import { RateMeter } from '../rate-meter.ts';
 import type { StatusTeller } from '../status-teller.ts';
-import { longest, planOf } from './retention-plan.ts';
+import { type Keeper, keeperOf, longest, ownRetention } from './retention-plan.ts';
 
 export interface RetentionControllerOptions {
   readonly node: string;
@@ -44,10 +43,7 @@ export function retentionController(options: RetentionControllerOptions): Retent
   };
 }
 
-interface Kept {
-  readonly namespace: string;
-  readonly plan: RetentionPlan;
-  readonly matches: (labels: Readonly<Record<string, string>>) => boolean;
+interface Kept extends Keeper {
   readonly meter: RateMeter;
   readonly series: Set<SeriesId>;
 }
@@ -91,9 +87,7 @@ class Recording {
     teller.set(`retentions ${key}`, { gvr: RETENTIONS, object, view: () => this.#view(key) });
     try {
       this.#kept.set(key, {
-        namespace: object.metadata.namespace ?? '',
-        plan: planOf(object.spec),
-        matches: matcherOf(object.spec),
+        ...keeperOf(object),
         meter: this.#kept.get(key)?.meter ?? new RateMeter(this.#options.clock),
         series: new Set(),
       });
@@ -121,7 +115,9 @@ class Recording {
     }
     const store = await this.#openStore();
     if (store === undefined || this.#isClosed) return;
-    store.setRetention(longest([...this.#kept.values()].map(({ plan }) => plan)));
+    const keepers = [...this.#kept.values()];
+    // What none of them matches, such as results of rules, is kept as long as anything.
+    store.setRetention(longest(keepers.map(({ plan }) => plan)), ownRetention(keepers));
     if (this.#subscription !== undefined) return;
     const subscription = this.#options.values.bus.subscribe({ name: 'recording', limitRows: MAX_WAITING_ROWS });
     this.#subscription = subscription;

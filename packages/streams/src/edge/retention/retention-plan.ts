@@ -1,7 +1,7 @@
-/** What several Retentions of a node ask of its one store. Pure. */
-import type { RetentionSpec } from '../../kinds/retention.ts';
-import { periodMs } from '../../road/edge/route-settings.ts';
-import type { RetentionPlan } from '../../store/index.ts';
+/** What several Retentions ask of one store: that of a node, or of the cloud. Pure. */
+import type { Retention, RetentionSpec } from '../../kinds/retention.ts';
+import { matcherOf, periodMs } from '../../road/edge/route-settings.ts';
+import type { Labels, OwnRetention, RetentionPlan } from '../../store/contract.ts';
 
 /** A Retention that the store cannot keep to; the message says why. */
 class RetentionProblem extends Error {
@@ -30,7 +30,36 @@ function lengthOf(period: string): number {
   return length;
 }
 
-/** The store is one: what any of them wants kept is kept. */
+/** A Retention as a store keeps to it. */
+export interface Keeper {
+  readonly namespace: string;
+  readonly plan: RetentionPlan;
+  readonly matches: (labels: Labels) => boolean;
+}
+
+/** Throws a RetentionProblem. */
+export function keeperOf({ metadata, spec }: Retention): Keeper {
+  return { namespace: metadata.namespace ?? '', plan: planOf(spec), matches: matcherOf(spec) };
+}
+
+/** A series is kept as those want that match it; undefined where none does. */
+export function ownRetention(keepers: readonly Keeper[]): OwnRetention {
+  const plans = new Map<string, RetentionPlan>();
+  return (labels) => {
+    const own = [...keepers.keys()].filter((at) => isMeant(keepers[at], labels));
+    if (own.length === 0) return undefined;
+    const key = own.join(' ');
+    const plan = plans.get(key) ?? longest(own.flatMap((at) => keepers[at]?.plan ?? []));
+    plans.set(key, plan);
+    return plan;
+  };
+}
+
+function isMeant(keeper: Keeper | undefined, labels: Labels): boolean {
+  return keeper !== undefined && keeper.namespace === labels['namespace'] && keeper.matches(labels);
+}
+
+/** What any of them wants kept is kept. */
 export function longest(plans: readonly RetentionPlan[]): RetentionPlan {
   const all: { -readonly [Part in keyof RetentionPlan]: RetentionPlan[Part] } = {};
   for (const part of ['rawFor', 'secondFor', 'minuteFor', 'hourFor'] as const) {

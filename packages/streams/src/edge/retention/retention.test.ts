@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Retention, RetentionSpec } from '../../kinds/retention.ts';
 import type { RetentionPlan } from '../../store/index.ts';
-import { longest, planOf } from './retention-plan.ts';
+import { keeperOf, longest, ownRetention, planOf } from './retention-plan.ts';
 
 const DAY = 86_400_000;
 
@@ -30,3 +31,28 @@ test('what one of several wants kept is kept', () =>
 
 test('a bound holds only where all have one', () =>
   check([{ rawFor: DAY, maxBytes: 10 }, { rawFor: DAY }], { rawFor: DAY, secondFor: 0, minuteFor: 0, hourFor: 0 }));
+
+test('a series is kept as the Retentions of its namespace say that match it', () => {
+  const retention = (namespace: string, spec: RetentionSpec) =>
+    keeperOf({
+      apiVersion: 'streams.skerry.io/v1alpha1',
+      kind: 'Retention',
+      metadata: { namespace },
+      spec,
+    } as Retention);
+  const own = ownRetention([
+    retention('hall', { keep: '1d', series: [{ device: 'press-*' }], maxBytes: 5_000_000 }),
+    retention('hall', { keep: '2d', series: [{ property: 'load' }] }),
+    retention('yard', { keep: '3d' }),
+  ]);
+  const daysOf = (namespace: string, device: string, property: string) =>
+    (own({ namespace, device, property })?.rawFor ?? 0) / DAY;
+  assert.equal(daysOf('hall', 'press-1', 'mode'), 1);
+  assert.equal(daysOf('hall', 'press-1', 'load'), 2);
+  assert.equal(daysOf('hall', 'drill', 'load'), 2);
+  assert.equal(daysOf('yard', 'drill', 'load'), 3);
+  assert.equal(own({ namespace: 'hall', device: 'drill', property: 'mode' }), undefined);
+  const one = own({ namespace: 'hall', device: 'press-1', property: 'mode' });
+  assert.equal(one, own({ namespace: 'hall', device: 'press-2', property: 'mode' }), 'they share a bound');
+  assert.equal(one?.maxBytes, 5_000_000);
+});
