@@ -5,6 +5,20 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { scratchStreams } from './testing/scratch-streams.ts';
 
+test('a route that is there when a rule begins takes what the rule gives out first', async () => {
+  await using scratch = await scratchStreams();
+  const rows = Array.from({ length: 50 }, (_, v) => ({ v }));
+  writeFileSync(join(scratch.files, 'in.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  await scratch.restart(async () => {
+    await scratch.stream('demo', { source: { file: { path: 'in.jsonl' } } });
+    await scratch.rule('r', { sql: 'SELECT v FROM demo', sinks: [{ name: 'series', bus: {} }] });
+    await scratch.route('all', { batch: { maxDelay: '10ms' } });
+    scratch.slow.add('routes');
+  });
+  await scratch.until('the rows', async () => (await scratch.status('r'))?.rowsOut === rows.length);
+  await scratch.until('all of them in the queue', () => scratch.queuedRows('all') === rows.length);
+});
+
 test('what a rule has in a checkpoint, its results are in the queue on disk, however long a route collects', async () => {
   await using scratch = await scratchStreams();
   const rows = Array.from({ length: 50 }, (_, v) => ({ v }));

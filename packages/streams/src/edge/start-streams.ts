@@ -96,8 +96,14 @@ export function startStreams(options: StreamsOptions): Streams {
     teller,
     file: join(options.folder, OUTLET_QUEUES),
   });
-  const specs = [running.spec, telling, routes.spec, recording.spec, handingOn.spec];
-  const controllers = specs.map((spec) => runController(spec, context));
+  const takers = [routes.spec, recording.spec, handingOn.spec];
+  const controllers = [
+    runController(telling, context),
+    // What a rule gives out anew after a crash must not come before whoever takes it.
+    reconcileAll(takers, stopping.signal).then(() =>
+      Promise.all([...takers, running.spec].map((spec) => runController(spec, context))),
+    ),
+  ];
   return {
     serve: serveSeries({ store, clock, log }),
     stop: async () => {
@@ -115,6 +121,17 @@ export function startStreams(options: StreamsOptions): Streams {
       await store.close();
     },
   };
+}
+
+/** All that is there now, once; what fails, its controller tries again. Resolves also when `signal` aborts. */
+async function reconcileAll(specs: readonly ControllerSpec[], signal: AbortSignal): Promise<void> {
+  const watches = specs.flatMap(({ watches: each, reconcile }) => each.map((watch) => ({ ...watch, reconcile })));
+  const firsts = watches.map(async ({ informer, keys, reconcile }) => {
+    await informer.synced;
+    for (const object of informer.cache.list())
+      for (const key of keys({ type: 'add', object })) await reconcile(key, signal).catch(() => undefined);
+  });
+  await Promise.allSettled(firsts);
 }
 
 interface StreamStatusOptions {

@@ -27,6 +27,8 @@ export interface ScratchStreams extends AsyncDisposable {
   /** Where files of streams are. */
   readonly files: string;
   readonly writes: readonly DeviceWrite[];
+  /** Whoever lists these kinds waits for a second. */
+  readonly slow: Set<'routes'>;
   stream(name: string, spec: StreamSpec): Promise<void>;
   table(name: string, spec: TableSpec): Promise<void>;
   rule(name: string, spec: RuleSpec): Promise<void>;
@@ -52,6 +54,7 @@ const DEFINITIONS: Gvr = { group: 'apiextensions.k8s.io', version: 'v1', resourc
 const NAMESPACES: Gvr = { group: '', version: 'v1', resource: 'namespaces' };
 const USER = { username: 'system:test', groups: ['system:masters'] };
 const STEP_MS = 50;
+const SLOW_MS = 1000;
 /** Of real time: files and sockets take it, whatever the clock of the test says. */
 const PATIENCE_MS = 60_000;
 
@@ -64,7 +67,12 @@ export async function scratchStreams(): Promise<ScratchStreams> {
   const log = silentLogger;
   const store = openStore({ file: join(home, 'api.db'), clock, log });
   const server = createApiServer({ store, clock, log, authorizer: { authorize: () => ({ allowed: true }) } });
-  const client = createInProcessClient({ handle: (request) => server.handle(request), user: USER });
+  const slow = new Set<'routes'>();
+  const handle: typeof server.handle = async (request) => {
+    if ([...slow].some((kind) => request.path.endsWith(kind))) await clock.sleep(SLOW_MS);
+    return server.handle(request);
+  };
+  const client = createInProcessClient({ handle, user: USER });
   await client.create(NAMESPACES, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
   for (const definition of streamCrds()) await client.create(DEFINITIONS, definition);
   const writes: DeviceWrite[] = [];
@@ -117,6 +125,7 @@ export async function scratchStreams(): Promise<ScratchStreams> {
     values,
     files,
     writes,
+    slow,
     stream: (name, spec) => create(STREAMS, 'Stream', name, spec),
     table: (name, spec) => create(TABLES, 'Table', name, spec),
     rule: (name, spec) => create(RULES, 'Rule', name, spec),
