@@ -1,5 +1,6 @@
 /** Rows that others POST. */
 import { timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '@skerry/base';
 import type { StreamSpec } from '../../kinds/stream.ts';
@@ -11,8 +12,10 @@ import { messageTaker } from './take-message.ts';
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 256;
 const REQUEST_MS = 10_000;
+/** Whoever has the port may go. */
+const RETRY_MS = 2000;
 
-export function openHttpPush(spec: StreamSpec, target: SourceTarget, { secret }: SourceContext): Source {
+export function openHttpPush(spec: StreamSpec, target: SourceTarget, { secret, clock }: SourceContext): Source {
   const { path = '/', address = '127.0.0.1', port = 0, anonymous = false } = spec.source.httpPush ?? {};
   const take = messageTaker(spec, target);
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -29,14 +32,28 @@ export function openHttpPush(spec: StreamSpec, target: SourceTarget, { secret }:
     answer(request, response).catch(() => response.destroy());
   });
   server.maxConnections = MAX_CONNECTIONS;
-  server.on('error', (error) => target.problem(`cannot listen on ${address}, port ${port}: ${messageOf(error)}`));
-  server.listen(port, address, () => target.problem(undefined));
+  server.on('error', (error) =>
+    target.problem(`cannot listen on ${address}, port ${port}, which is tried again: ${messageOf(error)}`),
+  );
+  const closing = new AbortController();
+  const { signal } = closing;
+  const listening = (async () => {
+    while (!signal.aborted && !server.listening) {
+      server.listen(port, address);
+      const isOpen = once(server, 'listening').then(() => target.problem(undefined));
+      await isOpen.catch(() => clock.sleep(RETRY_MS, signal)).catch(() => {});
+    }
+  })();
   return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: async () => {
+      closing.abort();
+      await listening;
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 

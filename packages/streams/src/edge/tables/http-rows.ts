@@ -2,6 +2,7 @@
 import { millisecondsOf } from '../../engine/rule/prepare.ts';
 import type { TableSource } from '../../kinds/table.ts';
 import type { Row } from '../../sql/index.ts';
+import { decoder } from '../decode.ts';
 import { requestHttp } from '../http.ts';
 import type { RowSource, TableContext } from './open-table.ts';
 
@@ -14,6 +15,7 @@ export function httpRows(
   { secret }: TableContext,
 ): RowSource {
   const closing = new AbortController();
+  const decode = decoder({});
   const timeoutMs = millisecondsOf(timeout, DEFAULT_TIMEOUT_MS);
   return {
     find: async (keys) => {
@@ -27,8 +29,7 @@ export function httpRows(
         maxBytes: MAX_ANSWER_BYTES,
         signal: closing.signal,
       });
-      const value: unknown = JSON.parse(answer);
-      const rows = (Array.isArray(value) ? value : [value]).map(asRow);
+      const rows = decode(answer).map(asRow);
       // Who answers with more than was asked for is not asked to be exact.
       return rows.filter((row) =>
         Object.entries(keys).every(([name, key]) => row[name] === undefined || String(row[name]) === String(key)),
