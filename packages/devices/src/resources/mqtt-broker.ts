@@ -80,6 +80,7 @@ export interface MqttBrokerStatus {
   readonly messagesPerSecond?: number;
   readonly dropped?: number;
   readonly refused?: number;
+  readonly loginsTurnedAway?: number;
 }
 
 const filters = (what: string) => list(what, text('One topic filter.', { maxLength: 1024, minLength: 1 }), 256);
@@ -158,6 +159,7 @@ export const mqttBrokerDefinition: KubeObject = definition({
     messagesPerSecond: number('Messages that came in, over the last minute.'),
     dropped: integer('Messages that were lost because a queue was full.'),
     refused: integer('Connections and messages that were refused.'),
+    loginsTurnedAway: integer('Logins that were not tried, because too many before them had failed.'),
     rejectedCertificates,
     conditions,
   }),

@@ -89,6 +89,7 @@ export interface OpcUaServerStatus {
   readonly subscriptions?: number;
   readonly monitoredItems?: number;
   readonly overflows?: number;
+  readonly loginsTurnedAway?: number;
   readonly changesPerSecond?: number;
   readonly processes?: number;
   readonly shards?: readonly OpcUaShard[];
@@ -189,6 +190,7 @@ export const opcUaServerDefinition: KubeObject = definition({
     subscriptions: integer('Subscriptions now.'),
     monitoredItems: integer('Items now.'),
     overflows: integer('Values that clients lost because a queue was full.'),
+    loginsTurnedAway: integer('Logins that were not tried, because too many before them had failed.'),
     changesPerSecond: number('Values that changed, over the last ten seconds.'),
     processes: integer('Processes that serve.'),
     shards: list(

@@ -1,7 +1,7 @@
 /** Who may come to a broker, and what they may do there. */
 import { isWithin, TopicTrie } from '../../mqtt/topics.ts';
+import { createPasswords } from '../logins/passwords.ts';
 import type { BrokerUser } from './config.ts';
-import { noPassword, type PasswordCheck, passwordCheck } from './password.ts';
 
 /** What one client may do. */
 export interface Grant {
@@ -26,13 +26,13 @@ const EVERYTHING: BrokerUser = { name: ANONYMOUS, publish: ['#'], subscribe: ['#
 
 export function createAccess(users: readonly BrokerUser[], isAnonymousAllowed: boolean): Access {
   const byName = new Map(users.map((user) => [user.name, user]));
-  const checks = new Map<string, PasswordCheck>(
-    users.flatMap(({ name, password }) => (password === undefined ? [] : [[name, passwordCheck(password)]])),
+  const passwords = createPasswords(
+    new Map(users.flatMap(({ name, password }) => (password === undefined ? [] : [[name, password]]))),
   );
   return {
     byCertificate: (name, client) => grantOf(byName.get(name), client),
     byPassword: async (name, password, client) => {
-      const isRight = await (checks.get(name) ?? noPassword)(password);
+      const isRight = await passwords.isRight(name, password);
       return isRight ? grantOf(byName.get(name), client) : undefined;
     },
     anonymous: (client) => (isAnonymousAllowed ? grantOf(byName.get(ANONYMOUS) ?? EVERYTHING, client) : undefined),

@@ -140,6 +140,7 @@ class NodeBrokers {
       messagesPerSecond: Math.round(rate * 10) / 10,
       dropped: report.dropped,
       refused: report.refused,
+      loginsTurnedAway: report.loginsTurnedAway,
       rejectedCertificates: report.rejected.map(({ seenAt, ...peer }) => ({
         ...peer,
         seenAt: new Date(seenAt).toISOString(),

@@ -61,6 +61,8 @@ export interface BrokerReport {
   readonly messages: number;
   readonly dropped: number;
   readonly refused: number;
+  /** Among the refused: their passwords were not looked at. */
+  readonly loginsTurnedAway: number;
   readonly rejected: readonly RejectedPeer[];
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock, Logger } from '@skerry/base';
 import type { AedesPublishPacket, AuthenticateError, Client } from 'aedes';
 import { isSpoilt } from '../../mqtt/topics.ts';
+import { LoginAttempts } from '../logins/login-attempts.ts';
 import { type Access, createAccess, type Grant } from './access.ts';
 import type { BrokerUser, RejectedPeer } from './config.ts';
 
@@ -18,6 +19,8 @@ export interface DoorkeeperOptions {
 /** What is known of a client beyond what aedes knows. */
 export interface Guest {
   readonly socket: Socket;
+  /** Where it comes from: a socket that is closed knows it no more. */
+  readonly peer: string;
   /** Of its certificate. */
   readonly name: string | undefined;
   grant: Grant | undefined;
@@ -38,11 +41,13 @@ export class Doorkeeper {
   /** Also of those that have just left: what they began may still be written. */
   readonly #users = new WeakMap<object, string>();
   readonly #rejected = new Map<string, RejectedPeer>();
+  readonly #logins: LoginAttempts;
   #access: Access;
   #refused = 0;
 
   constructor(options: DoorkeeperOptions) {
     this.#options = options;
+    this.#logins = new LoginAttempts(options);
     this.#access = createAccess(options.users, options.isAnonymousAllowed);
   }
 
@@ -57,6 +62,10 @@ export class Doorkeeper {
 
   get refused(): number {
     return this.#refused;
+  }
+
+  get loginsTurnedAway(): number {
+    return this.#logins.turnedAway;
   }
 
   get rejected(): readonly RejectedPeer[] {
@@ -89,6 +98,7 @@ export class Doorkeeper {
   welcome(client: Client, socket: Socket, name: string | undefined): void {
     this.#guests.set(client, {
       socket,
+      peer: socket.remoteAddress ?? '',
       name,
       grant: undefined,
       isNameless: false,
@@ -168,7 +178,13 @@ export class Doorkeeper {
   ): Promise<Grant | undefined> {
     if (guest.name !== undefined) return this.#access.byCertificate(guest.name, id);
     if (name === undefined) return this.#access.anonymous(id);
-    return isSpoilt(name) ? undefined : this.#access.byPassword(name, password ?? new Uint8Array(), id);
+    if (isSpoilt(name)) return undefined;
+    let grant: Grant | undefined;
+    await this.#logins.attempt(guest.peer, name, async () => {
+      grant = await this.#access.byPassword(name, password ?? new Uint8Array(), id);
+      return grant !== undefined;
+    });
+    return grant;
   }
 }
 

@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { silentLogger, systemClock } from '@skerry/base';
 import { fakeClock } from '@skerry/testkit';
 import { eventually, requireSystem } from '@skerry/testkit/processes';
+import { FAILED_LOGINS_WINDOW_MS, MAX_FAILED_LOGINS } from '../logins/login-attempts.ts';
 import { openSiteBroker } from './site-broker.ts';
 import { RawClient } from './testing/raw-client.ts';
 import { brokerConfig, portOf, scratchBroker, userOf } from './testing/scratch-broker.ts';
@@ -40,6 +41,19 @@ test('nobody comes without a name unless that is asked for, and nobody by a wron
   assert.equal(await codeOf(scratch.port, login('mallory')), 5);
   assert.equal(await codeOf(scratch.port, login('alice')), 0);
   assert.equal(scratch.broker.report().refused, 4);
+});
+
+test('after too many wrong passwords from one address the right one is refused as well, and counted', async () => {
+  const clock = fakeClock();
+  await using scratch = await scratchBroker({ ...CLOSED, users: [ALICE, userOf('bob')] }, { clock });
+  for (let guess = 0; guess < MAX_FAILED_LOGINS; guess++)
+    assert.equal(await codeOf(scratch.port, login('alice', `guess ${guess}`)), 5);
+  assert.equal(scratch.broker.report().loginsTurnedAway, 0);
+  assert.equal(await codeOf(scratch.port, login('alice')), 5);
+  assert.equal(scratch.broker.report().loginsTurnedAway, 1);
+  assert.equal(await codeOf(scratch.port, login('bob')), 0);
+  await clock.advance(FAILED_LOGINS_WINDOW_MS);
+  assert.equal(await codeOf(scratch.port, login('alice')), 0);
 });
 
 test('a password may be kept as mosquitto_passwd writes it', async () => {

@@ -124,6 +124,7 @@ class EmbeddedBroker implements SiteBroker {
       messages: this.#messages,
       dropped: this.#dropped,
       refused: this.#door.refused,
+      loginsTurnedAway: this.#door.loginsTurnedAway,
       rejected: this.#door.rejected,
     };
   }

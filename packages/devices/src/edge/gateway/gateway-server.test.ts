@@ -11,6 +11,7 @@ import {
   VariantArrayType,
 } from 'node-opcua-client';
 import type { DeviceModelSpec } from '../../resources/device-model.ts';
+import { MAX_FAILED_LOGINS } from '../logins/login-attempts.ts';
 import { readAnchors } from '../opcua/trust.ts';
 import { planSpace } from './space-plan.ts';
 import { makePair, type Pair, type Visit, visit } from './testing/opcua-peer.ts';
@@ -107,6 +108,15 @@ suite('an OPC UA server of the gateway', () => {
     trust(person, masked);
     await assert.rejects(reads(byCertificate(masked)), /BadIdentityTokenRejected|BadCertificateUntrusted/);
     assert.match(scratch.refusals.list[0]?.reason ?? '', /has the name edda, which is that of a user with a password/);
+  });
+
+  test('after too many wrong passwords the right one is turned away as well, and counted', async () => {
+    for (let guess = 0; guess < MAX_FAILED_LOGINS; guess++)
+      await assert.rejects(reads(byName('ines', `guess ${guess}`)), /BadUserAccessDenied|BadIdentityTokenRejected/);
+    assert.equal(scratch.server.figures().loginsTurnedAway, 0);
+    await assert.rejects(reads(byName('ines', 'reads')), /BadUserAccessDenied|BadIdentityTokenRejected/);
+    assert.equal(scratch.server.figures().loginsTurnedAway, 1);
+    assert.equal(await reads(byName('olga', 'reads')), 'Good');
   });
 
   test('an application that is not trusted, or whose certificate has expired, is refused in words', async () => {

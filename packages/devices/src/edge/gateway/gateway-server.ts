@@ -11,9 +11,10 @@ import {
   StatusCodes,
   WellKnownRoles,
 } from 'node-opcua-client';
-import { OPCUAServer, type OPCUAServerOptions } from 'node-opcua-server';
+import { OPCUAServer, type OPCUAServerOptions, type ServerSession } from 'node-opcua-server';
 import type { OpcUaRole, SecurityPolicy as PolicyName, SecurityMode } from '../../resources/opcua-server.ts';
-import { noPassword, type PasswordCheck } from '../broker/password.ts';
+import { LoginAttempts } from '../logins/login-attempts.ts';
+import type { Passwords } from '../logins/passwords.ts';
 import type { CertificateStore } from '../opcua/certificate-store.ts';
 import type { KeyPair } from '../opcua/own-certificate.ts';
 import type { TrustAnchors } from '../opcua/trust.ts';
@@ -61,14 +62,11 @@ export interface EndpointSettings {
 export interface Access {
   /** Undefined: no certificate is accepted. */
   readonly anchors: TrustAnchors | undefined;
-  readonly users: ReadonlyMap<string, User>;
+  /** What users with passwords may. */
+  readonly users: ReadonlyMap<string, OpcUaRole>;
+  readonly passwords: Passwords;
   /** Of users with certificates; undefined: none are accepted. */
   readonly certificateRole: OpcUaRole | undefined;
-}
-
-export interface User {
-  readonly isPassword: PasswordCheck;
-  readonly role: OpcUaRole;
 }
 
 export interface ServerFigures {
@@ -76,6 +74,7 @@ export interface ServerFigures {
   readonly subscriptions: number;
   readonly monitoredItems: number;
   readonly overflows: number;
+  readonly loginsTurnedAway: number;
 }
 
 export interface GatewayServer {
@@ -89,7 +88,8 @@ export interface GatewayServer {
 export async function openGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
   const closing = new AbortController();
   const overflows = { count: 0 };
-  const server = new OPCUAServer(libraryOptions(options, overflows));
+  const logins = new LoginAttempts(options);
+  const server = new OPCUAServer(libraryOptions(options, overflows, logins));
   try {
     await server.initialize();
     const { addressSpace } = server.engine;
@@ -107,7 +107,7 @@ export async function openGatewayServer(options: GatewayServerOptions): Promise<
     return {
       space,
       endpointUrl: server.getEndpointUrl(),
-      figures: () => figuresOf(server, overflows.count),
+      figures: () => ({ ...figuresOf(server, overflows.count), loginsTurnedAway: logins.turnedAway }),
       close: async () => {
         closing.abort();
         await server.shutdown(0);
@@ -123,7 +123,11 @@ export async function openGatewayServer(options: GatewayServerOptions): Promise<
 const CHANNEL_TIMEOUT_MS = 15_000;
 const TOKEN_LIFETIME_MS = 10 * 60_000;
 
-function libraryOptions(options: GatewayServerOptions, overflows: { count: number }): OPCUAServerOptions & WithKeyPair {
+function libraryOptions(
+  options: GatewayServerOptions,
+  overflows: { count: number },
+  logins: LoginAttempts,
+): OPCUAServerOptions & WithKeyPair {
   const { name, namespace, endpoint, limits, keyPair } = options;
   const [hostname = endpoint.address, ...others] = endpoint.hostnames;
   const applications = certificateCheck({
@@ -149,7 +153,7 @@ function libraryOptions(options: GatewayServerOptions, overflows: { count: numbe
     certificateKeyPairProvider: new HeldKeyPair(keyPair),
     serverCertificateManager: applications as never,
     userCertificateManager: userCertificates(options) as never,
-    userManager: userManager(options),
+    userManager: userManager(options, logins),
     nodesets: [options.nodeset],
     disableDiscovery: false,
     defaultSecureTokenLifetime: TOKEN_LIFETIME_MS,
@@ -205,16 +209,18 @@ function userCertificates(options: GatewayServerOptions): CertificateStore {
   return certificateCheck({ ...options, own: undefined, anchors, isTaken: (name) => options.access().users.has(name) });
 }
 
-function userManager({ access }: GatewayServerOptions): NonNullable<OPCUAServerOptions['userManager']> {
+function userManager(
+  { access }: GatewayServerOptions,
+  logins: LoginAttempts,
+): NonNullable<OPCUAServerOptions['userManager']> {
   return {
-    isValidUserAsync: callbackify(async (name: string, password: string) => {
-      const user = access().users.get(name);
-      const isValid = await (user?.isPassword ?? noPassword)(Buffer.from(password));
-      return isValid && user !== undefined;
+    isValidUserAsync: callbackify(function (this: ServerSession, name: string, password: string) {
+      const peer = this.channel?.remoteAddress ?? '';
+      return logins.attempt(peer, name, () => access().passwords.isRight(name, Buffer.from(password)));
     }),
     getUserRoles(this: unknown, name: string) {
       const { users, certificateRole } = access();
-      const role = users.get(name)?.role ?? certificateRole;
+      const role = users.get(name) ?? certificateRole;
       return role === undefined ? [] : [resolveNodeId(WellKnownRoles[role])];
     },
   };
@@ -237,7 +243,7 @@ function countOverflows(item: object, overflows: { count: number }): void {
   };
 }
 
-function figuresOf({ engine }: OPCUAServer, overflows: number): ServerFigures {
+function figuresOf({ engine }: OPCUAServer, overflows: number): Omit<ServerFigures, 'loginsTurnedAway'> {
   const subscriptions = engine.getSessions().flatMap(({ publishEngine }) => publishEngine.subscriptions);
   return {
     sessions: engine.currentSessionCount,

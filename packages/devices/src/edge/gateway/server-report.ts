@@ -27,6 +27,7 @@ export const NO_FIGURES: ShareFigures = {
   subscriptions: 0,
   monitoredItems: 0,
   overflows: 0,
+  loginsTurnedAway: 0,
   changesPerSecond: 0,
 };
 
@@ -69,6 +70,7 @@ function totalOf(all: readonly ShareFigures[]): ShareFigures {
     subscriptions: sum('subscriptions'),
     monitoredItems: sum('monitoredItems'),
     overflows: sum('overflows'),
+    loginsTurnedAway: sum('loginsTurnedAway'),
     changesPerSecond: sum('changesPerSecond'),
   };
 }

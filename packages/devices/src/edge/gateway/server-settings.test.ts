@@ -97,9 +97,9 @@ test('passwords are taken as they are and as mosquitto_passwd writes them; one t
     '$7$101$5r24LvrthtQ5WHEE$wbhzF5L13zEb5Q0Huk8KrlybNeflnCHoYLT9ci4yBc78rxNkT4XdoUxJlidsNhHNxVk4VMMJLUZdv61j7eW47A==';
   for (const olga of ['change me', hashed])
     await check({ authentication: { users: [user] } }, { olga }, async (settings) => {
-      const known = (await settings()).access.users.get('olga');
-      assert.equal(await known?.isPassword(bytes('change me')), true);
-      assert.equal(await known?.isPassword(bytes('change you')), false);
+      const { passwords } = (await settings()).access;
+      assert.equal(await passwords.isRight('olga', bytes('change me')), true);
+      assert.equal(await passwords.isRight('olga', bytes('change you')), false);
     });
   await check({ authentication: { users: [user] } }, {}, (settings) =>
     assert.rejects(settings(), /Secret people has no olga/),

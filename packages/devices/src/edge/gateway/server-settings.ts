@@ -3,12 +3,12 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { messageOf } from '@skerry/base';
 import type { OpcUaServer, OpcUaServerSpec } from '../../resources/opcua-server.ts';
-import { passwordCheck } from '../broker/password.ts';
 import type { DeviceSettings } from '../driver.ts';
 import { DriverError } from '../driver-error.ts';
+import { createPasswords } from '../logins/passwords.ts';
 import { type KeyPair, keyPairOf, ownKeyPair } from '../opcua/own-certificate.ts';
 import { readAnchors } from '../opcua/trust.ts';
-import type { Access, EndpointSettings, User } from './gateway-server.ts';
+import type { Access, EndpointSettings } from './gateway-server.ts';
 import type { ServerLimits } from './server-limits.ts';
 
 export interface ServerSettings {
@@ -109,10 +109,11 @@ function pairIn(secret: DeviceSettings['secret'], secretName: string): KeyPair {
 
 async function accessOf({ security = {}, authentication = {} }: OpcUaServerSpec, context: SettingsContext) {
   const { trustList } = security;
-  const { certificates = false, certificateRole = 'Observer' } = authentication;
+  const { users = [], certificates = false, certificateRole = 'Observer' } = authentication;
   const access: Access = {
     anchors: trustList === undefined ? undefined : await anchorsOf(trustList, context),
-    users: await usersOf(authentication.users ?? [], context),
+    users: new Map(users.map(({ name, role = 'Observer' }) => [name, role])),
+    passwords: createPasswords(await passwordsOf(users, context)),
     certificateRole: certificates ? certificateRole : undefined,
   };
   return access;
@@ -129,12 +130,12 @@ async function anchorsOf(trustList: string, { fetch }: SettingsContext) {
 
 type Users = NonNullable<NonNullable<OpcUaServerSpec['authentication']>['users']>;
 
-async function usersOf(users: Users, { fetch }: SettingsContext): Promise<ReadonlyMap<string, User>> {
-  const entries = users.map(async ({ name, password, role = 'Observer' }) => {
+async function passwordsOf(users: Users, { fetch }: SettingsContext): Promise<ReadonlyMap<string, string>> {
+  const entries = users.map(async ({ name, password }) => {
     const { secret } = await fetch({ secretName: password.name });
     const kept = textOf(secret[password.key]).trim();
     if (kept === '') throw new DriverError('Misconfigured', `Secret ${password.name} has no ${password.key}`);
-    return [name, { isPassword: passwordCheck(kept), role }] as const;
+    return [name, kept] as const;
   });
   return new Map(await Promise.all(entries));
 }

@@ -6,7 +6,7 @@ import { silentLogger, systemClock } from '@skerry/base';
 import { type UserIdentityInfo, UserTokenType } from 'node-opcua-client';
 import { type ResolvedModel, resolveModel } from '../../../models/resolve-model.ts';
 import type { DeviceModel, DeviceModelSpec } from '../../../resources/device-model.ts';
-import { passwordCheck } from '../../broker/password.ts';
+import { createPasswords } from '../../logins/passwords.ts';
 import { ownKeyPair } from '../../opcua/own-certificate.ts';
 import { readAnchors } from '../../opcua/trust.ts';
 import type { CommandRequest, DeviceDoor, WriteOutcome, WriteRequest } from '../../twin/door.ts';
@@ -58,10 +58,19 @@ export async function openScratchServer(limits: Partial<ServerLimits> = {}): Pro
     access: {
       anchors: readAnchors({ trusted: [pair.certificate], issuers: [], revocationLists: [] }),
       users: new Map([
-        ['olga', { isPassword: passwordCheck('reads'), role: 'Observer' }],
-        ['omar', { isPassword: passwordCheck('writes'), role: 'Operator' }],
-        ['edda', { isPassword: passwordCheck('calls'), role: 'Engineer' }],
+        ['olga', 'Observer'],
+        ['omar', 'Operator'],
+        ['edda', 'Engineer'],
+        ['ines', 'Observer'],
       ]),
+      passwords: createPasswords(
+        new Map([
+          ['olga', 'reads'],
+          ['omar', 'writes'],
+          ['edda', 'calls'],
+          ['ines', 'reads'],
+        ]),
+      ),
       certificateRole: 'Operator',
     },
     outcome: 'Confirmed',

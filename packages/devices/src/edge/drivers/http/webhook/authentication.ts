@@ -1,9 +1,9 @@
 /** Whether a post comes from who it should: compared in constant time, with nothing kept that is of use elsewhere. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { passwordCheck } from '../../../broker/password.ts';
 import type { DeviceSettings } from '../../../driver.ts';
 import { DriverError } from '../../../driver-error.ts';
+import { passwordCheck } from '../../../logins/passwords.ts';
 
 /** One of them is asked: by what comes first, or by the body, too. */
 export type Authentication =
