@@ -23,6 +23,12 @@ export interface CatalogChanges {
   readonly sealedGeneration: number;
 }
 
+export interface CatalogContents extends CatalogChanges {
+  readonly series: readonly StoredSeries[];
+  readonly last: readonly (readonly [SeriesId, LastValue])[];
+  readonly marks: readonly (readonly [string, Uint8Array])[];
+}
+
 export class CatalogFile {
   readonly #database: DatabaseSync;
   readonly #addSeries: StatementSync;
@@ -47,18 +53,28 @@ export class CatalogFile {
     this.#removeLast = database.prepare('DELETE FROM last WHERE series = ?');
   }
 
-  get sealedGeneration(): number {
+  /** All of it. Throws where it is damaged. */
+  read(): CatalogContents {
+    return {
+      series: [...this.#series()],
+      last: [...this.#last()],
+      marks: [...this.#marks()],
+      sealedGeneration: this.#sealedGeneration(),
+    };
+  }
+
+  #sealedGeneration(): number {
     return Number(this.#database.prepare('SELECT generation FROM sealed').get()?.['generation'] ?? 0);
   }
 
-  *series(): Generator<StoredSeries> {
+  *#series(): Generator<StoredSeries> {
     for (const { id, type, labels } of this.#database.prepare('SELECT id, type, labels FROM series').iterate()) {
       const parsed = JSON.parse(String(labels)) as Labels;
       yield { id: Number(id), type: parseStoredType(String(type)), labels: parsed };
     }
   }
 
-  *last(): Generator<readonly [SeriesId, LastValue]> {
+  *#last(): Generator<readonly [SeriesId, LastValue]> {
     const rows = this.#database.prepare('SELECT series, time, quality, value FROM last').iterate();
     for (const { series, time, quality, value } of rows) {
       if (!(value instanceof Uint8Array)) continue;
@@ -67,7 +83,7 @@ export class CatalogFile {
     }
   }
 
-  *marks(): Generator<readonly [string, Uint8Array]> {
+  *#marks(): Generator<readonly [string, Uint8Array]> {
     for (const { key, value } of this.#database.prepare('SELECT key, value FROM mark').iterate()) {
       if (value instanceof Uint8Array) yield [String(key), value];
     }

@@ -4,8 +4,10 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { SeriesId } from '../contract/index.ts';
 import { encodeChunk } from './codec/chunk.ts';
 import { counts, encodeTier, TIERS } from './codec/tier.ts';
+import type { Labels, StoredSeries } from './contract.ts';
 import { isDamaged, openDatabase } from './database.ts';
 import { MICROS, type Rows } from './rows.ts';
+import { parseStoredType } from './stored-type.ts';
 
 const SCHEMA = `
   CREATE TABLE chunk (
@@ -25,6 +27,10 @@ const SCHEMA = `
     tiers INTEGER NOT NULL
   ) STRICT;
   INSERT INTO state (id, dense, raw, tiers) VALUES (0, 0, 1, 3);
+`;
+/** Files of before have none. */
+const NAMES = `
+  CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, type TEXT NOT NULL, labels TEXT NOT NULL) STRICT;
 `;
 
 /** Of rows as they came. The others are the seconds of a tier's steps. */
@@ -68,6 +74,8 @@ export class Partition {
   readonly #data: StatementSync;
   readonly #put: StatementSync;
   readonly #remove: StatementSync;
+  readonly #putName: StatementSync;
+  readonly #name: StatementSync;
   #state: PartitionState;
 
   constructor(file: string) {
@@ -75,6 +83,12 @@ export class Partition {
     this.file = file;
     this.#state = readState(database);
     this.#database = database;
+    this.#putName = database.prepare(
+      `INSERT INTO series (id, type, labels) VALUES (?, ?, ?)
+       ON CONFLICT DO UPDATE SET type = excluded.type, labels = excluded.labels
+       WHERE type <> excluded.type OR labels <> excluded.labels`,
+    );
+    this.#name = database.prepare('SELECT type, labels FROM series WHERE id = ?');
     this.#next = database.prepare(
       `SELECT id, series, tier, first, last, rows FROM chunk
        WHERE series = ? AND last >= ? AND first < ? ORDER BY first, tier LIMIT ${MAX_FORMS}`,
@@ -96,6 +110,17 @@ export class Partition {
     const update = this.#database.prepare('UPDATE state SET dense = ?, raw = ?, tiers = ?');
     update.run(Number(state.isDense), RAW_STATES[state.raw], state.tiers);
     this.#state = state;
+  }
+
+  /** What a series with chunks in here is, for a catalogue that is lost. */
+  name({ id, type, labels }: StoredSeries): void {
+    this.#putName.run(id, type, JSON.stringify(labels));
+  }
+
+  nameOf(id: SeriesId): StoredSeries | undefined {
+    const { type, labels } = this.#name.get(id) ?? {};
+    if (type === undefined) return undefined;
+    return { id, type: parseStoredType(String(type)), labels: JSON.parse(String(labels)) as Labels };
   }
 
   /** The first chunk of the series that has rows in the range, in its forms: the rows before the tiers. */
@@ -219,6 +244,7 @@ export function removePartition(file: string): void {
 /** Closes the database where that cannot be read. */
 function readState(database: DatabaseSync): PartitionState {
   try {
+    database.exec(NAMES);
     const { dense, raw, tiers } = database.prepare('SELECT dense, raw, tiers FROM state').get() ?? {};
     const found = Object.entries(RAW_STATES).find(([, number]) => number === raw)?.[0] ?? 'none';
     return { isDense: dense === 1, raw: found as PartitionState['raw'], tiers: Number(tiers) };

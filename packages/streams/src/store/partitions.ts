@@ -180,6 +180,12 @@ export class Partitions {
   }
 }
 
+/** By time. */
+export function partitionFiles(directory: string): readonly string[] {
+  const names = readdirSync(directory).filter((name) => NAME.test(name));
+  return names.toSorted().map((name) => join(directory, name));
+}
+
 function startOf(name: string): number[] {
   const [, day, hour] = NAME.exec(name) ?? [];
   return day === undefined ? [] : [Date.parse(`${day}T${hour}:00:00Z`) * MICROS];

@@ -8,6 +8,7 @@ import { sizeOf } from './codec/boxed.ts';
 import type { StoredSeries } from './contract.ts';
 import type { Head } from './head.ts';
 import type { Marks } from './marks.ts';
+import { namelessSeries } from './rebuilding.ts';
 import { type LoggedRows, type LogReader, readLog } from './records.ts';
 
 const NAME = /^(\d{16})\.log$/;
@@ -60,7 +61,13 @@ function readerOf(into: Recovered): LogReader {
 }
 
 /** They were judged when they came. */
-function takeBack({ head, catalog }: Recovered, { length, columns, boxed }: LoggedRows): void {
+function takeBack({ head, catalog, unsaved }: Recovered, { length, columns, boxed }: LoggedRows): void {
+  for (const id of new Set(columns.series.subarray(0, length))) {
+    // Its labels were in a catalogue that is lost.
+    if (catalog.describe(id) !== undefined) continue;
+    catalog.restore(namelessSeries(id));
+    unsaved.set(id, namelessSeries(id));
+  }
   head.reserve(length, catalog.end);
   for (let row = 0; row < length; row++) {
     const id = columns.series[row] ?? 0;

@@ -44,6 +44,8 @@ export function rewriteSeries(
     }
   }
   put(waiting);
+  const named = source.nameOf(series);
+  if (named !== undefined && (kept.raw || kept.tiers.length > 0)) target.name(named);
   return written;
 }
 

@@ -16,6 +16,7 @@ const ROWS_A_TURN = 16_000;
 export interface SealContext {
   readonly partitions: Partitions;
   readonly file: CatalogFile;
+  readonly describe: (series: SeriesId) => StoredSeries | undefined;
   readonly onDamaged: (ref: ChunkRef) => void;
   /** Rows of a time whose rows have been removed already. */
   readonly onTooOld: (rows: number) => void;
@@ -83,6 +84,8 @@ function sealInto(context: SealContext, start: number, series: SeriesId, rows: R
   }
   partition.begin();
   if (partition.state.isDense) partition.setState({ ...partition.state, isDense: false });
+  const named = context.describe(series);
+  if (named !== undefined) partition.name(named);
   sealRows(partition, series, rows, context.onDamaged);
 }
 

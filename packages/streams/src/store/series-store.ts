@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Batch, SeriesId } from '../contract/index.ts';
 import { Catalog } from './catalog.ts';
-import { CatalogFile } from './catalog-file.ts';
+import type { CatalogContents, CatalogFile } from './catalog-file.ts';
 import type {
   Appended,
   Labels,
@@ -33,6 +33,7 @@ import { NamedTimers } from './named-timers.ts';
 import type { ChunkRef } from './partition.ts';
 import { Partitions } from './partitions.ts';
 import { type QueryContext, runQuery, runScan } from './querying.ts';
+import { openCatalog } from './rebuilding.ts';
 import { MICROS } from './rows.ts';
 import { WritePath } from './write-path.ts';
 
@@ -45,8 +46,9 @@ export async function openOn(options: SeriesStoreOptions, disk: LogDisk): Promis
   try {
     for (const part of ['log', 'chunks']) mkdirSync(join(directory, part), { recursive: true, mode: 0o700 });
     for (const each of [directory, dirname(directory)]) syncDirectory(each);
-    store = new DiskSeriesStore(options, disk, new CatalogFile(join(directory, 'catalog.db')));
-    await store.recover();
+    const { file, contents } = openCatalog(directory, options.log);
+    store = new DiskSeriesStore(options, disk, file);
+    await store.recover(contents);
     return store;
   } catch (cause) {
     await store?.abandon();
@@ -107,10 +109,10 @@ class DiskSeriesStore implements SeriesStore {
   }
 
   /** As it was when the process ended, however it did. */
-  async recover(): Promise<void> {
-    for (const series of this.#file.series()) this.#catalog.restore(series);
-    for (const [id, last] of this.#file.last()) this.#catalog.restoreLast(id, last);
-    await this.#writing.recover();
+  async recover(contents: CatalogContents): Promise<void> {
+    for (const series of contents.series) this.#catalog.restore(series);
+    for (const [id, last] of contents.last) this.#catalog.restoreLast(id, last);
+    await this.#writing.recover(contents);
     this.#timers.later('maintain', MAINTAIN_EVERY_MS, () => this.#maintainRegularly());
   }
 

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import type { Clock, Logger } from '@skerry/base';
 import type { Batch, SeriesId } from '../contract/index.ts';
 import type { Catalog } from './catalog.ts';
-import type { CatalogFile } from './catalog-file.ts';
+import type { CatalogContents, CatalogFile } from './catalog-file.ts';
 import type { Appended, Mark, StoredSeries, StoreLimits } from './contract.ts';
 import { seriesErrors } from './errors.ts';
 import { Head } from './head.ts';
@@ -44,7 +44,7 @@ export class WritePath {
   readonly #options: WritePathOptions;
   readonly #log: AppendLog;
   readonly #marks: Marks;
-  /** Series that the catalogue's file does not have yet, and those of them that the log does not have either. */
+  /** Series that no partition has yet, and those of them that the log does not have either. */
   readonly #unsaved = new Map<SeriesId, StoredSeries>();
   #unlogged: StoredSeries[] = [];
   #head: Head;
@@ -91,10 +91,9 @@ export class WritePath {
   }
 
   /** What the process had when it ended, however it did. */
-  async recover(): Promise<void> {
-    const { file, limits, log, catalog, timers, logDirectory } = this.#options;
-    for (const [key, value] of file.marks()) this.#marks.restore(key, value);
-    const sealed = file.sealedGeneration;
+  async recover({ marks, sealedGeneration: sealed }: CatalogContents): Promise<void> {
+    const { limits, log, catalog, timers, logDirectory } = this.#options;
+    for (const [key, value] of marks) this.#marks.restore(key, value);
     this.#generation = sealed + 1;
     for (const generation of generationsIn(logDirectory, sealed)) {
       // A generation that has another one after it was complete: there is room in memory for two at most.
@@ -212,6 +211,9 @@ export class WritePath {
     this.#frozen = this.#takeGeneration();
     this.#generation++;
     this.#log.begin(this.#logFile);
+    // No partition will have their labels: the log goes on having them.
+    const { head } = this.#frozen;
+    this.#unlogged.push(...this.#unsaved.values().filter(({ id }) => head.rowsOf(id).length === 0));
     this.#sealRegularly();
   }
 
@@ -255,11 +257,13 @@ export class WritePath {
   }
 
   async #sealInto(generation: Generation): Promise<void> {
-    const { partitions, file, onDamaged, onTooOld } = this.#options;
+    const { partitions, file, catalog, onDamaged, onTooOld } = this.#options;
+    const describe = (id: SeriesId) => catalog.describe(id);
     const unsaved = new Map(this.#unsaved);
     const onSealed = (start: number) => this.#versions.set(start, this.versionOf(start) + 1);
-    await sealGeneration({ partitions, file, onDamaged, onTooOld, onSealed }, generation, unsaved);
-    for (const [id, series] of unsaved) if (this.#unsaved.get(id) === series) this.#unsaved.delete(id);
+    await sealGeneration({ partitions, file, describe, onDamaged, onTooOld, onSealed }, generation, unsaved);
+    for (const [id, series] of unsaved)
+      if (this.#unsaved.get(id) === series && generation.head.rowsOf(id).length > 0) this.#unsaved.delete(id);
   }
 
   async #sealRecovered(): Promise<void> {

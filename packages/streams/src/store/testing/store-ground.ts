@@ -25,7 +25,7 @@ export interface Ground extends AsyncDisposable {
   /** Ends the store in good order and opens it again. */
   reopen(): Promise<SeriesStore>;
   /** Opens what the disk has at this moment, as after the end of the process; the store of before sees no more use. */
-  crash(): Promise<SeriesStore>;
+  crash(meanwhile?: (directory: string) => void): Promise<SeriesStore>;
 }
 
 export async function ground(options: GroundOptions = {}): Promise<Ground> {
@@ -50,11 +50,12 @@ export async function ground(options: GroundOptions = {}): Promise<Ground> {
       store = await open();
       return store;
     },
-    crash: async () => {
+    crash: async (meanwhile) => {
       left.push(store);
       const copy = join(root, String(++count));
       cpSync(directory, copy, { recursive: true });
       directory = copy;
+      meanwhile?.(copy);
       store = await open();
       return store;
     },
