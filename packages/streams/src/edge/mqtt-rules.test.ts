@@ -5,12 +5,16 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fakeClock } from '@skerry/testkit';
+import { eventually } from '@skerry/testkit/processes';
 import { Aedes } from 'aedes';
 import { connectAsync } from 'mqtt';
+import type { StreamSpec } from '../kinds/stream.ts';
 import type { Row } from '../sql/index.ts';
 import { KeptStream } from './kept-stream.ts';
 import { openMessageLog } from './message-log.ts';
+import { openMqtt } from './sources/mqtt.ts';
 import { scratchStreams } from './testing/scratch-streams.ts';
+import { sinkContext } from './testing/sink-context.ts';
 
 async function scratchBroker(): Promise<{ readonly url: string } & AsyncDisposable> {
   const broker = await Aedes.createBroker();
@@ -56,6 +60,39 @@ test('messages of quality 1 become rows once each, also those that come while th
     'out/a {"v":3,"topic":"meters/a"}',
     'out/b {"v":4,"topic":"meters/b"}',
   ]);
+});
+
+test('a message that cannot be kept now is sent again by the broker', async () => {
+  await using broker = await scratchBroker();
+  const server = broker.url;
+  await using stack = new AsyncDisposableStack();
+  const client = await connectAsync(server);
+  stack.defer(() => client.endAsync(true));
+  const log = openMessageLog(':memory:');
+  stack.defer(() => log.close());
+  const spec: StreamSpec = { source: { mqtt: { server, topic: 'meters/+', qos: 1 } } };
+  const problems: (string | undefined)[] = [];
+  const target = {
+    row: () => {},
+    failed: () => {},
+    end: () => {},
+    problem: (sentence?: string) => problems.push(sentence),
+  };
+  const kept: string[] = [];
+  let isFull = true;
+  const keep = async (_topic: string, body: string) => {
+    if (isFull) throw new Error('the disk is full');
+    return kept.push(body);
+  };
+  const context = { ...sinkContext({ sink: { name: 'none' } }), name: 's' };
+  const source = openMqtt(spec, target, context, keep);
+  stack.defer(() => source.close());
+  await eventually('a subscription', () => problems.at(-1) === undefined && problems.length > 0);
+  await client.publishAsync('meters/a', 'first', { qos: 1 });
+  await eventually('a refusal', () => problems.some((each) => each?.includes('the disk is full')));
+  isFull = false;
+  await eventually('the message', () => kept.length > 0);
+  assert.deepEqual(kept, ['first']);
 });
 
 test('what a rule has in no checkpoint comes again after a crash; what it has in one does not', async () => {

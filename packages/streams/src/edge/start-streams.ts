@@ -125,12 +125,13 @@ export function startStreams(options: StreamsOptions): Streams {
 
 /** All that is there now, once; what fails, its controller tries again. Resolves also when `signal` aborts. */
 async function reconcileAll(specs: readonly ControllerSpec[], signal: AbortSignal): Promise<void> {
-  const watches = specs.flatMap(({ watches: each, reconcile }) => each.map((watch) => ({ ...watch, reconcile })));
-  const firsts = watches.map(async ({ informer, keys, reconcile }) => {
-    await informer.synced;
-    for (const object of informer.cache.list())
-      for (const key of keys({ type: 'add', object })) await reconcile(key, signal).catch(() => undefined);
-  });
+  const firsts = specs.flatMap((spec) =>
+    spec.watches.map(async (watch) => {
+      await watch.informer.synced;
+      for (const object of watch.informer.cache.list())
+        for (const key of watch.keys({ type: 'add', object })) await spec.reconcile(key, signal).catch(() => undefined);
+    }),
+  );
   await Promise.allSettled(firsts);
 }
 

@@ -48,13 +48,17 @@ function keepAll(client: MqttClient, keep: KeepMessage, target: SourceTarget): v
   client.handleMessage = (packet, done) => {
     const { topic, payload, qos, messageId } = packet as IPublishPacket;
     const kept = keep(topic, Buffer.from(payload).toString('utf8'));
-    kept.catch((error: unknown) => target.problem(`messages cannot be kept: ${messageOf(error)}`));
+    const of = connection;
+    kept.catch((error: unknown) => {
+      target.problem(`messages cannot be kept: ${messageOf(error)}`);
+      // The broker sends it again over another connection, and over no other.
+      if (of === connection) client.stream.destroy();
+    });
     if (qos !== 1) {
       void acknowledgeWhenKept(kept, done);
       return;
     }
     // The client reads on instead of waiting, so that many are kept by one write; each is acknowledged afterwards.
-    const of = connection;
     void kept
       .then(() => {
         if (of === connection) client['_sendPacket']({ cmd: 'puback', messageId, reasonCode: 0 });
