@@ -14,6 +14,8 @@ export interface DoorkeeperOptions {
   readonly isAnonymousAllowed: boolean;
   /** The user whose session is kept for this client id. */
   readonly ownerOf: (client: string) => string | undefined;
+  /** The session that is kept for this client id is this user's from now on. */
+  readonly claim: (client: string, user: string) => Promise<void>;
 }
 
 /** What is known of a client beyond what aedes knows. */
@@ -139,6 +141,7 @@ export class Doorkeeper {
       this.#options.log.warn({ client: client.id, user: grant.user }, 'client refused: another user has its id');
       throw refusal(IDENTIFIER_REJECTED, 'another user has this client id');
     }
+    await this.#options.claim(client.id, grant.user);
     guest.grant = grant;
     this.#users.set(client, grant.user);
   }

@@ -69,6 +69,11 @@ export class BrokerPersistence {
     return this.#owners.of(client);
   }
 
+  /** Whoever was let in with this client id has its session, where one is kept. */
+  async claim(client: string, user: string): Promise<void> {
+    if (this.hasSession(client)) await this.#journal.write(this.#owners.claim(client, user));
+  }
+
   async setup(broker: { readonly id: string; counter: number }): Promise<void> {
     this.#broker = broker;
     const { retained, subscriptions, owners, queued, received, wills } = this.#journal.recover();

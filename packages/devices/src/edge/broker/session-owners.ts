@@ -19,6 +19,13 @@ export class SessionOwners {
     return [{ do: 'own', client, user }];
   }
 
+  /** It is this user's session now: nobody's before, as in the files of older versions, or that of a user who is one no more. */
+  claim(client: string, user: string): readonly Entry[] {
+    if (this.#users.get(client) === user) return [];
+    this.#users.set(client, user);
+    return [{ do: 'own', client, user }];
+  }
+
   /** Nothing is kept of the client any more. */
   end(client: string): readonly Entry[] {
     return this.#users.delete(client) ? [{ do: 'own', client, user: undefined }] : [];

@@ -5,6 +5,7 @@ import { pbkdf2Sync } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
@@ -159,6 +160,24 @@ test('a session that is kept is its user’s, also after a new start: no other w
   assert.equal(await codeOf(scratch.port, { ...session, clean: true }), 0);
   await eventually('the client is gone', async () => scratch.broker.report().clients === 0);
   assert.equal(await codeOf(scratch.port, { ...thief, clean: true }), 0);
+});
+
+test('a session from before sessions had owners is the user’s who comes for it first', async (t) => {
+  const file = join(await scratchFolder(t), 'broker.db');
+  const users = [ALICE, userOf('bob')];
+  const session = { ...login('alice', undefined, 'shared'), clean: false };
+  {
+    await using scratch = await scratchBroker({ ...CLOSED, users }, { file });
+    await using client = await RawClient.connect(scratch.port, session);
+    await client.subscribe('to/alice/x', 1);
+  }
+  const db = new DatabaseSync(file);
+  db.exec('DELETE FROM owners');
+  db.close();
+  await using scratch = await scratchBroker({ ...CLOSED, users }, { file });
+  assert.equal(await codeOf(scratch.port, session), 0);
+  await eventually('the client is gone', async () => scratch.broker.report().clients === 0);
+  assert.equal(await codeOf(scratch.port, login('bob', undefined, 'shared')), 2);
 });
 
 test('whoever may no longer do what they did is cut off, and others stay', async () => {

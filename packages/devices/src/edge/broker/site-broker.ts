@@ -75,7 +75,8 @@ class EmbeddedBroker implements SiteBroker {
     this.#options = options;
     const { users, isAnonymousAllowed, limits } = options.config;
     const ownerOf = (client: string) => this.#persistence.ownerOf(client);
-    this.#door = new Doorkeeper({ ...options, users, isAnonymousAllowed, ownerOf });
+    const claim = (client: string, user: string) => this.#persistence.claim(client, user);
+    this.#door = new Doorkeeper({ ...options, users, isAnonymousAllowed, ownerOf, claim });
     const journal = openJournal(options.file ?? ':memory:');
     void journal.failed.then((error) => this.#ended.resolve(error));
     this.#persistence = new BrokerPersistence({

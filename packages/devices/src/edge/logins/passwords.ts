@@ -41,7 +41,8 @@ export function createPasswords(kept: ReadonlyMap<string, string>, derive: Deriv
 
 /** For a secret that nobody has a name for. */
 export function passwordCheck(kept: string): (given: Uint8Array) => Promise<boolean> {
-  return checkOf(kept, deriveKey).isRight;
+  const check = checkOf(kept, deriveKey);
+  return (given) => check.isRight(given);
 }
 
 /** Of what is derived for its cost alone. */
