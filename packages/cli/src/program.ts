@@ -192,6 +192,7 @@ function backupCommand(context: CliContext): Command {
     .description('write an online copy of the whole cloud')
     .option('--passphrase-file <file>', 'passphrase for the CA and the keys (asked when absent)')
     .option('--without-keys', 'leave the CA and the keys out; only this machine can restore it then')
+    .option('--without-series', 'leave the time series out, which may be large')
     .action(async (file: string, flags: BackupFlags) =>
       (await import('./commands/backup.ts')).backup(context, file, flags),
     );

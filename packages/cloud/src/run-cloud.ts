@@ -140,7 +140,7 @@ function openApi({ names, flags, access, ...ground }: Ground, { dialer, telemetr
     admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep, streamStep],
     extraPaths: [
       ...tokenKeyPaths(ground.pki, apiAddress),
-      backupPath(ground),
+      backupPath({ ...ground, copySeries: (directory) => telemetry.copyTo(directory) }),
       { path: TELEMETRY_PATH, handle: (request) => telemetry.answer(request) },
     ],
   });

@@ -10,6 +10,7 @@ import { type CliContext, cliErrors } from '../context.ts';
 export interface BackupFlags extends ConnectionFlags {
   readonly passphraseFile?: string;
   readonly withoutKeys?: boolean;
+  readonly withoutSeries?: boolean;
 }
 
 export const LEAST_PASSPHRASE_CHARACTERS = 12;
@@ -21,7 +22,7 @@ export async function backup(context: CliContext, file: string, flags: BackupFla
   const { connection } = await findCloud(context, flags);
   const partial = `${file}.partial`;
   try {
-    await download(connection, partial, passphrase);
+    await download(connection, partial, { passphrase, series: flags.withoutSeries !== true });
     await rename(partial, file);
   } catch (cause) {
     await rm(partial, { force: true });
@@ -29,7 +30,10 @@ export async function backup(context: CliContext, file: string, flags: BackupFla
   }
   const keys =
     passphrase === undefined ? 'without the CA and the key of the Secrets' : 'with CA and keys under the passphrase';
-  context.say(`skerry: ${file} holds the cloud ${keys}; 'skerry restore ${file} --data-dir DIR' brings it back\n`);
+  const series = flags.withoutSeries === true ? ', no time series' : '';
+  context.say(
+    `skerry: ${file} holds the cloud ${keys}${series}; 'skerry restore ${file} --data-dir DIR' brings it back\n`,
+  );
 }
 
 /** From the file, else asked on the terminal. */
@@ -42,8 +46,12 @@ export async function readPassphrase(context: CliContext, file: string | undefin
   return text;
 }
 
-async function download(connection: Connection, file: string, passphrase: string | undefined): Promise<void> {
-  const body = passphrase === undefined ? {} : { passphrase };
+interface Wishes {
+  readonly passphrase: string | undefined;
+  readonly series: boolean;
+}
+
+async function download(connection: Connection, file: string, body: Wishes): Promise<void> {
   const response = await askPath(connection, { method: 'POST', path: BACKUP_PATH, body });
   await pipeline(response, createWriteStream(file, { mode: 0o600, flush: true }));
 }

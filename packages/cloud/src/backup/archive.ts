@@ -9,7 +9,8 @@ import { pipeline } from 'node:stream/promises';
 import { cloudErrors } from '../errors.ts';
 
 const FORMAT = 'skerry-backup/1';
-const MAX_HEADER_BYTES = 64 * 1024;
+/** A file of series has about 120 bytes there. */
+const MAX_HEADER_BYTES = 4 * 1024 * 1024;
 
 export interface ArchivePart {
   readonly name: string;
@@ -42,11 +43,17 @@ export async function* writeArchive(
 }
 
 async function describePart(source: PartSource): Promise<ArchivePart> {
-  const hash = createHash('sha256');
+  const { name } = source;
   if ('bytes' in source)
-    return { name: source.name, size: source.bytes.length, sha256: hash.update(source.bytes).digest('hex') };
-  await pipeline(createReadStream(source.file), hash);
-  return { name: source.name, size: (await stat(source.file)).size, sha256: hash.digest('hex') };
+    return { name, size: source.bytes.length, sha256: createHash('sha256').update(source.bytes).digest('hex') };
+  return { name, size: (await stat(source.file)).size, sha256: await digestOf(source.file) };
+}
+
+/** SHA-256 in hex. */
+export async function digestOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
 }
 
 export interface Archive {

@@ -1,7 +1,7 @@
-/** An online backup: the store's copy of one instant, and, under a passphrase, the CA and the key of the Secrets. */
+/** An online backup: the store's copy of one instant, the time series, and, under a passphrase, the CA and the key of the Secrets. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Clock } from '@skerry/base';
 import type { Store } from '@skerry/kube/store';
 import { sealWithPassphrase } from '@skerry/security/secrets';
@@ -14,6 +14,13 @@ export interface BackupSource {
   readonly keyFile: string;
   readonly version: string;
   readonly clock: Clock;
+  /** Copies the time series into a directory; false where there are none. */
+  readonly copySeries: (directory: string) => Promise<boolean>;
+}
+
+export interface BackupWishes {
+  readonly passphrase?: string;
+  readonly series: boolean;
 }
 
 /** What a passphrase opens: the files by name, in base64. */
@@ -22,10 +29,13 @@ export interface KeyBundle {
   readonly sealKey: string;
 }
 
-export const PARTS = { store: 'store.db', keys: 'keys' } as const;
+export const PARTS = { store: 'store.db', keys: 'keys', series: 'series/' } as const;
 
 /** The archive as a stream; the temporary copy is gone when it ends, however it ends. */
-export async function* createBackup(source: BackupSource, passphrase: string | undefined): AsyncGenerator<Uint8Array> {
+export async function* createBackup(
+  source: BackupSource,
+  { passphrase, series }: BackupWishes,
+): AsyncGenerator<Uint8Array> {
   const { backups } = source.paths;
   mkdirSync(backups, { recursive: true, mode: 0o700 });
   const work = mkdtempSync(join(backups, 'work-'));
@@ -35,10 +45,20 @@ export async function* createBackup(source: BackupSource, passphrase: string | u
     const parts: PartSource[] = [{ name: PARTS.store, file }];
     if (passphrase !== undefined)
       parts.push({ name: PARTS.keys, bytes: await sealWithPassphrase(passphrase, readKeys(source)) });
+    if (series) parts.push(...(await copySeries(source, join(work, 'series'))));
     yield* writeArchive({ createdAt: new Date(source.clock.now()).toISOString(), version: source.version }, parts);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+async function copySeries({ copySeries: copy }: BackupSource, directory: string): Promise<readonly PartSource[]> {
+  mkdirSync(directory, { mode: 0o700 });
+  if (!(await copy(directory))) return [];
+  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  return names.toSorted().map((file) => ({ name: `${PARTS.series}${relative(directory, file)}`, file }));
 }
 
 function readKeys({ paths, keyFile }: BackupSource): Buffer {

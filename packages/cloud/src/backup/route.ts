@@ -1,7 +1,7 @@
 /** `POST /skerry/v1/backup`: the archive as the answer, for whoever may do everything. */
 import { StatusError } from '@skerry/api';
 import type { ApiResponse, ExtraPath } from '@skerry/kube/server';
-import { type BackupSource, createBackup } from './create.ts';
+import { type BackupSource, type BackupWishes, createBackup } from './create.ts';
 
 const MAX_PASSPHRASE_CHARACTERS = 1024;
 
@@ -14,25 +14,27 @@ export function backupPath(source: BackupSource): ExtraPath {
       return {
         status: 200,
         headers: { 'content-type': 'application/octet-stream' },
-        body: createBackup(source, readPassphrase(body)),
+        body: createBackup(source, readWishes(body)),
       };
     },
   };
 }
 
-function readPassphrase(body: Uint8Array | undefined): string | undefined {
-  if (body === undefined || body.length === 0) return undefined;
+function readWishes(body: Uint8Array | undefined): BackupWishes {
+  if (body === undefined || body.length === 0) return { series: true };
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(body).toString());
   } catch (cause) {
-    throw new StatusError(400, 'BadRequest', 'the body must be {"passphrase": TEXT} or empty', undefined, { cause });
+    const message = 'the body must be {"passphrase": TEXT, "series": false} or empty';
+    throw new StatusError(400, 'BadRequest', message, undefined, { cause });
   }
-  const passphrase =
-    typeof value === 'object' && value !== null && 'passphrase' in value ? value.passphrase : undefined;
-  if (passphrase === undefined) return undefined;
+  const wished = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+  const { passphrase, series = true } = wished;
+  if (typeof series !== 'boolean') throw new StatusError(400, 'BadRequest', 'series must be true or false');
+  if (passphrase === undefined) return { series };
   if (typeof passphrase === 'string' && passphrase !== '' && passphrase.length <= MAX_PASSPHRASE_CHARACTERS)
-    return passphrase;
+    return { series, passphrase };
   throw new StatusError(
     400,
     'BadRequest',

@@ -1,4 +1,6 @@
 /** The cloud's time series and the ways to them. Nothing is loaded or opened before the first node brings something, or somebody asks. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Clock, Logger } from '@skerry/base';
 import type { LinkStream } from '@skerry/link';
 import type { Batch } from '../contract/index.ts';
@@ -27,12 +29,17 @@ export interface Telemetry {
   readonly query: AnswerSeries;
   /** Answers what is asked below `TELEMETRY_PATH`; whoever asks was authorized. */
   answer(request: QueryRequest): Promise<QueryAnswer>;
+  /** Everything so far as a store of its own in the directory; false where nothing was ever brought. */
+  copyTo(directory: string): Promise<boolean>;
   /** Whether it is open or not, now or later. */
   keep(plan: RetentionPlan, own: OwnRetention): void;
   /** Gets each batch before it is on the store's disk; undefined: nobody does. */
   handOn(taker: ((batch: Batch) => void) | undefined): void;
   close(): Promise<void>;
 }
+
+/** Of a store that has begun. */
+const CATALOG = 'catalog.db';
 
 export const TELEMETRY_PATH = '/telemetry/';
 
@@ -74,6 +81,12 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     answer: async (request) => {
       const { answer } = await get();
       return await answer(request);
+    },
+    copyTo: async (directory) => {
+      if (opening === undefined && !existsSync(join(options.directory, CATALOG))) return false;
+      const { store } = await get();
+      await store.copyTo(directory);
+      return true;
     },
     keep: (plan, own) => {
       kept = [plan, own];

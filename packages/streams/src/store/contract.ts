@@ -213,6 +213,11 @@ export interface SeriesStore extends AsyncDisposable {
   setRetention(plan: RetentionPlan, own?: OwnRetention): void;
   /** Removes what is older than the retention, and makes partitions whose time has passed dense. The store does it by itself. */
   maintain(): Promise<void>;
+  /**
+   * Writes a store of its own into the directory, with everything that was appended before this call. Rows that come meanwhile may be
+   * in it; what senders marked is as it was before. Gives way to other work while it runs.
+   */
+  copyTo(directory: string, signal?: AbortSignal): Promise<void>;
   stats(): StoreStats;
   /** Seals and ends. */
   close(): Promise<void>;

@@ -189,6 +189,12 @@ export class Partition {
     return [...Map.groupBy(found, ({ first }) => first).values()].map((forms) => forms.map(({ tier }) => Number(tier)));
   }
 
+  /** Every form of every chunk. */
+  refsOf(series: SeriesId): readonly ChunkRef[] {
+    const all = this.#database.prepare('SELECT id, series, tier, first, last, rows FROM chunk WHERE series = ?');
+    return all.all(series).map(refOf);
+  }
+
   /** What the chunks of each series take. */
   *bytesBySeries(): Generator<readonly [SeriesId, number]> {
     const found = this.#database.prepare('SELECT series, sum(length(data)) AS bytes FROM chunk GROUP BY series').all();

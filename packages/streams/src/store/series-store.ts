@@ -23,6 +23,7 @@ import type {
   StoreLimits,
   StoreStats,
 } from './contract.ts';
+import { copyStore } from './copying.ts';
 import { isBusy, syncDirectory } from './database.ts';
 import { seriesErrors } from './errors.ts';
 import { Keeping } from './keeping.ts';
@@ -192,6 +193,19 @@ class DiskSeriesStore implements SeriesStore {
       this.#maintaining = undefined;
     });
     await this.#maintaining;
+  }
+
+  async copyTo(directory: string, signal?: AbortSignal): Promise<void> {
+    await this.seal();
+    const ended = this.#closing.signal;
+    await copyStore({
+      directory,
+      log: this.#options.log,
+      partitions: this.#partitions,
+      contents: this.#file.read(),
+      series: () => this.#catalog.select([], Number.POSITIVE_INFINITY),
+      signal: signal === undefined ? ended : AbortSignal.any([signal, ended]),
+    });
   }
 
   stats(): StoreStats {
