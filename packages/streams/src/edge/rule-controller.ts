@@ -1,5 +1,4 @@
 /** Which rules run here: those placed on this node, each by a runner that is replaced, with what it knows, when the rule changes. */
-import { deserialize, serialize } from 'node:v8';
 import type { KubeObject } from '@skerry/api';
 import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
@@ -21,9 +20,11 @@ import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
 import type { SeriesStore } from '../store/index.ts';
 import type { Checkpoints } from './checkpoints.ts';
+import { connected } from './connected-rules.ts';
 import type { NodeValues } from './node-values.ts';
 import type { RuleOutputs } from './rule-outputs.ts';
 import { RuleRunner, type SavedRule } from './rule-runner.ts';
+import { RuleSaver } from './rule-saver.ts';
 import { readSecret, type Secret } from './secrets.ts';
 import { openSink, sinkSecretOf } from './sinks/open-sink.ts';
 import type { Sink } from './sinks/sink.ts';
@@ -72,6 +73,8 @@ export function ruleController(options: RuleControllerOptions): RuleController {
       // What is kept of rules that went while nothing ran here goes too.
       initialKeys: options.checkpoints.rules(),
       reconcile: (key) => rules.reconcile(key),
+      // While one changes, those that are connected with it stand still.
+      concurrency: 1,
     },
     close: () => rules.close(),
   };
@@ -86,11 +89,6 @@ interface Running {
   savedAt: number;
 }
 
-interface Checkpoint {
-  readonly uid: string;
-  readonly rule: SavedRule;
-}
-
 const DEFAULT_CHECKPOINT_MS = 5000;
 /** Whether any rule is to be saved is looked at so often. */
 const LOOK_MS = 250;
@@ -103,10 +101,13 @@ class NodeRules {
   readonly #running = new Map<string, Running>();
   /** Why those that do not run do not, with what that was found for. */
   readonly #failed = new Map<string, { readonly madeOf: string | undefined; readonly why: string }>();
+  readonly #starting = new Set<string>();
+  readonly #saver: RuleSaver;
   #timer: Timer | undefined;
 
   constructor(options: RuleControllerOptions) {
     this.#options = options;
+    this.#saver = new RuleSaver(options);
     this.#look();
   }
 
@@ -129,6 +130,8 @@ class NodeRules {
     const madeOf = this.#madeFrom(rule);
     if (this.#running.get(key)?.madeOf === madeOf || this.#failed.get(key)?.madeOf === madeOf) return undefined;
     try {
+      this.#starting.add(key);
+      await this.#startReaders(key);
       await this.#start(key, rule, madeOf);
       return undefined;
     } catch (error) {
@@ -137,6 +140,8 @@ class NodeRules {
       const isFinal = error instanceof RuleProblem || error instanceof FunctionProblem;
       this.#failed.set(key, { madeOf: isFinal ? madeOf : undefined, why: messageOf(error) });
       return isFinal ? undefined : { afterMs: RETRY_MS };
+    } finally {
+      this.#starting.delete(key);
     }
   }
 
@@ -145,9 +150,24 @@ class NodeRules {
     const all = [...this.#running.values()];
     await Promise.all(all.map(({ runner }) => runner.quiet()));
     this.#save(all);
+    for (const { runner } of all) runner.end();
     await Promise.all(all.map(({ runner }) => runner.close()));
     for (const { functions } of all) functions.close();
     this.#running.clear();
+  }
+
+  /** Whoever reads its results is there before it gives any. Those that cannot start keep nobody waiting. */
+  async #startReaders(key: string): Promise<void> {
+    const { rules, streams } = this.#options;
+    const { namespace, name } = parseObjectKey(key);
+    const results = inNamespace(streams, namespace).filter(({ spec }) => spec.source.rule?.name === name);
+    const names = new Set(results.map(({ metadata }) => metadata.name ?? ''));
+    if (names.size === 0) return;
+    for (const rule of inNamespace(rules, namespace)) {
+      const reader = keyOf(rule);
+      const isTried = this.#running.has(reader) || this.#failed.has(reader) || this.#starting.has(reader);
+      if (!isTried && (rule.spec.streams?.some((each) => names.has(each)) ?? true)) await this.reconcile(reader);
+    }
   }
 
   async #start(key: string, rule: Rule, madeOf: string): Promise<void> {
@@ -161,7 +181,6 @@ class NodeRules {
     if (functions.functions.length > 0) runOwnTests(prepared);
     const secrets = await this.#secretsOf(namespace, prepared);
     const tables = await nodeTables.open(namespace, prepared.tables);
-    await this.#stop(key);
     const uid = rule.metadata.uid ?? '';
     const make = (saved: SavedRule | undefined) =>
       new RuleRunner({
@@ -176,26 +195,51 @@ class NodeRules {
           this.#openSink({ namespace, prepared, sink, secret: secrets.get(sink.name), saved: known }),
         saved,
       });
-    const runner = makeFrom(this.#savedOf(key, uid), make, log);
     const intervalMs = millisecondsOf(rule.spec.options?.checkpointInterval, DEFAULT_CHECKPOINT_MS);
-    const running = { runner, uid, madeOf, intervalMs, savedAt: Number.NEGATIVE_INFINITY, functions };
+    await this.#replace(key, (saved) => {
+      const runner = makeFrom(saved(uid), make, log);
+      return { runner, uid, madeOf, intervalMs, savedAt: Number.NEGATIVE_INFINITY, functions };
+    });
     stack.move();
-    this.#failed.delete(key);
-    this.#running.set(key, running);
-    // Before it gives anything out: what was written since would else not be known to be written anew.
-    this.#save([running]);
-    runner.start();
+  }
+
+  /** In the place of the one that is running, should there be one, with what that knows. */
+  async #replace(key: string, make: (saved: (uid: string) => SavedRule | undefined) => Running): Promise<void> {
+    const before = this.#running.get(key);
+    await before?.runner.quiet();
+    // From here on in one breath: a rule that it reads gives no results meanwhile.
+    const bytes = before === undefined ? undefined : this.#end(key, before);
+    try {
+      const running = make((uid) =>
+        bytes === undefined ? this.#saver.load(key, uid) : this.#saver.read(key, uid, bytes),
+      );
+      this.#failed.delete(key);
+      this.#running.set(key, running);
+      // Before it gives anything out: what was written since would else not be known to be written anew.
+      this.#save([running]);
+      running.runner.start();
+    } finally {
+      await before?.runner.close();
+      before?.functions.close();
+    }
   }
 
   async #stop(key: string): Promise<void> {
     const running = this.#running.get(key);
     this.#failed.delete(key);
     if (running === undefined) return;
-    this.#running.delete(key);
     await running.runner.quiet();
-    this.#save([running]);
+    this.#end(key, running);
     await running.runner.close();
     running.functions.close();
+  }
+
+  /** Saved a last time; returns what it knows. */
+  #end(key: string, running: Running): Uint8Array | undefined {
+    const states = this.#save([running]);
+    running.runner.end();
+    this.#running.delete(key);
+    return states.get(running.runner);
   }
 
   #around(namespace: string): RuleSurroundings {
@@ -241,51 +285,21 @@ class NodeRules {
     return openSink({ ...this.#options, namespace, rule: prepared.name, sink, secret, saved, maxWaiting });
   }
 
-  #savedOf(key: string, uid: string): SavedRule | undefined {
-    const { checkpoints, log } = this.#options;
-    const bytes = checkpoints.load(key);
-    if (bytes === undefined) return undefined;
-    try {
-      const saved = deserialize(bytes) as Checkpoint;
-      return saved.uid === uid ? saved.rule : undefined;
-    } catch (error) {
-      log.error({ rule: key, error: messageOf(error) }, 'the checkpoint of the rule cannot be read; it begins anew');
-      return undefined;
-    }
-  }
-
   #look(): void {
     const { clock } = this.#options;
     this.#timer = clock.after(LOOK_MS, () => this.#look(), { unref: true });
     const dirty = [...this.#running.values()].filter(({ runner }) => runner.isDirty);
-    // Rules that read each other must be saved at the same moment.
     if (dirty.some(({ savedAt, intervalMs }) => clock.monotonic() - savedAt >= intervalMs)) this.#save(dirty);
   }
 
-  #save(all: readonly Running[]): void {
-    const { checkpoints, clock, log } = this.#options;
-    if (all.length === 0) return;
-    for (const running of all) running.savedAt = clock.monotonic();
-    const states = new Map<RuleRunner, Uint8Array>();
-    for (const { runner, uid } of all) {
-      // One that cannot be saved stops none of the others.
-      try {
-        const checkpoint: Checkpoint = { uid, rule: runner.save() };
-        states.set(runner, serialize(checkpoint));
-      } catch (error) {
-        log.error({ rule: runner.key, error: messageOf(error) }, 'what the rule knows was not saved');
-        runner.notSaved(error);
-      }
-    }
-    try {
-      // What is read is not read again: its results must be as safe as the checkpoint.
-      if (all.some(({ runner }) => givesToBus(runner.prepared))) this.#options.settle();
-      checkpoints.save(new Map([...states].map(([{ key }, bytes]) => [key, bytes])), clock.now());
-      for (const [runner, bytes] of states) runner.saved(bytes.length, clock.now());
-    } catch (error) {
-      log.error({ error: messageOf(error) }, 'what rules know was not saved');
-      for (const runner of states.keys()) runner.notSaved(error);
-    }
+  /** With all that they are connected with. */
+  #save(wanted: readonly Running[]): ReadonlyMap<RuleRunner, Uint8Array> {
+    const all = [...this.#running.values()].map((running) => {
+      const { key, reads } = running.runner;
+      return { key, reads, running };
+    });
+    const groups = connected(all).map((group) => group.map(({ running }) => running));
+    return this.#saver.save(groups.filter((group) => group.some((running) => wanted.includes(running))));
   }
 
   #view(key: string): RuleNodeStatus {
@@ -300,10 +314,6 @@ class NodeRules {
 
 function inNamespace<T extends KubeObject>({ cache }: Informer<T>, namespace: string | undefined): readonly T[] {
   return cache.list().filter(({ metadata }) => metadata.namespace === namespace);
-}
-
-function givesToBus({ spec: { sinks = [] } }: PreparedRule): boolean {
-  return sinks.some(({ bus }) => bus !== undefined);
 }
 
 /** The cloud runs no functions of rules, and so not the cases of rules that have some. */

@@ -18,6 +18,7 @@ function check(
         outputs.publish(`r${rule}`, 'Results', rows, time);
       },
       watermark: () => {},
+      setBack: () => {},
     });
   }
   const begin = () => outputs.publish(isCircle ? 'r0' : 'r-1', 'Results', [{ v: 1 }], 0);
@@ -34,7 +35,7 @@ test('rules that read each other in a circle are told so, and rows do not go rou
 test('whoever has ended reads no more', () => {
   const outputs = new RuleOutputs();
   const seen: unknown[] = [];
-  const end = outputs.read('r', 'Late', { rows: (rows) => seen.push(...rows), watermark: () => {} });
+  const end = outputs.read('r', 'Late', { rows: (rows) => seen.push(...rows), watermark: () => {}, setBack: () => {} });
   outputs.publish('r', 'Results', [{ v: 0 }], 0);
   outputs.publish('r', 'Late', [{ v: 1 }], 0);
   end();

@@ -5,6 +5,8 @@ export interface OutputReader {
   rows(rows: readonly Row[], time: number): void;
   /** Nothing earlier comes any more. */
   watermark(time: number): void;
+  /** The times that were are of a clock that was wrong. */
+  setBack(time: number): void;
 }
 
 export type Output = 'Results' | 'Late';
@@ -40,16 +42,28 @@ export class RuleOutputs {
   publish(rule: string, output: Output, rows: readonly Row[], time: number): void {
     const readers = this.#readers.get(`${output} ${rule}`);
     if (readers === undefined) return;
-    if (this.#depth >= MAX_DEPTH) throw new Circle(`${rule} and others read each other in a circle`);
-    this.#depth++;
-    try {
+    this.#deeper(rule, () => {
       for (const reader of readers) reader.rows(rows, time);
-    } finally {
-      this.#depth--;
-    }
+    });
   }
 
   advance(rule: string, time: number): void {
     for (const reader of this.#readers.get(`Results ${rule}`) ?? []) reader.watermark(time);
+  }
+
+  setBack(rule: string, time: number): void {
+    this.#deeper(rule, () => {
+      for (const reader of this.#readers.get(`Results ${rule}`) ?? []) reader.setBack(time);
+    });
+  }
+
+  #deeper(rule: string, work: () => void): void {
+    if (this.#depth >= MAX_DEPTH) throw new Circle(`${rule} and others read each other in a circle`);
+    this.#depth++;
+    try {
+      work();
+    } finally {
+      this.#depth--;
+    }
   }
 }

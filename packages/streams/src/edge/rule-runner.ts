@@ -2,15 +2,17 @@
 import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
 import { createFlow, type Flow, type RowWithMeta, type SavedFlow } from '../engine/flow.ts';
 import type { LookupTable } from '../engine/lookup.ts';
-import { isTimedByArrival, limitsOf, millisecondsOf, type PreparedRule, timingOf } from '../engine/rule/prepare.ts';
+import { limitsOf, type PreparedRule, timingOf } from '../engine/rule/prepare.ts';
 import type { RuleNodeStatus, RuleSink } from '../kinds/rule.ts';
 import type { StreamSpec } from '../kinds/stream.ts';
 import { createContext, type Row } from '../sql/index.ts';
+import { ArrivalClock, isNear } from './arrival-clock.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { Output, RuleOutputs } from './rule-outputs.ts';
 import type { Sink } from './sinks/sink.ts';
 import { isReadAlone } from './sources/open-source.ts';
 import type { Reading, StreamHub } from './stream-hub.ts';
+import { StreamTime } from './stream-time.ts';
 
 export interface RuleRunnerOptions {
   readonly namespace: string;
@@ -30,45 +32,33 @@ export interface SavedRule {
   readonly flow: SavedFlow;
   /** By stream: what it is read from, and how far. */
   readonly positions: Readonly<Record<string, { readonly source: string; readonly position: unknown }>>;
+  /** By stream: the time of its newest row. */
+  readonly lastTimes?: Readonly<Record<string, number>>;
   readonly sinks: Readonly<Record<string, unknown>>;
   readonly counts: { readonly rowsIn: number; readonly rowsOut: number; readonly late: number };
 }
 
-interface StreamState {
-  readonly name: string;
-  readonly spec: StreamSpec | undefined;
-  readonly isClocked: boolean;
-  /** Its watermark goes on with the clock while it is silent: nothing of it can be had again from a position. */
-  readonly isLive: boolean;
-  readonly idleAfterMs: number;
-  readonly outOfOrderMs: number;
-  lastTime: number | undefined;
-  lastArrival: number;
-}
-
-const DEFAULT_IDLE_MS = 10_000;
 /** The clock is looked at so often, at least, while it has a say. */
 const TICK_MS = 1000;
-/** Clocks of devices and brokers may be so far ahead of this one. */
-const MAX_AHEAD_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
 
 export class RuleRunner {
   readonly prepared: PreparedRule;
   readonly key: string;
   readonly #options: RuleRunnerOptions;
   readonly #flow: Flow;
-  readonly #streams = new Map<string, StreamState>();
+  readonly #streams = new Map<string, StreamTime>();
   readonly #sinks = new Map<string, { readonly sink: Sink; readonly output: Output }>();
   readonly #readings = new Map<string, Reading>();
   readonly #endings: (() => void)[] = [];
   readonly #in: RateMeter;
   readonly #out: RateMeter;
+  readonly #arrivals: ArrivalClock;
   #late: number;
   #errors = 0;
   #ahead = 0;
   #lastError = '';
   #latest = Number.NEGATIVE_INFINITY;
-  #now = 0;
   #timer: Timer | undefined;
   #timerAt = 0;
   #isLooking = false;
@@ -90,13 +80,25 @@ export class RuleRunner {
     this.#in.total = saved?.counts.rowsIn ?? 0;
     this.#out.total = saved?.counts.rowsOut ?? 0;
     this.#late = saved?.counts.late ?? 0;
-    for (const [name, spec] of prepared.streams) this.#streams.set(name, this.#stateOf(name, spec));
+    for (const [name, spec] of prepared.streams) {
+      const lastTime = saved?.lastTimes?.[name];
+      this.#streams.set(name, new StreamTime({ rule: prepared.spec, name, spec, clock, lastTime }));
+    }
     this.#flow = this.#createFlow();
-    if (saved !== undefined) this.#flow.load(saved.flow);
     for (const sink of prepared.spec.sinks ?? []) {
       const opened = options.openSink(sink, saved?.sinks[sink.name]);
       if (opened !== undefined) this.#sinks.set(sink.name, { sink: opened, output: sink.output ?? 'Results' });
     }
+    // Rows that waited for a table may go on at once.
+    if (saved !== undefined) this.#flow.load(saved.flow);
+    this.#arrivals = new ArrivalClock(clock, this.#flow.watermark);
+  }
+
+  /** Keys of rules whose results it reads. */
+  get reads(): readonly string[] {
+    return [...this.#streams.values()].flatMap(({ spec }) =>
+      spec?.source.rule === undefined ? [] : [`${this.#options.namespace}/${spec.source.rule.name}`],
+    );
   }
 
   /** Whether it knows more than when it was last saved. */
@@ -105,6 +107,7 @@ export class RuleRunner {
   }
 
   start(): void {
+    this.#safely(() => this.#checkClock());
     for (const state of this.#streams.values()) this.#read(state);
     this.#schedule();
   }
@@ -116,9 +119,11 @@ export class RuleRunner {
       ([name, position]) => [name, { source: sourceText(this.#streams.get(name)?.spec), position }] as const,
     );
     const sinks = [...this.#sinks].map(([name, { sink }]) => [name, sink.save?.()] as const);
+    const lastTimes = [...this.#streams.values()].map(({ name, lastTime }) => [name, lastTime] as const);
     return {
       flow: this.#flow.save(),
       positions: Object.fromEntries(positions.filter(([, { position }]) => position !== undefined)),
+      lastTimes: Object.fromEntries(lastTimes.flatMap(([name, time]) => (time === undefined ? [] : [[name, time]]))),
       sinks: Object.fromEntries(sinks.filter(([, saved]) => saved !== undefined)),
       counts: { rowsIn: this.#in.total, rowsOut: this.#out.total, late: this.#late },
     };
@@ -139,12 +144,17 @@ export class RuleRunner {
     this.#saveProblem = `what it knows was not saved: ${messageOf(error)}`;
   }
 
-  /** Nothing comes in any more, so that what is saved then is the last. */
+  /** Its sources are closed, and what was on its way to sinks has arrived. Results of rules that it reads still come. */
   async quiet(): Promise<void> {
+    await Promise.all([...this.#readings.values()].map((reading) => reading.close()));
+    await Promise.all([...this.#sinks.values()].map(async ({ sink }) => sink.settle?.()));
+  }
+
+  /** Nothing comes in or goes out any more: in one breath with the last save, so that it is of all that there was. */
+  end(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
     for (const end of this.#endings) end();
-    await Promise.all([...this.#readings.values()].map((reading) => reading.close()));
   }
 
   async close(): Promise<void> {
@@ -200,32 +210,23 @@ export class RuleRunner {
         this.#errors++;
         this.#lastError = messageOf(error);
       },
-      onWatermark: (time) => outputs.advance(this.key, time),
+      onWatermark: (time) => {
+        if (!this.#isClosed) outputs.advance(this.key, time);
+      },
     });
   }
 
   #give(output: Output, rows: readonly Row[], time: number): void {
+    // What a table still owed then is asked for again.
+    if (this.#isClosed) return;
+    this.#isDirty = true;
     if (output === 'Results') this.#out.add(rows.length);
-    for (const each of this.#sinks.values()) if (each.output === output) each.sink.take(rows, finite(time, this.#now));
+    const at = Number.isFinite(time) ? time : this.#arrivals.now();
+    for (const each of this.#sinks.values()) if (each.output === output) each.sink.take(rows, at);
     this.#options.outputs.publish(this.key, output, rows, time);
   }
 
-  #stateOf(name: string, spec: StreamSpec | undefined): StreamState {
-    const rule = this.prepared.spec;
-    const isClocked = isTimedByArrival(rule, spec);
-    return {
-      name,
-      spec,
-      isClocked,
-      isLive: !isClocked && spec !== undefined && !isReadAlone(spec) && spec.source.rule === undefined,
-      idleAfterMs: millisecondsOf(spec?.watermark?.idleAfter, DEFAULT_IDLE_MS),
-      outOfOrderMs: timingOf(rule, spec).outOfOrderMs,
-      lastTime: undefined,
-      lastArrival: this.#options.clock.monotonic(),
-    };
-  }
-
-  #read(state: StreamState): void {
+  #read(state: StreamTime): void {
     const { hub, outputs, namespace } = this.#options;
     const { name, spec } = state;
     if (spec === undefined) return;
@@ -238,6 +239,7 @@ export class RuleRunner {
         watermark: (time) => {
           if (!state.isClocked) this.#safely(() => this.#flow.advance(name, time));
         },
+        setBack: (time) => this.#safely(() => this.#setBack(time)),
       });
       this.#endings.push(end);
       return;
@@ -254,29 +256,31 @@ export class RuleRunner {
   }
 
   /** A stream that is not read yet is where it was saved. */
-  #positionOf(state: StreamState): unknown {
+  #positionOf(state: StreamTime): unknown {
     return this.#readings.get(state.name)?.position() ?? this.#savedPosition(state);
   }
 
-  #savedPosition({ name, spec }: StreamState): unknown {
+  #savedPosition({ name, spec }: StreamTime): unknown {
     const known = this.#options.saved?.positions[name];
     return known?.source === sourceText(spec) ? known.position : undefined;
   }
 
-  #take(state: StreamState, row: RowWithMeta, time: number | undefined): void {
+  #take(state: StreamTime, row: RowWithMeta, time: number | undefined): void {
     if (this.#isClosed) return;
     this.#isDirty = true;
     this.#in.add(1);
-    const at = state.isClocked || time === undefined ? this.#arrival() : time;
+    const at = state.isClocked || time === undefined ? this.#arrivals.now() : time;
     // One row from the future would make every row until then late.
-    if (state.isLive && at > this.#options.clock.now() + MAX_AHEAD_MS) {
+    if (state.isLive && !isNear(at, this.#options.clock.now())) {
       this.#ahead++;
       return;
     }
-    state.lastTime = state.lastTime === undefined ? at : Math.max(state.lastTime, at);
-    state.lastArrival = this.#options.clock.monotonic();
+    state.saw(at);
     if (at > this.#latest) this.#latest = at;
-    this.#safely(() => this.#flow.offer(state.name, row, at));
+    this.#safely(() => {
+      this.#checkClock();
+      this.#flow.offer(state.name, row, at);
+    });
     if (this.#isLooking) return;
     // Once for all rows that come in the same breath.
     this.#isLooking = true;
@@ -296,10 +300,29 @@ export class RuleRunner {
     }
   }
 
-  /** Never goes back, whoever sets the clock. */
-  #arrival(): number {
-    this.#now = Math.max(this.#now, this.#options.clock.now());
-    return this.#now;
+  /** A flow that is far ahead of the clock has followed one that was wrong; it would wait for ever, and find everything late. */
+  #checkClock(): void {
+    const now = this.#options.clock.now();
+    const { watermark } = this.#flow;
+    if (!this.#followsClock || isNear(watermark, now) || watermark === Number.POSITIVE_INFINITY) return;
+    const hours = Math.round((watermark - now) / HOUR_MS);
+    this.#lastError = `the clock was set back by ${hours} h: what windows held was given out, and time begins anew`;
+    this.#options.log.warn({ rule: this.key, hours }, 'the clock was set back; time begins anew');
+    this.#setBack(now);
+  }
+
+  /** Rows of files, and results of others, may be of any time. */
+  get #followsClock(): boolean {
+    const states = [...this.#streams.values()];
+    return states.length > 0 && states.every(({ isClocked, isLive }) => isClocked || isLive);
+  }
+
+  #setBack(time: number): void {
+    this.#isDirty = true;
+    for (const state of this.#streams.values()) state.setBack(time);
+    this.#latest = Number.NEGATIVE_INFINITY;
+    this.#flow.setBack(time);
+    this.#options.outputs.setBack(this.key, time);
   }
 
   #schedule(): void {
@@ -311,7 +334,7 @@ export class RuleRunner {
     const isAsked = isClocked && this.#options.outputs.isRead(this.key);
     if (due === undefined && !isAsked && !states.some(({ isLive }) => isLive)) return;
     const { clock } = this.#options;
-    const delay = due === undefined ? TICK_MS : Math.min(TICK_MS, Math.max(0, Math.ceil(due - clock.now())));
+    const delay = due === undefined ? TICK_MS : Math.min(TICK_MS, Math.max(0, due - this.#arrivals.now()));
     const at = clock.monotonic() + delay;
     if (this.#timer !== undefined && at >= this.#timerAt) return;
     this.#timer?.cancel();
@@ -321,20 +344,19 @@ export class RuleRunner {
 
   #tick(): void {
     this.#timer = undefined;
-    const now = this.#arrival();
-    const monotonic = this.#options.clock.monotonic();
+    this.#safely(() => this.#checkClock());
+    const now = this.#arrivals.now();
     for (const state of this.#streams.values()) {
       if (state.isClocked) this.#safely(() => this.#flow.advance(state.name, now));
-      else if (state.isLive) this.#safely(() => this.#passSilence(state, monotonic - state.lastArrival));
+      else if (state.isLive) this.#safely(() => this.#passSilence(state));
     }
     this.#schedule();
   }
 
   /** What is silent for long holds nothing back; its time goes on as that of the clock. */
-  #passSilence({ name, idleAfterMs, outOfOrderMs, lastTime }: StreamState, silentMs: number): void {
-    if (silentMs < idleAfterMs) return;
-    if (lastTime === undefined) this.#flow.setIdle(name);
-    else this.#flow.advance(name, lastTime + silentMs - outOfOrderMs);
+  #passSilence({ name, silence }: StreamTime): void {
+    if (silence === 'idle') this.#flow.setIdle(name);
+    else if (silence !== undefined) this.#flow.advance(name, silence);
   }
 
   #problem(): string | undefined {
@@ -360,9 +382,4 @@ const NO_ROWS: LookupTable = { find: () => [] };
 /** A position means something only to the same source. */
 function sourceText(spec: StreamSpec | undefined): string {
   return JSON.stringify(spec?.source ?? null);
-}
-
-/** What is given out at the end of everything is of now. */
-function finite(time: number, now: number): number {
-  return Number.isFinite(time) ? time : now;
 }

@@ -33,8 +33,11 @@ export interface Flow {
   /** Nothing earlier than this comes of the stream any more. */
   advance(stream: string, time: number): void;
   setIdle(stream: string): void;
+  /** The times that were are of a clock that was wrong: what windows hold is given out, and time begins anew. */
+  setBack(time: number): void;
   /** When something is to be given out though no row comes: then `advance` is due. */
   due(): number | undefined;
+  /** The latest of it and its common table expressions. */
   readonly watermark: number;
   counters(): readonly Counters[];
   dropped(): ReadonlyMap<string, number>;
@@ -99,7 +102,8 @@ class PlannedFlow implements Flow {
   }
 
   get watermark(): number {
-    return this.#timeline?.watermark ?? this.#watermark;
+    const own = this.#timeline?.watermark ?? this.#watermark;
+    return this.#nested.reduce((latest, { flow }) => Math.max(latest, flow.watermark), own);
   }
 
   offer(stream: string, row: Row, time: number): void {
@@ -121,6 +125,13 @@ class PlannedFlow implements Flow {
   setIdle(stream: string): void {
     for (const { flow } of this.#nested) flow.setIdle(stream);
     for (const source of this.#direct.get(stream) ?? []) this.#timeline?.setIdle(source);
+  }
+
+  setBack(time: number): void {
+    for (const { flow } of this.#nested) flow.setBack(time);
+    this.#timeline?.setBack(time);
+    this.#query.advance(Number.POSITIVE_INFINITY);
+    this.#watermark = time;
   }
 
   due(): number | undefined {

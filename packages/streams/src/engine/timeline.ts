@@ -100,6 +100,14 @@ export class Timeline {
     this.#move();
   }
 
+  /** The times that were are of a clock that was wrong: what waits goes on, and time begins anew. */
+  setBack(time: number): void {
+    this.#watermark = Number.POSITIVE_INFINITY;
+    this.#release();
+    this.#watermark = time;
+    for (const source of this.#sources) if (source.drivenBy !== 'nothing') source.watermark = time;
+  }
+
   /** When the clock alone lets something go on. */
   get due(): number | undefined {
     const [next] = this.#waiting;

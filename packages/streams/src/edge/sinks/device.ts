@@ -15,6 +15,7 @@ export function deviceSink(context: SinkContext): Sink {
   const { sink, namespace, rule, values } = context;
   const settings = sink.device ?? { device: '' };
   return queuedSink(context, {
+    isOneByOne: true,
     send: async (rows, _time, signal) => {
       for (const row of rows) {
         const device = fillIn(settings.device, row);

@@ -14,10 +14,11 @@ export function httpSink(context: SinkContext): Sink {
   const { url = '', method = 'POST', headers = {}, timeout } = sink.http ?? {};
   const timeoutMs = millisecondsOf(timeout, DEFAULT_TIMEOUT_MS);
   return queuedSink(context, {
+    isOneByOne: sink.together !== true,
     send: async (rows, _time, signal) => {
-      for (const [at, body] of messagesOf(sink, rows).entries()) {
+      for (const body of messagesOf(sink, rows)) {
         await requestHttp({
-          url: fillIn(url, rows[at] ?? {}),
+          url: fillIn(url, rows[0] ?? {}),
           method,
           headers: { 'content-type': 'application/json', ...headers },
           body,

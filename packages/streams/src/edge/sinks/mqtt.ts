@@ -13,13 +13,14 @@ export function mqttSink(context: SinkContext): Sink {
   const client = opening.then((opened) => opened.on('error', () => {}));
   client.catch(() => {});
   return queuedSink(context, {
+    isOneByOne: sink.together !== true,
     send: async (rows, _time, signal) => {
       const connected = await client;
       if (!connected.connected) throw new Error(`no connection to the broker ${server}`);
-      // With several rows in a message, the topic is that of the first.
-      for (const [at, message] of messagesOf(sink, rows).entries()) {
+      for (const message of messagesOf(sink, rows)) {
         signal.throwIfAborted();
-        const sent = connected.publishAsync(fillIn(topic, rows[at] ?? {}), message, { qos: qos as 0 | 1 | 2, retain });
+        // With several rows in a message, the topic is that of the first.
+        const sent = connected.publishAsync(fillIn(topic, rows[0] ?? {}), message, { qos: qos as 0 | 1 | 2, retain });
         await unlessAborted(sent, signal);
       }
     },

@@ -22,6 +22,8 @@ export class RowsRefused extends Error {
 }
 
 export interface Sending {
+  /** Rows go one by one, each for itself; without it, all that came at once go at once. */
+  readonly isOneByOne?: boolean;
   /** Resolves once they have arrived; may throw RowsRefused. */
   send(rows: readonly Row[], time: number, signal: AbortSignal): Promise<void>;
   /** Whether it is of no use to send them again. */
@@ -29,6 +31,8 @@ export interface Sending {
   close?(): Promise<void>;
 }
 
+/** What is on its way has so long to arrive when the rule ends. */
+const SETTLE_MS = 3000;
 const RETRY: BackoffPolicy = { baseMs: 500, capMs: 30_000 };
 
 export function queuedSink(context: SinkContext, sending: Sending): Sink {
@@ -40,8 +44,11 @@ class QueuedSink implements Sink {
   readonly #sending: Sending;
   readonly #queue: BoundedQueue<Parcel>;
   readonly #closing = new AbortController();
-  /** On its way. */
+  /** Nothing more goes on its way. */
+  readonly #settling = new AbortController();
+  /** On its way, and how many of its rows have arrived. */
   #current: Parcel | undefined;
+  #arrived = 0;
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
   #rows = 0;
@@ -61,7 +68,7 @@ class QueuedSink implements Sink {
       this.#dropped += this.#queue.take()?.rows.length ?? 0;
       this.#queue.offer({ rows, time });
     }
-    if (this.#isRunning || this.#closing.signal.aborted) return;
+    if (this.#isRunning || this.#settling.signal.aborted) return;
     this.#isRunning = true;
     this.#running = this.#run();
   }
@@ -77,46 +84,66 @@ class QueuedSink implements Sink {
 
   /** What has not arrived, to be sent by whoever comes after. */
   save(): readonly Parcel[] {
-    return [...(this.#current === undefined ? [] : [this.#current]), ...this.#queue];
+    if (this.#current === undefined) return [...this.#queue];
+    const { rows, time } = this.#current;
+    return [{ rows: rows.slice(this.#arrived), time }, ...this.#queue];
+  }
+
+  async settle(): Promise<void> {
+    this.#settling.abort();
+    using _ = this.#context.clock.after(SETTLE_MS, () => this.#closing.abort(), { unref: true });
+    await this.#running;
   }
 
   async close(): Promise<void> {
+    this.#settling.abort();
     this.#closing.abort();
     await this.#running;
     await this.#sending.close?.();
   }
 
   async #run(): Promise<void> {
-    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
-      this.#current = next;
-      await this.#deliver(next);
-      if (this.#closing.signal.aborted) break;
-      this.#current = undefined;
+    while (!this.#settling.signal.aborted) {
+      this.#current = this.#queue.take();
+      if (this.#current === undefined) break;
+      await this.#deliver(this.#current);
     }
     this.#isRunning = false;
   }
 
+  /** What has not arrived when it resolves stays current. */
   async #deliver({ rows, time }: Parcel): Promise<void> {
-    const { signal } = this.#closing;
-    for (let attempt = 1; !signal.aborted; attempt++) {
-      try {
-        await this.#sending.send(rows, time, signal);
-        this.#rows += rows.length;
-        this.#lastError = '';
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#failures++;
-        this.#lastError = messageOf(error);
-        const refused = this.#refusedOf(error, rows.length);
-        if (refused !== undefined) {
-          this.#dropped += refused;
-          this.#rows += rows.length - refused;
-          return;
-        }
+    const { signal } = this.#settling;
+    this.#arrived = 0;
+    for (let attempt = 1; this.#arrived < rows.length && !signal.aborted; attempt++) {
+      const until = this.#sending.isOneByOne === true ? this.#arrived + 1 : rows.length;
+      if (await this.#try(rows.slice(this.#arrived, until), time)) {
+        this.#arrived = until;
+        attempt = 0;
+      } else {
         const { clock, random } = this.#context;
         await clock.sleep(backoffDelay(RETRY, attempt, random), signal).catch(() => {});
       }
+    }
+    if (this.#arrived >= rows.length) this.#current = undefined;
+  }
+
+  /** Whether they need not be sent again. */
+  async #try(rows: readonly Row[], time: number): Promise<boolean> {
+    try {
+      await this.#sending.send(rows, time, this.#closing.signal);
+      this.#rows += rows.length;
+      this.#lastError = '';
+      return true;
+    } catch (error) {
+      if (this.#closing.signal.aborted) return false;
+      this.#failures++;
+      this.#lastError = messageOf(error);
+      const refused = this.#refusedOf(error, rows.length);
+      if (refused === undefined) return false;
+      this.#dropped += refused;
+      this.#rows += rows.length - refused;
+      return true;
     }
   }
 

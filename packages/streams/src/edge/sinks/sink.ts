@@ -16,6 +16,8 @@ export interface Sink {
   save?(): unknown;
   /** What `save` gave last is on disk. */
   saved?(): void;
+  /** What is on its way has arrived when it resolves, and nothing more goes on its way: the rest is for whoever comes after. */
+  settle?(): Promise<void>;
   close(): Promise<void>;
 }
 

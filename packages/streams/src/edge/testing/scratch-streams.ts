@@ -27,8 +27,8 @@ export interface ScratchStreams extends AsyncDisposable {
   /** Where files of streams are. */
   readonly files: string;
   readonly writes: readonly DeviceWrite[];
-  /** Whoever lists these kinds waits for a second. */
-  readonly slow: Set<'routes'>;
+  /** Whoever asks for what ends so in a path waits for a second. */
+  readonly slow: Set<string>;
   stream(name: string, spec: StreamSpec): Promise<void>;
   table(name: string, spec: TableSpec): Promise<void>;
   rule(name: string, spec: RuleSpec): Promise<void>;
@@ -67,9 +67,9 @@ export async function scratchStreams(): Promise<ScratchStreams> {
   const log = silentLogger;
   const store = openStore({ file: join(home, 'api.db'), clock, log });
   const server = createApiServer({ store, clock, log, authorizer: { authorize: () => ({ allowed: true }) } });
-  const slow = new Set<'routes'>();
+  const slow = new Set<string>();
   const handle: typeof server.handle = async (request) => {
-    if ([...slow].some((kind) => request.path.endsWith(kind))) await clock.sleep(SLOW_MS);
+    if ([...slow].some((end) => request.path.endsWith(end))) await clock.sleep(SLOW_MS);
     return server.handle(request);
   };
   const client = createInProcessClient({ handle, user: USER });
