@@ -29,6 +29,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'node-opcua-client': 'node-opcua-client',
   factory: 'packages/devices/src/simulators/factory/bin.ts',
   'series-sql': 'packages/streams/src/query/sql/bin.ts',
+  'rule-trial': 'packages/streams/src/trial/bin.ts',
 };
 
 /** All of them: a release holds each. */

@@ -30,6 +30,7 @@ function testCommand(context: CliContext): Command {
   return new Command('test')
     .argument('<files...>', 'manifests of rules, with the streams and tables that they name')
     .option('--input <file...>', 'recorded rows: FILE, or STREAM=FILE; CSV with a header, or a JSON object a line')
+    .option('--table <name=file...>', 'with --input: what a table holds, CSV with a header, or a JSON object a line')
     .option('--every <duration>', 'rows that do not say when they were come so far apart', milliseconds, 1000)
     .option('--node <name>', 'with the parameters that the rule has there')
     .addOption(jsonOutput())

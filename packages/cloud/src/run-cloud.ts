@@ -13,12 +13,15 @@ import { nodeOfCertificate, securityCrds } from '@skerry/security/identity';
 import { credentialToPem, type Pki, parseCertificate, writePrivateFile } from '@skerry/security/pki';
 import { streamCrds } from '@skerry/streams';
 import {
+  createRehearsal,
   createTelemetry,
+  createTrials,
   ruleTestsKind,
   startCloudOutlets,
   startCloudRetentions,
   TELEMETRY_PATH,
   type Telemetry,
+  type Trials,
 } from '@skerry/streams/cloud';
 import { seriesKinds } from '@skerry/streams/telemetry';
 import { imageCrds, nodeUsage, serveMetrics, startControllers } from '@skerry/workloads/cloud';
@@ -58,6 +61,7 @@ export interface Cloud {
 
 /** Beside the cloud's own bundle. */
 const SQL_PROGRAM = join(import.meta.dirname, 'series-sql.cjs');
+const TRIAL_PROGRAM = join(import.meta.dirname, 'rule-trial.cjs');
 
 /** The cloud's own requests: everything is allowed, and the audit log says who it was. */
 const SYSTEM_USER = { username: 'system:skerry-cloud', groups: ['system:masters', 'system:authenticated'] };
@@ -74,7 +78,8 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     sql: { program: SQL_PROGRAM, exports: ground.paths.exports },
   });
   stack.defer(() => telemetry.close());
-  const api = stack.adopt(openApi(ground, { dialer, telemetry }), (opened) => opened.close());
+  const trials = stack.adopt(createTrials({ program: TRIAL_PROGRAM, clock }), (opened) => opened.close());
+  const api = stack.adopt(openApi(ground, { dialer, telemetry, trials }), (opened) => opened.close());
   const client = createInProcessClient({ handle: (request) => api.handle(request), user: SYSTEM_USER });
   await bootstrap({
     client,
@@ -108,7 +113,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   dialer.use(linkDialer(hub.hub));
   serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
   const series = seriesKinds({ here: (asked) => telemetry.query(asked), dialer });
-  for (const kind of [...telemetryKinds({ client, dialer }), ...series, ruleTestsKind(client)])
+  for (const kind of [...telemetryKinds({ client, dialer }), ...series, ruleTestsKind(client, trials)])
     api.table.replace(kind.row.gvr.group, kind.row.gvr.resource, [virtualKind(kind)]);
   const link = await listenForLinks(ground, hub, client);
   const listener = stack.adopt(await listenForClients(ground, api, dialer), (opened) => opened.close());
@@ -127,9 +132,10 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
 interface Behind {
   readonly dialer: NodeDialer;
   readonly telemetry: Telemetry;
+  readonly trials: Trials;
 }
 
-function openApi({ names, flags, access, ...ground }: Ground, { dialer, telemetry }: Behind): ApiServer {
+function openApi({ names, flags, access, ...ground }: Ground, { dialer, telemetry, trials }: Behind): ApiServer {
   const apiAddress = `https://${formatHostPort({ host: firstAddress(names), port: flags.listen.port })}`;
   return createApiServer({
     ...ground,
@@ -137,10 +143,10 @@ function openApi({ names, flags, access, ...ground }: Ground, { dialer, telemetr
     parseYaml: parseYamlBody,
     authorizer: access.authorizer,
     access: accessHooks(access),
-    admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep, streamStep],
+    admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep, streamStep(createRehearsal(trials))],
     extraPaths: [
       ...tokenKeyPaths(ground.pki, apiAddress),
-      backupPath({ ...ground, copySeries: (directory) => telemetry.copyTo(directory) }),
+      backupPath(ground),
       { path: TELEMETRY_PATH, handle: (request) => telemetry.answer(request) },
     ],
   });

@@ -1,13 +1,13 @@
 /** Rules are planned, and their test cases run, before they are stored. */
 import { type KubeObject, StatusError } from '@skerry/api';
 import { validate } from '@skerry/api/walker';
-import type { AdmissionStep } from '@skerry/kube/server';
+import { AdmissionPending, type AdmissionStep } from '@skerry/kube/server';
 import { keyPrefix, type Store } from '@skerry/kube/store';
 import { RULES, type Rule, STREAMS, STREAMS_GROUP, type Stream, TABLES, type Table } from '@skerry/streams';
-import { checkStreamsWrite } from '@skerry/streams/cloud';
+import { checkStreamsWrite, type Rehearsal } from '@skerry/streams/cloud';
 
 /** A body whose structure is not in order is left to validation. */
-export const streamStep: AdmissionStep = {
+export const streamStep = (rehearsal: Rehearsal): AdmissionStep => ({
   name: 'SkerryStreams',
   admit: ({ store }, { operation, kind, namespace, name, subresource, object, old }) => {
     const { gvr, gvk } = kind.row;
@@ -19,6 +19,11 @@ export const streamStep: AdmissionStep = {
       streams: () => all<Stream>(store, STREAMS.resource, namespace),
       tables: () => all<Table>(store, TABLES.resource, namespace),
       rules: () => all<Rule>(store, RULES.resource, namespace),
+      verdict: (trial) => {
+        const came = rehearsal.verdict(trial);
+        if ('ready' in came) throw new AdmissionPending(came.ready);
+        return came;
+      },
     });
     if (errors.length === 0) return;
     const sentences = errors.map(({ message }) => message);
@@ -30,7 +35,7 @@ export const streamStep: AdmissionStep = {
       causes: errors.map(({ reason, message, path }) => ({ reason, message, field: path })),
     });
   },
-};
+});
 
 function all<T extends KubeObject>(store: Store, resource: string, namespace: string): readonly T[] {
   return store.list(keyPrefix(STREAMS_GROUP, resource, namespace)).items.map(({ json }) => JSON.parse(json) as T);

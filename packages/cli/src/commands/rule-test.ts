@@ -4,7 +4,6 @@ import type { KubeObject } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import type { Rule, Stream, Table } from '@skerry/streams';
 import {
-  failureOf,
   merged,
   openFunctions,
   type PreparedRule,
@@ -12,61 +11,55 @@ import {
   prepareRule,
   type Recording,
   type Replay,
+  RuleProblem,
+  recordedTable,
   replay,
+  runTrial,
+  surroundingsOf,
+  type TestTable,
+  tableRowsOf,
 } from '@skerry/streams/cli';
 import { type CliContext, cliErrors } from '../context.ts';
 import { objectsIn, readManifests } from '../manifest-files.ts';
 import { formatJson } from '../output.ts';
-import { surroundingsOf } from './rule.ts';
 
 export interface RuleTestFlags {
   readonly input?: readonly string[];
+  readonly table?: readonly string[];
   readonly every: number;
   readonly node?: string;
   readonly output?: 'json';
+}
+
+interface Given {
+  readonly rules: readonly Rule[];
+  readonly streams: readonly Stream[];
+  readonly tables: readonly Table[];
 }
 
 export async function testRules(context: CliContext, files: readonly string[], flags: RuleTestFlags): Promise<void> {
   const objects = readManifests(files).flatMap(objectsIn);
   const rules = ofKind<Rule>(objects, 'Rule');
   if (rules.length === 0) throw invalid(files.join(' '), 'holds no Rule');
-  const around = surroundingsOf(ofKind<Stream>(objects, 'Stream'), ofKind<Table>(objects, 'Table'));
-  const { node } = flags;
-  using stack = new DisposableStack();
-  const prepared: PreparedRule[] = [];
-  for (const rule of rules) {
-    const opened = await openFunctions(rule.spec.functions ?? [], () => context.clock.monotonic());
-    stack.defer(() => opened.close());
-    prepared.push(prepare(rule, { around, functions: opened.functions, ...(node === undefined ? {} : { node }) }));
-  }
-  if (flags.input !== undefined) replayAll(context, prepared, flags, flags.input);
-  else runCases(context, prepared, flags);
+  const given = { rules, streams: ofKind<Stream>(objects, 'Stream'), tables: ofKind<Table>(objects, 'Table') };
+  if (flags.input === undefined) await runCases(context, given, flags);
+  else for (const rule of rules) await replayOne(context, rule, given, flags, flags.input);
 }
 
 function ofKind<T extends KubeObject>(objects: readonly KubeObject[], kind: string): readonly T[] {
   return objects.filter((object) => object.kind === kind && object.apiVersion.startsWith('streams.skerry.io/')) as T[];
 }
 
-function prepare(rule: Rule, options: Parameters<typeof prepareRule>[1]): PreparedRule {
-  try {
-    return prepareRule(rule, options);
-  } catch (cause) {
-    throw cliErrors.INVALID_ARGUMENT({ argument: rule.metadata.name ?? 'rule', problem: messageOf(cause) }, { cause });
+/** By the same code as in the cloud, without its limits. */
+async function runCases(context: CliContext, given: Given, { output, node }: RuleTestFlags): Promise<void> {
+  const outcomes: { rule: string; test: string; passed: boolean; failure?: string }[] = [];
+  for (const rule of given.rules) {
+    const trial = { ...given, rule, ...(node === undefined ? {} : { node }) };
+    const outcome = await runTrial(trial, () => context.clock.monotonic());
+    const name = rule.metadata.name ?? '';
+    if ('problem' in outcome) throw invalid(name, `${outcome.problem.path}: ${outcome.problem.message}`);
+    for (const { name: test, ...told } of outcome.status.cases ?? []) outcomes.push({ rule: name, test, ...told });
   }
-}
-
-function runCases(context: CliContext, rules: readonly PreparedRule[], { output }: RuleTestFlags): void {
-  const outcomes = rules.flatMap((rule) =>
-    (rule.spec.tests ?? []).map((test) => {
-      const failure = failureOf(rule, test);
-      return {
-        rule: rule.name,
-        test: test.name,
-        passed: failure === undefined,
-        ...(failure === undefined ? {} : { failure }),
-      };
-    }),
-  );
   if (output === 'json') context.print(formatJson(outcomes));
   else
     for (const { rule, test, failure } of outcomes)
@@ -78,19 +71,39 @@ function runCases(context: CliContext, rules: readonly PreparedRule[], { output 
   if (failed > 0) throw cliErrors.RULE_FAILED({ failed, cases: outcomes.length });
 }
 
-function replayAll(
+async function replayOne(
   context: CliContext,
-  rules: readonly PreparedRule[],
+  rule: Rule,
+  { streams, tables }: Given,
   flags: RuleTestFlags,
   input: readonly string[],
-): void {
-  for (const rule of rules) {
-    const outcome = replay(rule, merged(recordingsFor(rule, input, flags.every)));
-    if (flags.output === 'json') context.print(formatJson(inJson(rule, outcome)));
+): Promise<void> {
+  const around = surroundingsOf(streams, tables);
+  const at = flags.node === undefined ? {} : { node: flags.node };
+  const opened = await openFunctions(rule.spec.functions ?? [], () => context.clock.monotonic());
+  try {
+    const prepared = prepareRule(rule, { around, functions: opened.functions, ...at });
+    const tableRows = tableRowsOf(prepared, around, flags.node);
+    const given = (flags.table ?? []).map((each) => tableFrom(each));
+    const outcome = replay(prepared, merged(recordingsFor(prepared, input, flags.every)), { tables: tableRows(given) });
+    if (flags.output === 'json') context.print(formatJson(inJson(prepared, outcome)));
     else for (const row of outcome.results) context.print(`${JSON.stringify(plain(row))}\n`);
-    context.say(summaryOf(rule, outcome));
+    context.say(summaryOf(prepared, outcome));
+  } catch (cause) {
+    if (!(cause instanceof RuleProblem)) throw cause;
+    throw cliErrors.INVALID_ARGUMENT({ argument: rule.metadata.name ?? 'rule', problem: messageOf(cause) }, { cause });
+  } finally {
+    opened.close();
   }
 }
+
+function tableFrom(text: string): TestTable {
+  const [, name, file = ''] = /^([a-z0-9][-a-z0-9.]*)=(.+)$/.exec(text) ?? [];
+  if (name === undefined) throw invalid(text, 'say TABLE=FILE');
+  return { name, rows: recordedTable(read(file), isCsv(file)) };
+}
+
+const isCsv = (file: string) => /\.csv$/i.test(file);
 
 function inJson({ name }: PreparedRule, { results, late, errors, dropped, counters }: Replay): object {
   return {
@@ -122,7 +135,7 @@ function recordingsFor({ streams }: PreparedRule, input: readonly string[], ever
       stream,
       spec: streams.get(stream) ?? { source: {} },
       text: read(file),
-      isCsv: /\.csv$/i.test(file),
+      isCsv: isCsv(file),
       everyMs,
     };
   });

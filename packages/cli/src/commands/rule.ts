@@ -8,6 +8,7 @@ import {
   prepareRule,
   type RuleNodeStatus,
   type RuleSurroundings,
+  surroundingsOf,
 } from '@skerry/streams/cli';
 import { type ConnectionFlags, connect } from '../connection.ts';
 import { type CliContext, cliErrors } from '../context.ts';
@@ -108,13 +109,4 @@ async function surroundings(client: HttpClient, namespace: string): Promise<Rule
     client.list<Table>(TABLES, { namespace }),
   ]);
   return surroundingsOf(streams.items, tables.items);
-}
-
-export function surroundingsOf(streams: readonly Stream[], tables: readonly Table[]): RuleSurroundings {
-  return {
-    stream: (name) => streams.find(({ metadata }) => metadata.name === name),
-    table: (name) => tables.find(({ metadata }) => metadata.name === name),
-    streamNames: () => streams.map(({ metadata }) => metadata.name ?? ''),
-    tableNames: () => tables.map(({ metadata }) => metadata.name ?? ''),
-  };
 }

@@ -3,7 +3,7 @@ import type { ApiResponse } from './contract.ts';
 import { create } from './create.ts';
 import { deleteOne } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
-import type { Call, Engine } from './engine.ts';
+import { AdmissionPending, type Call, type Engine } from './engine.ts';
 import { get } from './get.ts';
 import { list } from './list.ts';
 import { patch } from './patch.ts';
@@ -41,7 +41,24 @@ const SUBRESOURCES: Readonly<Record<string, Answer>> = {
   portforward: needsUpgrade,
 };
 
+/** How often a request begins anew for the sake of its admission. */
+const MAX_ATTEMPTS = 4;
+
+/** Nothing may be awaited between the read and the write of an object, so what admission waits for is waited for here. */
 export async function dispatch(engine: Engine, watches: Watches, call: Call): Promise<ApiResponse> {
+  const warned = call.warnings.length;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await answerOnce(engine, watches, call);
+    } catch (error) {
+      if (!(error instanceof AdmissionPending) || attempt === MAX_ATTEMPTS) throw error;
+      call.warnings.length = warned;
+      await error.ready;
+    }
+  }
+}
+
+async function answerOnce(engine: Engine, watches: Watches, call: Call): Promise<ApiResponse> {
   const { route, kind } = call;
   if (kind.read !== undefined) return readVirtual(engine, call, kind.read);
   if (isReview(route.group, route.resource)) return review(engine, call);

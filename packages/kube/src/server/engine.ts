@@ -1,6 +1,7 @@
 /** What every verb of the registry shares: the store, the clock, the table of kinds, and one request on its way. */
 import type { Authorizer, FieldError, KubeObject, ResourceRow, UserInfo } from '@skerry/api';
-import { formatApiVersion } from '@skerry/api';
+import { formatApiVersion, StatusError } from '@skerry/api';
+import type { CustomRules } from '@skerry/api/crd';
 import type { Clock, Logger, RandomBytes } from '@skerry/base';
 import type { Store, StoredObject } from '../store/contract.ts';
 import { formatKey } from '../store/key.ts';
@@ -26,6 +27,8 @@ export interface Engine {
   /** Reaches the programs on nodes; absent where there are none to reach. */
   readonly dialer?: NodeDialer;
   readonly parseYaml?: (text: string) => unknown;
+  /** Evaluates the rules of custom resources; without it they are kept and warned of. */
+  readonly rules?: CustomRules;
   /** Present when the store is a replica of somebody else's truth. */
   readonly replica?: ReplicaHooks;
 }
@@ -61,6 +64,16 @@ export interface Admitted {
 export interface AdmissionStep {
   readonly name: string;
   admit(engine: Engine, admitted: Admitted): void;
+}
+
+/** What a step throws that must find something out first: the whole request begins anew once `ready` resolves. */
+export class AdmissionPending extends StatusError {
+  readonly ready: Promise<unknown>;
+
+  constructor(ready: Promise<unknown>) {
+    super(503, 'ServiceUnavailable', 'what the object depends on keeps changing: try again');
+    this.ready = ready;
+  }
 }
 
 export function groupResource({ row }: ServedKind): GroupResource {

@@ -3,7 +3,7 @@ export { type ApiServer, type ApiServerOptions, createApiServer } from './api-se
 export { builtinKinds } from './builtin-kinds.ts';
 export { ConnectionLimiter } from './connection-limiter.ts';
 export type { ApiRequest, ApiResponse, UpgradeRequest } from './contract.ts';
-export type { AdmissionStep, Admitted, Engine } from './engine.ts';
+export { AdmissionPending, type AdmissionStep, type Admitted, type Engine } from './engine.ts';
 export {
   type HttpsOptions,
   type Listener,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { AdmissionPending } from './engine.ts';
 import { scratchServer } from './testing/scratch-server.ts';
 
 const MAPS = '/api/v1/namespaces/default/configmaps';
@@ -186,4 +187,39 @@ test('an apply that changes nothing makes no new version, and force takes fields
     ['two'],
   );
   assert.equal((await ask('PATCH', `${MAPS}/m`, { headers, body })).status, 400, 'an apply names its manager');
+});
+
+test('admission that waits loses no write that comes meanwhile, and is not waited for without end', async () => {
+  const gates: PromiseWithResolvers<void>[] = [];
+  let pends = 0;
+  const { ask } = scratchServer({
+    admission: [
+      {
+        name: 'waits',
+        admit: (_engine, { operation, object, warnings }) => {
+          const isAsked = (object as { readonly data?: { readonly slow?: string } }).data?.slow === 'yes';
+          if (operation !== 'UPDATE' || !isAsked || pends === 0) return;
+          pends--;
+          warnings?.push('waited');
+          const gate = Promise.withResolvers<void>();
+          gates.push(gate);
+          throw new AdmissionPending(gate.promise);
+        },
+      },
+    ],
+  });
+  await ask('POST', MAPS, { body: { metadata: { name: 'm' }, data: {} } });
+  pends = 1;
+  const slow = ask('PATCH', `${MAPS}/m`, { body: { data: { slow: 'yes' } }, headers: MERGE });
+  await ask('PATCH', `${MAPS}/m`, { body: { data: { meanwhile: 'b' } }, headers: MERGE });
+  gates[0]?.resolve();
+  const { json, headers } = await slow;
+  assert.deepEqual([json.data, headers.warning], [{ slow: 'yes', meanwhile: 'b' }, undefined]);
+  pends = 100;
+  const never = ask('PATCH', `${MAPS}/m`, { body: { data: { more: 'c' } }, headers: MERGE });
+  for (let at = 1; at < 4; at++) {
+    while (gates[at] === undefined) await Promise.resolve();
+    gates[at]?.resolve();
+  }
+  assert.equal((await never).status, 503);
 });

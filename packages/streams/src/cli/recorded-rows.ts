@@ -35,6 +35,13 @@ export function merged(recordings: readonly Recording[]): readonly GivenRow[] {
   return recordings.flatMap((recording) => [...recordedRows(recording)]).sort((one, other) => one.at - other.at);
 }
 
+/** What a table holds, from a file. */
+export function recordedTable(text: string, isCsv: boolean): readonly Readonly<Record<string, unknown>>[] {
+  const decode = lineDecoder(isCsv ? 'Csv' : 'Json', ',');
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  return lines.flatMap((line) => decode(line) as readonly Readonly<Record<string, unknown>>[]);
+}
+
 /** Undefined where a row does not say, or says it wrong: that it fails is told later. */
 function timeReader(spec: StreamSpec): (row: unknown) => number | undefined {
   // Rows of devices say when they were.

@@ -5,16 +5,17 @@
 import type { FieldError, KubeObject } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import { planOf } from '../edge/retention/retention-plan.ts';
-import type { RuleSurroundings } from '../engine/rule/catalog.ts';
+import { type RuleSurroundings, surroundingsOf } from '../engine/rule/catalog.ts';
 import { describeStubs } from '../engine/rule/function-stubs.ts';
 import { type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
-import { failureOf } from '../engine/rule/run-test.ts';
 import type { Outlet } from '../kinds/outlet.ts';
 import type { Retention } from '../kinds/retention.ts';
 import type { Rule, RuleSpec } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
 import { ExportProblem, exportPlanOf } from '../query/export/export-plan.ts';
+import type { Trial } from '../trial/trial.ts';
+import type { Verdict } from './rehearsal.ts';
 
 export interface StreamsWrite {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
@@ -29,6 +30,8 @@ export interface StreamsLookups {
   readonly streams: () => readonly Stream[];
   readonly tables: () => readonly Table[];
   readonly rules: () => readonly Rule[];
+  /** What a trial of a rule has come to; throws when it is still to be waited for. */
+  readonly verdict: (trial: Trial) => Verdict;
 }
 
 /** So many rules are named in one refusal. */
@@ -77,30 +80,37 @@ function checkDirectory({ spec: { type, endpoint } }: Outlet): readonly FieldErr
 function checkRule(rule: Rule, lookups: StreamsLookups): readonly FieldError[] {
   try {
     const around = surroundings(lookups);
-    const prepared = prepareAll(rule, around);
+    const { prepared, node } = prepareAll(rule, around);
     const named: { -readonly [Field in 'streams' | 'tables']?: RuleSpec[Field] } = rule.spec;
     // So that they are brought to the nodes of the rule.
     named.streams = [...prepared.streams.keys()];
     named.tables = prepared.tables;
-    return [...checkSinks(rule), ...checkTests(rule, prepared)];
+    const wrong = checkSinks(rule);
+    return wrong.length > 0 ? wrong : checkTests({ rule, prepared, around, node }, lookups);
   } catch (error) {
     if (error instanceof RuleProblem) return [invalid(error.path, error.message)];
     throw error;
   }
 }
 
+interface Prepared {
+  readonly prepared: PreparedRule;
+  /** Whose parameters it has; undefined: its own. */
+  readonly node: string | undefined;
+}
+
 /** As it is everywhere, and with the parameters of each node that has its own. */
-function prepareAll(rule: Rule, around: RuleSurroundings): PreparedRule {
+function prepareAll(rule: Rule, around: RuleSurroundings): Prepared {
   const functions = describeStubs(rule.spec.functions ?? []);
   const options = { around, functions, allowsUnknown: true };
   for (const { node } of rule.spec.nodeParameters ?? []) prepareRule(rule, { ...options, node });
   // What only nodes give values to has none here.
   const [first] = rule.spec.nodeParameters ?? [];
   try {
-    return prepareRule(rule, options);
+    return { prepared: prepareRule(rule, options), node: undefined };
   } catch (error) {
     if (first === undefined || !(error instanceof RuleProblem) || error.path !== 'spec.parameters') throw error;
-    return prepareRule(rule, { ...options, node: first.node });
+    return { prepared: prepareRule(rule, { ...options, node: first.node }), node: first.node };
   }
 }
 
@@ -113,13 +123,31 @@ function checkSinks({ spec: { sinks = [] } }: Rule): readonly FieldError[] {
   });
 }
 
-/** Functions of JavaScript are run at nodes only; so are the cases of rules that have some, before they start there. */
-function checkTests({ spec: { tests = [], functions = [] } }: Rule, prepared: PreparedRule): readonly FieldError[] {
-  if (functions.length > 0 || prepared.tables.length > 0) return [];
-  return tests.flatMap((test, at) => {
-    const why = failureOf(prepared, test);
-    return why === undefined ? [] : [invalid(`spec.tests[${at}]`, `test "${test.name}" fails: ${why}`)];
+interface Tested extends Prepared {
+  readonly rule: Rule;
+  readonly around: RuleSurroundings;
+}
+
+/** By the trial of no more than what the rule names, so that the same rule is not tried again when something else changes. */
+function checkTests({ rule, prepared, around, node }: Tested, { verdict }: StreamsLookups): readonly FieldError[] {
+  if ((rule.spec.tests ?? []).length === 0) return [];
+  const present = <T>(objects: readonly (T | undefined)[]) => objects.filter((each) => each !== undefined);
+  const outcome = verdict({
+    rule: withoutStatus(rule),
+    streams: present([...prepared.streams.keys()].map((name) => around.stream(name))).map(withoutStatus),
+    tables: present(prepared.tables.map((name) => around.table(name))).map(withoutStatus),
+    allowsUnknown: true,
+    ...(node === undefined ? {} : { node }),
   });
+  if ('limit' in outcome) return [invalid('spec.tests', `the cases cannot be tried: ${outcome.limit}`)];
+  if ('problem' in outcome) return [invalid(outcome.problem.path, outcome.problem.message)];
+  return (outcome.status.cases ?? []).flatMap(({ name, failure }, at) =>
+    failure === undefined ? [] : [invalid(`spec.tests[${at}]`, `test "${name}" fails: ${failure}`)],
+  );
+}
+
+function withoutStatus<T extends Rule | Stream | Table>({ apiVersion, kind, metadata, spec }: T): T {
+  return { apiVersion, kind, metadata: { name: metadata.name }, spec } as T;
 }
 
 const SOURCES = ['devices', 'mqtt', 'http', 'httpPush', 'file', 'simulator', 'rule'] as const;
@@ -173,16 +201,8 @@ function problemOf(rule: Rule, around: RuleSurroundings): string | undefined {
   }
 }
 
-export function surroundings({ streams, tables }: Omit<StreamsLookups, 'rules'>): RuleSurroundings {
-  const named = <T extends KubeObject>(objects: readonly T[]) =>
-    new Map(objects.map((object) => [object.metadata.name ?? '', object]));
-  const [byStream, byTable] = [named(streams()), named(tables())];
-  return {
-    stream: (name) => byStream.get(name),
-    table: (name) => byTable.get(name),
-    streamNames: () => [...byStream.keys()],
-    tableNames: () => [...byTable.keys()],
-  };
+function surroundings({ streams, tables }: Pick<StreamsLookups, 'streams' | 'tables'>): RuleSurroundings {
+  return surroundingsOf(streams(), tables());
 }
 
 function isSameSpec(object: KubeObject, old: KubeObject | undefined): boolean {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { type KubeObject, StatusError } from '@skerry/api';
+import { systemClock } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
+import { createTrials, type TrialLimits } from '../trial/trials.ts';
 import { type RuleTestRun, ruleTestsKind } from './rule-tests.ts';
 
 const meta = (kind: string, name: string, spec: object): KubeObject => ({
@@ -24,8 +27,33 @@ const OBJECTS = [
     ],
   }),
   meta('Rule', 'scripted', {
-    sql: 'SELECT twice(force) FROM press',
-    functions: [{ name: 'twice', parameters: ['Float'], source: 'return 2 * force' }],
+    sql: 'SELECT twice(force) AS twice FROM press',
+    functions: [{ name: 'twice', parameters: ['Float'], javascript: 'return 2 * a' }],
+    tests: [{ name: 'twice', input: [{ row: { force: 3 } }], expected: [{ twice: 6 }] }],
+  }),
+  meta('Rule', 'limited', {
+    sql: 'SELECT press.force FROM press INNER JOIN limits ON press.id = limits.id WHERE press.force > limits.most',
+    tests: [
+      {
+        name: 'each has its limit',
+        input: [{ row: { id: 1, force: 3 } }, { row: { id: 2, force: 3 } }],
+        tables: [
+          {
+            name: 'limits',
+            rows: [
+              { id: 1, most: 2 },
+              { id: 2, most: 4 },
+            ],
+          },
+        ],
+        expected: [{ force: 3 }],
+      },
+      { name: 'no rows', input: [{ row: { id: 1, force: 3 } }], expected: [] },
+    ],
+  }),
+  meta('Rule', 'endless', {
+    sql: 'SELECT f(force) AS f FROM press',
+    functions: [{ name: 'f', parameters: ['Float'], javascript: 'for (;;);', timeout: '1h' }],
   }),
 ];
 
@@ -48,10 +76,19 @@ const client = {
   }),
 } as Pick<Client, 'get' | 'list'>;
 
-async function run(spec: RuleTestRun['spec'], namespace = 'hall'): Promise<RuleTestRun['status']> {
+const BIN = join(import.meta.dirname, '../trial/bin.ts');
+const trialsWith = (limits: Partial<TrialLimits>) =>
+  createTrials({ program: BIN, execArgv: ['--conditions=source'], clock: systemClock, limits });
+const trials = trialsWith({});
+after(() => trials.close());
+
+async function run(
+  spec: RuleTestRun['spec'],
+  { namespace = 'hall', by = trials } = {},
+): Promise<RuleTestRun['status']> {
   const object = { apiVersion: 'telemetry.skerry.io/v1alpha1', kind: 'RuleTest', metadata: { namespace }, spec };
   const { signal } = new AbortController();
-  return ((await ruleTestsKind(client).create({ object, signal })) as RuleTestRun).status;
+  return ((await ruleTestsKind(client, by).create({ object, signal })) as RuleTestRun).status;
 }
 
 const rows = [4, 7, 12].map((force) => ({ row: { force } }));
@@ -83,13 +120,13 @@ test('what cannot be tried is refused in words', async () => {
     [{ rule: 'none' }, 404, /there is no none/],
     [{ sql: 'SELECT force FORM press' }, 400, /spec.sql: /],
     [{ sql: 'SELECT force FROM elsewhere' }, 400, /elsewhere/],
-    [{ rule: 'scripted', rows }, 400, /skerry rule test/],
-    [{ rule: 'hot', rows: Array(1001).fill({ row: {} }) }, 400, /more than 1000 rows .*skerry rule test/],
+    [{ rule: 'limited', rows }, 400, /rows of table limits must be given/],
+    [{ rule: 'hot', rows: Array(10_001).fill({ row: {} }) }, 400, /more than 10000 rows .*skerry rule test/],
     [{ rule: 'hot', rows: [{ at: 'soon', row: {} }] }, 422, /at/],
     [{ rule: 'hot', rows: [{ force: 1 }] }, 422, /row/],
   ] as const)
     await assert.rejects(run(spec as RuleTestRun['spec']), { code, message: words }, JSON.stringify(spec));
-  await assert.rejects(run({ rule: 'hot' }, 'office'), { code: 404 });
+  await assert.rejects(run({ rule: 'hot' }, { namespace: 'office' }), { code: 404 });
 });
 
 test('an answer is bounded, whatever windows make of the rows', async () => {
@@ -98,4 +135,55 @@ test('an answer is bounded, whatever windows make of the rows', async () => {
   const status = await run({ sql, rows: many });
   assert.equal(status?.isCut, true);
   assert.ok(JSON.stringify(status).length < 5 * 1024 * 1024);
+});
+
+test('rules with functions and tables are tried too, with the rows of tables that are given', async () => {
+  assert.deepEqual(await run({ rule: 'scripted' }), { cases: [{ name: 'twice', passed: true }] });
+  const [each, none] = (await run({ rule: 'limited' }))?.cases ?? [];
+  assert.deepEqual([each?.passed, none?.passed], [true, false]);
+  assert.match(none?.failure ?? '', /the rows of table limits must be given/);
+  const given = [{ row: { id: 7, force: 1 } }, { row: { id: 7, force: 9 } }];
+  const tables = [{ name: 'limits', rows: [{ id: 7, most: 5 }] }];
+  assert.deepEqual((await run({ rule: 'limited', rows: given, tables }))?.results, [{ force: 9 }]);
+});
+
+test('a rule that never ends is given up in words, while others are tried', async () => {
+  const hasty = trialsWith({ timeMs: 1500 });
+  try {
+    const endless = run({ rule: 'endless', rows }, { by: hasty });
+    await Promise.all([
+      assert.rejects(endless, { code: 400, message: /it was tried for 1.5 s, which is the limit of the cloud/ }),
+      run({ rule: 'hot', rows }),
+    ]);
+  } finally {
+    hasty.close();
+  }
+});
+
+test('a rule that takes all memory is given up in words, and the next one is tried', async () => {
+  const small = trialsWith({ heapMb: 64, processes: 1 });
+  try {
+    const sql = 'SELECT collect(sequence(1, 90000)) AS all FROM press GROUP BY COUNTWINDOW(1000)';
+    const many = Array.from({ length: 1000 }, () => ({ row: {} }));
+    const huge = run({ sql, rows: many }, { by: small });
+    const next = run({ rule: 'hot', rows }, { by: small });
+    await assert.rejects(huge, { code: 400, message: /more than 64 MiB of memory, which is the limit of the cloud/ });
+    assert.deepEqual((await next)?.results, [{ force: 12 }]);
+  } finally {
+    small.close();
+  }
+});
+
+test('more trials than may wait are refused', async () => {
+  const narrow = trialsWith({ processes: 1, waiting: 1 });
+  try {
+    const asked = await Promise.allSettled([1, 2, 3].map(() => run({ rule: 'hot', rows }, { by: narrow })));
+    assert.deepEqual(
+      asked.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected'],
+    );
+    assert.match(String(asked[2]?.status === 'rejected' && asked[2].reason), /too many rules are being tried/);
+  } finally {
+    narrow.close();
+  }
 });

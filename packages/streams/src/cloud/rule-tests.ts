@@ -1,20 +1,19 @@
 /** RuleTest, the kind of `telemetry.skerry.io` that tries a rule: created, answered with what the rule gives, stored nowhere. */
 import { type KubeObject, type ResourceRow, type Schema, StatusError } from '@skerry/api';
 import type { Client } from '@skerry/kube/client';
-import { describeStubs } from '../engine/rule/function-stubs.ts';
-import { millisecondsOf, type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
-import { failureOf, plain, replay } from '../engine/rule/run-test.ts';
 import { RULES, STREAMS, STREAMS_API_VERSION, TABLES } from '../kinds/group.ts';
-import type { Rule, TestRow } from '../kinds/rule.ts';
+import type { Rule, TestRow, TestTable } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
 import { checked } from '../telemetry/checked.ts';
 import { OBJECT, SERIES_QUERY_ROW } from '../telemetry/series-query.ts';
-import { surroundings } from './admission.ts';
+import type { Trial, TrialStatus } from '../trial/trial.ts';
+import type { Trials } from '../trial/trials.ts';
+import { refusalOf } from './rehearsal.ts';
 
 export interface RuleTestRun extends KubeObject {
   readonly spec: RuleTestSpec;
-  readonly status?: RuleTestStatus;
+  readonly status?: TrialStatus;
 }
 
 interface RuleTestSpec {
@@ -22,22 +21,11 @@ interface RuleTestSpec {
   readonly sql?: string;
   readonly node?: string;
   readonly rows?: readonly TestRow[];
+  readonly tables?: readonly TestTable[];
 }
 
-interface RuleTestStatus {
-  readonly cases?: readonly { readonly name: string; readonly passed: boolean; readonly failure?: string }[];
-  readonly results?: readonly unknown[];
-  readonly late?: readonly unknown[];
-  readonly errors?: readonly string[];
-  readonly dropped?: Readonly<Record<string, number>>;
-  readonly isCut?: boolean;
-}
-
-/** The API server waits meanwhile: more rows are for "skerry rule test", which runs where it is called. */
-const MAX_ROWS = 1000;
-/** Rows of an answer, and how much JSON they may be together. */
-const MAX_RESULTS = 1000;
-const MAX_RESULT_BYTES = 4 * 1024 * 1024;
+/** As many rows make an answer of some seconds at most; more are for "skerry rule test", which runs where it is called. */
+const MAX_ROWS = 10_000;
 
 interface Create {
   readonly object: KubeObject;
@@ -45,20 +33,27 @@ interface Create {
 }
 
 /** A virtual kind for the API server's table. `client` shows rules, streams and tables. */
-export function ruleTestsKind(client: Pick<Client, 'get' | 'list'>) {
+export function ruleTestsKind(client: Pick<Client, 'get' | 'list'>, trials: Pick<Trials, 'run'>) {
   return {
     row: ROW,
     schema: SCHEMA,
     read: async (): Promise<readonly KubeObject[]> => [],
     create: async ({ object, signal }: Create): Promise<KubeObject> => {
       const { metadata, spec } = checked<RuleTestRun>(object, SCHEMA);
-      const rule = await prepared(client, { namespace: metadata.namespace ?? '', spec, signal });
-      const { rows } = spec;
-      if (rows !== undefined && rows.length > MAX_ROWS)
+      if ((spec.rows?.length ?? 0) > MAX_ROWS)
         throw refused(`more than ${MAX_ROWS} rows are tried by "skerry rule test"`);
-      return { ...object, status: rows === undefined ? runCases(rule) : runRows(rule, rows) };
+      const trial = await trialOf(client, { namespace: metadata.namespace ?? '', spec, signal });
+      return { ...object, status: await tried(trials, trial, signal) };
     },
   };
+}
+
+async function tried(trials: Pick<Trials, 'run'>, trial: Trial, signal: AbortSignal): Promise<TrialStatus> {
+  const outcome = await trials.run(trial, signal).catch((error: unknown) => {
+    throw refusalOf(error);
+  });
+  if ('status' in outcome) return outcome.status;
+  throw refused(`${outcome.problem.path}: ${outcome.problem.message}`);
 }
 
 interface Asked {
@@ -67,26 +62,21 @@ interface Asked {
   readonly signal: AbortSignal;
 }
 
-async function prepared(client: Pick<Client, 'get' | 'list'>, asked: Asked): Promise<PreparedRule> {
+async function trialOf(client: Pick<Client, 'get' | 'list'>, asked: Asked): Promise<Trial> {
   const { namespace, spec, signal } = asked;
   const [rule, streams, tables] = await Promise.all([
     ruleOf(client, asked),
     client.list<Stream>(STREAMS, { namespace, signal }),
     client.list<Table>(TABLES, { namespace, signal }),
   ]);
-  const { functions = [] } = rule.spec;
-  // Functions are JavaScript, and the rows of tables are read: at nodes, not here.
-  if (functions.length > 0) throw refused('rules with functions are tried by "skerry rule test"');
-  const around = surroundings({ streams: () => streams.items, tables: () => tables.items });
-  const at = spec.node === undefined ? {} : { node: spec.node };
-  try {
-    const made = prepareRule(rule, { around, functions: describeStubs(functions), ...at });
-    if (made.tables.length > 0) throw refused('rules with tables are tried at a node');
-    return made;
-  } catch (error) {
-    if (error instanceof RuleProblem) throw refused(`${error.path}: ${error.message}`);
-    throw error;
-  }
+  const { rows, node, tables: given } = spec;
+  return {
+    rule,
+    streams: streams.items,
+    tables: tables.items,
+    ...(node === undefined ? {} : { node }),
+    ...(rows === undefined ? {} : { given: { rows, ...(given === undefined ? {} : { tables: given }) } }),
+  };
 }
 
 /** As it is stored, with other SQL if some is given; or that SQL alone. */
@@ -98,45 +88,6 @@ async function ruleOf(client: Pick<Client, 'get'>, { namespace, spec, signal }: 
   }
   const rule = await client.get<Rule>({ gvr: RULES, namespace, name }, { signal });
   return sql === undefined ? rule : { ...rule, spec: { ...rule.spec, sql } };
-}
-
-function runCases(rule: PreparedRule): RuleTestStatus {
-  const { tests = [] } = rule.spec;
-  return {
-    cases: tests.map((test) => {
-      const failure = failureOf(rule, test);
-      return { name: test.name, passed: failure === undefined, ...(failure === undefined ? {} : { failure }) };
-    }),
-  };
-}
-
-function runRows(rule: PreparedRule, rows: readonly TestRow[]): RuleTestStatus {
-  let now = 0;
-  const given = rows.map(({ stream, at, row }) => {
-    now = millisecondsOf(at, now);
-    return { at: now, row, ...(stream === undefined ? {} : { stream }) };
-  });
-  const { results, late, errors, dropped } = replay(rule, given);
-  const [shown, shownLate] = [answerOf(results), answerOf(late)];
-  return {
-    results: shown,
-    late: shownLate,
-    errors,
-    dropped: Object.fromEntries(dropped),
-    isCut: shown.length < results.length || shownLate.length < late.length,
-  };
-}
-
-function answerOf(rows: readonly unknown[]): readonly unknown[] {
-  const shown: unknown[] = [];
-  let bytes = 0;
-  for (const row of rows.slice(0, MAX_RESULTS)) {
-    const made = plain(row);
-    bytes += Buffer.byteLength(JSON.stringify(made));
-    if (bytes > MAX_RESULT_BYTES) break;
-    shown.push(made);
-  }
-  return shown;
 }
 
 function refused(message: string): StatusError {
@@ -160,7 +111,7 @@ const SCHEMA: Schema = {
         node: { type: 'string', description: 'With the parameters that the rule has there.' },
         rows: {
           type: 'array',
-          description: 'What comes in, at most 1000 rows; the cases of the rule without it.',
+          description: 'What comes in, at most 10000 rows; the cases of the rule without it.',
           items: {
             type: 'object',
             required: ['row'],
@@ -168,6 +119,18 @@ const SCHEMA: Schema = {
               stream: { type: 'string', description: 'May be left out where the rule reads one.' },
               at: { type: 'string', format: 'duration', description: 'When it comes: after so long.' },
               row: ANY_ROW,
+            },
+          },
+        },
+        tables: {
+          type: 'array',
+          description: 'What tables hold meanwhile, beside `rows`; a table whose rows are elsewhere must be here.',
+          items: {
+            type: 'object',
+            required: ['name', 'rows'],
+            properties: {
+              name: { type: 'string', description: 'The table.' },
+              rows: { type: 'array', items: ANY_ROW, description: 'Its rows.' },
             },
           },
         },

@@ -19,6 +19,7 @@ import type { Rule, RuleNodeStatus, RuleSink } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
 import type { SeriesStore } from '../store/index.ts';
+import { type TableRows, tableRowsOf } from '../trial/trial.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { connected } from './connected-rules.ts';
 import type { NodeValues } from './node-values.ts';
@@ -178,7 +179,7 @@ class NodeRules {
     stack.defer(() => functions.close());
     const around = this.#around(namespace);
     const prepared = prepareRule(rule, { around, node: this.#options.node, functions: functions.functions });
-    if (functions.functions.length > 0) runOwnTests(prepared);
+    if (functions.functions.length > 0) runOwnTests(prepared, tableRowsOf(prepared, around, this.#options.node));
     const secrets = await this.#secretsOf(namespace, prepared);
     const tables = await nodeTables.open(namespace, prepared.tables);
     const uid = rule.metadata.uid ?? '';
@@ -317,9 +318,9 @@ function inNamespace<T extends KubeObject>({ cache }: Informer<T>, namespace: st
 }
 
 /** The cloud runs no functions of rules, and so not the cases of rules that have some. */
-function runOwnTests(prepared: PreparedRule): void {
+function runOwnTests(prepared: PreparedRule, tableRows: TableRows): void {
   for (const test of prepared.spec.tests ?? []) {
-    const why = failureOf(prepared, test);
+    const why = failureOf(prepared, test, { tables: tableRows(test.tables) });
     if (why !== undefined) throw new RuleProblem('spec.tests', `test "${test.name}" fails: ${why}`);
   }
 }

@@ -135,6 +135,8 @@ export interface RuleOptions {
 export interface RuleTest {
   readonly name: string;
   readonly input: readonly TestRow[];
+  /** What tables hold meanwhile; those without their rows in themselves must be here. */
+  readonly tables?: readonly TestTable[];
   readonly expected: readonly Readonly<Record<string, unknown>>[];
   readonly late?: readonly Readonly<Record<string, unknown>>[];
 }
@@ -144,6 +146,11 @@ export interface TestRow {
   /** When it comes: after so long from the beginning. */
   readonly at?: string;
   readonly row: Readonly<Record<string, unknown>>;
+}
+
+export interface TestTable {
+  readonly name: string;
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
 }
 
 export interface RuleStatus {
@@ -266,6 +273,12 @@ const func = object(
   ['name', 'javascript'],
 );
 
+const testTable = object(
+  'What a table holds.',
+  { name: nameOf('The table.'), rows: list('Its rows.', open('A row.'), 1000) },
+  ['name', 'rows'],
+);
+
 const test = object(
   'A case that the rule must pass before nodes are given it.',
   {
@@ -283,6 +296,7 @@ const test = object(
       ),
       1000,
     ),
+    tables: listBy('name', 'What tables hold meanwhile; a table whose rows are elsewhere must be here.', testTable, 32),
     expected: list('Results, in order.', open('A result.'), 1000),
     late: list('Rows that came too late, in order; not looked at without it.', open('A row.'), 1000),
   },

@@ -1,4 +1,5 @@
 /** Streams, tables and functions of a rule, as its SQL sees them. */
+import type { KubeObject } from '@skerry/api';
 import type { FieldSchema, FieldType } from '../../kinds/shared.ts';
 import type { Stream } from '../../kinds/stream.ts';
 import type { Table } from '../../kinds/table.ts';
@@ -10,6 +11,21 @@ export interface RuleSurroundings {
   /** For proposals when a name is unknown. */
   streamNames(): readonly string[];
   tableNames(): readonly string[];
+}
+
+/** Of one namespace. */
+export function surroundingsOf(streams: readonly Stream[], tables: readonly Table[]): RuleSurroundings {
+  const [byStream, byTable] = [named(streams), named(tables)];
+  return {
+    stream: (name) => byStream.get(name),
+    table: (name) => byTable.get(name),
+    streamNames: () => [...byStream.keys()],
+    tableNames: () => [...byTable.keys()],
+  };
+}
+
+function named<T extends KubeObject>(objects: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(objects.map((object) => [object.metadata.name ?? '', object]));
 }
 
 export interface CatalogOptions {
