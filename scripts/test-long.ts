@@ -7,10 +7,13 @@ import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildBundles } from './build.ts';
 import { capture, ROOT, say, scriptEnv } from './tasks.ts';
 
 const PAGE = join(ROOT, 'docs', 'reliability.md');
 const CONCURRENCY = 2;
+/** Real processes, of the bundles. */
+const STORIES = 'test/';
 
 interface Result {
   readonly file: string;
@@ -36,7 +39,17 @@ async function main(): Promise<number> {
   const plan = { times: Number(values.times), seed, counts };
   const files = positionals.length > 0 ? positionals : repeatedTests();
   say(`${files.length} files, ${plan.times} times the everyday count, seed ${seed}`);
-  const results = await runAll(plan, files);
+  const stories = files.filter((file) => file.startsWith(STORIES));
+  if (stories.length > 0) await buildBundles();
+  const results = [
+    ...(await runAll(
+      plan,
+      files.filter((file) => !stories.includes(file)),
+      CONCURRENCY,
+    )),
+    // Two at once would slow each other into time-outs.
+    ...(await runAll(plan, stories, 1)),
+  ];
   rmSync(counts, { recursive: true });
   if (positionals.length === 0) writeFileSync(PAGE, page(plan, results));
   const failed = results.filter(({ isOk }) => !isOk);
@@ -46,19 +59,19 @@ async function main(): Promise<number> {
 
 /** Tests that try something many times: those with properties, and those whose count is a `runs(n)`. */
 function repeatedTests(): readonly string[] {
-  return globSync('packages/*/src/**/*.test.ts', { cwd: ROOT })
+  return globSync(['packages/*/src/**/*.test.ts', `${STORIES}**/*.test.ts`], { cwd: ROOT })
     .filter((file) => /\bfc\.assert\(|\bruns\(/.test(readFileSync(join(ROOT, file), 'utf8')))
     .sort();
 }
 
-async function runAll(plan: Plan, files: readonly string[]): Promise<readonly Result[]> {
+async function runAll(plan: Plan, files: readonly string[], concurrency: number): Promise<readonly Result[]> {
   const results: Result[] = [];
   const waiting = [...files];
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
       results.push(await runFile(plan, file));
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+  await Promise.all(Array.from({ length: concurrency }, work));
   return results.sort((left, right) => left.file.localeCompare(right.file));
 }
 
