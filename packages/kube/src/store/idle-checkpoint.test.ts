@@ -5,7 +5,7 @@ import { type FakeClock, fakeClock } from '@skerry/testkit';
 import { CHECKPOINT_COMMITS, CHECKPOINT_IDLE_MS } from './idle-checkpoint.ts';
 import { openTestStore, temporaryDirectory } from './testing/temporary-store.ts';
 
-const JSON_OF_A_PAGE = JSON.stringify({ data: 'x'.repeat(4000) });
+const OBJECT = JSON.stringify({ data: 'x'.repeat(1000) });
 
 /** Commits one after another, with what `between` does after each; tells whether the file itself has got them then. */
 async function check(commits: number, between: (clock: FakeClock) => Promise<void>, isInFile: boolean): Promise<void> {
@@ -14,10 +14,10 @@ async function check(commits: number, between: (clock: FakeClock) => Promise<voi
   const clock = fakeClock();
   const store = openTestStore(file, { clock });
   for (let commit = 0; commit < commits; commit++) {
-    await store.put(`/configmaps/a/${commit}`, JSON_OF_A_PAGE);
+    await store.put(`/configmaps/a/${commit}`, OBJECT);
     await between(clock);
   }
-  assert.equal(statSync(file).size >= commits * JSON_OF_A_PAGE.length, isInFile);
+  assert.equal(statSync(file).size >= commits * OBJECT.length, isInFile);
   assert.deepEqual(store.findDamage(), []);
   await store.close();
 }

@@ -2,8 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
 
-/** So many commits are worth a checkpoint; SQLite itself does one in the midst of a commit after some hundreds. */
-export const CHECKPOINT_COMMITS = 64;
+/** So many commits are worth a checkpoint. SQLite does one in the midst of a commit after 1,000 pages, and one commit is some four. */
+export const CHECKPOINT_COMMITS = 128;
 
 /** Who has not written for so long is taken for idle. */
 export const CHECKPOINT_IDLE_MS = 15;
