@@ -20,7 +20,8 @@ import { deviceOf, modelOf, openScratchServer, type ScratchServer } from './test
 const MODEL: DeviceModelSpec = {
   properties: [
     { name: 'power', type: 'float32', unit: 'kW', minimum: 0, maximum: 50 },
-    { name: 'limit', type: 'uint64', access: 'ReadWrite' },
+    { name: 'limit', type: 'uint64', access: 'ReadWrite', maximum: 5_000_000_000 },
+    { name: 'target', type: 'float32', access: 'ReadWrite', minimum: 0, maximum: 10 },
     { name: 'mode', type: 'uint8', enum: [{ value: 2, name: 'Eco' }] },
     { name: 'phases', type: 'int32[3]' },
   ],
@@ -128,10 +129,10 @@ suite('an OPC UA server of the gateway', () => {
     assert.equal(scratch.refusals.list[0]?.subject, 'CN=late');
   });
 
-  const write = (user: UserIdentityInfo, value: object) =>
+  const write = (user: UserIdentityInfo, value: object, property = 'limit') =>
     visit(at({ user }), async (session) => {
       const status = await session.write({
-        nodeId: nodeId('meter-1/limit'),
+        nodeId: nodeId(`meter-1/${property}`),
         attributeId: AttributeIds.Value,
         value: { value },
       });
@@ -159,6 +160,16 @@ suite('an OPC UA server of the gateway', () => {
     assert.equal(await write({ type: UserTokenType.Anonymous }, LIMIT), 'BadUserAccessDenied');
     assert.equal(await write(byName('omar', 'writes'), { dataType: DataType.Double, value: 1 }), 'BadTypeMismatch');
     assert.deepEqual(scratch.written, []);
+  });
+
+  test('what is out of the range of the property is BadOutOfRange, also of 64 bits and without an end', async () => {
+    const user = byName('omar', 'writes');
+    assert.equal(await write(user, { ...LIMIT, value: [2, 0] }), 'BadOutOfRange');
+    for (const value of [-1, 11, Number.POSITIVE_INFINITY, Number.NaN])
+      assert.equal(await write(user, { dataType: DataType.Float, value }, 'target'), 'BadOutOfRange');
+    assert.deepEqual(scratch.written, []);
+    assert.equal(await write(user, { dataType: DataType.Float, value: 10 }, 'target'), 'Good');
+    scratch.written.splice(0);
   });
 
   const reset = (user: UserIdentityInfo) =>
@@ -219,7 +230,7 @@ suite('an OPC UA server of the gateway', () => {
       );
       assert.deepEqual(
         [...fresh].sort(),
-        ['limit', 'mode', 'phases', 'power'].map((name) => `meter-2/${name}`),
+        ['limit', 'mode', 'phases', 'power', 'target'].map((name) => `meter-2/${name}`),
       );
       assert.equal(await limitStatus('meter-1/limit'), 'BadNodeIdUnknown');
       assert.equal(await limitStatus('meter-1/power'), 'Good');

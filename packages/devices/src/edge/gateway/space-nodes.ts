@@ -21,6 +21,7 @@ import {
   type WriteValueOptions,
 } from 'node-opcua-client';
 import { ValueError } from '../../values/value.ts';
+import { isNumeric } from '../../values/value-type.ts';
 import { isDriverError } from '../driver-error.ts';
 import type { DeviceDoor } from '../twin/door.ts';
 import type { MethodPlan, ParameterPlan, TypePlan, VariablePlan } from './space-plan.ts';
@@ -171,14 +172,11 @@ interface Written {
   readonly by: string;
 }
 
-const UNLIMITED = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
-
 async function write({ door, namespace, signal }: SpaceContext, { shown, value, by }: Written): Promise<StatusCode> {
   try {
     const { plan, structure } = shown;
     const json = jsonOf(plan.type, value, structure);
-    const { low, high } = plan.range ?? UNLIMITED;
-    if (typeof json === 'number' && (json < low || json > high)) return StatusCodes.BadOutOfRange;
+    if (!isInRange(plan, json)) return StatusCodes.BadOutOfRange;
     const values = { [plan.name]: json };
     const outcomes = await door.write({ namespace, device: plan.parent, by, values }, signal);
     return statusOfWrite(outcomes[plan.name]);
@@ -186,6 +184,13 @@ async function write({ door, namespace, signal }: SpaceContext, { shown, value, 
     if (error instanceof ValueError) return StatusCodes.BadTypeMismatch;
     return isDriverError(error) ? statusOfError(error) : StatusCodes.BadNoCommunication;
   }
+}
+
+/** Integers of 64 bits are texts here, and so are NaN and the infinities. */
+function isInRange({ type, minimum, maximum }: VariablePlan, json: unknown): boolean {
+  if (!isNumeric(type)) return true;
+  const number = typeof json === 'string' && /^-?\d+$/.test(json) ? BigInt(json) : Number(json);
+  return (minimum === undefined || number >= minimum) && (maximum === undefined || number <= maximum);
 }
 
 /** For people who look at the device later. */

@@ -31,7 +31,10 @@ export interface VariablePlan extends NodeBase {
   /** Its data type, or that of its items, where they are structures. */
   readonly structure?: string;
   readonly unit?: string;
+  /** What clients are told: only where there are both bounds. */
   readonly range?: { readonly low: number; readonly high: number };
+  readonly minimum?: number;
+  readonly maximum?: number;
   readonly enum?: readonly EnumMember[];
   readonly isReadable: boolean;
   readonly isWritable: boolean;
@@ -167,6 +170,8 @@ function variableOf(property: ResolvedProperty, { parent, isOfType, structure }:
     ...(structure === undefined ? {} : { structure }),
     ...described(property),
     ...(unit === undefined ? {} : { unit }),
+    ...(minimum === undefined ? {} : { minimum }),
+    ...(maximum === undefined ? {} : { maximum }),
     ...(minimum === undefined || maximum === undefined ? {} : { range: { low: minimum, high: maximum } }),
     ...(property.enum === undefined ? {} : { enum: property.enum }),
     isReadable: access !== 'WriteOnly',

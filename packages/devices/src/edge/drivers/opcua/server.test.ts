@@ -119,6 +119,40 @@ test('a write goes out in the type that the server has, and says why it was refu
   ]);
 });
 
+test('a number that the type of the server cannot hold is refused in words, and nothing is written in its place', async (t) => {
+  const session = await connected(t, settingsFor(peer));
+  const points = {
+    Int64: pointFor('Int64', 'float64'),
+    UInt64: pointFor('UInt64', 'uint64'),
+    UInt16: pointFor('UInt16', 'float64'),
+    Float: pointFor('Float', 'float64'),
+    Doubles: pointFor('Doubles', 'float64[]'),
+  };
+  const before = await read(session, Object.values(points));
+  const refusals = {
+    Int64: [2 ** 63, -(2 ** 63) - 2048, Number.NaN],
+    UInt64: [-1n, 2n ** 64n],
+    UInt16: [65_536, -1],
+    Float: [3.5e38, -1e300],
+  };
+  for (const [name, values] of Object.entries(refusals))
+    for (const value of values) {
+      const point = points[name as keyof typeof refusals];
+      const [error] = (await session.write?.([{ point, value }], NEVER)) ?? [];
+      assert.match(
+        `${error?.kind}: ${error?.message}`,
+        new RegExp(`^Misconfigured: the value .* \\(${name} of the server\\)$`),
+      );
+    }
+  assert.deepEqual(await read(session, Object.values(points)), before);
+  const edges = [
+    { point: points.Int64, value: -(2 ** 63) },
+    { point: points.UInt64, value: 2n ** 64n - 1n },
+    { point: points.Float, value: Number.POSITIVE_INFINITY },
+  ];
+  assert.deepEqual(await session.write?.(edges, NEVER), [undefined, undefined, undefined]);
+});
+
 test('values have the time of their source, a part of an array is read alone', async (t) => {
   const session = await connected(t, settingsFor(peer));
   const before = Date.now();

@@ -8,6 +8,8 @@ import {
   VariantArrayType,
 } from 'node-opcua-client';
 import type { RawValue } from '../../../values/encoding.ts';
+import { float32From, integerValue, ValueError } from '../../../values/value.ts';
+import type { ScalarType } from '../../../values/value-type.ts';
 
 /** Undefined where the variant holds nothing. */
 export function rawOf({ dataType, arrayType, value }: Variant): RawValue | undefined {
@@ -114,16 +116,28 @@ function dataTypeNamed(name: string): DataType {
 
 // ——— to be written ———
 
-/** A value for a variant of this type. Lists become lists. */
+const INTEGERS: Partial<Record<DataType, ScalarType>> = {
+  [DataType.SByte]: 'int8',
+  [DataType.Byte]: 'uint8',
+  [DataType.Int16]: 'int16',
+  [DataType.UInt16]: 'uint16',
+  [DataType.Int32]: 'int32',
+  [DataType.UInt32]: 'uint32',
+  [DataType.Int64]: 'int64',
+  [DataType.UInt64]: 'uint64',
+};
+
+/** A value for a variant of this type. Lists become lists. Throws a ValueError for a number that the type cannot hold. */
 export function variantValue(dataType: DataType, raw: RawValue): unknown {
   if (Array.isArray(raw) && !(raw instanceof Uint8Array))
     return raw.map((item: RawValue) => variantValue(dataType, item));
+  const integer = INTEGERS[dataType];
+  if (integer !== undefined) return integerIn(integer, raw);
   switch (dataType) {
     case DataType.Boolean:
       return typeof raw === 'boolean' ? raw : Number(raw) !== 0;
-    case DataType.Int64:
-    case DataType.UInt64:
-      return wordsOf(typeof raw === 'bigint' ? raw : BigInt(Math.round(Number(raw))));
+    case DataType.Float:
+      return float32From(Number(raw));
     case DataType.DateTime:
       return new Date(Number(raw));
     case DataType.ByteString:
@@ -135,6 +149,14 @@ export function variantValue(dataType: DataType, raw: RawValue): unknown {
     default:
       return typeof raw === 'bigint' ? Number(raw) : raw;
   }
+}
+
+/** The nearest integer: the library would write the low bits of whatever it is given. */
+function integerIn(type: ScalarType, raw: RawValue): number | Words {
+  const number = Math.round(Number(raw));
+  if (typeof raw !== 'bigint' && !Number.isFinite(number)) throw new ValueError(`must be a number, not ${String(raw)}`);
+  const value = integerValue(type, typeof raw === 'bigint' ? raw : BigInt(number));
+  return typeof value === 'bigint' ? wordsOf(value) : value;
 }
 
 /** What the library makes a structure of. */

@@ -13,6 +13,7 @@ import {
   type WriteValueOptions,
 } from 'node-opcua-client';
 import type { RawValue } from '../../../values/encoding.ts';
+import { ValueError } from '../../../values/value.ts';
 import type { CallRequest, PointWrite } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
 import type { Link } from './link.ts';
@@ -126,18 +127,22 @@ async function typeFrom(session: ClientSession, dataType: NodeId): Promise<Varia
 async function variantOf(session: ClientSession, { dataType, basic }: VariableType, raw: RawValue): Promise<Variant> {
   const isList = Array.isArray(raw);
   const items: readonly RawValue[] = isList ? raw : [raw];
-  const made =
-    basic === DataType.ExtensionObject
-      ? await structures(session, dataType, items)
-      : items.map((item) => variantValue(basic, item));
-  const options: VariantOptions = {
-    dataType: basic,
-    arrayType: isList ? VariantArrayType.Array : VariantArrayType.Scalar,
-    value: isList ? made : made[0],
-  };
   try {
+    const made =
+      basic === DataType.ExtensionObject
+        ? await structures(session, dataType, items)
+        : items.map((item) => variantValue(basic, item));
+    const options: VariantOptions = {
+      dataType: basic,
+      arrayType: isList ? VariantArrayType.Array : VariantArrayType.Scalar,
+      value: isList ? made : made[0],
+    };
     return new Variant(options);
   } catch (cause) {
+    if (cause instanceof ValueError)
+      throw new DriverError('Misconfigured', `the value ${cause.message} (${DataType[basic]} of the server)`, {
+        cause,
+      });
     throw new DriverError('Misconfigured', `the value is no ${DataType[basic]}`, { cause });
   }
 }
