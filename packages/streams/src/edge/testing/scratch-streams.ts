@@ -23,6 +23,8 @@ import { type Streams, startStreams } from '../start-streams.ts';
 export interface ScratchStreams extends AsyncDisposable {
   readonly client: Client;
   readonly clock: FakeClock;
+  /** Sets the clock ahead, or back where it is negative, while no time passes. */
+  setClock(byMs: number): void;
   readonly values: NodeValues;
   /** Where files of streams are. */
   readonly files: string;
@@ -63,7 +65,9 @@ export async function scratchStreams(): Promise<ScratchStreams> {
   const folder = join(home, 'streams');
   const files = join(folder, 'files');
   mkdirSync(files, { recursive: true });
-  const clock = fakeClock();
+  const fake = fakeClock();
+  let set = 0;
+  const clock: FakeClock = { ...fake, now: () => fake.now() + set };
   const log = silentLogger;
   const store = openStore({ file: join(home, 'api.db'), clock, log });
   const server = createApiServer({ store, clock, log, authorizer: { authorize: () => ({ allowed: true }) } });
@@ -122,6 +126,9 @@ export async function scratchStreams(): Promise<ScratchStreams> {
   return {
     client,
     clock,
+    setClock: (byMs) => {
+      set += byMs;
+    },
     values,
     files,
     writes,
