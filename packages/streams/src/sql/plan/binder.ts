@@ -1,41 +1,15 @@
 /** Gives names their meaning and expressions their types. */
-import type {
-  Between,
-  Binary,
-  Case,
-  Expression,
-  In,
-  Index,
-  IsNull,
-  Like,
-  Literal,
-  Member,
-  NameExpression,
-  Slice,
-  Span,
-  Unary,
-} from '../ast.ts';
+import type { Expression, Literal, NameExpression, Span } from '../ast.ts';
 import type { Bound } from '../compile/bound.ts';
-import {
-  ANY,
-  BIGINT,
-  BOOLEAN,
-  type DataType,
-  FLOAT,
-  isNumeric,
-  isOpen,
-  NULL,
-  STRING,
-  showType,
-  unify,
-} from '../data-type.ts';
-import { Power, powerOf } from '../parser/expressions.ts';
+import { ANY, BIGINT, BOOLEAN, type DataType, FLOAT, NULL, STRING, showType } from '../data-type.ts';
 import { printExpression } from '../print.ts';
 import type { SqlError } from '../sql-error.ts';
+import { bindIndex, bindMember, bindSlice } from './bind-access.ts';
 import { bindCall } from './bind-call.ts';
+import { bindBetween, bindBinary, bindCase, bindIn, bindIsNull, bindLike, bindUnary } from './bind-operators.ts';
 import { Drafts, type Level } from './drafts.ts';
 import type { Found, Scope } from './scope.ts';
-import { binaryType, castFix, isBoolean, isComparable } from './types.ts';
+import { isBoolean } from './types.ts';
 import { mentions } from './walk.ts';
 
 /** Aliases stand for expressions that have aliases: this bounds the stack of everything that walks what comes of them. */
@@ -110,27 +84,27 @@ export class Binder {
       case 'star':
         throw this.error(expression.span, '* cannot stand here', 'name the columns');
       case 'unary':
-        return this.#unary(expression, clause);
+        return bindUnary(this, expression, clause);
       case 'binary':
-        return this.#binary(expression, clause);
+        return bindBinary(this, expression, clause);
       case 'between':
-        return this.#between(expression, clause);
+        return bindBetween(this, expression, clause);
       case 'like':
-        return this.#like(expression, clause);
+        return bindLike(this, expression, clause);
       case 'in':
-        return this.#in(expression, clause);
+        return bindIn(this, expression, clause);
       case 'isNull':
-        return this.#isNull(expression, clause);
+        return bindIsNull(this, expression, clause);
       case 'case':
-        return this.#case(expression, clause);
+        return bindCase(this, expression, clause);
       case 'call':
         return bindCall(this, expression, clause);
       case 'member':
-        return this.#member(expression, clause);
+        return bindMember(this, expression, clause);
       case 'index':
-        return this.#index(expression, clause);
+        return bindIndex(this, expression, clause);
       case 'slice':
-        return this.#slice(expression, clause);
+        return bindSlice(this, expression, clause);
     }
   }
 
@@ -188,210 +162,6 @@ export class Binder {
     for (const source of this.scope.sources) this.scope.markRead(source, name);
     return { kind: 'open', name, type: ANY, says };
   }
-
-  #unary(expression: Unary, clause: Clause): Bound {
-    const operand = this.bind(expression.operand, clause);
-    const { operator } = expression;
-    const { type } = operand;
-    const isFitting = operator === 'not' ? isBoolean(type) : isNumeric(type) || isOpen(type);
-    if (!isFitting) {
-      const problem =
-        operator === 'not'
-          ? `NOT is for conditions, this is of type ${showType(type)}`
-          : `a ${showType(type)} cannot be negative`;
-      throw this.error(expression.operand.span, problem);
-    }
-    const result = operator === 'not' ? BOOLEAN : type.kind === 'any' ? FLOAT : type;
-    return { kind: 'unary', operator, operand, type: result, says: printExpression(expression) };
-  }
-
-  #binary(expression: Binary, clause: Clause): Bound {
-    const { operator } = expression;
-    const [left, right] = this.#sides(expression.left, expression.right, clause);
-    if (powerOf(operator) === Power.comparison && [left, right].some(isNullLiteral)) {
-      throw this.error(expression.span, 'a comparison with NULL is never true', 'write IS NULL or IS NOT NULL');
-    }
-    const type = binaryType(operator, left.type, right.type);
-    if (type === undefined) {
-      const problem = `${operator.toUpperCase()} does not go with ${showType(left.type)} and ${showType(right.type)}`;
-      throw this.error(expression.span, problem, castFix(operator, left.type, right.type));
-    }
-    return { kind: 'binary', operator, left, right, type, says: printExpression(expression) };
-  }
-
-  /** Two values that are compared: a word that is no column beside a string is a string without its quotes. */
-  #sides(left: Expression, right: Expression, clause: Clause): [Bound, Bound] {
-    if (this.#isUnknown(left) && !this.#isUnknown(right)) {
-      const [other, word] = this.#sides(right, left, clause);
-      return [word, other];
-    }
-    const first = this.bind(left, clause);
-    const mayBeText = first.type.kind === 'string' && first.kind !== 'literal';
-    if (
-      right.kind === 'name' &&
-      mayBeText &&
-      this.#isUnknown(right) &&
-      this.scope.nearColumn(right.name) === undefined
-    ) {
-      throw this.error(right.span, `there is no column ${right.name}`, `write "${right.name}" if it is a string`);
-    }
-    return [first, this.bind(right, clause)];
-  }
-
-  #isUnknown(expression: Expression): boolean {
-    if (expression.kind !== 'name') return false;
-    const { name, span } = expression;
-    return !this.scope.aliases.has(name) && this.scope.column(name, span, false) === undefined;
-  }
-
-  #between(expression: Between, clause: Clause): Bound {
-    const { isNegated } = expression;
-    const operand = this.bind(expression.operand, clause);
-    const low = this.bind(expression.low, clause);
-    const high = this.bind(expression.high, clause);
-    for (const [bound, part] of [
-      [low, expression.low],
-      [high, expression.high],
-    ] as const) {
-      this.#mustCompare(operand.type, bound.type, part.span);
-    }
-    return { kind: 'between', operand, low, high, isNegated, type: BOOLEAN, says: printExpression(expression) };
-  }
-
-  #like(expression: Like, clause: Clause): Bound {
-    const { isNegated } = expression;
-    const operand = this.bind(expression.operand, clause);
-    const pattern = this.bind(expression.pattern, clause);
-    for (const [bound, part] of [
-      [operand, expression.operand],
-      [pattern, expression.pattern],
-    ] as const) {
-      if (bound.type.kind === 'string' || isOpen(bound.type)) continue;
-      throw this.error(
-        part.span,
-        `LIKE is for strings, this is of type ${showType(bound.type)}`,
-        'write cast(value, "string")',
-      );
-    }
-    return { kind: 'like', operand, pattern, isNegated, type: BOOLEAN, says: printExpression(expression) };
-  }
-
-  #in(expression: In, clause: Clause): Bound {
-    const { choices, isNegated } = expression;
-    const says = printExpression(expression);
-    const operand = this.bind(expression.operand, clause);
-    if ('kind' in choices) {
-      const list = this.bind(choices, clause);
-      if (list.type.kind !== 'array' && !isOpen(list.type)) {
-        throw this.error(
-          choices.span,
-          `IN takes an array, this is of type ${showType(list.type)}`,
-          'write parentheses around values',
-        );
-      }
-      return { kind: 'in', operand, choices: list, isNegated, type: BOOLEAN, says };
-    }
-    const each = choices.map((choice) => {
-      const [, bound] = this.#sides(expression.operand, choice, clause);
-      this.#mustCompare(operand.type, bound.type, choice.span);
-      return bound;
-    });
-    return { kind: 'in', operand, choices: each, isNegated, type: BOOLEAN, says };
-  }
-
-  #mustCompare(left: DataType, right: DataType, span: Span): void {
-    if (isComparable(left, right)) return;
-    const problem = `${showType(left)} cannot be compared with ${showType(right)}`;
-    throw this.error(span, problem, castFix('=', left, right));
-  }
-
-  #isNull(expression: IsNull, clause: Clause): Bound {
-    const operand = this.bind(expression.operand, clause);
-    return {
-      kind: 'isNull',
-      operand,
-      isNegated: expression.isNegated,
-      type: BOOLEAN,
-      says: printExpression(expression),
-    };
-  }
-
-  #case(expression: Case, clause: Clause): Bound {
-    const subject = expression.subject && this.bind(expression.subject, clause);
-    const branches = expression.branches.map(({ when, result }) => {
-      const bound = subject === undefined ? this.condition(when, { ...clause, name: 'WHEN' }) : this.bind(when, clause);
-      if (subject !== undefined) this.#mustCompare(subject.type, bound.type, when.span);
-      return { when: bound, result: this.bind(result, clause) };
-    });
-    const otherwise = expression.otherwise && this.bind(expression.otherwise, clause);
-    const types = [...branches.map(({ result }) => result.type), ...(otherwise === undefined ? [] : [otherwise.type])];
-    const type = types.reduce(unify, NULL);
-    return { kind: 'case', subject, branches, otherwise, type, says: printExpression(expression) };
-  }
-
-  /** `source.column`, or a field of a struct. */
-  #member(expression: Member, clause: Clause): Bound {
-    const { object, name, through, span } = expression;
-    const source = object.kind === 'name' && through === '.' ? this.scope.source(object.name) : undefined;
-    if (source !== undefined) return this.column(this.scope.columnOf(source, name, span), name, span, clause);
-    const bound = this.bind(object, clause);
-    const type = this.#fieldType(bound.type, name, span);
-    return { kind: 'member', object: bound, name, type, says: printExpression(expression) };
-  }
-
-  #fieldType(type: DataType, name: string, span: Span): DataType {
-    if (isOpen(type)) return ANY;
-    if (type.kind === 'array') return { kind: 'array', element: this.#fieldType(type.element, name, span) };
-    if (type.kind !== 'struct') throw this.error(span, `a ${showType(type)} has no fields`);
-    if (type.fields.length === 0) return ANY;
-    const field = type.fields.find((one) => one.name === name);
-    if (field !== undefined) return field.type;
-    throw this.scope.unknown(
-      'field',
-      name,
-      type.fields.map((one) => one.name),
-      span,
-    );
-  }
-
-  #index(expression: Index, clause: Clause): Bound {
-    const object = this.bind(expression.object, clause);
-    const index = this.bind(expression.index, clause);
-    const { type } = object;
-    if (type.kind !== 'array' && type.kind !== 'struct' && !isOpen(type)) {
-      throw this.error(expression.object.span, `a ${showType(type)} has no elements`);
-    }
-    const isFitting =
-      isOpen(index.type) || isNumeric(index.type) || (type.kind !== 'array' && index.type.kind === 'string');
-    if (!isFitting)
-      throw this.error(expression.index.span, `an index is a bigint, this is of type ${showType(index.type)}`);
-    const element = type.kind === 'array' ? type.element : ANY;
-    return { kind: 'index', object, index, type: element, says: printExpression(expression) };
-  }
-
-  #slice(expression: Slice, clause: Clause): Bound {
-    const object = this.bind(expression.object, clause);
-    const { type } = object;
-    if (type.kind !== 'array' && !isOpen(type)) {
-      throw this.error(
-        expression.object.span,
-        `a ${showType(type)} has no elements`,
-        type.kind === 'string' ? 'use substring' : undefined,
-      );
-    }
-    const [from, to] = [expression.from, expression.to].map((bound) => bound && this.#bound(bound, clause));
-    return { kind: 'slice', object, from, to, type, says: printExpression(expression) };
-  }
-
-  #bound(expression: Expression, clause: Clause): Bound {
-    const bound = this.bind(expression, clause);
-    if (isNumeric(bound.type) || isOpen(bound.type)) return bound;
-    throw this.error(expression.span, `an index is a bigint, this is of type ${showType(bound.type)}`);
-  }
-}
-
-function isNullLiteral(bound: Bound): boolean {
-  return bound.kind === 'literal' && bound.type.kind === 'null';
 }
 
 const LITERAL_TYPES = { bigint: BIGINT, float: FLOAT, string: STRING, boolean: BOOLEAN, null: NULL };
