@@ -7,6 +7,7 @@ export {
   RELATIONS_ANNOTATION,
   schemaOfVersion,
 } from './custom-resources.ts';
+export type { CustomRules } from './custom-rules.ts';
 export { applyDefinitionDefaults, conflictingStatus, establishedStatus } from './defaults.ts';
 export { customResourceSchema, structuralSchema } from './structural-schema.ts';
 export { definitionWarnings, validateDefinition, validateDefinitionUpdate } from './validate-definition.ts';

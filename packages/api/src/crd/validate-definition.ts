@@ -3,6 +3,8 @@ import type { CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSch
 import { isObject } from '../json.ts';
 import type { FieldError } from '../schema.ts';
 import { duplicate, forbidden, invalid, notSupported, required } from '../walker/field-errors.ts';
+import type { CustomRules } from './custom-rules.ts';
+import { customResourceSchema } from './structural-schema.ts';
 import { validateStructuralSchema } from './validate-schema.ts';
 
 const DNS_LABEL = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -15,8 +17,8 @@ const STRATEGIES = ['None', 'Webhook'];
 const COLUMN_TYPES = ['boolean', 'date', 'integer', 'number', 'string'];
 const MAX_SELECTABLE_FIELDS = 8;
 
-/** On a definition whose types fit its own schema and that has its defaults. */
-export function validateDefinition(definition: CustomResourceDefinition): FieldError[] {
+/** On a definition whose types fit its own schema and that has its defaults. Without `rules`, its rules are taken as they are. */
+export function validateDefinition(definition: CustomResourceDefinition, rules?: CustomRules): FieldError[] {
   const { spec, metadata } = definition;
   if (spec?.names === undefined) return [required('spec.names')];
   const name = `${spec.names.plural}.${spec.group}`;
@@ -28,7 +30,7 @@ export function validateDefinition(definition: CustomResourceDefinition): FieldE
     ...(SCOPES.includes(spec.scope) ? [] : [notSupported('spec.scope', spec.scope, SCOPES)]),
     ...checkNames(definition),
     ...checkVersions(spec.versions ?? []),
-    ...(spec.versions ?? []).flatMap((version, index) => checkVersion(version, `spec.versions[${index}]`)),
+    ...(spec.versions ?? []).flatMap((version, index) => checkVersion(version, `spec.versions[${index}]`, rules)),
     ...checkConversion(definition),
   ];
 }
@@ -138,13 +140,15 @@ function checkVersions(versions: readonly CustomResourceDefinitionVersion[]): Fi
   return errors;
 }
 
-function checkVersion(version: CustomResourceDefinitionVersion, path: string): FieldError[] {
+function checkVersion(
+  version: CustomResourceDefinitionVersion,
+  path: string,
+  rules: CustomRules | undefined,
+): FieldError[] {
   const schemaPath = `${path}.schema.openAPIV3Schema`;
   const root = version.schema?.openAPIV3Schema;
   return [
-    ...(root === undefined
-      ? [required(schemaPath, 'schemas are required')]
-      : validateStructuralSchema(root, schemaPath)),
+    ...(root === undefined ? [required(schemaPath, 'schemas are required')] : checkSchema(root, schemaPath, rules)),
     ...checkColumns(version, `${path}.additionalPrinterColumns`),
     ...checkScale(version, `${path}.subresources.scale`),
     ...checkSelectable(version, `${path}.selectableFields`),
@@ -152,6 +156,12 @@ function checkVersion(version: CustomResourceDefinitionVersion, path: string): F
       ? [invalid(`${path}.deprecationWarning`, version.deprecationWarning, 'can only be set for deprecated versions')]
       : []),
   ];
+}
+
+/** Rules are read only where the schema around them can be. */
+function checkSchema(root: JSONSchemaProps, path: string, rules: CustomRules | undefined): readonly FieldError[] {
+  const faults = validateStructuralSchema(root, path);
+  return faults.length > 0 || rules === undefined ? faults : rules.check(customResourceSchema(root), path);
 }
 
 function checkColumns(

@@ -27,8 +27,8 @@ export function typeInvalid(path: string, value: unknown, detail: string): Field
   return withValue('FieldValueTypeInvalid', path, value, detail);
 }
 
-export function duplicate(path: string, value: unknown): FieldError {
-  return withValue('FieldValueDuplicate', path, value, '');
+export function duplicate(path: string, value: unknown, detail = ''): FieldError {
+  return withValue('FieldValueDuplicate', path, value, detail);
 }
 
 /** A reference to something that is not there. */

@@ -1,0 +1,1 @@
+export { celRules } from './rules/cel-rules.ts';
