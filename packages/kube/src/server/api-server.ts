@@ -1,5 +1,6 @@
 /** The API server: one door, `handle`, for sockets, the in-process client and the edge alike. */
 import { type AuditLog, type Authorizer, isStatus, type ResourceRow, type Sealer, type StatusError } from '@skerry/api';
+import type { CustomRules } from '@skerry/api/crd';
 import { type Clock, hasCode, type Logger, type RandomBytes, secureRandom } from '@skerry/base';
 import type { Store } from '../store/contract.ts';
 import type { NodeDialer, UpgradeTarget } from '../streaming/contract.ts';
@@ -41,6 +42,8 @@ export interface ApiServerOptions {
   readonly admission?: readonly AdmissionStep[];
   /** Turns YAML into a value; without it only JSON is taken. */
   readonly parseYaml?: (text: string) => unknown;
+  /** Evaluates the rules of custom resources. */
+  readonly rules?: CustomRules;
   /** Makes this the server of an edge: its store is a replica, and writes that are not its own go to the cloud. */
   readonly replica?: ReplicaHooks;
   /** What /readyz and /livez look at. */
@@ -73,6 +76,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ...(options.replica === undefined ? {} : { replica: options.replica }),
     ...(options.dialer === undefined ? {} : { dialer: options.dialer }),
     ...(options.parseYaml === undefined ? {} : { parseYaml: options.parseYaml }),
+    ...(options.rules === undefined ? {} : { rules: options.rules }),
   };
   const watches = new Watches(engine);
   const definitions = followDefinitions(engine, { cleansUp: options.replica === undefined });

@@ -10,7 +10,7 @@ import { readObject, settlePlace } from './incoming.ts';
 import { trackFields } from './managed-fields.ts';
 import { toStoredJson } from './object-text.ts';
 import { checkWrite } from './replica-writes.ts';
-import { fillDefaults, validateCreate } from './shaping.ts';
+import { fillDefaults, validateWrite } from './shaping.ts';
 import { alreadyExists, badRequest, invalid, methodNotSupported } from './statuses.ts';
 import { dropForeignStatus, strategyOf } from './strategies.ts';
 import { parseWriteOptions, type WriteOptions } from './write-options.ts';
@@ -73,7 +73,7 @@ function prepareCreate(
     dryRun: options.dryRun,
     warnings: call.warnings,
   });
-  const faults = validateCreate(kind, object);
+  const faults = validateWrite(engine, call, { object });
   if (faults.length > 0) throw invalid(kind.row.gvk, object.metadata.name ?? '', faults);
   if (!isApply) trackFields(engine, call, { object, options });
   return object;

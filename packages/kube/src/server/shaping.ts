@@ -3,6 +3,7 @@ import type { FieldError, KubeObject, Schema } from '@skerry/api';
 import { schemaOfType } from '@skerry/api/facts';
 import { applyKindDefaults, validateKind, validateMeta } from '@skerry/api/validation';
 import { applyDefaults, decodeError, normalize, prune, unknownFields, validate } from '@skerry/api/walker';
+import { type Call, type Engine, fault } from './engine.ts';
 import type { ServedKind } from './resource-table.ts';
 import { badRequest } from './statuses.ts';
 
@@ -55,29 +56,46 @@ export function fillDefaults({ row, schema, isCustom }: ServedKind, object: Kube
   if (schema !== undefined) applyDefaults(object, schema);
 }
 
-/** What is wrong with a new object, once its defaults are filled in. */
-export function validateCreate(kind: ServedKind, object: KubeObject): FieldError[] {
-  return [...validateMeta(kind.row, object), ...validateBody(kind, object, undefined, undefined)];
+/** A new object, or the next version of one, once its defaults are filled in. */
+export interface Written {
+  readonly object: KubeObject;
+  readonly old?: KubeObject;
 }
 
-export function validateUpdate(
-  kind: ServedKind,
-  object: KubeObject,
-  old: KubeObject,
-  subresource: string | undefined,
-): FieldError[] {
-  return [...validateMeta(kind.row, object), ...validateBody(kind, object, old, subresource)];
+/** What is wrong with it. What is only to be known goes to the warnings of the call. */
+export function validateWrite(engine: Pick<Engine, 'rules'>, call: Call, { object, old }: Written): FieldError[] {
+  const { kind, route } = call;
+  const { subresource } = route;
+  return [
+    ...validateMeta(kind.row, object),
+    ...(kind.isCustom
+      ? validateCustom(engine, call, { object, ...(old === undefined ? {} : { old }) })
+      : validateKind(kind.row.gvk, object, old, subresource === undefined ? {} : { subresource })),
+  ];
 }
 
-function validateBody(
-  { row, schema, isCustom }: ServedKind,
-  object: KubeObject,
-  old: KubeObject | undefined,
-  subresource: string | undefined,
-): FieldError[] {
-  if (isCustom) return schema === undefined ? [] : validate(object, schema);
-  return validateKind(row.gvk, object, old, subresource === undefined ? {} : { subresource });
+const UNCHECKED =
+  'Invalid value: "null": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+
+function validateCustom({ rules }: Pick<Engine, 'rules'>, call: Call, { object, old }: Written): FieldError[] {
+  const { schema } = call.kind;
+  if (schema === undefined) return [];
+  const faults = validate(object, schema);
+  if (rules === undefined) return faults;
+  // Rules may rely on the types of what they read.
+  if (faults.some(({ reason }) => BLOCKING.has(reason)))
+    return rules.concerns(schema) ? [...faults, fault('FieldValueInvalid', '<nil>', UNCHECKED)] : faults;
+  const judged = rules.validate(object, old, schema);
+  call.warnings.push(...judged.warnings);
+  return [...faults, ...judged.faults];
 }
+
+const BLOCKING: ReadonlySet<FieldError['reason']> = new Set([
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
 
 function cannotDecode({ kind, version }: ServedKind['row']['gvk'], error: string): Error {
   return badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: ${error}`);

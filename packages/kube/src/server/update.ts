@@ -11,7 +11,7 @@ import { trackFields } from './managed-fields.ts';
 import { toServedObject, toStoredJson } from './object-text.ts';
 import { checkWrite } from './replica-writes.ts';
 import type { ServedKind } from './resource-table.ts';
-import { fillDefaults, validateUpdate } from './shaping.ts';
+import { fillDefaults, validateWrite } from './shaping.ts';
 import { conflict, invalid, methodNotSupported, notFound } from './statuses.ts';
 import { strategyOf } from './strategies.ts';
 import { parseWriteOptions, type WriteOptions } from './write-options.ts';
@@ -56,7 +56,7 @@ export async function updateObject(engine: Engine, call: Call, update: Update): 
   keepOtherHalf(call, old, object);
   fillDefaults(kind, object);
   admitUpdate(engine, call, { old, object, options });
-  const faults = [...faultsOfFinalizers(old, object), ...validateUpdate(kind, object, old, route.subresource)];
+  const faults = [...faultsOfFinalizers(old, object), ...validateWrite(engine, call, { object, old })];
   if (faults.length > 0) throw invalid(kind.row.gvk, nameOf(route), faults);
   raiseGeneration(call, old, object);
   if (update.isApply !== true) trackFields(engine, call, { object, old, options });

@@ -29,10 +29,10 @@ function accept(engine: Engine, admitted: Admitted): void {
   const { object, old, kind, name, operation } = admitted;
   const definition = asDefinition(object);
   applyDefinitionDefaults(definition);
-  const faults = validateDefinition(definition);
+  const faults = validateDefinition(definition, engine.rules);
   if (faults.length === 0 && old !== undefined) faults.push(...validateDefinitionUpdate(definition, asDefinition(old)));
   if (faults.length > 0) throw invalid(kind.row.gvk, name, faults);
-  admitted.warnings?.push(...definitionWarnings(definition));
+  if (engine.rules === undefined) admitted.warnings?.push(...definitionWarnings(definition));
   if (operation === 'CREATE') {
     object.metadata.finalizers = [...new Set([...(object.metadata.finalizers ?? []), CLEANUP_FINALIZER])];
   }
