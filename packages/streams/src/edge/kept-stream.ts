@@ -1,6 +1,6 @@
 /** A stream whose messages are kept: each rule reads them from where it is, and what it has not in a checkpoint comes again. */
 import { type Clock, messageOf } from '@skerry/base';
-import type { RowWithMeta } from '../engine/flow.ts';
+import type { RowWithMeta } from '../engine/meta.ts';
 import type { StreamNodeStatus, StreamSpec } from '../kinds/stream.ts';
 import type { LoggedMessage, MessageLog } from './message-log.ts';
 import { RateMeter } from './rate-meter.ts';

@@ -1,7 +1,8 @@
 /** One rule at work at the node: its flow, between the streams that it reads and its sinks. */
 import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
-import { createFlow, type Flow, type RowWithMeta, type SavedFlow } from '../engine/flow.ts';
+import { createFlow, type Flow, type SavedFlow } from '../engine/flow.ts';
 import type { LookupTable } from '../engine/lookup.ts';
+import type { RowWithMeta } from '../engine/meta.ts';
 import { limitsOf, type PreparedRule, timingOf } from '../engine/rule/prepare.ts';
 import type { RuleNodeStatus, RuleSink } from '../kinds/rule.ts';
 import type { StreamSpec } from '../kinds/stream.ts';

@@ -212,6 +212,27 @@ test('values of devices are rows: of a device at a time, with all that is known 
   assert.deepEqual(scratch.writes[1], { namespace: 'default', device: 'press', by: 'rule/r', values: { limit: 3 } });
 });
 
+test('after a restart, a row of a device has what was known of it before', async () => {
+  await using scratch = await scratchStreams();
+  const { series } = scratch.values;
+  const points = ['force', 'speed'].map((property) => ({
+    property,
+    series: series.register({ namespace: 'default', object: 'press', property, type: 'float64' }),
+  }));
+  scratch.device({ namespace: 'default', name: 'press', model: 'press', labels: {}, points });
+  await scratch.stream('presses', { source: { devices: {} } });
+  await scratch.rule('r', { sql: 'SELECT force, speed FROM presses', sinks: OUT });
+  await scratch.until('it runs', async () => (await scratch.status('r'))?.state === 'Running');
+  scratch.publish('press', 1000, { force: 1, speed: 2 });
+  await scratch.until('the first result', () => linesIn(scratch).length === 1);
+  await scratch.restart();
+  await scratch.until('another result', () => {
+    scratch.publish('press', 2000, { speed: 3 });
+    return linesIn(scratch).length > 1;
+  });
+  assert.deepEqual(linesIn(scratch)[1], { force: 1, speed: 3 });
+});
+
 test('a row from the future is dropped and counted: it would make all others late', async () => {
   await using scratch = await scratchStreams();
   const series = scratch.values.series.register({ namespace: 'default', object: 'a', property: 'v', type: 'float64' });

@@ -1,7 +1,7 @@
 /** Streams that several rules read: one source each, whose messages are decoded once. */
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
-import type { RowWithMeta } from '../engine/flow.ts';
+import type { RowWithMeta } from '../engine/meta.ts';
 import type { StreamNodeStatus, StreamSpec } from '../kinds/stream.ts';
 import { KeptStream } from './kept-stream.ts';
 import type { MessageLog } from './message-log.ts';
@@ -35,7 +35,7 @@ export interface StreamName {
 }
 
 export interface Reading {
-  /** Of a source that can go back, where it is. */
+  /** Where it is: what the same source is to be opened with, to go on from here. */
   position(): unknown;
   /** Nothing up to this position is needed any more: it is in a checkpoint. */
   saved(position: unknown): void;
@@ -60,19 +60,20 @@ export class StreamHub {
     const key = JSON.stringify([stream.namespace, stream.name, stream.spec]);
     let open = this.#shared.get(key);
     if (open === undefined) {
-      open = new OpenStream(this.#options, stream);
+      open = new OpenStream(this.#options, stream, position);
       this.#shared.set(key, open);
     }
     const joined = open;
     joined.join(reader, position);
     // What it had when it left: that is what its last checkpoint is of.
-    let left: number | undefined;
+    let left: unknown;
+    const here = () => (joined.kept === undefined ? joined.position() : joined.kept.position(reader));
     return {
-      position: () => left ?? joined.kept?.position(reader),
+      position: () => left ?? here(),
       saved: (at) => joined.kept?.confirm(reader, at),
       problem: () => joined.trouble,
       close: async () => {
-        left = joined.kept?.position(reader);
+        left = here();
         if (joined.leave(reader)) return;
         if (this.#shared.get(key) === joined) this.#shared.delete(key);
         await joined.close();

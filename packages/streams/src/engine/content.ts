@@ -1,6 +1,7 @@
 /** What a window holds: its rows, or only the groups that they add up to. */
 import type { AggregateNode, AggregateState, Input, Saved, Value } from '../sql/index.ts';
 import type { Item } from './item.ts';
+import { packed, unpacked } from './meta.ts';
 import type { SavedState } from './operator.ts';
 import type { Counters, Runtime } from './runtime.ts';
 
@@ -28,7 +29,7 @@ export function rowContents(runtime: Runtime, keepsAnalytic: boolean): ContentKi
     create: (borrowing = false) => new RowContent(runtime, keepsAnalytic, borrowing),
     load: (state) => {
       const content = new RowContent(runtime, keepsAnalytic, false);
-      for (const item of state as readonly Item[]) content.take(item);
+      for (const item of state as readonly Item[]) content.take(unpacked(item));
       return content;
     },
   };
@@ -72,7 +73,7 @@ class RowContent implements Content {
   }
 
   save(): SavedState {
-    return this.#items;
+    return this.#items.map(packed);
   }
 }
 
@@ -90,7 +91,7 @@ export function groupContents(options: GroupOptions): ContentKind {
     create: (borrowing = false) => new GroupContent(options, borrowing),
     load: (state) => {
       const content = new GroupContent(options, false);
-      for (const group of state as readonly SavedGroup[]) content.loadGroup(group);
+      for (const group of state as readonly SavedGroup[]) content.loadGroup(unpacked(group));
       return content;
     },
   };
@@ -182,15 +183,10 @@ class GroupContent implements Content {
 
   save(): SavedState {
     const { calls } = this.#node;
-    return [...this.#groups].map(
-      ([key, { states, input, time, analytic }]): SavedGroup => ({
-        key,
-        states: calls.map((call, slot) => call.save(states[slot] as AggregateState)),
-        input,
-        time,
-        analytic,
-      }),
-    );
+    return [...this.#groups].map(([key, { states, input, time, analytic }]) => {
+      const saved = calls.map((call, slot) => call.save(states[slot] as AggregateState));
+      return packed<SavedGroup>({ key, states: saved, input, time, analytic });
+    });
   }
 
   loadGroup({ key, states, input, time, analytic }: SavedGroup): void {

@@ -4,6 +4,7 @@
  */
 import type { EvalContext, Plan, Row, SourceNode } from '../sql/index.ts';
 import type { LookupTable } from './lookup.ts';
+import { metaOf } from './meta.ts';
 import type { SavedState } from './operator.ts';
 import { createQuery, least, type Query } from './query.ts';
 import { type Counters, type Limits, Runtime } from './runtime.ts';
@@ -46,11 +47,6 @@ export interface Flow {
   save(): SavedFlow;
   load(saved: SavedFlow): void;
 }
-
-/** What travelled beside a row stands at this key of it, where no statement can name it. */
-export const META: unique symbol = Symbol('meta');
-
-export type RowWithMeta = Row & { readonly [META]?: Row };
 
 export function createFlow(options: FlowOptions): Flow {
   return new PlannedFlow(options);
@@ -175,7 +171,7 @@ class PlannedFlow implements Flow {
   }
 
   #createRuntime({ createContext, limits, onError }: FlowOptions): Runtime {
-    const meta = (source: number) => metaOf(this.#runtime, source);
+    const meta = (source: number) => metaOf(this.#runtime.input, source);
     return new Runtime({ context: createContext(meta), limits, onError });
   }
 
@@ -217,11 +213,6 @@ class PlannedFlow implements Flow {
     this.#watermark = time;
     this.#onWatermark?.(time);
   }
-}
-
-function metaOf({ input }: Runtime, source: number): Row | undefined {
-  const row = Array.isArray(input) ? (input as readonly (Row | undefined)[])[source] : (input as Row);
-  return (row as RowWithMeta | undefined)?.[META];
 }
 
 /** Results of a common table expression come in order already, and it says how far it is. */

@@ -1,5 +1,6 @@
 /** Joins with tables: each row asks for its partners and goes on with them, in order, also where the table takes its time. */
 import type { Input, LookupNode, Row, Tuple, Value } from '../sql/index.ts';
+import { packed, unpacked } from './meta.ts';
 import type { RowOperator, SavedState } from './operator.ts';
 import { type Counters, countersOf, type Runtime } from './runtime.ts';
 
@@ -57,14 +58,14 @@ export class Lookup implements RowOperator {
     return this.#next.due();
   }
 
-  save(): Saved {
-    return { waiting: this.#waiting.map(({ input, time }) => ({ input, time })), advanced: this.#advanced };
+  save(): SavedState {
+    return { waiting: this.#waiting.map(({ input, time }) => packed({ input, time })), advanced: this.#advanced };
   }
 
   load(state: SavedState): void {
     const { waiting, advanced } = state as Saved;
     this.#advanced = advanced;
-    for (const { input, time } of waiting) this.push(input, time);
+    for (const { input, time } of waiting.map(unpacked)) this.push(input, time);
   }
 
   /** Undefined when the row has failed. */
@@ -110,6 +111,8 @@ export class Lookup implements RowOperator {
 
   #goOn(input: Tuple, time: number, partners: readonly Row[]): void {
     const { table, type } = this.#node;
+    this.#runtime.input = input;
+    this.#runtime.context.eventTime = time;
     let isMatched = false;
     for (const partner of partners) {
       const both = [...input];

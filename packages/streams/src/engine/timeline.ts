@@ -5,6 +5,7 @@
  * idle. Which rows are late, and in which order the others go on, follows from the rows alone, however the sources are interleaved.
  */
 import type { Row } from '../sql/index.ts';
+import { packed, unpacked } from './meta.ts';
 import type { SavedState } from './operator.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -31,7 +32,7 @@ interface Source extends SourceTiming {
 
 interface Waiting {
   readonly source: number;
-  readonly row: Row;
+  readonly input: Row;
   readonly time: number;
 }
 
@@ -80,7 +81,7 @@ export class Timeline {
       this.#target.push(index, row, time);
       return;
     }
-    this.#wait({ source: index, row, time });
+    this.#wait({ source: index, input: row, time });
     if (isMoved) this.#move();
   }
 
@@ -117,7 +118,7 @@ export class Timeline {
 
   save(): SavedState {
     const sources = this.#sources.map(({ watermark, isIdle }) => ({ watermark, isIdle }));
-    return { watermark: this.#watermark, sources, waiting: this.#waiting } satisfies Saved;
+    return { watermark: this.#watermark, sources, waiting: this.#waiting.map(packed) };
   }
 
   load(state: SavedState): void {
@@ -125,7 +126,7 @@ export class Timeline {
     if (sources.length !== this.#sources.length) return;
     for (const [at, source] of this.#sources.entries()) Object.assign(source, sources[at]);
     this.#watermark = watermark;
-    this.#waiting = waiting.filter(() => this.#runtime.takeRow());
+    this.#waiting = waiting.map(unpacked).filter(() => this.#runtime.takeRow());
   }
 
   #wait(row: Waiting): void {
@@ -162,7 +163,7 @@ export class Timeline {
     if (count === 0) return;
     const released = this.#waiting.splice(0, count);
     this.#runtime.releaseRows(count);
-    for (const { source, row, time } of released) this.#target.push(source, row, time);
+    for (const { source, input, time } of released) this.#target.push(source, input, time);
   }
 }
 

@@ -1,12 +1,15 @@
 /** Values of devices of the node, off the bus: a row a device and time, or a row a value. */
 import { messageOf } from '@skerry/base';
 import { type Batch, type SeriesId, severityOf, valueAt } from '../../contract/index.ts';
-import type { RowWithMeta } from '../../engine/flow.ts';
+import type { RowWithMeta } from '../../engine/meta.ts';
 import type { DevicesSource, StreamSpec } from '../../kinds/stream.ts';
 import type { Value } from '../../sql/index.ts';
 import { fromBus } from '../bus-values.ts';
 import type { NodeDevice, NodeValues } from '../node-values.ts';
 import type { Source, SourceContext, SourceTarget } from './source.ts';
+
+/** By device: what its properties were last. */
+type Known = Map<string, Record<string, Value>>;
 
 interface Point {
   readonly device: string;
@@ -19,6 +22,7 @@ export function openDevices(
   target: SourceTarget,
   { namespace, name, log }: SourceContext,
   values: NodeValues,
+  position?: unknown,
 ): Source {
   const { rows = 'Device', properties, ...selector } = spec.source.devices ?? {};
   let points = new Map<SeriesId, Point>();
@@ -29,12 +33,15 @@ export function openDevices(
   select();
   const end = values.onDevices(select);
   const subscription = values.bus.subscribe({ name: `stream ${namespace}/${name}` });
+  const known: Known = new Map(position as Known | undefined);
   const take =
-    rows === 'Value' ? (batch: Batch) => takeValues(batch, points, target) : deviceRows(() => points, target);
+    rows === 'Value' ? (batch: Batch) => takeValues(batch, points, target) : deviceRows(() => points, target, known);
   const running = (async () => {
     for await (const batch of subscription) take(batch);
   })().catch((error: unknown) => log.error({ stream: name, error: messageOf(error) }, 'values of devices not taken'));
   return {
+    // It cannot go back, but has rows that say what came before.
+    ...(rows === 'Value' ? {} : { position: () => known }),
     close: async () => {
       end();
       subscription.close();
@@ -77,8 +84,11 @@ function takeValues(batch: Batch, points: ReadonlyMap<SeriesId, Point>, target: 
 }
 
 /** Of each device, what was last known of all its properties; a row for each time at which something of it came. */
-function deviceRows(points: () => ReadonlyMap<SeriesId, Point>, target: SourceTarget): (batch: Batch) => void {
-  const known = new Map<string, Record<string, Value>>();
+function deviceRows(
+  points: () => ReadonlyMap<SeriesId, Point>,
+  target: SourceTarget,
+  known: Known,
+): (batch: Batch) => void {
   const open = new Map<string, number>();
   const give = (device: string, time: number) => {
     open.delete(device);

@@ -23,7 +23,7 @@ export interface OpenSourceOptions {
 /** Of a rule’s results, the rules themselves take care. */
 export function openSource({ spec, target, context, values, position, keep }: OpenSourceOptions): Source | undefined {
   const { devices, mqtt, http, httpPush, file, simulator } = spec.source;
-  if (devices !== undefined) return openDevices(spec, target, context, values);
+  if (devices !== undefined) return openDevices(spec, target, context, values, position);
   if (mqtt !== undefined) return openMqtt(spec, target, context, keep);
   if (http !== undefined) return openHttp(spec, target, context);
   if (httpPush !== undefined) return openHttpPush(spec, target, context);

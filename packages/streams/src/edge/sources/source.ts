@@ -1,6 +1,6 @@
 /** Where rows come from. A source connects by itself, and anew when it is cut off; it never throws once it is open. */
 import type { Clock, Logger } from '@skerry/base';
-import type { RowWithMeta } from '../../engine/flow.ts';
+import type { RowWithMeta } from '../../engine/meta.ts';
 import type { Secret } from '../secrets.ts';
 
 export interface SourceTarget {
@@ -15,7 +15,7 @@ export interface SourceTarget {
 }
 
 export interface Source {
-  /** Of a source that can go back: where the next row is, as `open` takes it. */
+  /** Of a source that can go back: where the next row is, as `open` takes it. Of others, what they need to know to go on. */
   position?(): unknown;
   close(): Promise<void>;
 }

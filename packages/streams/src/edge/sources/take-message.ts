@@ -1,5 +1,5 @@
 /** A message of whatever source becomes rows. */
-import { META, type RowWithMeta } from '../../engine/flow.ts';
+import { withMeta } from '../../engine/meta.ts';
 import { type ReadRow, rowReader } from '../../engine/rule/read-row.ts';
 import type { StreamSpec } from '../../kinds/stream.ts';
 import type { Row } from '../../sql/index.ts';
@@ -21,8 +21,7 @@ export function messageTaker(spec: StreamSpec, target: SourceTarget): (text: str
 function takeOne(read: ReadRow, message: unknown, meta: Row | undefined, target: SourceTarget): void {
   try {
     const { row, time } = read(message);
-    if (meta !== undefined) Object.defineProperty(row, META, { value: meta });
-    target.row(row as RowWithMeta, time);
+    target.row(meta === undefined ? row : withMeta(row, meta), time);
   } catch (error) {
     target.failed(error);
   }

@@ -4,6 +4,7 @@
  */
 import type { EvalContext, Input, Predicate, Value } from '../../sql/index.ts';
 import type { Content } from '../content.ts';
+import { packed, unpacked } from '../meta.ts';
 import type { SavedState } from '../operator.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Window, WindowSettings } from './window.ts';
@@ -77,13 +78,13 @@ export class SlidingWindow implements Window {
     return next === undefined ? undefined : next + this.#shape.delay + 1;
   }
 
-  save(): SavedSliding {
-    return { rows: this.#blocks.flatMap(({ rows }) => rows), triggers: this.#triggers };
+  save(): SavedState {
+    return { rows: this.#blocks.flatMap(({ rows }) => rows.map(packed)), triggers: this.#triggers };
   }
 
   load(state: SavedState): void {
     const { rows, triggers } = state as SavedSliding;
-    for (const { input, time, analytic } of rows) {
+    for (const { input, time, analytic } of rows.map(unpacked)) {
       this.#context.analytic = analytic;
       this.#keep(input, time);
     }
