@@ -1,6 +1,7 @@
 /**
  * Rows in memory, in the order they came: columns shared by all series, and in each row the place of the row before it of the same
- * series. So that taking a row costs the same whatever its series is, and memory is what the bound says.
+ * series. So that taking a row costs the same whatever its series is, and memory is what the bound says. One that waits to be sealed
+ * stays as it is: putting the rows of each series together is part of sealing the series, and no work at once.
  */
 import type { Boxed, SeriesId } from '../contract/index.ts';
 import { merge, NO_ROWS, type Rows, RowsBuilder, withBoxed } from './rows.ts';
@@ -27,6 +28,11 @@ export class Head {
 
   constructor(limit: number) {
     this.limit = limit;
+  }
+
+  /** Numbers of series are below. */
+  get seriesEnd(): number {
+    return this.#counts.length;
   }
 
   hasRoomFor(rows: number): boolean {
@@ -97,39 +103,9 @@ export class Head {
     return inOrder({ length, times, values, qualities, ...withBoxed(boxed) });
   }
 
-  /** The rows again, each series' together; this head must not be used any further. */
-  freeze(): FrozenHead {
-    const { length } = this;
-    const ends = this.#placesOfSeries();
-    const times = new Float64Array(length);
-    const values = new Float64Array(length);
-    const qualities = new Uint8Array(length);
-    const boxed = new Map<number, Boxed>();
-    for (let row = 0; row < length; row++) {
-      const series = this.#series[row] ?? 0;
-      const at = ends[series] ?? 0;
-      ends[series] = at + 1;
-      times[at] = this.#times[row] ?? 0;
-      values[at] = this.#values[row] ?? 0;
-      qualities[at] = this.#qualities[row] ?? 0;
-      if (this.#boxed.size > 0) copyBoxed(this.#boxed, row, boxed, at);
-    }
-    return new FrozenHead({ length, times, values, qualities, ...withBoxed(boxed) }, ends);
-  }
-
-  /** Where the first row of each series goes. */
-  #placesOfSeries(): Uint32Array {
-    const places = new Uint32Array(this.#counts.length);
-    let place = 0;
-    for (let series = 0; series < places.length; series++) {
-      places[series] = place;
-      place += this.#counts[series] ?? 0;
-    }
-    return places;
-  }
-
   #growRows(needed: number): void {
-    const capacity = Math.max(needed, Math.min(this.limit, Math.max(FIRST_ROWS, this.#times.length * 2)));
+    // Memory that no row has touched costs nothing: copying what grew, a little each time, would cost whoever waits meanwhile.
+    const capacity = Math.max(needed, this.#times.length === 0 ? Math.min(this.limit, FIRST_ROWS) : this.limit);
     this.#times = grown(this.#times, new Float64Array(capacity));
     this.#values = grown(this.#values, new Float64Array(capacity));
     this.#qualities = grown(this.#qualities, new Uint8Array(capacity));
@@ -151,43 +127,6 @@ export interface HeadColumns {
   readonly times: Float64Array;
   readonly values: Float64Array;
   readonly qualities: Uint8Array;
-}
-
-/** A head that takes no more rows and waits to be sealed. */
-export class FrozenHead {
-  readonly #rows: Rows;
-  /** By series: the place after its last row, which is where the next series begins. */
-  readonly #ends: Uint32Array;
-
-  constructor(rows: Rows, ends: Uint32Array) {
-    this.#rows = rows;
-    this.#ends = ends;
-  }
-
-  get length(): number {
-    return this.#rows.length;
-  }
-
-  /** Numbers of series are below. */
-  get seriesEnd(): number {
-    return this.#ends.length;
-  }
-
-  rowsOf(series: SeriesId): Rows {
-    const start = series === 0 ? 0 : (this.#ends[series - 1] ?? 0);
-    const end = this.#ends[series] ?? 0;
-    if (end <= start) return NO_ROWS;
-    const { times, values, qualities, boxed } = this.#rows;
-    const own = new Map<number, Boxed>();
-    if (boxed !== undefined) for (let row = start; row < end; row++) copyBoxed(boxed, row, own, row - start);
-    return inOrder({
-      length: end - start,
-      times: times.subarray(start, end),
-      values: values.subarray(start, end),
-      qualities: qualities.subarray(start, end),
-      ...withBoxed(own),
-    });
-  }
 }
 
 function copyBoxed(from: ReadonlyMap<number, Boxed>, row: number, into: Map<number, Boxed>, at: number): void {

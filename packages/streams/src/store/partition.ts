@@ -218,8 +218,13 @@ export class Partition {
     if (!this.#database.isTransaction) this.#database.exec('BEGIN');
   }
 
+  /** Something was begun and is not committed. */
+  get isWriting(): boolean {
+    return this.#database.isOpen && this.#database.isTransaction;
+  }
+
   commit(): void {
-    if (this.#database.isTransaction) this.#database.exec('COMMIT');
+    if (this.isWriting) this.#database.exec('COMMIT');
   }
 
   rollback(): void {

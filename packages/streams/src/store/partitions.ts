@@ -89,8 +89,13 @@ export class Partitions {
     return partition;
   }
 
-  commit(): void {
-    for (const partition of this.#open.values()) partition.commit();
+  /** All that was begun; other work has its turn between two files. */
+  async commitEach(turn: () => Promise<void>): Promise<void> {
+    for (const partition of [...this.#open.values()])
+      if (partition.isWriting) {
+        partition.commit();
+        await turn();
+      }
   }
 
   rollback(): void {

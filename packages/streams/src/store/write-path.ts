@@ -2,7 +2,7 @@
  * The way of rows into a store: the head in memory and the append log take them, and when the head is full or old, it is sealed into
  * chunks while another one takes what comes.
  */
-import { rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { Clock, Logger } from '@skerry/base';
 import type { Batch, SeriesId } from '../contract/index.ts';
 import type { Catalog } from './catalog.ts';
@@ -218,7 +218,7 @@ export class WritePath {
   }
 
   #takeGeneration(): Generation {
-    const generation = { number: this.#generation, head: this.#head.freeze(), marks: this.#marks.takeFresh() };
+    const generation = { number: this.#generation, head: this.#head, marks: this.#marks.takeFresh() };
     this.#options.timers.cancel('seal');
     this.#head = new Head(this.#options.limits.headRows);
     return generation;
@@ -253,25 +253,26 @@ export class WritePath {
     }
     if (this.#trouble === 'its chunks') this.#trouble = undefined;
     this.#frozen = undefined;
-    removeFiles(await this.#log.dropSealed());
+    await removeFiles(await this.#log.dropSealed());
   }
 
   async #sealInto(generation: Generation): Promise<void> {
-    const { partitions, file, catalog, onDamaged, onTooOld } = this.#options;
+    const { clock, partitions, file, catalog, onDamaged, onTooOld } = this.#options;
     const describe = (id: SeriesId) => catalog.describe(id);
     const unsaved = new Map(this.#unsaved);
     const onSealed = (start: number) => this.#versions.set(start, this.versionOf(start) + 1);
-    await sealGeneration({ partitions, file, describe, onDamaged, onTooOld, onSealed }, generation, unsaved);
+    await sealGeneration({ clock, partitions, file, describe, onDamaged, onTooOld, onSealed }, generation, unsaved);
     for (const [id, series] of unsaved)
       if (this.#unsaved.get(id) === series && generation.head.rowsOf(id).length > 0) this.#unsaved.delete(id);
   }
 
   async #sealRecovered(): Promise<void> {
     await this.#sealInto(this.#takeGeneration());
-    removeFiles(await this.#log.dropAll());
+    await removeFiles(await this.#log.dropAll());
   }
 }
 
-function removeFiles(files: readonly string[]): void {
-  for (const file of files) rmSync(file, { force: true });
+/** Large ones take their time. */
+async function removeFiles(files: readonly string[]): Promise<void> {
+  for (const file of files) await rm(file, { force: true });
 }
