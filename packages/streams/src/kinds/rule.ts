@@ -13,7 +13,6 @@ import {
   nameOf,
   object,
   open,
-  placement,
   text,
   time,
 } from '@skerry/api/definitions';
@@ -24,10 +23,9 @@ import {
   type FieldType,
   type NodeStatus,
   nodeStatuses,
-  type Parameterised,
-  type Placement,
-  parameterised,
+  type Placed,
   perSecond,
+  placed,
   SECRETS,
 } from './shared.ts';
 
@@ -36,8 +34,7 @@ export interface Rule extends KubeObject {
   readonly status?: RuleStatus;
 }
 
-export interface RuleSpec extends Parameterised {
-  readonly placement?: Placement;
+export interface RuleSpec extends Placed {
   readonly enabled?: boolean;
   readonly sql: string;
   /** Streams and tables that the SQL names; those of the same namespace whose names it has, without it. */
@@ -329,8 +326,7 @@ export const ruleDefinition: KubeObject = definition({
   spec: object(
     'The rule.',
     {
-      placement,
-      ...parameterised,
+      ...placed,
       enabled: flag('Whether it runs.', { default: true }),
       sql: text('The query.', { minLength: 1, maxLength: 65_536 }),
       streams: list('Streams that the query names; needed at its nodes.', nameOf('A stream.'), 32),

@@ -11,6 +11,7 @@ import {
   number,
   object,
   placedStatus,
+  placement,
   type Schema,
   text,
 } from '@skerry/api/definitions';
@@ -26,6 +27,11 @@ export type Parameters = Readonly<Record<string, string>>;
 export interface Parameterised {
   readonly parameters?: Parameters;
   readonly nodeParameters?: readonly NodeParameters[];
+}
+
+/** Where an object is, and what its parameters are there. */
+export interface Placed extends Parameterised {
+  readonly placement?: Placement;
 }
 
 export interface NodeParameters {
@@ -66,7 +72,8 @@ export interface NodeStatus {
 
 const parameterValues = (description: string) => mapOf(description, text('Its value.', { maxLength: 4096 }), 64);
 
-export const parameterised: Schema = {
+export const placed: Schema = {
+  placement,
   parameters: parameterValues('Text by name: `{{name}}` in this spec stands for it.'),
   nodeParameters: listBy(
     'node',

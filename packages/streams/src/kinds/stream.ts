@@ -15,7 +15,6 @@ import {
   number,
   object,
   open,
-  placement,
   text,
 } from '@skerry/api/definitions';
 import { RULES, STREAMS } from './group.ts';
@@ -25,10 +24,9 @@ import {
   fields,
   type NodeStatus,
   nodeStatuses,
-  type Parameterised,
-  type Placement,
-  parameterised,
+  type Placed,
   perSecond,
+  placed,
   SECRETS,
 } from './shared.ts';
 
@@ -37,8 +35,7 @@ export interface Stream extends KubeObject {
   readonly status?: StreamStatus;
 }
 
-export interface StreamSpec extends Parameterised {
-  readonly placement?: Placement;
+export interface StreamSpec extends Placed {
   readonly source: StreamSource;
   readonly format?: Format;
   /** Of CSV. */
@@ -258,8 +255,7 @@ export const streamDefinition: KubeObject = definition({
   spec: object(
     'The stream.',
     {
-      placement,
-      ...parameterised,
+      ...placed,
       source: object('Where rows come from: one of these.', { devices, mqtt, http, httpPush, file, simulator, rule }),
       format: choice('What messages, answers and files hold.', ['Json', 'Csv', 'Text'], 'Json'),
       delimiter: text('Between the fields of CSV.', { minLength: 1, maxLength: 1, default: ',' }),

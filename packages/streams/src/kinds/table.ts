@@ -11,7 +11,6 @@ import {
   object,
   open,
   period,
-  placement,
   text,
 } from '@skerry/api/definitions';
 import { TABLES } from './group.ts';
@@ -21,9 +20,8 @@ import {
   fields,
   type NodeStatus,
   nodeStatuses,
-  type Parameterised,
-  type Placement,
-  parameterised,
+  type Placed,
+  placed,
   SECRETS,
 } from './shared.ts';
 
@@ -32,8 +30,7 @@ export interface Table extends KubeObject {
   readonly status?: TableStatus;
 }
 
-export interface TableSpec extends Parameterised {
-  readonly placement?: Placement;
+export interface TableSpec extends Placed {
   readonly source: TableSource;
   readonly schema?: readonly FieldSchema[];
   readonly cache?: TableCache;
@@ -83,8 +80,7 @@ export const tableDefinition: KubeObject = definition({
   spec: object(
     'The table.',
     {
-      placement,
-      ...parameterised,
+      ...placed,
       source: object('Where rows are: one of these.', {
         rows: list('Here.', open('A row.'), 10_000),
         file: object(
