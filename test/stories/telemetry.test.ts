@@ -63,7 +63,10 @@ interface Found {
 }
 
 interface Told {
-  readonly status?: { readonly state?: string; readonly onNodes?: Record<string, { readonly sentRows?: number }> };
+  readonly status?: {
+    readonly state?: string;
+    readonly onNodes?: Record<string, { readonly sentRows?: number; readonly lastError?: string }>;
+  };
 }
 
 suite('series in the cloud', () => {
@@ -74,7 +77,7 @@ suite('series in the cloud', () => {
   const heard: Record<string, string>[] = [];
 
   before(async () => {
-    cloud = await TestCloud.start();
+    cloud = await TestCloud.start({ args: ['--outlet-allow', '127.0.0.1'] });
     edge = await TestEdge.join(cloud, { name: 'edge-1' });
     engine = createServer((request, response) => {
       let text = '';
@@ -138,6 +141,17 @@ suite('series in the cloud', () => {
       const { status } = await cloud.get<Told>(['outlet.streams.skerry.io', 'out']);
       return status?.state === 'Running' && (status.onNodes?.['cloud']?.sentRows ?? 0) > 10;
     });
+  });
+
+  test('an outlet of the cloud does not reach what is for its machine alone, and says what to do', async () => {
+    const spec = { type: 'Http', endpoint: 'http://127.0.0.2:9', batch: { maxDelay: '100ms' } };
+    const metadata = { name: 'inside', namespace: 'default' };
+    await cloud.apply({ apiVersion: 'streams.skerry.io/v1alpha1', kind: 'Outlet', metadata, spec });
+    await eventually('it is told', async () => {
+      const { status } = await cloud.get<Told>(['outlet.streams.skerry.io', 'inside']);
+      return status?.onNodes?.['cloud']?.lastError?.includes('skerry cloud --outlet-allow 127.0.0.2:9 lets them');
+    });
+    await cloud.kubectl(['delete', 'outlet.streams.skerry.io', 'inside']);
   });
 
   test('an outlet that is placed on a node sends from there', async () => {

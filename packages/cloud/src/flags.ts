@@ -1,6 +1,7 @@
 /** The flags of `skerry cloud`. */
 import { parseQuantity, quantityToNumber } from '@skerry/api/quantity';
 import { type FlagTable, type HostPort, logLevelFlag, parseDuration, parseHostPort } from '@skerry/base/flags';
+import { parseAllowedTargets } from '@skerry/streams/cloud';
 
 export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir: string }) {
   return {
@@ -52,6 +53,13 @@ export function cloudFlags(defaults: { readonly dataDir: string; readonly keyDir
       parse: parseNames,
       fallback: '',
       fallbackText: 'the addresses of this machine',
+    },
+    'outlet-allow': {
+      text: 'What outlets of the cloud may connect to of this machine and its link, comma-separated.',
+      value: 'CIDR[:PORT]',
+      parse: parseAllowedTargets,
+      fallback: [],
+      fallbackText: 'nothing',
     },
     'key-file': {
       text: 'The key that seals Secrets at rest.',

@@ -1,5 +1,6 @@
 /** Outlets without a placement: the cloud sends what comes into its time series. */
 import { mkdirSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import type { Clock, Logger } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
@@ -14,6 +15,7 @@ import {
 import { StatusTeller } from '../edge/status-teller.ts';
 import { OUTLETS } from '../kinds/group.ts';
 import type { Outlet } from '../kinds/index.ts';
+import type { AllowedTarget } from '../outlets/reach.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export interface CloudOutletsOptions {
@@ -28,6 +30,8 @@ export interface CloudOutletsOptions {
   readonly file: string;
   /** Files are written in here only. */
   readonly folder: string;
+  /** Of what is for this machine alone, what outlets may connect to. */
+  readonly allowed: readonly AllowedTarget[];
 }
 
 export interface CloudOutlets {
@@ -65,12 +69,15 @@ export async function startCloudOutlets(options: CloudOutletsOptions): Promise<C
 
 async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
   const { client, clock, log, random, telemetry, file: path } = options;
-  const [{ RoadFile }, { OutletHub }, { outletController }, { ScheduledExports }] = await Promise.all([
-    import('../road/edge/road-file.ts'),
-    import('../outlets/outlet-hub.ts'),
-    import('../outlets/outlet-controller.ts'),
-    import('../query/export/scheduled-exports.ts'),
-  ]);
+  const [{ RoadFile }, { OutletHub }, { outletController }, { guardedReach }, { ScheduledExports }] = await Promise.all(
+    [
+      import('../road/edge/road-file.ts'),
+      import('../outlets/outlet-hub.ts'),
+      import('../outlets/outlet-controller.ts'),
+      import('../outlets/reach.ts'),
+      import('../query/export/scheduled-exports.ts'),
+    ],
+  );
   const store = await telemetry.store();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const file = new RoadFile({ file: path, clock, log });
@@ -80,6 +87,7 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
     log,
     random,
     folder: options.folder,
+    reach: guardedReach({ allowed: options.allowed, ownAddresses }),
     describe: (series) => store.describe(series),
   });
   const exports = new ScheduledExports({ clock, log, folder: options.folder, store: async () => store });
@@ -99,4 +107,8 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
       file.close();
     },
   };
+}
+
+function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address));
 }

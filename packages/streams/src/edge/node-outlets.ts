@@ -61,16 +61,17 @@ export function nodeOutlets(options: NodeOutletsOptions): NodeOutlets {
 
 async function open(options: NodeOutletsOptions, isOwn: (outlet: Outlet) => boolean) {
   const { clock, log, random, values, file: path } = options;
-  const [{ RoadFile }, { OutletHub }, { outletController }, { ScheduledExports }] = await Promise.all([
+  const [{ RoadFile }, { OutletHub }, { outletController }, { anywhere }, { ScheduledExports }] = await Promise.all([
     import('../road/edge/road-file.ts'),
     import('../outlets/outlet-hub.ts'),
     import('../outlets/outlet-controller.ts'),
+    import('../outlets/reach.ts'),
     import('../query/export/scheduled-exports.ts'),
   ]);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const file = new RoadFile({ file: path, clock, log });
   const describe = (id: number) => busSeries(values.series, id);
-  const hub = new OutletHub({ file, clock, log, random, describe, folder: options.folder });
+  const hub = new OutletHub({ file, clock, log, random, describe, folder: options.folder, reach: anywhere });
   const exports = new ScheduledExports({ clock, log, folder: options.folder, store: () => options.store.existing() });
   const subscription = values.bus.subscribe({ name: 'outlets', limitRows: MAX_WAITING_ROWS });
   const reading = (async () => {

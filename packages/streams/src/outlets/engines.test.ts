@@ -16,6 +16,7 @@ import { deliver } from './deliver.ts';
 import { OutletError, type OutletRows, type OutletTarget, openTarget, type Sent } from './index.ts';
 import {
   type Engine,
+  loopback,
   startCarbon,
   startInfluxDb,
   startMosquitto,
@@ -58,6 +59,7 @@ async function check({ type, start, endpoint, options = {}, stored, repeated }: 
     credentials: {},
     options,
     folder: tmpdir(),
+    reach: loopback,
   });
   try {
     await sendOnceReady(target, ROWS);
@@ -215,7 +217,14 @@ test('a message for each row is with the broker before the batch counts as sent'
   const heard: unknown[] = [];
   reader.on('message', (topic, body) => heard.push([topic, (JSON.parse(String(body)) as { value: number }).value]));
   await reader.subscribeAsync('skerry/#', { qos: 1 });
-  const target = await openTarget('Mqtt', { endpoint, headers: {}, credentials: {}, options: {}, folder: tmpdir() });
+  const target = await openTarget('Mqtt', {
+    endpoint,
+    headers: {},
+    credentials: {},
+    options: {},
+    folder: tmpdir(),
+    reach: loopback,
+  });
   await target.send(ROWS, forever);
   const topic = 'skerry/plant/press-1/temperature';
   await eventually('both messages are heard', () => heard.length === 2);
@@ -226,7 +235,14 @@ test('a message for each row is with the broker before the batch counts as sent'
   await target.close();
   await reader.endAsync();
   await engine.stop();
-  const lonely = await openTarget('Mqtt', { endpoint, headers: {}, credentials: {}, options: {}, folder: tmpdir() });
+  const lonely = await openTarget('Mqtt', {
+    endpoint,
+    headers: {},
+    credentials: {},
+    options: {},
+    folder: tmpdir(),
+    reach: loopback,
+  });
   await assert.rejects(lonely.send(ROWS, forever), OutletError);
   await lonely.close();
 });
@@ -245,6 +261,7 @@ test('what an engine will never take is final; what it may take later is not', a
     credentials: {},
     options: {},
     folder: tmpdir(),
+    reach: loopback,
   };
   try {
     for (const [code, isFinal] of [
@@ -280,6 +297,7 @@ test('Parquet files appear whole, one a batch', async () => {
       credentials: {},
       options: {},
       folder: directory,
+      reach: loopback,
     });
     await target.send(ROWS, forever);
     await target.send(ROWS, forever);

@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { messageOf } from '@skerry/base';
+import { hostOf, pin, portOf } from './endpoint.ts';
 import { fillTemplate } from './names.ts';
 import { textOption } from './options.ts';
 import { OutletError, type OutletRows, type OutletTarget, type TargetSettings } from './target.ts';
@@ -18,13 +19,14 @@ const DEFAULT_PATH = 'skerry.{namespace}.{device}.{property}';
 /** Options: `path`, a template with labels in braces. */
 export function graphiteTarget(settings: TargetSettings): OutletTarget {
   const template = textOption(settings.options, 'path') ?? DEFAULT_PATH;
-  const { hostname, port } = new URL(`tcp://${settings.endpoint.replace(/^tcp:\/\//, '')}`);
+  const endpoint = `tcp://${settings.endpoint.replace(/^tcp:\/\//, '')}`;
   return {
     send: async (rows, signal) => {
       const tally = new Tally();
       const text = encodeGraphite(rows, { template, tally });
       if (text !== '') {
-        const socket = connect({ host: hostname, port: port === '' ? DEFAULT_PORT : Number(port) });
+        const { url } = await pin({ ...settings, endpoint }, { protocols: ['tcp:'], port: DEFAULT_PORT });
+        const socket = connect({ host: hostOf(url), port: portOf(url, DEFAULT_PORT) });
         await deliver(socket, text, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
       }
       return tally.result();

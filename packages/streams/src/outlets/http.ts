@@ -1,5 +1,5 @@
 /** JSON to any HTTP server: one document of all rows, or a line a row. */
-import { post } from './http-post.ts';
+import { openHttpDoor } from './http-post.ts';
 import { choiceOption } from './options.ts';
 import type { OutletRows, OutletTarget, TargetSettings } from './target.ts';
 import { isoOf, plainOf, Tally } from './values.ts';
@@ -17,15 +17,16 @@ const FORMATS = { json: 'application/json', ndjson: 'application/x-ndjson' } as 
 export function httpTarget(settings: TargetSettings): OutletTarget {
   const format = choiceOption(settings.options, 'format', ['json', 'ndjson']) ?? 'json';
   const headers = { ...settings.headers, 'content-type': FORMATS[format] };
+  const door = openHttpDoor(settings);
   return {
     send: async (rows, signal) => {
       const tally = new Tally();
       const all = rows.flatMap((one) => jsonRows(one, tally));
       const text = format === 'json' ? JSON.stringify(all) : all.map((row) => `${JSON.stringify(row)}\n`).join('');
-      if (all.length > 0) await post(settings, { url: settings.endpoint, headers, body: Buffer.from(text), signal });
+      if (all.length > 0) await door.post({ url: settings.endpoint, headers, body: Buffer.from(text), signal });
       return tally.result();
     },
-    close: async () => {},
+    close: () => door.close(),
   };
 }
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Boxed, Scalar } from '../contract/index.ts';
 import type { StoredType } from '../store/index.ts';
-import { post } from './http-post.ts';
+import { openHttpDoor } from './http-post.ts';
 import { nameOf } from './names.ts';
 import { textOption } from './options.ts';
 import type { OutletRows, OutletTarget, TargetSettings } from './target.ts';
@@ -21,16 +21,17 @@ export function influxTarget(settings: TargetSettings): OutletTarget {
   const prefix = textOption(settings.options, 'prefix') ?? '';
   const url = writeUrl(settings);
   const headers = { ...settings.headers, 'content-type': 'text/plain; charset=utf-8', 'content-encoding': 'gzip' };
+  const door = openHttpDoor(settings);
   return {
     send: async (rows, signal) => {
       const tally = new Tally();
       const text = encodeLines(rows, { prefix, tally });
       if (text !== '') {
-        await post(settings, { url, headers, body: await compress(text), signal, tokenScheme: 'Token' });
+        await door.post({ url, headers, body: await compress(text), signal, tokenScheme: 'Token' });
       }
       return tally.result();
     },
-    close: async () => {},
+    close: () => door.close(),
   };
 }
 

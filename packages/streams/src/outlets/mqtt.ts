@@ -1,12 +1,16 @@
 /** MQTT: a message a row. With QoS 1 the broker has acknowledged each before the batch counts as sent. */
+import { isIP } from 'node:net';
 import { messageOf } from '@skerry/base';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { pin } from './endpoint.ts';
 import { jsonRows } from './http.ts';
 import { fillTemplate } from './names.ts';
 import { choiceOption, flagOption, textOption } from './options.ts';
 import { OutletError, type OutletRows, type OutletTarget, type TargetSettings } from './target.ts';
 import { Tally } from './values.ts';
 
+const DEFAULT_PORT = 1883;
+const DEFAULT_TLS_PORT = 8883;
 const TIMEOUT_MS = 10_000;
 const MAX_IN_FLIGHT = 256;
 const DEFAULT_TOPIC = 'skerry/{namespace}/{device}/{property}';
@@ -27,7 +31,7 @@ export function mqttTarget(settings: TargetSettings): OutletTarget {
     send: async (rows, signal) => {
       const tally = new Tally();
       const messages = rows.flatMap((one) => messagesOf(one, template, tally));
-      connected ??= mqtt.connectAsync(settings.endpoint, connectionOf(settings));
+      connected ??= open(settings);
       try {
         const client = await connected;
         for (let start = 0; start < messages.length; start += MAX_IN_FLIGHT) {
@@ -39,6 +43,7 @@ export function mqttTarget(settings: TargetSettings): OutletTarget {
         const broken = connected;
         connected = undefined;
         broken.then((client) => client.endAsync(true)).catch(() => {});
+        if (error instanceof OutletError) throw error;
         throw new OutletError(`the broker did not take the rows: ${messageOf(error)}`, { cause: error });
       }
       return tally.result();
@@ -47,6 +52,19 @@ export function mqttTarget(settings: TargetSettings): OutletTarget {
       await connected?.then((client) => client.endAsync()).catch(() => {});
     },
   };
+}
+
+async function open(settings: TargetSettings): Promise<MqttClient> {
+  const isTls = settings.endpoint.startsWith('mqtts:');
+  const { url, host } = await pin(settings, {
+    protocols: ['mqtt:', 'mqtts:'],
+    port: isTls ? DEFAULT_TLS_PORT : DEFAULT_PORT,
+  });
+  // A path would be one of a socket of this machine.
+  url.pathname = '';
+  url.search = '';
+  const servername = isTls && isIP(host) === 0 ? { servername: host } : {};
+  return mqtt.connectAsync(url.href, { ...connectionOf(settings), ...servername });
 }
 
 function connectionOf({ credentials, options }: TargetSettings): IClientOptions {

@@ -9,6 +9,7 @@ import {
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
 import { messageOf } from '@skerry/base';
+import { pin } from './endpoint.ts';
 import { jsonRows } from './http.ts';
 import { fillTemplate } from './names.ts';
 import { textOption } from './options.ts';
@@ -16,6 +17,7 @@ import { type Credentials, OutletError, type OutletRows, type OutletTarget, type
 import { Tally } from './values.ts';
 
 const TIMEOUT_MS = 10_000;
+const DEFAULT_PORT = 4222;
 /** Messages on their way that the stream has not acknowledged yet. */
 const MAX_IN_FLIGHT = 256;
 const DEFAULT_SUBJECT = 'skerry.{namespace}.{device}.{property}';
@@ -32,7 +34,7 @@ export function natsTarget(settings: TargetSettings): OutletTarget {
   const stream = textOption(settings.options, 'stream');
   let connection: Promise<NatsConnection> | undefined;
   const open = async (): Promise<NatsConnection> => {
-    const opened = await connect(connectionOf(settings));
+    const opened = await connect(await connectionOf(settings));
     if (stream !== undefined) await makeStream(opened, stream, template.replaceAll(/\{[^{}]+\}/g, '*'));
     return opened;
   };
@@ -47,6 +49,7 @@ export function natsTarget(settings: TargetSettings): OutletTarget {
         const broken = connection;
         connection = undefined;
         broken.then((one) => one.close()).catch(() => {});
+        if (error instanceof OutletError) throw error;
         throw new OutletError(`the stream did not take the rows: ${messageOf(error)}`, { cause: error });
       }
       return tally.result();
@@ -57,25 +60,27 @@ export function natsTarget(settings: TargetSettings): OutletTarget {
   };
 }
 
-function connectionOf({ endpoint, credentials }: TargetSettings): ConnectionOptions {
+async function connectionOf(settings: TargetSettings): Promise<ConnectionOptions> {
+  const { url, host } = await pin(settings, { protocols: ['nats:', 'tls:'], port: DEFAULT_PORT });
+  const { credentials } = settings;
   const { certificate, key, authority } = credentials;
-  const isTls = endpoint.startsWith('tls://') || authority !== undefined || certificate !== undefined;
+  const isTls = url.protocol === 'tls:' || authority !== undefined || certificate !== undefined;
+  const tls = {
+    servername: host,
+    ...(certificate === undefined ? {} : { cert: certificate }),
+    ...(key === undefined ? {} : { key }),
+    ...(authority === undefined ? {} : { ca: authority }),
+  };
   return {
-    servers: endpoint,
+    servers: url.host,
+    // What the server says of others of its kind could lead anywhere.
+    ignoreClusterUpdates: true,
     name: 'skerry',
     timeout: TIMEOUT_MS,
     // Whoever sends tries again, with a connection of its own.
     reconnect: false,
     ...authenticator(credentials),
-    ...(isTls
-      ? {
-          tls: {
-            ...(certificate === undefined ? {} : { cert: certificate }),
-            ...(key === undefined ? {} : { key }),
-            ...(authority === undefined ? {} : { ca: authority }),
-          },
-        }
-      : {}),
+    ...(isTls ? { tls } : {}),
   };
 }
 

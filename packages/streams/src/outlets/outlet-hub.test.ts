@@ -13,6 +13,7 @@ import { RoadFile } from '../road/edge/road-file.ts';
 import type { Labels } from '../store/index.ts';
 import type { JsonRow } from './http.ts';
 import { OutletHub } from './outlet-hub.ts';
+import { anywhere } from './reach.ts';
 import { type Credentials, OutletError } from './target.ts';
 
 const SERIES: readonly Labels[] = [
@@ -71,6 +72,7 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
     random: () => 0,
     describe,
     folder: directory,
+    reach: anywhere,
   });
   const set = async (key: string, object: Outlet, credentials: Credentials = {}): Promise<void> => {
     hub.declare(key, object);

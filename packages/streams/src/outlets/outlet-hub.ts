@@ -8,6 +8,7 @@ import type { Labels, StoredType } from '../store/index.ts';
 import { openTarget } from './index.ts';
 import { type OutletReport, OutletSender } from './outlet-sender.ts';
 import { queueSettings } from './outlet-settings.ts';
+import type { Reach } from './reach.ts';
 import type { Credentials } from './target.ts';
 
 export interface OutletHubOptions {
@@ -18,6 +19,8 @@ export interface OutletHubOptions {
   readonly random: () => number;
   /** Files are written in here only. */
   readonly folder: string;
+  /** Whom outlets may connect to. */
+  readonly reach: Reach;
   /** What a number in a batch stands for. */
   readonly describe: (series: number) => Described | undefined;
 }
@@ -69,8 +72,10 @@ export class OutletHub {
     const settings = JSON.stringify([spec, credentials]);
     if (running === undefined || running.settings === settings) return;
     const { endpoint, headers = {}, options = {} } = spec;
-    const { folder } = this.#options;
-    await running.sender.connect(await openTarget(spec.type, { endpoint, headers, options, credentials, folder }));
+    const { folder, reach } = this.#options;
+    await running.sender.connect(
+      await openTarget(spec.type, { endpoint, headers, options, credentials, folder, reach }),
+    );
     running.settings = settings;
   }
 

@@ -2,16 +2,19 @@
  * PostgreSQL and TimescaleDB by COPY, one transaction a batch. The table is made where it is missing; a hypertable of it, and whatever
  * indexes are wanted, are the database's owner's to make.
  */
+import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { messageOf } from '@skerry/base';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { pin } from './endpoint.ts';
 import { nameOf } from './names.ts';
 import { flagOption, textOption } from './options.ts';
 import { OutletError, type OutletRows, type OutletTarget, type TargetSettings } from './target.ts';
 import { isoOf, Tally, textOf } from './values.ts';
 
+const DEFAULT_PORT = 5432;
 const TIMEOUT_MS = 30_000;
 const TABLE_FORMAT = /^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$/;
 /** SQLSTATE classes that speak of the rows: data exception, integrity constraint violation. */
@@ -35,36 +38,50 @@ export function postgresTarget(settings: TargetSettings): OutletTarget {
     .map((part) => `"${part}"`)
     .join('.');
   const createTable = flagOption(settings.options, 'createTable') ?? true;
-  const pool = new pg.Pool(connectionOf(settings));
-  // A connection that breaks while nobody uses it: the next batch finds out.
-  pool.on('error', () => {});
+  let connection: Promise<pg.Client> | undefined;
   let isTableThere = !createTable;
   return {
     send: async (rows, signal) => {
       const tally = new Tally();
       const text = encodeCopy(rows, tally);
       signal.throwIfAborted();
+      connection ??= open(settings);
       try {
-        if (!isTableThere) await pool.query(`CREATE TABLE IF NOT EXISTS ${quoted} (${COLUMNS})`);
+        const client = await connection;
+        if (!isTableThere) await client.query(`CREATE TABLE IF NOT EXISTS ${quoted} (${COLUMNS})`);
         isTableThere = true;
-        await copy(pool, `COPY ${quoted} (time, name, labels, value, text, quality) FROM STDIN`, text);
+        await copy(client, `COPY ${quoted} (time, name, labels, value, text, quality) FROM STDIN`, text);
       } catch (error) {
+        const broken = connection;
+        connection = undefined;
+        broken.then((client) => client.end()).catch(() => {});
         throw failure(error);
       }
       return tally.result();
     },
-    close: () => pool.end(),
+    close: async () => {
+      await connection?.then((client) => client.end()).catch(() => {});
+    },
   };
 }
 
-function connectionOf({ endpoint, credentials }: TargetSettings): pg.PoolConfig {
+async function open(settings: TargetSettings): Promise<pg.Client> {
+  const { url, host } = await pin(settings, { protocols: ['postgresql:', 'postgres:'], port: DEFAULT_PORT });
+  const client = new pg.Client(connectionOf(settings, url, host));
+  // One that breaks while nobody uses it: the next batch finds out.
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+/** Of the URL, whatever else it says: more could lead to files and sockets of this machine. */
+function connectionOf({ credentials }: TargetSettings, url: URL, host: string): pg.ClientConfig {
   const { username, password, certificate, key, authority } = credentials;
-  const isTls = authority !== undefined || certificate !== undefined || /[?&]sslmode=(require|verify)/.test(endpoint);
-  // What the URL says of TLS would replace what the Secret says.
-  const connectionString = endpoint.replace(/([?&])sslmode=[a-z-]*&?/, '$1').replace(/[?&]$/, '');
+  const sslmode = url.searchParams.get('sslmode') ?? '';
+  const isTls = authority !== undefined || certificate !== undefined || /^(require|verify)/.test(sslmode);
+  url.search = '';
   return {
-    connectionString,
-    max: 1,
+    connectionString: url.href,
     connectionTimeoutMillis: TIMEOUT_MS,
     query_timeout: TIMEOUT_MS,
     application_name: 'skerry',
@@ -73,6 +90,7 @@ function connectionOf({ endpoint, credentials }: TargetSettings): pg.PoolConfig 
     ...(isTls
       ? {
           ssl: {
+            ...(isIP(host) === 0 ? { servername: host } : {}),
             ...(certificate === undefined ? {} : { cert: certificate }),
             ...(key === undefined ? {} : { key }),
             ...(authority === undefined ? {} : { ca: authority }),
@@ -83,18 +101,12 @@ function connectionOf({ endpoint, credentials }: TargetSettings): pg.PoolConfig 
 }
 
 /** A COPY of its own is a transaction: all rows are there, or none. */
-async function copy(pool: pg.Pool, statement: string, text: string): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await pipeline(Readable.from([text]), client.query(copyFrom(statement)));
-    client.release();
-  } catch (error) {
-    client.release(true);
-    throw error;
-  }
+async function copy(client: pg.Client, statement: string, text: string): Promise<void> {
+  await pipeline(Readable.from([text]), client.query(copyFrom(statement)));
 }
 
 function failure(error: unknown): OutletError {
+  if (error instanceof OutletError) return error;
   const code = (error as { readonly code?: string }).code ?? '';
   return new OutletError(`the database did not take the rows: ${messageOf(error)}`, {
     isFinal: ABOUT_ROWS.test(code),

@@ -4,7 +4,7 @@
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { snappyCompress } from 'hyparquet-writer/src/snappy.js';
-import { post } from './http-post.ts';
+import { openHttpDoor } from './http-post.ts';
 import { labelName, metricName, nameOf } from './names.ts';
 import { textOption } from './options.ts';
 import type { OutletRows, OutletTarget, TargetSettings } from './target.ts';
@@ -18,15 +18,15 @@ export function remoteWriteTarget(settings: TargetSettings): OutletTarget {
     'content-encoding': 'snappy',
     'x-prometheus-remote-write-version': '0.1.0',
   };
+  const door = openHttpDoor(settings);
   return {
     send: async (rows, signal) => {
       const tally = new Tally();
       const body = encodeWriteRequest(rows, { prefix, tally });
-      if (body.length > 0)
-        await post(settings, { url: settings.endpoint, headers, body: snappyCompress(body), signal });
+      if (body.length > 0) await door.post({ url: settings.endpoint, headers, body: snappyCompress(body), signal });
       return tally.result();
     },
-    close: async () => {},
+    close: () => door.close(),
   };
 }
 

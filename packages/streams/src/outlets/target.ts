@@ -1,5 +1,6 @@
 /** What an outlet asks of the engine behind it. */
 import type { Labels, SeriesRows, StoredType } from '../store/index.ts';
+import type { Reach } from './reach.ts';
 
 /** Rows of one series, by time. */
 export interface OutletRows {
@@ -58,6 +59,8 @@ export interface TargetSettings {
   readonly options: Readonly<Record<string, unknown>>;
   /** Files are written in here only. */
   readonly folder: string;
+  /** Whom it may connect to. */
+  readonly reach: Reach;
 }
 
 /** As a Secret has them: kubernetes.io/basic-auth, kubernetes.io/tls, and `token`. */

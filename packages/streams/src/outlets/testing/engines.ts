@@ -6,6 +6,10 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, freePort } from '@skerry/testkit/processes';
+import { guardedReach, parseAllowedTargets, type Reach } from '../reach.ts';
+
+/** As the cloud reaches engines of its own machine. */
+export const loopback: Reach = guardedReach({ allowed: parseAllowedTargets('127.0.0.1'), ownAddresses: () => [] });
 
 export interface Engine extends AsyncDisposable {
   readonly port: number;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { requireSystem } from '@skerry/testkit/processes';
 import { openTarget } from '../../outlets/index.ts';
-import { startPrometheus } from '../../outlets/testing/engines.ts';
+import { loopback, startPrometheus } from '../../outlets/testing/engines.ts';
 import { rowsOf } from '../../outlets/testing/rows.ts';
 import { formatNumber } from './aggregate.ts';
 import { evaluatePromQl } from './evaluate.ts';
@@ -216,6 +216,7 @@ test('Prometheus gives the same answers', async (t) => {
     credentials: {},
     options: {},
     folder: '',
+    reach: loopback,
   });
   await target.send(
     GIVEN.map(({ labels, points }) => rowsOf(labels, 'float64', points)),
