@@ -104,7 +104,7 @@ Kinds of Skerry's own, installed as CustomResourceDefinitions when a cloud start
 |---|---|---|---|---|
 ${ownDefinitions().map(ownLine).join('\n')}
 
-Custom kinds of yours: structural schemas with defaults, pruning and validation (CEL rules are accepted and not evaluated),
+Custom kinds of yours: structural schemas with defaults, pruning, validation and rules in CEL (\`x-kubernetes-validations\`),
 \`status\` and \`scale\`, printer columns, selectable fields, several versions without conversion.
 
 ${behaviour()}`;

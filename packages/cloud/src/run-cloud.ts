@@ -96,7 +96,6 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     signal: outlets.signal,
     file: ground.paths.outlets,
     folder: ground.paths.exports,
-    allowed: ground.flags['outlet-allow'],
   });
   stack.defer(async () => {
     outlets.abort();
