@@ -6,6 +6,7 @@ import { silentLogger, systemClock } from '@skerry/base';
 import { ShownServer } from '../../packages/devices/src/edge/gateway/shown-server.ts';
 import { shownDevice } from '../../packages/devices/src/edge/gateway/space-plan.ts';
 import { STANDARD_NODES } from '../../packages/devices/src/edge/gateway/testing/nodeset.ts';
+import { createPasswords } from '../../packages/devices/src/edge/logins/passwords.ts';
 import { ownKeyPair } from '../../packages/devices/src/edge/opcua/own-certificate.ts';
 import { RejectedCertificates } from '../../packages/devices/src/edge/worker/rejected-certificates.ts';
 import { resolveModel } from '../../packages/devices/src/models/resolve-model.ts';
@@ -57,7 +58,12 @@ async function serve({ socketPath, devices, model }: GatewayOrder): Promise<void
       minSamplingIntervalMs: 0,
       messageBytes: 16 * 1024 * 1024,
     },
-    access: () => ({ anchors: undefined, users: new Map(), certificateRole: undefined }),
+    access: () => ({
+      anchors: undefined,
+      users: new Map(),
+      passwords: createPasswords(new Map()),
+      certificateRole: undefined,
+    }),
     refusals: new RejectedCertificates(),
     nodeset: STANDARD_NODES,
     neighbours: () => [],

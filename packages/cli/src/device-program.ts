@@ -2,8 +2,9 @@
 
 import { parseDuration } from '@skerry/base/flags';
 import { Command, InvalidArgumentError } from 'commander';
-import { jsonOutput, withConnection } from './command-options.ts';
+import { inTime, jsonOutput, tableOutput, withConnection } from './command-options.ts';
 import type { DeviceFlags } from './commands/device.ts';
+import type { HistoryFlags } from './commands/device-history.ts';
 import type { AcceptFlags } from './commands/device-proposals.ts';
 import type { TrustFlags } from './commands/device-trust.ts';
 import type { SetFlags } from './commands/device-writes.ts';
@@ -51,7 +52,19 @@ function readCommands(context: CliContext, stop: AbortSignal): readonly Command[
     .action(async (name: string | undefined, flags: DeviceFlags) =>
       (await load()).watchValues(context, name, flags, stop),
     );
-  return [list, show, get, watch];
+  const history = inTime(withConnection(new Command('history')))
+    .argument('<name>', 'the device')
+    .argument('<property>', 'one of its properties')
+    .option('-n, --namespace <name>', 'namespace of the device', 'default')
+    .option('--limit <count>', 'so many values at most, the oldest ones', wholeNumber, 1000)
+    .addOption(tableOutput())
+    .description(
+      'what a device itself has kept, as the history of an OPC UA server; what Skerry has recorded: skerry series',
+    )
+    .action(async (name: string, property: string, flags: HistoryFlags) =>
+      (await import('./commands/device-history.ts')).deviceHistory(context, name, property, flags),
+    );
+  return [list, show, get, watch, history];
 }
 
 function writeCommands(context: CliContext): readonly Command[] {
@@ -110,6 +123,11 @@ function trustCommand(context: CliContext): Command {
       (await load()).acceptCertificate(context, thumbprint, flags),
     );
   return new Command('trust').description('certificates of the other side').addCommand(list).addCommand(accept);
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('it is a whole number.');
+  return Number(text);
 }
 
 function milliseconds(text: string): number {

@@ -1,6 +1,6 @@
 /** `skerry series …`: its commands with their arguments. */
 import { Command, Option } from 'commander';
-import { withConnection } from './command-options.ts';
+import { inTime, tableOutput, withConnection } from './command-options.ts';
 import type { QueryFlags, SeriesFlags } from './commands/series.ts';
 import type { ExportFlags } from './commands/series-export.ts';
 import type { SqlFlags } from './commands/series-sql.ts';
@@ -52,7 +52,7 @@ function cloudCommands(context: CliContext): readonly Command[] {
     .argument('<query>', 'of the table samples')
     .option('--match <selector>', 'which series are in the table; those of devices without it')
     .option('--max-rows <count>', 'of the answer', Number)
-    .addOption(output())
+    .addOption(tableOutput())
     .description('ask the series of the cloud, of all namespaces, by SQL')
     .action(async (query: string, flags: SqlFlags) =>
       (await import('./commands/series-sql.ts')).askSql(context, query, flags),
@@ -71,13 +71,5 @@ function inNamespace(command: Command): Command {
   return withConnection(command)
     .option('-n, --namespace <name>', 'namespace of the series', 'default')
     .option('--node <name>', 'ask what this node has recorded, instead of the cloud')
-    .addOption(output());
+    .addOption(tableOutput());
 }
-
-function inTime(command: Command): Command {
-  return command
-    .option('--from <time>', 'a time such as 2026-01-31T06:00:00Z, or how long ago, such as 2h', '1h')
-    .option('--to <time>', 'likewise', '0s');
-}
-
-const output = () => new Option('-o, --output <format>', 'print for a machine').choices(['json', 'csv']);

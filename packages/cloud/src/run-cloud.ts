@@ -113,7 +113,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
   dialer.use(linkDialer(hub.hub));
   serveMetrics(api.table, { client, usage: nodeUsage({ ...ground, dialer }) });
   const series = seriesKinds({ here: (asked) => telemetry.query(asked), dialer });
-  for (const kind of [...telemetryKinds({ client, dialer }), ...series, ruleTestsKind(client, trials)])
+  for (const kind of [...telemetryKinds({ client, dialer, clock }), ...series, ruleTestsKind(client, trials)])
     api.table.replace(kind.row.gvr.group, kind.row.gvr.resource, [virtualKind(kind)]);
   const link = await listenForLinks(ground, hub, client);
   const listener = stack.adopt(await listenForClients(ground, api, dialer), (opened) => opened.close());

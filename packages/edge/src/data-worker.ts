@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { StatusError } from '@skerry/api';
 import type { Clock, Logger, Timer } from '@skerry/base';
-import { DEVICES_GROUP } from '@skerry/devices/supervision';
+import { DEVICES_GROUP, HISTORY_PATH } from '@skerry/devices/supervision';
 import type { Store } from '@skerry/kube/store';
 import { MAX_STREAM_MESSAGE_BYTES, type MessageStream, type NodeStreamHandler } from '@skerry/kube/streaming';
 import { SERIES_PATH, STREAMS_GROUP } from '@skerry/streams/supervision';
@@ -20,13 +20,13 @@ export interface DataWorkerOptions extends DataWorkerStart {
 }
 
 export interface DataWorker {
-  /** Answers GETs of `/values` and POSTs of `/call` and `/series`; everything else goes on. */
+  /** Answers GETs of `/values` and POSTs of `/call`, `/history` and `/series`; everything else goes on. */
   streams(next: NodeStreamHandler): NodeStreamHandler;
   close(): Promise<void>;
 }
 
 /** What the worker is asked. */
-const POSTS: ReadonlySet<string> = new Set(['/call', SERIES_PATH]);
+const POSTS: ReadonlySet<string> = new Set(['/call', HISTORY_PATH, SERIES_PATH]);
 
 /** Once nothing is left to be driven, so that the worker itself sees what is gone and removes what it kept of it. */
 const LINGER_MS = 2000;

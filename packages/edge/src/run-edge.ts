@@ -75,7 +75,7 @@ export async function runEdge(options: EdgeOptions): Promise<Edge> {
   const client = createInProcessClient({ handle, user: agentUser(node), userAgent: 'skerry-edge' });
   serveMetrics(api.table, { client, usage: nodeUsage({ dialer, clock, log }) });
   const series = seriesKinds({ here: askNode(dialer, node), dialer });
-  for (const kind of [...telemetryKinds({ client, dialer }), ...series])
+  for (const kind of [...telemetryKinds({ client, dialer, clock }), ...series])
     api.table.replace(kind.row.gvr.group, kind.row.gvr.resource, [virtualKind(kind)]);
   const isConnected = () => link?.status().connected === true;
   let source: Promise<ImageSource> | undefined;

@@ -1,15 +1,24 @@
-/** Live values and calls of commands through the API: `telemetry.skerry.io`. */
-import { type CallOptions, deviceCallsKind } from './device-calls.ts';
+/** Live values, calls of commands and histories of devices through the API: `telemetry.skerry.io`. */
+import type { NodePostDialer } from './ask-device.ts';
+import { deviceCallsKind } from './device-calls.ts';
+import { deviceHistoriesKind } from './device-histories.ts';
 import { deviceValuesKind, type TelemetryOptions } from './read-values.ts';
 
 export { DEVICE_CALLS, type DeviceCall } from './device-calls.ts';
+export { DEVICE_HISTORIES, type DeviceHistory } from './device-histories.ts';
 export { DEVICE_VALUES, type DeviceValues, type LiveValue } from './device-values.ts';
 export { deviceValuesKind } from './read-values.ts';
 
 /** Virtual kinds for the API server's table. */
 export function telemetryKinds(options: {
   readonly client: TelemetryOptions['client'];
-  readonly dialer: TelemetryOptions['dialer'] & CallOptions['dialer'];
+  readonly dialer: TelemetryOptions['dialer'] & NodePostDialer;
+  readonly clock: { now(): number };
 }) {
-  return [deviceValuesKind(options), deviceCallsKind(options)];
+  const { clock } = options;
+  return [
+    deviceValuesKind(options),
+    deviceCallsKind(options),
+    deviceHistoriesKind({ ...options, now: () => clock.now() }),
+  ];
 }

@@ -37,7 +37,7 @@ export function userFacingRoles(): readonly UserRole[] {
       name: 'skerry:aggregate-to-view',
       labels: label('view'),
       // A query changes nothing.
-      rules: [rule(READ, CAPABILITIES, '*'), rule('create', 'telemetry.skerry.io', 'seriesqueries')],
+      rules: [rule(READ, CAPABILITIES, '*'), rule('create', 'telemetry.skerry.io', 'devicehistories seriesqueries')],
     },
   ];
 }

@@ -6,23 +6,32 @@ import type { CommandRequest, DeviceDoor, WriteRequest } from './door.ts';
 /** So much may be asked at once. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
-/** Answers when it is about the door. */
-export async function answerAtDoor(
-  door: DeviceDoor,
+export function answerAtDoor(door: DeviceDoor, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  return answerJson(request, response, (asked, signal) => {
+    if (request.url === '/write' && isWriteRequest(asked)) return door.write(asked, signal);
+    if (request.url === '/call' && isCommandRequest(asked)) return called(door.call(asked, signal));
+    return undefined;
+  });
+}
+
+async function called(output: ReturnType<DeviceDoor['call']>): Promise<object> {
+  return { output: await output };
+}
+
+/** `answer` gives undefined for a body that is not what it is asked with; what it rejects with, a DriverError, is the answer as well. */
+export async function answerJson(
   request: IncomingMessage,
   response: ServerResponse,
+  answer: (asked: object, signal: AbortSignal) => Promise<object> | undefined,
 ): Promise<void> {
   const leaving = new AbortController();
   response.on('close', () => leaving.abort());
   try {
     const body = await bodyOf(request);
     const asked = body === undefined ? undefined : parse(body);
-    if (asked === undefined) return respond(response, 400, { message: 'the body is not what this is asked with' });
-    if (request.url === '/write' && isWriteRequest(asked))
-      return respond(response, 200, await door.write(asked, leaving.signal));
-    if (request.url === '/call' && isCommandRequest(asked))
-      return respond(response, 200, { output: await door.call(asked, leaving.signal) });
-    respond(response, 400, { message: 'the body is not what this is asked with' });
+    const answered = asked === undefined ? undefined : answer(asked, leaving.signal);
+    if (answered === undefined) respond(response, 400, { message: 'the body is not what this is asked with' });
+    else respond(response, 200, await answered);
   } catch (error) {
     if (response.destroyed || leaving.signal.aborted) return;
     if (isDriverError(error)) respond(response, 200, { error: { kind: error.kind, message: error.message } });

@@ -170,6 +170,10 @@ class World implements LiveDevice {
     return new Map([['limit', this.isConnected ? this.value : new DriverError('Unreachable', 'cut')]]);
   }
 
+  history(): Promise<never> {
+    return Promise.reject(new DriverError('Unsupported', 'no history'));
+  }
+
   call(): Promise<never> {
     return Promise.reject(new DriverError('Unsupported', 'no commands'));
   }

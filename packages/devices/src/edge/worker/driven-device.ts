@@ -1,12 +1,14 @@
 /** A device that is driven here, as the rest of the worker sees it: writes, reads and calls in values of its model. */
 import type { Device } from '../../resources/device.ts';
 import type { ModelParameter } from '../../resources/device-model.ts';
+import type { HistoryValue } from '../../telemetry/history-request.ts';
 import { compileCodec } from '../../values/codec.ts';
 import type { RawValue } from '../../values/encoding.ts';
 import { type Value, ValueError } from '../../values/value.ts';
 import { parseValueType, type ValueType } from '../../values/value-type.ts';
 import type { PointWrite, ReadGroup, SampleSink, Session } from '../driver.ts';
 import { DriverError, driverErrorOf } from '../driver-error.ts';
+import { readHistoryOf } from './device-history.ts';
 import type { PlannedPoint } from './device-plan.ts';
 import type { DeviceRunner } from './device-runner.ts';
 import type { DeviceCondition, LiveDevice } from './live-device.ts';
@@ -101,6 +103,19 @@ export class DrivenDevice implements LiveDevice {
     // Who hears what became of a write is to find the value it is about.
     this.runner.pipeline.flush();
     return seen;
+  }
+
+  async history(
+    property: string,
+    range: Parameters<LiveDevice['history']>[1],
+    signal: AbortSignal,
+  ): Promise<readonly HistoryValue[]> {
+    const planned = this.#points.get(property);
+    if (planned === undefined) throw new DriverError('NotFound', `the device has no visitor for ${property}`);
+    const { protocol } = this.runner.plan;
+    return readHistoryOf(this.#session(), planned, { ...range, protocol, signal }).catch((error: unknown) => {
+      throw driverErrorOf(error);
+    });
   }
 
   async call(

@@ -2,6 +2,7 @@
 import type { ResolvedModel } from '../../models/resolve-model.ts';
 import type { Device } from '../../resources/device.ts';
 import type { DeviceCounters, DeviceState } from '../../resources/device-status.ts';
+import type { DeviceHistoryRequest, HistoryValue } from '../../telemetry/history-request.ts';
 import type { Value } from '../../values/value.ts';
 import type { DriverError } from '../driver-error.ts';
 import type { PlannedPoint } from './device-plan.ts';
@@ -23,6 +24,12 @@ export interface LiveDevice {
   write(values: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<ReadonlyMap<string, DriverError | undefined>>;
   /** Asks the device now; what it says also goes on the bus. */
   readBack(properties: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Value | DriverError>>;
+  /** What the device itself has kept, oldest first. Rejects with a DriverError. */
+  history(
+    property: string,
+    range: Pick<DeviceHistoryRequest, 'from' | 'to' | 'limit'>,
+    signal: AbortSignal,
+  ): Promise<readonly HistoryValue[]>;
   /** Rejects with a DriverError. */
   call(command: string, input: ReadonlyMap<string, Value>, signal: AbortSignal): Promise<ReadonlyMap<string, Value>>;
 }

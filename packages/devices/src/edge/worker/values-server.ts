@@ -5,11 +5,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { formatApiVersion } from '@skerry/api';
 import type { Batch } from '@skerry/streams/contract';
 import { DEVICE_VALUES_ROW, type DeviceValues, type LiveValue } from '../../telemetry/device-values.ts';
+import { HISTORY_PATH } from '../../telemetry/history-request.ts';
 import { formatValueType } from '../../values/value-type.ts';
 import { answerAtDoor } from '../twin/door-server.ts';
 import type { DataPlane } from './data-worker.ts';
 import type { PlannedPoint } from './device-plan.ts';
 import { liveValue } from './device-status.ts';
+import { answerHistory } from './history-server.ts';
 import type { LiveDevice } from './live-device.ts';
 import { streamSamples, type WantedSamples } from './sample-stream.ts';
 
@@ -38,6 +40,7 @@ export async function serveValues({ plane, socket, token, beside = {} }: ValuesS
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted))
       return refuse(response, 401, 'no such token');
     if (request.method === 'POST' && isAtDoor(request)) return void answerAtDoor(plane.door, request, response);
+    if (request.method === 'POST' && request.url === HISTORY_PATH) return void answerHistory(plane, request, response);
     const other = beside[request.url ?? ''];
     if (request.method === 'POST' && other !== undefined) return void other(request, response);
     if (request.method !== 'GET') return refuse(response, 405, 'values are only read here');
