@@ -1,5 +1,8 @@
 /** Which of a node's outbox entries have taken effect in the store: the sink notes it, the feed tells the node. */
 export interface IncludedEntries {
+  /** Entries of the node are being written; what they write is published before they are noted. The returned function ends it. */
+  begin(node: string): () => void;
+  isUnderWay(node: string): boolean;
   /** Everything up to `seq` has its effect; `isSeen` when that shows in what the node holds. */
   note(node: string, seq: number, isSeen: boolean): void;
   /** Undefined for a node of which nothing came since the start. */
@@ -16,7 +19,17 @@ export interface IncludedEntries {
 export function trackIncluded(): IncludedEntries {
   const last = new Map<string, { readonly seq: number; readonly seen: number }>();
   const followers = new Map<string, Set<() => void>>();
+  const underWay = new Map<string, number>();
   return {
+    begin: (node) => {
+      underWay.set(node, (underWay.get(node) ?? 0) + 1);
+      return () => {
+        const rest = (underWay.get(node) ?? 0) - 1;
+        if (rest > 0) underWay.set(node, rest);
+        else underWay.delete(node);
+      };
+    },
+    isUnderWay: (node) => underWay.has(node),
     note: (node, seq, isSeen) => {
       const known = last.get(node) ?? { seq: 0, seen: 0 };
       last.set(node, { seq: Math.max(seq, known.seq), seen: isSeen ? Math.max(seq, known.seen) : known.seen });

@@ -60,10 +60,15 @@ export function createOutboxSink(options: OutboxSinkOptions): OutboxSink {
     const counted = faultsAmong(entries, faults.get(node));
     faults.set(node, counted);
     const sink = new NodeSink(options, node, counted);
-    const isSeen = await sink.applyAll(entries);
-    faults.delete(node);
-    const last = entries.at(-1);
-    if (last !== undefined) options.included.note(node, last.seq, isSeen);
+    const end = options.included.begin(node);
+    try {
+      const isSeen = await sink.applyAll(entries);
+      faults.delete(node);
+      const last = entries.at(-1);
+      if (last !== undefined) options.included.note(node, last.seq, isSeen);
+    } finally {
+      end();
+    }
   };
 }
 

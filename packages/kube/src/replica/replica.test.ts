@@ -62,6 +62,14 @@ test('coming back with nothing changed costs no object and no list of versions',
     assert.ok(world.edge.replica.state.position().length < 100);
   }));
 
+test('what a node wrote comes back once, together with the news that the cloud has it from the node', () =>
+  check(async (world) => {
+    world.batchesDown = 0;
+    await setStatus(world.edge.client, 'ready');
+    await world.quiet();
+    assert.equal(world.batchesDown, 1);
+  }));
+
 test('after an absence with changes only these are sent, also by a cloud that was restarted', () =>
   check(async (world) => {
     for (const restart of [false, true]) {

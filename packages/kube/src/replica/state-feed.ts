@@ -190,8 +190,8 @@ class FeedSession {
       await woken.promise;
       this.#wake = () => {};
     }
-    // What is written together is sent together, and with the news that it came from the node itself.
-    await new Promise(setImmediate);
+    // What is written together is published, and so sent, together. What came from the node itself goes with the news of that.
+    if (this.#source.included.isUnderWay(this.#node)) await new Promise(setImmediate);
   }
 }
 

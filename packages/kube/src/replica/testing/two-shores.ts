@@ -33,8 +33,9 @@ export class TwoShores implements AsyncDisposable {
   readonly #directory = temporaryDirectory();
   readonly #delay: Delay;
   readonly dropped: DroppedEntry[] = [];
-  /** What was sent down, in bytes of objects; and how often the whole list of versions was asked for. */
+  /** What was sent down, in bytes of objects and in batches; and how often the whole list of versions was asked for. */
   bytesDown = 0;
+  batchesDown = 0;
   versionsAsked = 0;
   cloud: Cloud;
   edge: Edge;
@@ -238,6 +239,7 @@ class Session {
       },
     };
     const send = async (changes: readonly StateChange[], position: Uint8Array, isCurrent = false) => {
+      this.#world.batchesDown++;
       for (const change of changes) if ('bytes' in change) this.#world.bytesDown += change.bytes.length;
       this.#batches.push({ changes, position, isCurrent });
     };
