@@ -1,6 +1,7 @@
 /** The cloud: store, API server, controllers, hub and listeners, put together. Composition only; each part lives elsewhere. */
 import { join } from 'node:path';
 import { StatusError } from '@skerry/api';
+import { celRules } from '@skerry/api/cel';
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import { deviceCrds } from '@skerry/devices';
@@ -96,6 +97,7 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     signal: outlets.signal,
     file: ground.paths.outlets,
     folder: ground.paths.exports,
+    allowed: ground.flags['outlet-allow'],
   });
   stack.defer(async () => {
     outlets.abort();
@@ -141,12 +143,13 @@ function openApi({ names, flags, access, ...ground }: Ground, { dialer, telemetr
     ...ground,
     dialer,
     parseYaml: parseYamlBody,
+    rules: celRules(),
     authorizer: access.authorizer,
     access: accessHooks(access),
     admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep, streamStep(createRehearsal(trials))],
     extraPaths: [
       ...tokenKeyPaths(ground.pki, apiAddress),
-      backupPath(ground),
+      backupPath({ ...ground, copySeries: (directory) => telemetry.copyTo(directory) }),
       { path: TELEMETRY_PATH, handle: (request) => telemetry.answer(request) },
     ],
   });
