@@ -17,6 +17,7 @@ import {
   text,
 } from '@skerry/api/definitions';
 import type { Placement } from './device.ts';
+import type { Condition } from './device-status.ts';
 import { OPCUA_SERVERS, TRUST_LISTS } from './group.ts';
 import { certificateSecretName, hostnames, listening, login, type SecretKey, servingState } from './serving.ts';
 import { type RejectedCertificate, rejectedCertificates } from './trust-list.ts';
@@ -33,6 +34,8 @@ export interface OpcUaServerSpec {
   readonly placement?: Placement;
   /** Processes that share the devices; one without it. */
   readonly shards?: number;
+  /** As many processes as the changes need, up to so many; only `shards` without it. */
+  readonly maxShards?: number;
   readonly listen?: { readonly address?: string; readonly port?: number };
   readonly hostnames?: readonly string[];
   /** Labels of the devices of this namespace that it shows; all without it. */
@@ -92,7 +95,9 @@ export interface OpcUaServerStatus {
   readonly loginsTurnedAway?: number;
   readonly changesPerSecond?: number;
   readonly processes?: number;
+  readonly wantedShards?: number;
   readonly shards?: readonly OpcUaShard[];
+  readonly conditions?: readonly Condition[];
 }
 
 export interface OpcUaShard {
@@ -118,7 +123,7 @@ const user = object(
 );
 
 /** Each is a process. */
-const MAX_SHARDS = 16;
+export const MAX_SHARDS = 16;
 
 const limit = (description: string, fallback: number, maximum: number) =>
   integer(description, { minimum: 1, maximum, default: fallback });
@@ -138,6 +143,10 @@ export const opcUaServerDefinition: KubeObject = definition({
     shards: integer(
       'Processes that share the devices, each a server of its own: the first at the port, the others at those that follow.',
       { minimum: 1, maximum: MAX_SHARDS, default: 1 },
+    ),
+    maxShards: integer(
+      'Above 10,000 changes/s a process, as many are started as are needed, up to so many; devices then move to their ports.',
+      { minimum: 1, maximum: MAX_SHARDS },
     ),
     applicationUri: text('Application URI; made of namespace and name without it.'),
     namespaceUri: text('URI of the namespace of its nodes.'),
@@ -193,8 +202,11 @@ export const opcUaServerDefinition: KubeObject = definition({
     loginsTurnedAway: integer('Logins that were not tried, because too many before them had failed.'),
     changesPerSecond: number('Values that changed, over the last ten seconds.'),
     processes: integer('Processes that serve.'),
+    wantedShards: integer(
+      'Processes that the changes have needed; in force up to spec.maxShards, also when they become fewer.',
+    ),
     shards: list(
-      'Those processes, where spec.shards says that there are several; the first is also found at endpoint.',
+      'Those processes, where there are several; the first is also found at endpoint.',
       object('One process.', {
         endpoint: text('Where clients reach it.'),
         applicationUri: text('Who it says that it is.'),

@@ -14,7 +14,7 @@ import { resolveModel } from '../../models/resolve-model.ts';
 import type { Device } from '../../resources/device.ts';
 import type { DeviceModel } from '../../resources/device-model.ts';
 import { DEVICE_MODELS, DEVICES, OPCUA_SERVERS, TRUST_LISTS } from '../../resources/group.ts';
-import type { OpcUaServer } from '../../resources/opcua-server.ts';
+import type { OpcUaServer, OpcUaServerStatus } from '../../resources/opcua-server.ts';
 import type { TrustList } from '../../resources/trust-list.ts';
 import { isDriverError } from '../driver-error.ts';
 import { thumbprintOf } from '../opcua/own-certificate.ts';
@@ -24,6 +24,7 @@ import { resolveSettings } from '../worker/settings.ts';
 import type { Neighbour } from './gateway-server.ts';
 import { NO_FIGURES, type ServerReport, statusOf } from './server-report.ts';
 import { type Named, resolveServer, type ServerSettings } from './server-settings.ts';
+import { conditionsOf, ShardDemand, sharesOf } from './shard-demand.ts';
 import { ShardProcesses } from './shard-processes.ts';
 import { closeQuietly, type Shown, ShownServer } from './shown-server.ts';
 import { shownDevice } from './space-plan.ts';
@@ -64,6 +65,7 @@ interface Entry {
   told: string;
   countedAt: number;
   changesPerSecond: number;
+  readonly demand: ShardDemand;
   /** None in a process that is one of them. */
   readonly shards: ShardProcesses;
 }
@@ -160,6 +162,7 @@ class NodeGateway {
       told: '',
       countedAt: clock.monotonic(),
       changesPerSecond: 0,
+      demand: new ShardDemand(),
       shards: new ShardProcesses({ launch: (index) => launch({ server: key, index }), onReport, clock, log }),
     };
   }
@@ -243,15 +246,30 @@ class NodeGateway {
 
   async #tell(server: OpcUaServer, entry: Entry, failure: string | undefined): Promise<void> {
     const { client, shard } = this.#options;
-    const { namespace = '', name = '', generation = 0 } = server.metadata;
+    const { namespace = '', name = '' } = server.metadata;
     const report = this.#reportOf(entry, failure);
-    const said = shard === undefined ? statusOf(generation, [report, ...entry.shards.reports]) : report;
+    const said = shard === undefined ? this.#statusOf(server, entry, report) : report;
     const told = JSON.stringify(said);
     if (told === entry.told) return;
     const where = { gvr: OPCUA_SERVERS, namespace, name };
     if (shard === undefined) await client.patch(where, { status: said }, { type: 'merge', subresource: 'status' });
     else shard.report(report);
     entry.told = told;
+  }
+
+  #statusOf(server: OpcUaServer, entry: Entry, report: ServerReport): Partial<OpcUaServerStatus> {
+    const { clock, log } = this.#options;
+    const status = statusOf(server.metadata.generation ?? 0, [report, ...entry.shards.reports]);
+    const { changesPerSecond = 0 } = status;
+    const wanted = entry.demand.wanted({ changesPerSecond, shares: sharesOf(server), now: clock.monotonic() });
+    const isNews = wanted !== undefined && wanted > (server.status?.wantedShards ?? 1);
+    if (isNews)
+      log.warn({ server: keyOf(server), changesPerSecond, wanted }, 'more changes than its processes pass on');
+    return {
+      ...status,
+      ...(isNews ? { wantedShards: wanted } : {}),
+      conditions: conditionsOf(server, wanted, new Date(clock.now()).toISOString()),
+    };
   }
 
   #reportOf(entry: Entry, failure: string | undefined): ServerReport {
@@ -279,10 +297,6 @@ class NodeGateway {
     entry.countedAt = now;
     entry.changesPerSecond = rate(entry.server?.takeChanges() ?? 0, elapsedMs);
   }
-}
-
-function sharesOf({ spec }: OpcUaServer): number {
-  return spec.shards ?? 1;
 }
 
 function neighboursIn(reports: readonly (ServerReport | undefined)[]): readonly Neighbour[] {
