@@ -28,9 +28,13 @@ SELECT number FROM numbers WHERE stream = ?;
 INSERT OR REPLACE INTO numbers (stream, number) VALUES (?, ?);
 SELECT number FROM readers WHERE stream = ? AND reader = ?;
 INSERT OR REPLACE INTO readers (stream, reader, number) VALUES (?, ?, ?);
-DELETE FROM readers WHERE reader = ?;
-DELETE FROM messages WHERE stream = ?1 AND number <= coalesce((SELECT min(number) FROM readers WHERE stream = ?1), number);
+SELECT stream FROM readers WHERE reader = ?;
+DELETE FROM readers WHERE stream = ? AND reader = ?;
+SELECT min(number) AS number FROM readers WHERE stream = ?;
+SELECT sum(octet_length(topic) + octet_length(body)) AS size FROM messages WHERE stream = ? AND number <= ?;
+SELECT number, octet_length(topic) + octet_length(body) AS size FROM messages WHERE stream = ? ORDER BY number;
 DELETE FROM messages WHERE stream = ? AND number <= ?;
+SELECT stream, sum(octet_length(topic) + octet_length(body)) AS size FROM messages GROUP BY stream;
 BEGIN IMMEDIATE;
 COMMIT;
 ROLLBACK;
@@ -46,6 +50,8 @@ CREATE TABLE IF NOT EXISTS ${quoted} (${COLUMNS});
 
 -- packages/streams/src/query/sql/bin.ts
 CREATE TABLE ${TABLE} (${columns.join(', ')});
+CREATE SCHEMA exports;
+CREATE VIEW exports.${view} AS SELECT * FROM read_parquet(${listOf(files)}, union_by_name = true);
 
 -- packages/streams/src/road/edge/file-lock.ts
 BEGIN EXCLUSIVE;
@@ -161,6 +167,11 @@ CREATE TABLE state (
   tiers INTEGER NOT NULL
 ) STRICT;
 INSERT INTO state (id, dense, raw, tiers) VALUES (0, 0, 1, 3);
+CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, type TEXT NOT NULL, labels TEXT NOT NULL) STRICT;
+INSERT INTO series (id, type, labels) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET type = excluded.type, labels = excluded.labels
+WHERE type <> excluded.type OR labels <> excluded.labels;
+SELECT type, labels FROM series WHERE id = ?;
 SELECT id, series, tier, first, last, rows FROM chunk
 WHERE series = ? AND last >= ? AND first < ? ORDER BY first, tier LIMIT ${MAX_FORMS};
 SELECT id, series, tier, first, last, rows, length(data) AS bytes FROM chunk
@@ -169,6 +180,9 @@ SELECT data FROM chunk WHERE id = ?;
 INSERT INTO chunk (series, tier, first, last, rows, data) VALUES (?, ?, ?, ?, ?, ?);
 DELETE FROM chunk WHERE series = ? AND first = ?;
 UPDATE state SET dense = ?, raw = ?, tiers = ?;
+SELECT first, tier FROM chunk WHERE series = ? ORDER BY first;
+SELECT id, series, tier, first, last, rows FROM chunk WHERE series = ?;
+SELECT series, sum(length(data)) AS bytes FROM chunk GROUP BY series;
 SELECT DISTINCT series FROM chunk ORDER BY series;
 SELECT max(last) AS newest FROM chunk;
 BEGIN;

@@ -24,15 +24,21 @@ export interface MessageLog {
   join(stream: string, reader: string): number;
   /** The reader needs nothing up to this number any more, whatever happens. */
   confirm(stream: string, reader: string, number: number): void;
-  /** The reader is gone for good. */
-  forget(reader: string): void;
-  /** Messages that were dropped because too many waited. */
+  /** The reader reads these streams only; without any it is gone for good. Of others, nothing is kept for it. */
+  retain(reader: string, streams: ReadonlySet<string>): void;
+  /** Messages that were dropped because too many waited, or too large ones. */
   dropped(stream: string): number;
   close(): void;
 }
 
 /** Of one stream, for readers that are away; the oldest go first. */
-const MAX_MESSAGES = 1_000_000;
+export interface MessageBounds {
+  readonly messages: number;
+  /** Of topics and bodies. */
+  readonly bytes: number;
+}
+
+const BOUNDS: MessageBounds = { messages: 1_000_000, bytes: 512 * 1024 * 1024 };
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS messages (
@@ -44,8 +50,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS numbers (stream TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-export function openMessageLog(file: string): MessageLog {
-  return new DiskLog(file);
+export function openMessageLog(file: string, bounds: MessageBounds = BOUNDS): MessageLog {
+  return new DiskLog(file, bounds);
 }
 
 interface Pending {
@@ -57,19 +63,26 @@ interface Pending {
 
 class DiskLog implements MessageLog {
   readonly #database: DatabaseSync;
+  readonly #bounds: MessageBounds;
   readonly #put: StatementSync;
   readonly #after: StatementSync;
   readonly #number: StatementSync;
   readonly #setNumber: StatementSync;
   readonly #reader: StatementSync;
   readonly #setReader: StatementSync;
+  readonly #streamsOf: StatementSync;
   readonly #forgetReader: StatementSync;
-  readonly #trim: StatementSync;
-  readonly #trimOld: StatementSync;
+  readonly #needed: StatementSync;
+  readonly #sizeUpTo: StatementSync;
+  readonly #sizes: StatementSync;
+  readonly #removeUpTo: StatementSync;
+  /** By stream: what it has on disk. */
+  readonly #bytes = new Map<string, number>();
   readonly #dropped = new Map<string, number>();
   #pending: Pending[] = [];
 
-  constructor(file: string) {
+  constructor(file: string, bounds: MessageBounds) {
+    this.#bounds = bounds;
     if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
     const database = new DatabaseSync(file);
     this.#database = database;
@@ -84,11 +97,20 @@ class DiskLog implements MessageLog {
     this.#setNumber = database.prepare('INSERT OR REPLACE INTO numbers (stream, number) VALUES (?, ?)');
     this.#reader = database.prepare('SELECT number FROM readers WHERE stream = ? AND reader = ?');
     this.#setReader = database.prepare('INSERT OR REPLACE INTO readers (stream, reader, number) VALUES (?, ?, ?)');
-    this.#forgetReader = database.prepare('DELETE FROM readers WHERE reader = ?');
-    this.#trim = database.prepare(
-      'DELETE FROM messages WHERE stream = ?1 AND number <= coalesce((SELECT min(number) FROM readers WHERE stream = ?1), number)',
+    this.#streamsOf = database.prepare('SELECT stream FROM readers WHERE reader = ?');
+    this.#forgetReader = database.prepare('DELETE FROM readers WHERE stream = ? AND reader = ?');
+    this.#needed = database.prepare('SELECT min(number) AS number FROM readers WHERE stream = ?');
+    this.#sizeUpTo = database.prepare(
+      'SELECT sum(octet_length(topic) + octet_length(body)) AS size FROM messages WHERE stream = ? AND number <= ?',
     );
-    this.#trimOld = database.prepare('DELETE FROM messages WHERE stream = ? AND number <= ?');
+    this.#sizes = database.prepare(
+      'SELECT number, octet_length(topic) + octet_length(body) AS size FROM messages WHERE stream = ? ORDER BY number',
+    );
+    this.#removeUpTo = database.prepare('DELETE FROM messages WHERE stream = ? AND number <= ?');
+    const held = database.prepare(
+      'SELECT stream, sum(octet_length(topic) + octet_length(body)) AS size FROM messages GROUP BY stream',
+    );
+    for (const { stream, size } of held.iterate()) this.#bytes.set(String(stream), Number(size));
   }
 
   append(stream: string, topic: string, body: string): Promise<number> {
@@ -116,11 +138,16 @@ class DiskLog implements MessageLog {
 
   confirm(stream: string, reader: string, number: number): void {
     this.#setReader.run(stream, reader, number);
-    this.#trim.run(stream);
+    this.#removeRead(stream);
   }
 
-  forget(reader: string): void {
-    this.#forgetReader.run(reader);
+  retain(reader: string, streams: ReadonlySet<string>): void {
+    for (const row of this.#streamsOf.all(reader)) {
+      const stream = String(row['stream']);
+      if (streams.has(stream)) continue;
+      this.#forgetReader.run(stream, reader);
+      this.#removeRead(stream);
+    }
   }
 
   dropped(stream: string): number {
@@ -138,6 +165,7 @@ class DiskLog implements MessageLog {
     this.#pending = [];
     try {
       const numbers = this.#writeAll(pending);
+      for (const stream of new Set(pending.map((each) => each.stream))) this.#dropSurplus(stream);
       for (const [at, { done }] of pending.entries()) done.resolve(numbers[at] ?? 0);
     } catch (error) {
       for (const { done } of pending) done.reject(error);
@@ -154,16 +182,48 @@ class DiskLog implements MessageLog {
         this.#put.run(stream, number, topic, body);
         return number;
       });
-      for (const [stream, number] of last) {
-        this.#setNumber.run(stream, number);
-        const lost = Number(this.#trimOld.run(stream, number - MAX_MESSAGES).changes);
-        if (lost > 0) this.#dropped.set(stream, this.dropped(stream) + lost);
-      }
+      for (const [stream, number] of last) this.#setNumber.run(stream, number);
       this.#database.exec('COMMIT');
+      for (const { stream, topic, body } of pending)
+        this.#bytes.set(stream, this.#bytesOf(stream) + Buffer.byteLength(topic) + Buffer.byteLength(body));
       return numbers;
     } catch (error) {
       this.#database.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  /** What every reader has safe; all where there is none. */
+  #removeRead(stream: string): void {
+    const needed = this.#needed.get(stream)?.['number'];
+    this.#remove(stream, typeof needed === 'number' ? needed : this.last(stream));
+  }
+
+  #dropSurplus(stream: string): void {
+    const end = Math.max(this.last(stream) - this.#bounds.messages, this.#lastToDrop(stream));
+    const lost = this.#remove(stream, end);
+    if (lost > 0) this.#dropped.set(stream, this.dropped(stream) + lost);
+  }
+
+  /** 0 while there are not too many bytes. */
+  #lastToDrop(stream: string): number {
+    let surplus = this.#bytesOf(stream) - this.#bounds.bytes;
+    if (surplus <= 0) return 0;
+    for (const { number, size } of this.#sizes.iterate(stream)) {
+      surplus -= Number(size);
+      if (surplus <= 0) return Number(number);
+    }
+    return 0;
+  }
+
+  #remove(stream: string, end: number): number {
+    const size = Number(this.#sizeUpTo.get(stream, end)?.['size'] ?? 0);
+    const removed = Number(this.#removeUpTo.run(stream, end).changes);
+    this.#bytes.set(stream, this.#bytesOf(stream) - size);
+    return removed;
+  }
+
+  #bytesOf(stream: string): number {
+    return this.#bytes.get(stream) ?? 0;
   }
 }

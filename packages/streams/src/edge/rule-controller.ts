@@ -119,7 +119,7 @@ class NodeRules {
       await this.#stop(key);
       // A rule that is gone, or has gone to other nodes, begins anew should it come back.
       checkpoints.remove(key);
-      hub.forget(key);
+      hub.retain(key, []);
       await teller.forget(`rules ${key}`);
       return undefined;
     }

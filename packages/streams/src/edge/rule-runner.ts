@@ -109,7 +109,11 @@ export class RuleRunner {
 
   start(): void {
     this.#safely(() => this.#checkClock());
-    for (const state of this.#streams.values()) this.#read(state);
+    const { hub, namespace } = this.#options;
+    const streams = [...this.#streams.values()];
+    const named = streams.flatMap(({ name, spec }) => (spec === undefined ? [] : [{ namespace, name, spec }]));
+    hub.retain(this.key, named);
+    for (const state of streams) this.#read(state);
     this.#schedule();
   }
 

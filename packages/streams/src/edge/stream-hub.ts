@@ -97,9 +97,10 @@ export class StreamHub {
     };
   }
 
-  /** The rule is gone for good: nothing is kept for it. */
-  forget(reader: string): void {
-    this.#options.messages.forget(reader);
+  /** Of streams that the rule does not read any more, nothing is kept for it. */
+  retain(reader: string, streams: readonly StreamName[]): void {
+    const kept = streams.filter(({ spec }) => isKept(spec)).map(({ namespace, name }) => `${namespace}/${name}`);
+    this.#options.messages.retain(reader, new Set(kept));
   }
 
   /** Undefined while no rule reads it. Of rules that read it each for itself, the first says how it is. */
