@@ -1,34 +1,17 @@
 /** Rules between topics of a broker, and what becomes of messages while nobody takes them. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fakeClock } from '@skerry/testkit';
 import { eventually } from '@skerry/testkit/processes';
-import { Aedes } from 'aedes';
 import { connectAsync } from 'mqtt';
 import type { StreamSpec } from '../kinds/stream.ts';
 import type { Row } from '../sql/index.ts';
 import { KeptStream } from './kept-stream.ts';
 import { openMessageLog } from './message-log.ts';
 import { openMqtt } from './sources/mqtt.ts';
+import { scratchBroker } from './testing/scratch-broker.ts';
 import { scratchStreams } from './testing/scratch-streams.ts';
 import { sinkContext } from './testing/sink-context.ts';
-
-async function scratchBroker(): Promise<{ readonly url: string } & AsyncDisposable> {
-  const broker = await Aedes.createBroker();
-  const server = createServer(broker.handle);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    [Symbol.asyncDispose]: async () => {
-      await new Promise<void>((resolve) => broker.close(resolve));
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 test('messages of quality 1 become rows once each, also those that come while the worker is away', async () => {
   await using broker = await scratchBroker();

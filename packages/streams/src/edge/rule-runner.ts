@@ -384,7 +384,8 @@ export class RuleRunner {
 
 const NO_ROWS: LookupTable = { find: () => [] };
 
-/** A position means something only to the same source. */
+/** A position means something only to the same source; of a file, however fast it is read. */
 function sourceText(spec: StreamSpec | undefined): string {
-  return JSON.stringify(spec?.source ?? null);
+  const { file } = spec?.source ?? {};
+  return JSON.stringify(file === undefined ? (spec?.source ?? null) : { file: file.path });
 }

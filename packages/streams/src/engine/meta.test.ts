@@ -84,6 +84,7 @@ test('in rows that wait for a table, also where the table answers late', async (
     ],
     table,
   );
-  const filtered = 'SELECT demo.id FROM demo INNER JOIN names ON demo.id = names.id AND meta(demo.topic) >= names.topic';
+  const filtered =
+    'SELECT demo.id FROM demo INNER JOIN names ON demo.id = names.id AND meta(demo.topic) >= names.topic';
   await check(filtered, [{ id: 2 }], SECOND);
 });

@@ -1,4 +1,5 @@
 /** Results as messages to a broker. */
+import type { MqttClient } from 'mqtt';
 import { connectMqtt } from '../mqtt.ts';
 import { fillIn, messagesOf } from './format-row.ts';
 import { queuedSink } from './queue.ts';
@@ -9,13 +10,12 @@ export function mqttSink(context: SinkContext): Sink {
   const { server = '', topic = '', qos = 1, retain = false, version = '3.1.1' } = sink.mqtt ?? {};
   const clientId = `skerry-${namespace}-${rule}-${sink.name}`;
   const opening = connectMqtt({ server, version, clientId, isKept: false, secret });
-  // Whoever sends hears why there is no connection; what the client says meanwhile is the same.
-  const client = opening.then((opened) => opened.on('error', () => {}));
+  const client = opening.then(tried);
   client.catch(() => {});
   return queuedSink(context, {
     isOneByOne: sink.together !== true,
     send: async (rows, _time, signal) => {
-      const connected = await client;
+      const connected = await unlessAborted(client, signal);
       if (!connected.connected) throw new Error(`no connection to the broker ${server}`);
       for (const message of messagesOf(sink, rows)) {
         signal.throwIfAborted();
@@ -25,18 +25,28 @@ export function mqttSink(context: SinkContext): Sink {
       }
     },
     close: async () => {
-      await (await client.catch(() => undefined))?.endAsync(true);
+      await (await opening.catch(() => undefined))?.endAsync(true);
     },
   });
 }
 
+/** Connected, or found that it cannot be now. */
+async function tried(client: MqttClient): Promise<MqttClient> {
+  // Whoever sends hears why there is no connection; what the client says meanwhile is the same.
+  client.on('error', () => {});
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const event of ['connect', 'close'] as const) client.once(event, () => resolve());
+  await promise;
+  return client;
+}
+
 /** Rejects when the signal comes first, and leaves nothing with it. */
-async function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const end = () => reject(signal.reason);
   signal.addEventListener('abort', end, { once: true });
   try {
-    await Promise.race([work, promise]);
+    return await Promise.race([work, promise]);
   } finally {
     signal.removeEventListener('abort', end);
   }

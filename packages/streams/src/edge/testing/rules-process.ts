@@ -1,13 +1,12 @@
-/** For tests, a process of its own: a rule from a file to a file, in the folder that it is told, until it is killed. */
-
+/** For tests, a process of its own: the rules that it is told, in the folder that it is told, until it is killed. */
 import { join } from 'node:path';
 import type { KubeObject } from '@skerry/api';
 import { silentLogger, systemClock } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import type { Informer } from '@skerry/kube/controller';
 import { createBus, LastValues, SeriesTable } from '../../contract/index.ts';
-import type { Rule } from '../../kinds/rule.ts';
-import type { Stream } from '../../kinds/stream.ts';
+import type { Rule, RuleSpec } from '../../kinds/rule.ts';
+import type { Stream, StreamSpec } from '../../kinds/stream.ts';
 import type { Table } from '../../kinds/table.ts';
 import { openCheckpoints } from '../checkpoints.ts';
 import { openMessageLog } from '../message-log.ts';
@@ -18,25 +17,23 @@ import { StreamHub } from '../stream-hub.ts';
 import { NodeTables } from '../tables/node-tables.ts';
 
 const NODE = 'edge-1';
-const [, , folder = '.', sql = ''] = process.argv;
+
+/** Specs by name. */
+export interface RulesProcess {
+  readonly streams: Readonly<Record<string, StreamSpec>>;
+  readonly rules: Readonly<Record<string, RuleSpec>>;
+}
+
+const [, , folder = '.', told = '{}'] = process.argv;
+const specs = JSON.parse(told) as RulesProcess;
 
 function objectOf<T extends KubeObject>(kind: string, name: string, spec: object): T {
   const metadata = { name, namespace: 'default', uid: name };
   return { apiVersion: 'streams.skerry.io/v1alpha1', kind, metadata, spec, status: { nodes: [NODE] } } as unknown as T;
 }
 
-const source = { file: { path: 'in.jsonl', interval: '1ms' } };
-const watermark = { outOfOrder: '200ms' };
-const stream = objectOf<Stream>('Stream', 'demo', { source, timestamp: { field: 'ts' }, watermark });
-const rule = objectOf<Rule>('Rule', 'r', {
-  sql,
-  streams: ['demo'],
-  options: { checkpointInterval: '20ms' },
-  sinks: [
-    { name: 'out', file: { path: 'out.jsonl' } },
-    { name: 'late', output: 'Late', file: { path: 'late.jsonl' } },
-  ],
-});
+const streams = Object.entries(specs.streams).map(([name, spec]) => objectOf<Stream>('Stream', name, spec));
+const rules = Object.entries(specs.rules).map(([name, spec]) => objectOf<Rule>('Rule', name, spec));
 
 /** As an informer shows objects to who only looks them up. */
 function informerOf<T extends KubeObject>(...objects: readonly T[]): Informer<T> {
@@ -65,8 +62,8 @@ const controller = ruleController({
   folder: files,
   values,
   store: () => Promise.reject(new Error('there is no store')),
-  rules: informerOf(rule),
-  streams: informerOf(stream),
+  rules: informerOf(...rules),
+  streams: informerOf(...streams),
   tables,
   hub: new StreamHub({ ...common, folder: files, values, messages: openMessageLog(join(folder, 'messages.db')) }),
   outputs: new RuleOutputs(),
@@ -75,6 +72,10 @@ const controller = ruleController({
   teller,
   settle: () => {},
 });
-await controller.spec.reconcile('default/r', new AbortController().signal);
+for (const { metadata } of rules)
+  await controller.spec.reconcile(`default/${metadata.name}`, new AbortController().signal);
 process.stdout.write('running\n');
-setInterval(() => {}, 1000);
+process.on('message', async () => {
+  await controller.close();
+  process.exit(0);
+});
