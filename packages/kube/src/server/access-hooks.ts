@@ -16,6 +16,8 @@ export interface TokenGrant {
 export interface IssuedToken {
   readonly token: string;
   readonly expirationTimestamp: string;
+  /** What became of a grant that names no audience is said here. */
+  readonly claims: { readonly audiences: readonly string[] };
 }
 
 export type TokenReviewResult =

@@ -7,6 +7,7 @@ import type { NodeDialer, UpgradeTarget } from '../streaming/contract.ts';
 import type { AccessHooks } from './access-hooks.ts';
 import { BUILTIN_ADMISSION } from './admission/index.ts';
 import { authorize } from './authorize.ts';
+import type { ParseYaml } from './body.ts';
 import { builtinKinds } from './builtin-kinds.ts';
 import type { ApiRequest, ApiResponse } from './contract.ts';
 import { followDefinitions } from './definitions.ts';
@@ -40,8 +41,8 @@ export interface ApiServerOptions {
   readonly table?: ResourceTable;
   /** Steps after the built-in ones. */
   readonly admission?: readonly AdmissionStep[];
-  /** Turns YAML into a value; without it only JSON is taken. */
-  readonly parseYaml?: (text: string) => unknown;
+  /** Reads YAML; without it only JSON is taken. */
+  readonly parseYaml?: ParseYaml;
   /** Evaluates the rules of custom resources. */
   readonly rules?: CustomRules;
   /** Makes this the server of an edge: its store is a replica, and writes that are not its own go to the cloud. */

@@ -42,6 +42,9 @@ test('health and version are told, and metrics count requests', async () => {
   assert.equal((await ask('GET', '/readyz?verbose')).text, '[+]ping ok\n[+]store ok\nreadyz check passed\n');
   isFine = false;
   assert.equal((await ask('GET', '/livez')).status, 500);
+  const excluded = await ask('GET', '/livez?exclude=store&exclude=none&verbose');
+  assert.equal(excluded.status, 200);
+  assert.match(excluded.text, /\[\+\]store excluded: ok\nwarn: .* no matches for "none"\nlivez check passed/);
   assert.equal((await ask('GET', '/livez/ping')).status, 200);
   assert.equal((await ask('GET', '/version')).json.gitVersion, 'v1.36.0+skerry');
   assert.match(

@@ -7,6 +7,7 @@ import type { Store, StoredObject } from '../store/contract.ts';
 import { formatKey } from '../store/key.ts';
 import type { NodeDialer } from '../streaming/contract.ts';
 import type { AccessHooks } from './access-hooks.ts';
+import type { ParseYaml } from './body.ts';
 import type { ApiRequest } from './contract.ts';
 import type { Wanted } from './negotiate.ts';
 import type { View } from './object-text.ts';
@@ -26,7 +27,7 @@ export interface Engine {
   readonly access: AccessHooks;
   /** Reaches the programs on nodes; absent where there are none to reach. */
   readonly dialer?: NodeDialer;
-  readonly parseYaml?: (text: string) => unknown;
+  readonly parseYaml?: ParseYaml;
   /** Evaluates the rules of custom resources; without it they are kept and warned of. */
   readonly rules?: CustomRules;
   /** Present when the store is a replica of somebody else's truth. */

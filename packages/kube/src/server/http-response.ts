@@ -44,10 +44,14 @@ async function writeWhole(
   const body = isCompressed ? await compress(plain, { level: GZIP_LEVEL }) : plain;
   response.writeHead(status, {
     ...headers,
-    ...(isCompressed ? { 'content-encoding': 'gzip', vary: 'Accept-Encoding' } : {}),
+    ...(isCompressed ? { 'content-encoding': 'gzip', vary: varyBy(headers['vary'], 'Accept-Encoding') } : {}),
     'content-length': body?.length ?? 0,
   });
   response.end(message.method === 'HEAD' ? undefined : body);
+}
+
+function varyBy(already: string | undefined, header: string): string {
+  return already === undefined ? header : `${already}, ${header}`;
 }
 
 function acceptsGzip({ headers }: IncomingMessage): boolean {

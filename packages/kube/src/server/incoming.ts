@@ -9,18 +9,18 @@ import type { FieldValidation } from './write-options.ts';
 
 /** Decodes and shapes the body of a create or an update. */
 export function readObject(engine: Engine, call: Call, fieldValidation: FieldValidation): KubeObject {
-  const { value, duplicates } = decodeBody(call.request, engine.parseYaml);
-  return takeObject(call, value, { duplicates, fieldValidation });
+  const body = decodeBody(call.request, engine.parseYaml);
+  return takeObject(call, body.value, { problems: body.problems, fieldValidation });
 }
 
 export interface Strictness {
-  /** Keys that stand twice in the body. */
-  readonly duplicates: readonly string[];
+  /** Of the body, found while it was decoded. */
+  readonly problems: readonly string[];
   readonly fieldValidation: FieldValidation;
 }
 
 /** Makes an object of the call's kind from any value, or refuses with 400. */
-export function takeObject(call: Call, value: unknown, { duplicates, fieldValidation }: Strictness): KubeObject {
+export function takeObject(call: Call, value: unknown, { problems, fieldValidation }: Strictness): KubeObject {
   const { gvk } = call.kind.row;
   if (!isRecord(value)) throw badRequest(`the object provided is unrecognized (must be of type ${gvk.kind})`);
   const candidate = {
@@ -35,7 +35,7 @@ export function takeObject(call: Call, value: unknown, { duplicates, fieldValida
     throw badRequest(`the object provided is ${got}, expected ${formatApiVersion(gvk)}, Kind=${gvk.kind}`);
   }
   const { object, unknown } = shape(call.kind, candidate as unknown as KubeObject);
-  report(call, strictDecodingIssues({ duplicates, unknown }), fieldValidation);
+  report(call, [...problems, ...strictDecodingIssues({ unknown })], fieldValidation);
   return object;
 }
 

@@ -26,7 +26,12 @@ const OFFERED = [JSON_TYPE, YAML_TYPE, 'application/vnd.kubernetes.protobuf'] as
 /** The longest Accept header that is looked at, in media ranges. */
 const MAX_RANGES = 32;
 
-export function negotiate(accept: string | undefined, query: URLSearchParams): Wanted {
+/** `forms` are those that what is asked for can take; the first of the client's wishes that can be met is. */
+export function negotiate(
+  accept: string | undefined,
+  query: URLSearchParams,
+  forms: readonly Form[] = ['object', 'table', 'metadata'],
+): Wanted {
   const pretty = isTrue(query.get('pretty'));
   if (accept === undefined || accept === '' || accept === JSON_TYPE) {
     return { form: 'object', contentType: JSON_TYPE, pretty };
@@ -35,7 +40,7 @@ export function negotiate(accept: string | undefined, query: URLSearchParams): W
     const contentType = contentTypeFor(range.type);
     if (contentType === undefined) continue;
     const form = formFor(range.params);
-    if (form !== undefined) return { form, contentType, pretty };
+    if (form !== undefined && forms.includes(form)) return { form, contentType, pretty };
   }
   throw notAcceptable(OFFERED);
 }

@@ -39,7 +39,7 @@ export async function patch(engine: Engine, call: Call): Promise<ApiResponse> {
   if (stored === undefined) throw missing(engine, call);
   const next = patched(call, toServedObject(stored, viewOf(call.kind)), incoming);
   const object = takeObject(call, next, {
-    duplicates: incoming.body.duplicates,
+    problems: incoming.body.problems,
     fieldValidation: options.fieldValidation,
   });
   return respondObject(engine, call, 200, await updateObject(engine, call, { stored, object, options }));
@@ -84,8 +84,8 @@ async function applyPatch(
       'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
     );
   }
-  const { duplicates, value } = incoming.body;
-  const config = takeObject(call, value, { duplicates, fieldValidation: options.fieldValidation });
+  const { problems, value } = incoming.body;
+  const config = takeObject(call, value, { problems, fieldValidation: options.fieldValidation });
   settleName(nameOf(call.route), config);
   const old = stored === undefined ? undefined : toServedObject(stored, viewOf(call.kind));
   const { object, changed } = applyConfiguration(engine, call, { old, config, options });

@@ -35,7 +35,7 @@ export async function answerPath(engine: Engine, services: PathServices, request
   if (extra !== undefined) return extra.handle(request);
   if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
   const health = HEALTH.exec(path);
-  if (health !== null) return answerHealth(services, health[1] ?? '', health[2], request.query.has('verbose'));
+  if (health !== null) return answerHealth(services, { endpoint: health[1] ?? '', only: health[2] }, request.query);
   if (path === '/version') return respondJson(200, SERVER_VERSION);
   if (path === '/metrics') return respondMetrics(services);
   if (path === '/') return respondJson(200, { paths: rootPaths(engine) });
@@ -46,21 +46,30 @@ export function notFoundPath(): ApiResponse {
   return respondPlain(404, '404 page not found\n');
 }
 
-function answerHealth(
-  { checks }: PathServices,
-  endpoint: string,
-  only: string | undefined,
-  isVerbose: boolean,
-): ApiResponse {
+interface AskedHealth {
+  readonly endpoint: string;
+  /** One check alone. */
+  readonly only: string | undefined;
+}
+
+/** `?verbose` lists the checks, `?exclude=NAME` leaves some out. */
+function answerHealth({ checks }: PathServices, { endpoint, only }: AskedHealth, query: URLSearchParams): ApiResponse {
   const all: readonly HealthCheck[] = [{ name: 'ping', isHealthy: () => true }, ...checks];
   const asked = only === undefined || only === '' ? all : all.filter(({ name }) => name === only);
   if (asked.length === 0) return notFoundPath();
-  const results = asked.map(({ name, isHealthy }) => ({ name, ok: isHealthy() }));
+  const excluded = new Set(query.getAll('exclude'));
+  const results = asked.map(({ name, isHealthy }) => healthOf(name, excluded.has(name) || isHealthy(), excluded));
+  const unknown = [...excluded].filter((name) => !asked.some((check) => check.name === name));
+  const warnings = unknown.map((name) => `warn: some health checks cannot be excluded: no matches for "${name}"`);
   const isFine = results.every(({ ok }) => ok);
-  if (isFine && !isVerbose) return respondPlain(200, 'ok');
-  const lines = results.map(({ name, ok }) => (ok ? `[+]${name} ok` : `[-]${name} failed: reason withheld`));
+  if (isFine && !query.has('verbose')) return respondPlain(200, 'ok');
   const verdict = `${endpoint} check ${isFine ? 'passed' : 'failed'}`;
-  return respondPlain(isFine ? 200 : 500, `${[...lines, verdict].join('\n')}\n`);
+  return respondPlain(isFine ? 200 : 500, `${[...results.map(({ line }) => line), ...warnings, verdict].join('\n')}\n`);
+}
+
+function healthOf(name: string, ok: boolean, excluded: ReadonlySet<string>): { ok: boolean; line: string } {
+  if (excluded.has(name)) return { ok, line: `[+]${name} excluded: ok` };
+  return { ok, line: ok ? `[+]${name} ok` : `[-]${name} failed: reason withheld` };
 }
 
 function respondMetrics({ renderMetrics }: PathServices): ApiResponse {

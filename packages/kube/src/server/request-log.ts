@@ -58,7 +58,7 @@ export class RequestMetrics {
     const key = this.#requests.has(series) || this.#requests.size < MAX_SERIES ? series : `verb="${OTHER}"`;
     this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
     // A watch lasts as long as it is wanted, which says nothing about the server.
-    if (verb !== 'watch') this.#observeDuration(verb, seconds);
+    if (verb !== 'watch') this.#observeDuration(`verb="${verb}",group="${group}",resource="${resource}"`, seconds);
   }
 
   /** The text format of Prometheus. */
@@ -66,18 +66,19 @@ export class RequestMetrics {
     const lines = ['# TYPE apiserver_request_total counter'];
     for (const [labels, count] of this.#requests) lines.push(`apiserver_request_total{${labels}} ${count}`);
     lines.push('# TYPE apiserver_request_duration_seconds histogram');
-    for (const [verb, histogram] of this.#durations) lines.push(...renderHistogram(verb, histogram));
+    for (const [labels, histogram] of this.#durations) lines.push(...renderHistogram(labels, histogram));
     for (const [name, value] of Object.entries(gauges)) lines.push(`# TYPE ${name} gauge`, `${name} ${value}`);
     return `${lines.join('\n')}\n`;
   }
 
-  #observeDuration(verb: string, seconds: number): void {
-    const histogram = this.#durations.get(verb) ?? { counts: BUCKETS.map(() => 0), sum: 0, count: 0 };
+  #observeDuration(series: string, seconds: number): void {
+    const labels = this.#durations.has(series) || this.#durations.size < MAX_SERIES ? series : `verb="${OTHER}"`;
+    const histogram = this.#durations.get(labels) ?? { counts: BUCKETS.map(() => 0), sum: 0, count: 0 };
     const bucket = BUCKETS.findIndex((bound) => seconds <= bound);
     if (bucket >= 0) histogram.counts[bucket] = (histogram.counts[bucket] ?? 0) + 1;
     histogram.sum += seconds;
     histogram.count++;
-    this.#durations.set(verb, histogram);
+    this.#durations.set(labels, histogram);
   }
 }
 
@@ -86,17 +87,17 @@ function labelOf(segment: string): string {
   return /^[\w.-]{0,253}$/.test(segment) ? segment : OTHER;
 }
 
-function renderHistogram(verb: string, { counts, sum, count }: Histogram): string[] {
+function renderHistogram(labels: string, { counts, sum, count }: Histogram): string[] {
   const name = 'apiserver_request_duration_seconds';
   let total = 0;
   const buckets = BUCKETS.map((bound, index) => {
     total += counts[index] ?? 0;
-    return `${name}_bucket{verb="${verb}",le="${bound}"} ${total}`;
+    return `${name}_bucket{${labels},le="${bound}"} ${total}`;
   });
   return [
     ...buckets,
-    `${name}_bucket{verb="${verb}",le="+Inf"} ${count}`,
-    `${name}_sum{verb="${verb}"} ${sum.toFixed(6)}`,
-    `${name}_count{verb="${verb}"} ${count}`,
+    `${name}_bucket{${labels},le="+Inf"} ${count}`,
+    `${name}_sum{${labels}} ${sum.toFixed(6)}`,
+    `${name}_count{${labels}} ${count}`,
   ];
 }

@@ -21,6 +21,8 @@ function onlyBob(): { asked: Attributes[]; options: Partial<ApiServerOptions> } 
   return { asked, options: { authorizer: { authorize } } };
 }
 
+const SPEC = { spec: { nonResourceAttributes: { path: '/', verb: 'get' } } };
+
 const review = (resource: string) => `/apis/authorization.k8s.io/v1/${resource}`;
 
 test('a user may ask what they may do', async () => {
@@ -51,6 +53,15 @@ test('a user may ask who they are', async () => {
   const { ask } = scratchServer();
   const { json } = await ask('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { body: {}, user: BOB });
   assert.deepEqual(json.status.userInfo, BOB);
+});
+
+test('a review has no columns: a Table of it is not to be had, and an object where that will do', async () => {
+  const { ask } = scratchServer();
+  const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const answer = (accept: string) =>
+    ask('POST', review('selfsubjectaccessreviews'), { body: SPEC, headers: { accept } });
+  assert.equal((await answer(table)).status, 406);
+  assert.equal((await answer(`${table}, application/json`)).json.kind, 'SelfSubjectAccessReview');
 });
 
 test('a token is reviewed by who issued it', async () => {

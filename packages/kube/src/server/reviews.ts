@@ -3,6 +3,7 @@ import { type Attributes, formatApiVersion, type KubeObject, type UserInfo } fro
 import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, nowText } from './engine.ts';
 import { isRecord, readObject } from './incoming.ts';
+import { negotiate } from './negotiate.ts';
 import { respondJson } from './respond.ts';
 import { badRequest, methodNotAllowed } from './statuses.ts';
 import { parseWriteOptions } from './write-options.ts';
@@ -28,6 +29,8 @@ export async function review(engine: Engine, call: Call): Promise<ApiResponse> {
   const answer = REVIEWS[`${group}/${resource}`];
   if (answer === undefined || call.route.verb !== 'create' || call.route.name !== undefined) throw methodNotAllowed();
   const options = parseWriteOptions(call.request, 'CreateOptions');
+  // An answer that is stored nowhere has no columns and no metadata to show alone.
+  const wanted = negotiate(call.request.headers['accept'], call.request.query, ['object']);
   const object = readObject(engine, call, options.fieldValidation);
   const { spec } = object;
   const status = await answer(engine, call, object);
@@ -42,7 +45,7 @@ export async function review(engine: Engine, call: Call): Promise<ApiResponse> {
       ...(spec === undefined ? {} : { spec }),
       status,
     },
-    call.wanted,
+    wanted,
   );
 }
 

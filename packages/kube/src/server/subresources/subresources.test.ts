@@ -140,7 +140,8 @@ test('a token is asked for with the pod it ends with, and a node gets those of i
   const grants: TokenGrant[] = [];
   const issueToken = (grant: TokenGrant) => {
     grants.push(grant);
-    return { token: 'secret', expirationTimestamp: '2026-01-01T01:00:00Z' };
+    const claims = { audiences: grant.audiences ?? ['the-api'] };
+    return { token: 'secret', expirationTimestamp: '2026-01-01T01:00:00Z', claims };
   };
   const { ask } = await withPod({ nodeName: 'n1' }, { access: { issueToken } });
   await ask('POST', '/api/v1/namespaces/default/serviceaccounts', { body: { metadata: { name: 'default' } } });
@@ -152,6 +153,8 @@ test('a token is asked for with the pod it ends with, and a node gets those of i
   const { status, json } = await ask('POST', url, { body, user: node('n1') });
   assert.equal(status, 201);
   assert.equal(json.status.token, 'secret');
+  assert.deepEqual(json.spec.audiences, ['api']);
+  assert.deepEqual((await ask('POST', url, { body: { spec: {} } })).json.spec.audiences, ['the-api']);
   assert.deepEqual(grants[0]?.pod, { name: 'p', uid });
   assert.equal((await ask('POST', url, { body, user: node('n2') })).status, 403);
   assert.equal((await ask('POST', url, { body: { spec: {} }, user: node('n1') })).status, 403);

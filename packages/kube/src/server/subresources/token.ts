@@ -16,6 +16,7 @@ import { badRequest, conflict, forbidden, invalid, methodNotAllowed, noSuchRoute
 
 const TOKEN_REQUEST = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' } as const;
 
+const DEFAULT_SECONDS = 3600;
 const MIN_SECONDS = 600;
 const MAX_SECONDS = 2 ** 32;
 
@@ -49,9 +50,9 @@ export async function requestToken(engine: Engine, call: Call): Promise<ApiRespo
   const status = await issueToken(grant);
   const { name, namespace } = { name: nameOf(call.route), namespace: call.route.namespace };
   const metadata = { name, namespace, creationTimestamp: nowText(engine.clock) };
-  const spec = { audiences: [], expirationSeconds: 3600, ...request.spec };
+  const { token, expirationTimestamp, claims } = status;
+  const spec = { expirationSeconds: DEFAULT_SECONDS, ...request.spec, audiences: claims.audiences };
   const answer = { kind: 'TokenRequest', apiVersion: 'authentication.k8s.io/v1', metadata, spec };
-  const { token, expirationTimestamp } = status;
   return respondJson(201, { ...answer, status: { token, expirationTimestamp } }, call.wanted);
 }
 
