@@ -91,7 +91,7 @@ export class Partitions {
 
   /** All that was begun; other work has its turn between two files. */
   async commitEach(turn: () => Promise<void>): Promise<void> {
-    for (const partition of [...this.#open.values()])
+    for (const partition of this.#open.values())
       if (partition.isWriting) {
         partition.commit();
         await turn();
