@@ -116,7 +116,7 @@ async function throughMosquitto(): Promise<void> {
   await using broker = await startMosquitto();
   const bare = await countBytes(broker.port, 'bench/#');
   const delivered: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) delivered.push(await flood(broker.port, MESSAGES, bare.seen));
+  for (let round = 0; round < ROUNDS; round++) delivered.push(await flood(broker.port, MESSAGES, () => bare.seen()));
   bare.close();
   let results = 0;
   const source = { mqtt: { server: broker.url, topic: 'bench/#', qos: 0 } };

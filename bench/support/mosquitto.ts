@@ -12,7 +12,7 @@ const PUBLISHER = fileURLToPath(new URL('./mqtt-publisher.ts', import.meta.url))
 const PATIENCE_MS = 20_000;
 const STEP_MS = 2;
 /** Of a message of quality 0, as the publisher sends it and the broker passes it on. */
-export const MESSAGE_BYTES = 113;
+const MESSAGE_BYTES = 113;
 
 export interface Mosquitto extends AsyncDisposable {
   readonly url: string;
