@@ -74,10 +74,14 @@ export class StepAggregator {
   }
 
   /** Returns how many rows or steps it looked at. */
-  add({ rows, steps }: Block): number {
-    if (rows !== undefined) this.#addRows(rows);
-    else this.#addSteps(steps);
-    return (rows ?? steps).length;
+  add(block: Block): number {
+    if (block.rows !== undefined) {
+      this.#addRows(block.rows);
+      return block.rows.length;
+    }
+    // A step that begins before the range is whole within it when its first row is.
+    this.#addSteps(block.steps, block.first >= this.#range.from ? Number.NEGATIVE_INFINITY : this.#range.from);
+    return block.steps.length;
   }
 
   /** Of steps that have rows. */
@@ -104,7 +108,7 @@ export class StepAggregator {
   }
 
   /** Reads only the columns that the aggregate is made of. */
-  #addSteps(steps: Steps): void {
+  #addSteps(steps: Steps, from: number): void {
     const needed = NEEDED[this.#range.aggregate];
     const column = (name: Column) =>
       (needed.includes(name) ? steps[name] : undefined) ?? new Float64Array(steps.length);
@@ -112,7 +116,7 @@ export class StepAggregator {
     const [firsts, lasts, falls] = [column('firsts'), column('lasts'), column('falls')];
     for (let step = 0; step < steps.length; step++) {
       const start = steps.starts[step] ?? 0;
-      if (start < this.#range.from || start >= this.#range.to) continue;
+      if (start < from || start >= this.#range.to) continue;
       if (start >= this.#end) this.#open(start);
       const first = firsts[step] ?? 0;
       const last = lasts[step] ?? 0;

@@ -17,7 +17,8 @@ export interface RowSources {
 /** Rows, or what they add up to where that was asked for and is enough. */
 export type Block =
   | { readonly rows: Rows; readonly steps?: undefined }
-  | { readonly steps: Steps; readonly rows?: undefined };
+  /** `first`: the time of its first row, which may be long after the first step's beginning. */
+  | { readonly steps: Steps; readonly first: number; readonly rows?: undefined };
 
 /**
  * In pieces, by time. Between two of them sealing may change the chunks: each piece looks anew for the chunk that follows in time.
@@ -83,7 +84,7 @@ function readForms(partition: Partition, forms: readonly ChunkRef[], tiers: Tier
     if (ref === undefined || (raw !== undefined && tiers?.fits(width, ref.first, ref.last) !== true)) continue;
     const data = partition.data(ref);
     const steps = data === undefined ? undefined : decodeTier(data, width * 1_000_000);
-    if (steps !== undefined && (tiers?.isEnough(steps) ?? false)) return { steps };
+    if (steps !== undefined && (tiers?.isEnough(steps) ?? false)) return { steps, first: ref.first };
   }
   if (raw === undefined) return NOTHING;
   const rows = readRows(partition, raw);

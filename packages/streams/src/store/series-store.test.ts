@@ -169,6 +169,22 @@ test('steps of whole minutes are read from tiers, rows only where the range cuts
   assert.deepEqual([...(cut.series[0]?.rows.values.slice(0, 2) ?? [])], [44.5, 89.5]);
 });
 
+test('a range that begins within the step of a tier, before its first row, has all of its rows', async () => {
+  await using at = await ground();
+  const id = at.store.series({ property: 'p' }, 'float64');
+  const rows = Array.from({ length: 1000 }, (_, row) => [id, START + 600_000 + row * 1000, row] as const);
+  at.store.append(batchOf(rows));
+  await at.store.seal();
+  for (const from of [START, START + 1000, START + 599_000]) {
+    const range = { matchers: [], from, to: START + 86_400_000 };
+    const { series } = await at.store.query({ ...range, step: 86_400_000, aggregate: 'count' });
+    assert.deepEqual(
+      series.map((each) => [...each.rows.values]),
+      [[1000]],
+    );
+  }
+});
+
 test('rows that come late change the tiers that they belong to', async () => {
   await using at = await ground();
   const id = at.store.series({ a: 'b' }, 'float64');
