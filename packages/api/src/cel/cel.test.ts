@@ -119,6 +119,7 @@ test('what does not compile is said with its place', () => {
   refuses('nope > 1', /undeclared reference to 'nope' \(in container ''\)/);
   refuses('me.n + "a"', /found no matching overload for '_\+_' applied to '\(int, string\)'/);
   refuses('me.text.find(1)', /found no matching overload for 'find' applied to 'string\.\(int\)'/);
+  refuses("true ? 'a' : 1", /found no matching overload for '_\?_:_' applied to '\(bool, string, int\)'/);
   refuses('me.n +', /^ERROR: <input>:1:7: Syntax error: /);
   refuses('\n me.n +\n nope', /^ERROR: <input>:3:2: undeclared/);
   refuses(`${'('.repeat(300)}1${')'.repeat(300)}`, /Syntax error/);

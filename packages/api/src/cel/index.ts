@@ -1,1 +1,11 @@
+export { Cel } from './cel.ts';
+export { type Conditions, compileConditions, evaluateConditions, type Match } from './policy/conditions.ts';
+export { type AdmissionInput, Evaluation, type NamedExpression } from './policy/request-scope.ts';
+export {
+  compileValidatingPolicy,
+  evaluatePolicy,
+  type Objection,
+  type PolicyOutcome,
+  type ValidatingPolicy,
+} from './policy/validating.ts';
 export { celRules } from './rules/cel-rules.ts';

@@ -56,6 +56,11 @@ function compileText({ code, name, summary, node }: Fault): string {
       return operatorText(summary, node?.op);
     case 'no_matching_overload':
       return callText(summary);
+    case 'incompatible_ternary_branches':
+      return summary.replace(
+        /^.*got '(.*)' and '(.*)'$/,
+        "found no matching overload for '_?_:_' applied to '(bool, $1, $2)'",
+      );
     case 'invalid_logical_operand':
       return summary.replace(/^.*got '(.*)'$/, "expected type 'bool' but found '$1'");
     default:

@@ -64,7 +64,7 @@ function hexOf(value: unknown): string {
 }
 
 /** As `string()` writes it; lists and maps with their parts. */
-export function asText(value: unknown): string {
+function asText(value: unknown): string {
   if (value === null) return 'null';
   if (value instanceof Date) return value.toISOString().replace(/\.000Z$/, 'Z');
   if (value instanceof Duration || value instanceof UnsignedInt) return value.toString();

@@ -10,7 +10,7 @@ import { escapedName, toCel } from '../values.ts';
 import type { Rule } from './rule.ts';
 
 /** Of all rules of an object together, as the API server bounds them. */
-export const OBJECT_COST_LIMIT = 10_000_000;
+const OBJECT_COST_LIMIT = 10_000_000;
 
 /** Longer messages of expressions are not taken. */
 const MAX_MESSAGE_LENGTH = 5 * 1024;
