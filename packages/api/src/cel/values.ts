@@ -1,7 +1,7 @@
 /** Between JSON and the values of the language: integers are 64 bits wide, times are times, fields have names that can be written. */
-import { Duration } from '@marcbachmann/cel-js/evaluator';
+import { Duration, UnsignedInt } from '@marcbachmann/cel-js/evaluator';
 import { parseDuration } from '../durations.ts';
-import { isObject } from '../json.ts';
+import { isObject, type JsonObject, setMember } from '../json.ts';
 import type { Schema } from '../schema.ts';
 
 /** Words of the language that cannot name a field. */
@@ -63,4 +63,22 @@ function toMap(value: Readonly<Record<string, unknown>>, schema: Schema): object
     } else if (isFree) map[key] = toCel(each, additionalProperties);
   }
   return map;
+}
+
+/** A value of the language as JSON; integers beyond 2^53 lose their last digits, as everywhere in JSON. */
+export function fromCel(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number(value);
+  if (value instanceof UnsignedInt) return Number(value.value);
+  if (value instanceof Date) return value.toISOString().replace(/\.000Z$/, 'Z');
+  if (value instanceof Duration) return value.toString();
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (Array.isArray(value)) return value.map(fromCel);
+  if (value instanceof Map) return fromEntries(value.entries());
+  return isObject(value) ? fromEntries(Object.entries(value)) : value;
+}
+
+function fromEntries(entries: Iterable<[unknown, unknown]>): JsonObject {
+  const object: JsonObject = {};
+  for (const [key, each] of entries) setMember(object, String(key), fromCel(each));
+  return object;
 }
