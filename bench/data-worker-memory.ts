@@ -1,4 +1,4 @@
-/** The data worker with the devices of the factory (`--demo factory`) while nobody asks for anything: memory after `--minutes N`, and that of the agent beside it. */
+/** The data worker with the devices of the factory (`--demo factory`) while nobody asks for anything: memory after twice `--seconds N`, and that of the agent beside it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -12,8 +12,8 @@ import { report, round } from './support/figures.ts';
 import { cpuSecondsOf, type Memory, memoryOf } from './support/running.ts';
 import { clientOf } from './support/site.ts';
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '3' } } });
-const restMs = Number(values.minutes) * 60_000;
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
+const restMs = Number(values.seconds) * 1000;
 const DEVICES: Gvr = { group: 'devices.skerry.io', version: 'v1alpha1', resource: 'devices' };
 const FACTORY_DEVICES = 4;
 
@@ -38,7 +38,7 @@ try {
       value: round(later.nodePssMb),
       unit: 'MB',
       atMost: 200,
-      note: `after ${2 * Number(values.minutes)} minutes; ${inWords(later)}; four drivers in threads, ${round(perMinute, 2)} s of a core a minute`,
+      note: `after ${2 * Number(values.seconds)} s; ${inWords(later)}; four drivers in threads, ${round(perMinute, 2)} s of a core a minute`,
     },
     { name: 'its growth over the second half', value: round(later.privateMb - memory.privateMb), unit: 'MB' },
     { name: 'the agent beside it', value: round(agent.nodePssMb), unit: 'MB', atMost: 75, note: inWords(agent) },
