@@ -22,6 +22,7 @@ import { Peer } from './testing/peer.ts';
 
 const TOKEN = 'of this run';
 const { signal } = new AbortController();
+const HOUR_MS = 3_600_000;
 
 let peer: Peer;
 before(async () => {
@@ -80,9 +81,15 @@ test('what an OPC UA server has kept is read through the API; what keeps nothing
     return ((await kind.create({ object, signal })) as DeviceHistory).status?.values ?? [];
   };
   try {
-    const from = new Date(Date.now() - 1).toISOString();
     for (const value of [1, 2, 3, 4]) await peer.ask({ do: 'set', name: 'Trend', value });
-    const kept = await ask({ device: 'press', property: 'Trend', from, limit: 3 });
+    const to = new Date(Date.now() + HOUR_MS).toISOString();
+    const all = await ask({ device: 'press', property: 'Trend', from: '2020-01-01T00:00:00Z', to });
+    assert.deepEqual(
+      all.slice(-4).map(({ value }) => value),
+      [1, 2, 3, 4],
+    );
+    const from = all.at(-4)?.time ?? '';
+    const kept = await ask({ device: 'press', property: 'Trend', from, to, limit: 3 });
     assert.deepEqual(
       kept.map(({ value, quality }) => [value, quality]),
       [
