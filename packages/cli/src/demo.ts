@@ -1,12 +1,12 @@
 /** `skerry up --demo NAME`: devices that are simulated in a process beside, and a manifest that makes Devices of them. */
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { KubeObject } from '@skerry/api';
 import { createHttpClient, type HttpClient, loadKubeconfig } from '@skerry/kube/client';
 import { parse, parseAllDocuments } from 'yaml';
 import { applyObjects } from './apply-objects.ts';
 import { type Child, childLog, startChild } from './child.ts';
+import { claimPort } from './claim-port.ts';
 import type { CliContext } from './context.ts';
 
 export const DEMOS: readonly string[] = ['factory'];
@@ -35,7 +35,12 @@ export async function startDemo(context: CliContext, options: DemoOptions, signa
   const { name, node, dataDir } = options;
   const text = readFileSync(join(context.lib, `${name}.yaml`), 'utf8');
   const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
-  const broker = await freePort(BROKER_PORT);
+  const claim = async (what: string, port: number) => {
+    const claimed = await claimPort(port, signal);
+    if (claimed !== port) context.say(`skerry: port ${port} is taken; ${what} of the demo is at ${claimed}\n`);
+    return claimed;
+  };
+  const broker = await claim('the broker', BROKER_PORT);
   const wanted = [...objects.flatMap((each) => portOf(each) ?? []), ['broker', broker] as const];
   const child = await startChild(
     context,
@@ -47,7 +52,7 @@ export async function startDemo(context: CliContext, options: DemoOptions, signa
     },
     signal,
   );
-  const placed = await Promise.all(objects.map((each) => adapt(each, { ports: child.facts, broker, node })));
+  const placed = await Promise.all(objects.map((each) => adapt(each, { ports: child.facts, broker, node, claim })));
   return {
     child,
     apply: async (kubeconfig, over) => {
@@ -98,10 +103,11 @@ interface Surroundings {
   readonly ports: Readonly<Record<string, string>>;
   readonly broker: number;
   readonly node: string;
+  readonly claim: (what: string, port: number) => Promise<number>;
 }
 
 /** As the manifest says, but at the node that is started, and at the ports that were free. */
-async function adapt(object: KubeObject, { ports, broker, node }: Surroundings): Promise<KubeObject> {
+async function adapt(object: KubeObject, { ports, broker, node, claim }: Surroundings): Promise<KubeObject> {
   const spec = object['spec'] as Spec | undefined;
   if (spec?.placement === undefined) return object;
   const { connection, listen, listeners } = spec;
@@ -113,22 +119,10 @@ async function adapt(object: KubeObject, { ports, broker, node }: Surroundings):
       ...spec,
       placement: { nodeName: node },
       ...(port === undefined ? {} : { connection: { ...connection, endpoint } }),
-      ...(listen === undefined ? {} : { listen: { port: await freePort(listen.port ?? 0) } }),
+      ...(listen === undefined ? {} : { listen: { port: await claim(`the ${object.kind}`, listen.port ?? 4840) } }),
       ...(listeners === undefined ? {} : { listeners: listeners.map((each) => ({ ...each, port: broker })) }),
     },
   } as KubeObject;
-}
-
-/** This one, or any that is free where it is taken. */
-function freePort(wanted: number): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(freePort(0)));
-    server.listen(wanted, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : wanted));
-    });
-  });
 }
 
 function advice(command: string, kubeconfig: string): string {
