@@ -3,7 +3,7 @@ import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
 import { createFlow, type Flow, type SavedFlow } from '../engine/flow.ts';
 import type { LookupTable } from '../engine/lookup.ts';
 import type { RowWithMeta } from '../engine/meta.ts';
-import { limitsOf, type PreparedRule, timingOf } from '../engine/rule/prepare.ts';
+import { contextOf, limitsOf, type PreparedRule, timingOf } from '../engine/rule/prepare.ts';
 import type { RuleNodeStatus, RuleSink } from '../kinds/rule.ts';
 import type { StreamSpec } from '../kinds/stream.ts';
 import { createContext, type Row } from '../sql/index.ts';
@@ -199,11 +199,11 @@ export class RuleRunner {
 
   #createFlow(): Flow {
     const { prepared, clock, tables, outputs } = this.#options;
-    const { plan, spec, name, streams } = prepared;
+    const { plan, spec, streams } = prepared;
     return createFlow({
       plan,
       limits: limitsOf(spec),
-      createContext: (meta) => createContext({ ruleId: name, now: () => clock.now(), meta }),
+      createContext: (meta) => createContext({ ...contextOf(prepared), now: () => clock.now(), meta }),
       timing: (stream) => timingOf(spec, streams.get(stream)),
       table: (table) => tables.get(table) ?? NO_ROWS,
       onRows: (rows, time) => this.#give('Results', rows, time),

@@ -122,6 +122,7 @@ export interface StoreSink extends BusSink {
 
 export interface RuleOptions {
   readonly time?: 'Event' | 'Processing';
+  readonly timeZone?: string;
   readonly checkpointInterval?: string;
   readonly maxKeys?: number;
   readonly maxWindowRows?: number;
@@ -335,6 +336,10 @@ export const ruleDefinition: KubeObject = definition({
       sinks: listBy('name', 'Where results go.', sink, 16),
       options: object('How it runs.', {
         time: choice('Windows go by the times of rows, or by the clock.', ['Event', 'Processing'], 'Event'),
+        timeZone: text('Days, hours and dates are those of this zone, such as Europe/Berlin; of UTC without it.', {
+          minLength: 1,
+          maxLength: 64,
+        }),
         checkpointInterval: duration('What it knows is on disk so often.', { default: '5s' }),
         maxKeys: integer('So many groups at most; rows of further ones are dropped and counted.', {
           minimum: 1,

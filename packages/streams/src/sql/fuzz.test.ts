@@ -25,7 +25,7 @@ const VALID = [
 ];
 
 const PIECES = fc.oneof(
-  fc.constantFrom(...'()[]{},.;:*+-/%<>=!|&^?@#$`"\'\\\u0000\n\u2028'),
+  fc.constantFrom(...Array.from('()[]{},.;:*+-/%<>=!|&^?@#$`"\'\\\u0000\n\u2028')),
   fc.constantFrom(
     'SELECT',
     'FROM',

@@ -13,4 +13,5 @@ export type * from './plan/plan.ts';
 export { plan } from './plan/planner.ts';
 export { print } from './print.ts';
 export { RowError, SqlError, type SqlProblem } from './sql-error.ts';
+export { instantOf, UTC, type Zone, zoneOf } from './time/zone.ts';
 export type { EvalContext, Evaluate, Hits, Input, Predicate, Row, Saved, Tuple, Value } from './value.ts';

@@ -24,6 +24,11 @@ export function filled<Spec extends Parameterised>(spec: Spec, node: string | un
   } as Spec;
 }
 
+/** The object as it is at a node; undefined: in the cloud. Throws a MissingParameter. */
+export function objectAt<T extends { readonly spec: Parameterised }>(object: T, node: string | undefined): T {
+  return { ...object, spec: filled(object.spec, node) };
+}
+
 function fill(value: unknown, values: Parameters): unknown {
   if (typeof value === 'string') return value.includes('{{') ? fillText(value, values) : value;
   if (Array.isArray(value)) return value.map((item) => fill(item, values));

@@ -2,7 +2,7 @@
 import { parseDuration } from '@skerry/api/durations';
 import type { Rule, RuleSpec } from '../../kinds/rule.ts';
 import type { StreamSpec } from '../../kinds/stream.ts';
-import { type Plan, parse, plan, SqlError, type UserFunction } from '../../sql/index.ts';
+import { type ContextOptions, type Plan, parse, plan, SqlError, type UserFunction, zoneOf } from '../../sql/index.ts';
 import type { Limits } from '../runtime.ts';
 import type { SourceTiming } from '../timeline.ts';
 import { catalogOf, type RuleSurroundings } from './catalog.ts';
@@ -41,6 +41,7 @@ export function prepareRule(rule: Rule, options: PrepareOptions): PreparedRule {
   const { around, functions = [], node, allowsUnknown = false } = options;
   try {
     const spec = filled(rule.spec, node);
+    checkTimeZone(spec);
     const planned = plan(parse(spec.sql), catalogOf({ around, functions, allowsUnknown }));
     const { streams, tables } = namesIn(planned);
     const specs = [...streams].map((name) => [name, specOf(around, name, node)] as const);
@@ -51,6 +52,21 @@ export function prepareRule(rule: Rule, options: PrepareOptions): PreparedRule {
     if (error instanceof MissingParameter) throw new RuleProblem('spec.parameters', error.message, { cause: error });
     throw error;
   }
+}
+
+function checkTimeZone({ options: { timeZone = 'UTC' } = {} }: RuleSpec): void {
+  try {
+    zoneOf(timeZone);
+  } catch (cause) {
+    throw new RuleProblem('spec.options.timeZone', `${timeZone} is no time zone: write one such as Europe/Berlin`, {
+      cause,
+    });
+  }
+}
+
+/** What expressions of the rule know of it. */
+export function contextOf({ name, spec: { options } }: PreparedRule): Pick<ContextOptions, 'ruleId' | 'timeZone'> {
+  return { ruleId: name, ...(options?.timeZone === undefined ? {} : { timeZone: options.timeZone }) };
 }
 
 function specOf(around: RuleSurroundings, name: string, node: string | undefined): StreamSpec | undefined {

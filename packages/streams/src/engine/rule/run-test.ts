@@ -4,7 +4,7 @@ import { createContext, type Row, RowError } from '../../sql/index.ts';
 import { createFlow, type Flow } from '../flow.ts';
 import type { LookupTable } from '../lookup.ts';
 import type { Counters } from '../runtime.ts';
-import { isTimedByArrival, limitsOf, millisecondsOf, type PreparedRule, timingOf } from './prepare.ts';
+import { contextOf, isTimedByArrival, limitsOf, millisecondsOf, type PreparedRule, timingOf } from './prepare.ts';
 import { describe, type ReadRow, rowReader } from './read-row.ts';
 
 export interface GivenRow {
@@ -47,14 +47,14 @@ class Replaying {
   #now = 0;
 
   constructor(rule: PreparedRule, { tables, onRow }: ReplayOptions) {
-    const { name, spec, streams, plan } = rule;
+    const { spec, streams, plan } = rule;
     this.#rule = rule;
     this.#clocked = [...streams].filter(([, stream]) => isTimedByArrival(spec, stream)).map(([each]) => each);
     for (const [each, stream] of streams) this.#readers.set(each, rowReader(stream ?? {}));
     this.#flow = createFlow({
       plan,
       limits: limitsOf(spec),
-      createContext: (meta) => createContext({ ruleId: name, now: () => this.#now, meta }),
+      createContext: (meta) => createContext({ ...contextOf(rule), now: () => this.#now, meta }),
       timing: (stream) => timingOf(spec, streams.get(stream)),
       table: (table) => tables?.get(table) ?? EMPTY_TABLE,
       onRows: (rows, time) => {

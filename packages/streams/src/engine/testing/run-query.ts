@@ -4,7 +4,7 @@ import type { Stream, StreamSpec } from '../../kinds/stream.ts';
 import type { Table } from '../../kinds/table.ts';
 import { createContext, type Row } from '../../sql/index.ts';
 import { createFlow, type Flow, type SavedFlow } from '../flow.ts';
-import { limitsOf, type PreparedRule, prepareRule, timingOf } from '../rule/prepare.ts';
+import { contextOf, limitsOf, type PreparedRule, prepareRule, timingOf } from '../rule/prepare.ts';
 
 export const STREAM: StreamSpec = { source: { simulator: {} }, timestamp: { field: 'ts' } };
 
@@ -46,7 +46,7 @@ export function openFlow(rule: PreparedRule, saved?: SavedFlow): OpenFlow {
   const flow = createFlow({
     plan: rule.plan,
     limits: limitsOf(rule.spec),
-    createContext: (meta) => createContext({ ruleId: 'r', now: () => 0, meta }),
+    createContext: (meta) => createContext({ ...contextOf(rule), now: () => 0, meta }),
     timing: (stream) => timingOf(rule.spec, rule.streams.get(stream)),
     table: () => ({ find: () => [] }),
     onRows: (rows) => results.push(...rows),

@@ -1,22 +1,24 @@
 /** Tumbling and hopping windows: time is cut into panes, each row is added once, and a window is the panes that it covers. */
-import type { Input } from '../../sql/index.ts';
+import { type Input, instantOf, type Zone } from '../../sql/index.ts';
 import type { Content } from '../content.ts';
 import type { SavedState } from '../operator.ts';
-import type { Window, WindowSettings } from './window.ts';
+import type { Bounds, Window, WindowSettings } from './window.ts';
 
 export interface PaneShape {
   readonly length: number;
   /** From the end of one window to that of the next. */
   readonly interval: number;
-  /** How far the clock of the windows is ahead of UTC at a time: days begin at midnight of the rule’s zone. */
-  readonly offsetAt: (time: number) => number;
+  /** Whose clock on the wall windows go by: days begin at midnight, however long the day before was. */
+  readonly zone: Zone;
 }
 
+/** Starts and ends are what the clock on the wall shows. */
 interface Pane {
   readonly start: number;
   readonly content: Content;
 }
 
+/** Instants, which mean the same in another zone. */
 interface SavedPanes {
   readonly panes: readonly { readonly start: number; readonly content: SavedState }[];
   readonly nextEnd: number | undefined;
@@ -30,6 +32,8 @@ export class PaneWindow implements Window {
   #panes: Pane[] = [];
   /** The end of the next window that gives something out; undefined while there is nothing. */
   #nextEnd: number | undefined;
+  /** The instant at which that is. */
+  #dueAt = Number.POSITIVE_INFINITY;
 
   constructor(shape: PaneShape, settings: WindowSettings) {
     this.#shape = shape;
@@ -42,46 +46,51 @@ export class PaneWindow implements Window {
   }
 
   push(input: Input, time: number, isIn: boolean): void {
-    if (this.#nextEnd !== undefined && time >= this.#nextEnd) this.advance(time);
+    this.advance(time);
     if (!isIn) return;
+    const wall = this.#wallOf(time);
     const last = this.#panes.at(-1);
-    if (last !== undefined && time < last.start + this.#paneLength) {
+    // When clocks are set back, an hour comes twice: what comes then belongs to it once more.
+    if (last !== undefined && wall < last.start + this.#paneLength) {
       last.content.add(input, time);
       return;
     }
-    const start = this.#floor(time, this.#paneLength);
+    const start = floor(wall, this.#paneLength);
     const content = this.#settings.contents.create();
     this.#panes.push({ start, content });
     content.add(input, time);
-    this.#nextEnd ??= this.#firstEndAfter(time);
+    if (this.#nextEnd === undefined) this.#expect(this.#firstEndAfter(wall));
   }
 
   advance(time: number): void {
-    while (this.#nextEnd !== undefined && time >= this.#nextEnd) {
+    while (this.#nextEnd !== undefined && time >= this.#dueAt) {
       this.#close(this.#nextEnd);
       this.#forget(this.#nextEnd + this.#shape.interval - this.#shape.length);
       const [oldest] = this.#panes;
       // Windows in which nothing was are passed over.
-      this.#nextEnd =
+      this.#expect(
         oldest === undefined
           ? undefined
-          : Math.max(this.#nextEnd + this.#shape.interval, this.#firstEndAfter(oldest.start));
+          : Math.max(this.#nextEnd + this.#shape.interval, this.#firstEndAfter(oldest.start)),
+      );
     }
   }
 
   due(): number | undefined {
-    return this.#nextEnd;
+    return this.#nextEnd === undefined ? undefined : this.#dueAt;
   }
 
   save(): SavedPanes {
-    const panes = this.#panes.map(({ start, content }) => ({ start, content: content.save() }));
-    return { panes, nextEnd: this.#nextEnd };
+    const { zone } = this.#shape;
+    const panes = this.#panes.map(({ start, content }) => ({ start: instantOf(start, zone), content: content.save() }));
+    return { panes, nextEnd: this.due() };
   }
 
   load(state: SavedState): void {
     const { panes, nextEnd } = state as SavedPanes;
-    this.#panes = panes.map(({ start, content }) => ({ start, content: this.#settings.contents.load(content) }));
-    this.#nextEnd = nextEnd;
+    const { contents } = this.#settings;
+    this.#panes = panes.map(({ start, content }) => ({ start: this.#wallOf(start), content: contents.load(content) }));
+    this.#expect(nextEnd === undefined ? undefined : this.#firstEndAfter(this.#wallOf(nextEnd) - 1));
   }
 
   release(): void {
@@ -89,12 +98,17 @@ export class PaneWindow implements Window {
     this.#panes = [];
   }
 
+  #expect(end: number | undefined): void {
+    this.#nextEnd = end;
+    this.#dueAt = end === undefined ? Number.POSITIVE_INFINITY : instantOf(end, this.#shape.zone);
+  }
+
   #close(end: number): void {
     const start = end - this.#shape.length;
     const within = this.#panes.filter((pane) => pane.start >= start && pane.start < end);
     const [first, ...later] = within;
     if (first === undefined) return;
-    const bounds = { start, end, time: end - 1 };
+    const bounds = this.#boundsOf(start, end);
     if (later.length === 0) {
       this.#settings.give(first.content, bounds);
       return;
@@ -112,14 +126,23 @@ export class PaneWindow implements Window {
     }
   }
 
-  #firstEndAfter(time: number): number {
-    return this.#floor(time, this.#shape.interval) + this.#shape.interval;
+  #boundsOf(start: number, end: number): Bounds {
+    const { zone } = this.#shape;
+    const until = instantOf(end, zone);
+    return { start: instantOf(start, zone), end: until, time: until - 1 };
   }
 
-  #floor(time: number, length: number): number {
-    const offset = this.#shape.offsetAt(time);
-    return Math.floor((time + offset) / length) * length - offset;
+  #firstEndAfter(wall: number): number {
+    return floor(wall, this.#shape.interval) + this.#shape.interval;
   }
+
+  #wallOf(time: number): number {
+    return time + this.#shape.zone.offset(time);
+  }
+}
+
+function floor(wall: number, length: number): number {
+  return Math.floor(wall / length) * length;
 }
 
 function greatestDivisor(a: number, b: number): number {

@@ -1,5 +1,5 @@
 /** The operator of a window clause: which rows it takes, one window or one for each partition, and what becomes of what they give out. */
-import type { Input, WindowNode, WindowShape } from '../../sql/index.ts';
+import { type Input, UTC, type WindowNode, type WindowShape } from '../../sql/index.ts';
 import type { Content, ContentKind } from '../content.ts';
 import type { Given } from '../item.ts';
 import type { RowOperator, SavedState } from '../operator.ts';
@@ -115,9 +115,8 @@ function createWindow({ shape, isAligned, trigger }: WindowNode, runtime: Runtim
     case 'tumbling':
     case 'hopping': {
       const interval = shape.type === 'hopping' ? shape.interval : shape.length;
-      const { zone } = context;
-      const offsetAt = isAligned ? (time: number) => zone.offset(time) : () => 0;
-      return new PaneWindow({ length: shape.length, interval, offsetAt }, settings);
+      const zone = isAligned ? context.zone : UTC;
+      return new PaneWindow({ length: shape.length, interval, zone }, settings);
     }
     case 'sliding':
       return new SlidingWindow(shape, trigger, runtime, settings);
