@@ -93,6 +93,17 @@ test('what a new rule finds in an old object is a warning until it is touched', 
   assert.equal(raised.status, 422);
 });
 
+test('a rule that was stored before it could be read keeps no one from changing something else', async () => {
+  const before = scratchServer();
+  const broken = definition([{ rule: 'self.hgih > 1' }]);
+  assert.equal((await before.ask('POST', DEFINITIONS, { body: broken })).status, 201);
+  const { ask } = scratchServer({ store: before.options.store, rules: celRules() });
+  const path = `${DEFINITIONS}/tanks.example.com`;
+  const labelled = await ask('PATCH', path, { body: { metadata: { labels: { a: 'b' } } }, headers: MERGE });
+  assert.equal(labelled.status, 200);
+  assert.equal((await ask('POST', TANKS, { body: tank({ low: 1 }) })).status, 201);
+});
+
 test('a server without the language keeps rules, and says so', async () => {
   const { ask } = scratchServer();
   const { status, headers } = await ask('POST', DEFINITIONS, { body: definition([BOUNDS]) });

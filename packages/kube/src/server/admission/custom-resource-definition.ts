@@ -10,6 +10,7 @@ import {
 } from '@skerry/api/crd';
 import type { CustomResourceDefinition } from '@skerry/api/types';
 import { type AdmissionStep, type Admitted, type Engine, nowText } from '../engine.ts';
+import { jsonEqual } from '../json-equal.ts';
 import { invalid } from '../statuses.ts';
 import { isFor } from './lookup.ts';
 
@@ -29,7 +30,7 @@ function accept(engine: Engine, admitted: Admitted): void {
   const { object, old, kind, name, operation } = admitted;
   const definition = asDefinition(object);
   applyDefinitionDefaults(definition);
-  const faults = validateDefinition(definition, engine.rules);
+  const faults = validateDefinition(definition, changesVersions(definition, old) ? engine.rules : undefined);
   if (faults.length === 0 && old !== undefined) faults.push(...validateDefinitionUpdate(definition, asDefinition(old)));
   if (faults.length > 0) throw invalid(kind.row.gvk, name, faults);
   if (engine.rules === undefined) admitted.warnings?.push(...definitionWarnings(definition));
@@ -42,6 +43,11 @@ function accept(engine: Engine, admitted: Admitted): void {
     taken === undefined
       ? establishedStatus(definition, now)
       : conflictingStatus(definition, taken.reason, taken.message, now);
+}
+
+/** Rules that were accepted once, by an older version of this server, keep no one from changing something else. */
+function changesVersions({ spec }: CustomResourceDefinition, old: KubeObject | undefined): boolean {
+  return old === undefined || !jsonEqual(asDefinition(old).spec?.versions, spec.versions);
 }
 
 /** A name that another resource of the group has, as Kubernetes words it. */
