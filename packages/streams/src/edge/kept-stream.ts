@@ -1,5 +1,6 @@
 /** A stream whose messages are kept: each rule reads them from where it is, and what it has not in a checkpoint comes again. */
 import { type Clock, messageOf } from '@skerry/base';
+import { parseObjectKey } from '@skerry/kube/controller';
 import type { RowWithMeta } from '../engine/meta.ts';
 import type { StreamNodeStatus, StreamSpec } from '../kinds/stream.ts';
 import type { LoggedMessage, MessageLog } from './message-log.ts';
@@ -91,7 +92,7 @@ export class KeptStream {
         ...(this.#failed === 0 ? {} : { Unreadable: this.#failed }),
         ...(overrun === 0 ? {} : { Overrun: overrun }),
       },
-      rules: [...this.#readings.keys()].map(({ name }) => name),
+      rules: [...this.#readings.keys()].map(({ name }) => parseObjectKey(name).name),
     };
   }
 

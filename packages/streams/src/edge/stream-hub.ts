@@ -1,6 +1,7 @@
 /** Streams that several rules read: one source each, whose messages are decoded once. */
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
+import { parseObjectKey } from '@skerry/kube/controller';
 import type { RowWithMeta } from '../engine/meta.ts';
 import type { StreamNodeStatus, StreamSpec } from '../kinds/stream.ts';
 import { KeptStream } from './kept-stream.ts';
@@ -178,7 +179,7 @@ class OpenStream implements SourceTarget {
       rows: this.#meter.total,
       rowsPerSecond: this.#meter.perSecond(),
       dropped: this.#failed === 0 ? {} : { Unreadable: this.#failed },
-      rules: [...this.#readers].map(({ name }) => name),
+      rules: [...this.#readers].map(({ name }) => parseObjectKey(name).name),
     };
   }
 

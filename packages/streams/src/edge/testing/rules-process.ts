@@ -75,7 +75,4 @@ const controller = ruleController({
 for (const { metadata } of rules)
   await controller.spec.reconcile(`default/${metadata.name}`, new AbortController().signal);
 process.stdout.write('running\n');
-process.on('message', async () => {
-  await controller.close();
-  process.exit(0);
-});
+process.once('message', () => void controller.close().then(() => process.exit(0)));
