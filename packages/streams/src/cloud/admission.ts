@@ -7,10 +7,13 @@ import { messageOf } from '@skerry/base';
 import { planOf } from '../edge/retention/retention-plan.ts';
 import { type RuleSurroundings, surroundingsOf } from '../engine/rule/catalog.ts';
 import { describeStubs } from '../engine/rule/function-stubs.ts';
+import { filled, MissingParameter } from '../engine/rule/parameters.ts';
 import { type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
 import type { Outlet } from '../kinds/outlet.ts';
 import type { Retention } from '../kinds/retention.ts';
+import type { Route } from '../kinds/route.ts';
 import type { Rule, RuleSpec } from '../kinds/rule.ts';
+import type { Parameterised } from '../kinds/shared.ts';
 import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
 import { ExportProblem, exportPlanOf } from '../query/export/export-plan.ts';
@@ -48,11 +51,25 @@ export function checkStreamsWrite(write: StreamsWrite, lookups: StreamsLookups):
     case 'Table':
       return [...checkOneOf((write.object as Table).spec.source, TABLE_SOURCES), ...checkReaders(write, lookups)];
     case 'Retention':
-      return checkRetention(write.object as Retention);
+      return [...checkParameters((write.object as Retention).spec), ...checkRetention(write.object as Retention)];
     case 'Outlet':
-      return checkOutlet(write.object as Outlet);
+      return [...checkParameters((write.object as Outlet).spec), ...checkOutlet(write.object as Outlet)];
+    case 'Route':
+      return checkParameters((write.object as Route).spec);
     default:
       return [];
+  }
+}
+
+/** What has parameters has a value for each of them, in the cloud or at the nodes that have values of their own. */
+function checkParameters(spec: Parameterised): readonly FieldError[] {
+  const nodes = spec.nodeParameters?.map(({ node }) => node) ?? [];
+  try {
+    for (const node of nodes.length > 0 ? nodes : [undefined]) filled(spec, node);
+    return [];
+  } catch (error) {
+    if (error instanceof MissingParameter) return [invalid('spec.parameters', error.message)];
+    throw error;
   }
 }
 

@@ -98,7 +98,7 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
     hub.flush();
   });
   return {
-    spec: outletController({ outlets, client, clock, hub, exports, teller, isOwn }),
+    spec: outletController({ outlets, client, clock, hub, exports, teller, isOwn, node: undefined }),
     close: async () => {
       telemetry.handOn(undefined);
       await exports.close();

@@ -4,6 +4,7 @@ import type { Client } from '@skerry/kube/client';
 import { keyOf, runController, startInformer, watching } from '@skerry/kube/controller';
 import { type Keeper, keeperOf, ownRetention } from '../edge/retention/retention-plan.ts';
 import { StatusTeller } from '../edge/status-teller.ts';
+import { objectAt } from '../engine/rule/parameters.ts';
 import { RETENTIONS } from '../kinds/group.ts';
 import type { Retention } from '../kinds/retention.ts';
 import type { NodeStatus } from '../kinds/shared.ts';
@@ -47,7 +48,7 @@ export async function startCloudRetentions(options: CloudRetentionsOptions): Pro
     } else {
       teller.set(`retentions ${key}`, { gvr: RETENTIONS, object, view: () => viewOf(key) });
       try {
-        keepers.set(key, keeperOf(object));
+        keepers.set(key, keeperOf(objectAt(object, undefined)));
       } catch (error) {
         failed.set(key, messageOf(error));
       }

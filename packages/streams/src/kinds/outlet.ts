@@ -1,24 +1,14 @@
 /** Outlet: series on their way to an engine of somebody else. */
 import type { KubeObject } from '@skerry/api';
-import {
-  choice,
-  definition,
-  duration,
-  integer,
-  mapOf,
-  object,
-  open,
-  period,
-  placement,
-  text,
-} from '@skerry/api/definitions';
+import { choice, definition, duration, integer, mapOf, object, open, period, text } from '@skerry/api/definitions';
 import { OUTLETS } from './group.ts';
 import {
   credentials,
   type NodeStatus,
   nodeStatuses,
-  type Placement,
+  type Placed,
   perSecond,
+  placed,
   SECRETS,
   type SeriesMatcher,
   seriesMatchers,
@@ -40,9 +30,7 @@ export const OUTLET_TYPES = [
   'Parquet',
 ] as const;
 
-export interface OutletSpec {
-  /** Nodes that send by themselves; without it the cloud does, from its store. */
-  readonly placement?: Placement;
+export interface OutletSpec extends Placed {
   readonly type: (typeof OUTLET_TYPES)[number];
   readonly endpoint: string;
   readonly secretName?: string;
@@ -99,7 +87,7 @@ export const outletDefinition: KubeObject = definition({
   spec: object(
     'The outlet.',
     {
-      placement,
+      ...placed,
       type: choice('What the engine understands.', OUTLET_TYPES),
       endpoint: text('Where it is: a URL, or HOST:PORT.', { minLength: 1, maxLength: 2048 }),
       ...credentials,

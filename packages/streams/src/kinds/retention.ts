@@ -1,23 +1,13 @@
 /** Retention: which series a node or the cloud keeps, how finely, and for how long. */
 import type { KubeObject } from '@skerry/api';
-import {
-  definition,
-  flag,
-  integer,
-  list,
-  mapOf,
-  number,
-  object,
-  period,
-  placement,
-  text,
-} from '@skerry/api/definitions';
+import { definition, flag, integer, list, mapOf, number, object, period, text } from '@skerry/api/definitions';
 import { RETENTIONS } from './group.ts';
 import {
   type NodeStatus,
   nodeStatuses,
-  type Placement,
+  type Placed,
   perSecond,
+  placed,
   type SeriesMatcher,
   seriesMatchers,
 } from './shared.ts';
@@ -27,9 +17,7 @@ export interface Retention extends KubeObject {
   readonly status?: RetentionStatus;
 }
 
-export interface RetentionSpec {
-  /** Nodes that record values of their devices and rules. */
-  readonly placement?: Placement;
+export interface RetentionSpec extends Placed {
   /** The cloud’s store keeps to it too. */
   readonly cloud?: boolean;
   /** All series of the namespace without it. */
@@ -68,7 +56,7 @@ export const retentionDefinition: KubeObject = definition({
   gvr: RETENTIONS,
   description: 'Which series are kept, how finely, and for how long.',
   spec: object('What is kept.', {
-    placement,
+    ...placed,
     cloud: flag('The cloud’s store keeps to it too.', { default: true }),
     series: seriesMatchers('Series that one of these matches; all of the namespace without it.'),
     keep: period('Values as they came are kept so long.', { default: '7d' }),

@@ -10,7 +10,6 @@ import {
   mapOf,
   object,
   period,
-  placement,
   text,
   time,
 } from '@skerry/api/definitions';
@@ -18,8 +17,9 @@ import { ROUTES } from './group.ts';
 import {
   type NodeStatus,
   nodeStatuses,
-  type Placement,
+  type Placed,
   perSecond,
+  placed,
   type SeriesMatcher,
   seriesMatchers,
 } from './shared.ts';
@@ -29,8 +29,7 @@ export interface Route extends KubeObject {
   readonly status?: RouteStatus;
 }
 
-export interface RouteSpec {
-  readonly placement?: Placement;
+export interface RouteSpec extends Placed {
   /** All series of the namespace without it. */
   readonly series?: readonly SeriesMatcher[];
   /** Alarms go before everything else, live values before what waited. */
@@ -90,7 +89,7 @@ export const routeDefinition: KubeObject = definition({
   gvr: ROUTES,
   description: 'Series that go from nodes to the cloud, each value once and in order, whatever the link does.',
   spec: object('The route.', {
-    placement,
+    ...placed,
     series: seriesMatchers('Series that one of these matches; all of the namespace without it.'),
     priority: choice(
       'Alarms go before everything else; live values go before what waited.',

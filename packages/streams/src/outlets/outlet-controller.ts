@@ -5,6 +5,7 @@ import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kub
 import { RateMeter } from '../edge/rate-meter.ts';
 import { readSecret, type Secret, textIn } from '../edge/secrets.ts';
 import type { StatusTeller } from '../edge/status-teller.ts';
+import { objectAt } from '../engine/rule/parameters.ts';
 import { OUTLETS } from '../kinds/group.ts';
 import type { Outlet } from '../kinds/index.ts';
 import type { OutletNodeStatus } from '../kinds/outlet.ts';
@@ -20,6 +21,8 @@ export interface OutletControllerOptions {
   readonly exports: ScheduledExports;
   readonly teller: StatusTeller;
   readonly isOwn: (outlet: Outlet) => boolean;
+  /** Whose parameters count; none of a node in the cloud. */
+  readonly node: string | undefined;
 }
 
 /** A Secret that has changed is used from then on. */
@@ -33,6 +36,7 @@ export function outletController({
   exports,
   teller,
   isOwn,
+  node,
 }: OutletControllerOptions): ControllerSpec {
   const failed = new Map<string, string>();
   const meters = new Map<string, { readonly meter: RateMeter; metered: number }>();
@@ -47,8 +51,8 @@ export function outletController({
     name: 'outlets',
     watches: [watching(outlets, ({ object }) => [keyOf(object)])],
     reconcile: async (key) => {
-      const object = outlets.cache.get(key);
-      if (object === undefined || !isOwn(object)) {
+      const outlet = outlets.cache.get(key);
+      if (outlet === undefined || !isOwn(outlet)) {
         failed.delete(key);
         meters.delete(key);
         exports.remove(key);
@@ -63,8 +67,9 @@ export function outletController({
         const status = viewOf(report, failed.get(key));
         return report === undefined ? status : { ...status, sentRowsPerSecond: perSecond(key, report.delivered) };
       };
-      teller.set(`outlets ${key}`, { gvr: OUTLETS, object, view });
+      teller.set(`outlets ${key}`, { gvr: OUTLETS, object: outlet, view });
       try {
+        const object = objectAt(outlet, node);
         if (exports.set(key, object)) {
           failed.delete(key);
           await hub.remove(key);

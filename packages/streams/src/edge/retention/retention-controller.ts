@@ -2,6 +2,7 @@
 import { type Clock, type Logger, messageOf, type Timer } from '@skerry/base';
 import { type ControllerSpec, type Informer, keyOf, watching } from '@skerry/kube/controller';
 import { type Batch, BatchBuilder, type SeriesId, type Subscription, valueAt } from '../../contract/index.ts';
+import { objectAt } from '../../engine/rule/parameters.ts';
 import { RETENTIONS } from '../../kinds/group.ts';
 import type { Retention, RetentionNodeStatus } from '../../kinds/retention.ts';
 import { appendWhenReady } from '../../store/append-when-ready.ts';
@@ -87,7 +88,7 @@ class Recording {
     teller.set(`retentions ${key}`, { gvr: RETENTIONS, object, view: () => this.#view(key) });
     try {
       this.#kept.set(key, {
-        ...keeperOf(object),
+        ...keeperOf(objectAt(object, node)),
         meter: this.#kept.get(key)?.meter ?? new RateMeter(this.#options.clock),
         series: new Set(),
       });

@@ -8,6 +8,7 @@ import { valueAt } from '../../contract/index.ts';
 import { busSeries } from '../../edge/bus-series.ts';
 import { RateMeter } from '../../edge/rate-meter.ts';
 import type { StatusTeller } from '../../edge/status-teller.ts';
+import { objectAt } from '../../engine/rule/parameters.ts';
 import { ROUTES } from '../../kinds/group.ts';
 import type { Route, RouteNodeStatus } from '../../kinds/index.ts';
 import { openRoad, type Road, type RoadOptions, type RoadRoute } from './road.ts';
@@ -123,8 +124,9 @@ class NodeRoutes {
     return this.#road;
   }
 
-  #start(key: string, { spec, metadata }: Route): void {
+  #start(key: string, route: Route): void {
     try {
+      const { spec, metadata } = objectAt(route, this.#options.node);
       const way = this.#open().route(key, settingsOf(spec));
       this.#running.get(key)?.thinner?.finish((...row) => way.add(...row));
       this.#running.set(key, {
