@@ -1,12 +1,14 @@
 /** Series in the cloud and at a node: brought, written by others, asked by PromQL and SQL, exported, handed on by an outlet. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { eventually, TestCloud, TestEdge } from '@skerry/testkit/processes';
+import { silentLogger, systemClock } from '@skerry/base';
+import { openSeriesStore } from '@skerry/streams/store';
+import { CHECKOUT, eventually, runToEnd, TestCloud, TestEdge } from '@skerry/testkit/processes';
 import { TestClient } from '../security/client.ts';
 
 const PLACEMENT = { nodeName: 'edge-1' };
@@ -262,6 +264,56 @@ suite('series in the cloud', () => {
         'csv',
       ]);
       assert.match(counted.stdout, /press-1,true/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('an outlet exports what was recorded by schedule, and SQL reads the files', async () => {
+    await cloud.apply({
+      apiVersion: 'streams.skerry.io/v1alpha1',
+      kind: 'Outlet',
+      metadata: { name: 'training', namespace: 'default' },
+      spec: {
+        type: 'Parquet',
+        endpoint: 'training/press',
+        series: [{ device: 'press-*' }],
+        export: { schedule: '@every 1s', range: '1h', maxFiles: 2 },
+      },
+    });
+    const sql = 'SELECT device, property, count(*) > 5 FROM exports."training/press" GROUP BY ALL';
+    await eventually('SQL reads what was exported', async () => {
+      const { stdout } = await cloud.skerry(['series', 'sql', sql, '-o', 'csv']);
+      return stdout.includes('press-1,load,true');
+    });
+    await cloud.kubectl(['delete', 'outlet', 'training']);
+  });
+
+  test('a backup that is made while values come has the series, and they come back', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skerry-series-backup-'));
+    try {
+      const [file, restored] = [join(folder, 'cloud.backup'), join(folder, 'restored')];
+      const passphrase = join(folder, 'passphrase');
+      writeFileSync(passphrase, 'twelve letters at least');
+      const given = ['--passphrase-file', passphrase];
+      const made = await cloud.skerry(['backup', file, '--data-dir', cloud.dir, ...given]);
+      assert.equal(made.code, 0, made.stderr);
+      const back = await runToEnd(
+        join(CHECKOUT, 'bin', 'skerry'),
+        ['restore', file, '--data-dir', restored, ...given],
+        {
+          env: { SKERRY_KEY_DIR: join(folder, 'keys') },
+        },
+      );
+      assert.equal(back.code, 0, back.stderr);
+      assert.match(back.stdout, /objects and time series, CA and keys/);
+      const directory = join(restored, 'cloud', 'series');
+      await using store = await openSeriesStore({ directory, clock: systemClock, log: silentLogger });
+      const matchers = [{ label: 'device', op: '=', value: 'press-1' }] as const;
+      const { series, damaged } = await store.query({ matchers, from: 0, to: Date.now() });
+      assert.equal(damaged, 0);
+      assert.ok((series[0]?.rows.length ?? 0) > 5);
+      assert.equal(series[0]?.series.labels['node'], 'edge-1');
     } finally {
       rmSync(folder, { recursive: true });
     }
