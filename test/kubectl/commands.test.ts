@@ -243,6 +243,11 @@ for (const version of ['1.32', '1.35'] as const) {
         err: /The Widget "big" is invalid: spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1/,
         code: 1,
       },
+      {
+        line: 'patch wd big --type=merge -p {"spec":{"size":2,"color":"red"}}',
+        err: /^The Widget "big" is invalid: spec: Invalid value: "object": what is red is large$/m,
+        code: 1,
+      },
       { line: 'patch wd big -p {"spec":{"size":2}}', err: /strategic-merge-patch/, code: 1 },
       { line: 'describe wd big', out: /^Spec:\n {2}Color: +blue\n {2}Size: +5\n/m },
       { line: `delete -f ${file('widgets.json')}`, out: /"widgets.shop.example.com" deleted/ },

@@ -32,6 +32,9 @@ const WIDGET_DEFINITION = {
                   size: { type: 'integer', minimum: 1, description: 'How large it is.' },
                   color: { type: 'string', default: 'blue', enum: ['blue', 'red'] },
                 },
+                'x-kubernetes-validations': [
+                  { rule: "self.color != 'red' || self.size > 2", message: 'what is red is large' },
+                ],
               },
               status: { type: 'object', properties: { size: { type: 'integer' } } },
             },
