@@ -56,12 +56,7 @@ CREATE VIEW exports.${view} AS SELECT * FROM read_parquet(${listOf(files)}, unio
 -- packages/streams/src/road/edge/file-lock.ts
 BEGIN EXCLUSIVE;
 
--- packages/streams/src/road/edge/road-file.ts
-PRAGMA max_page_count = ${Math.floor(maxFileBytes / PAGE_BYTES)};
-PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK});
-BEGIN IMMEDIATE;
-COMMIT;
-ROLLBACK;
+-- packages/streams/src/road/edge/road-database.ts
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -76,10 +71,13 @@ CREATE TABLE IF NOT EXISTS block (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   queue INTEGER NOT NULL,
   at REAL NOT NULL,
+  ran_at REAL NOT NULL DEFAULT 0,
   rows INTEGER NOT NULL,
   size INTEGER NOT NULL,
   bytes BLOB NOT NULL
 );
+SELECT 1 FROM pragma_table_info('block') WHERE name = 'ran_at';
+ALTER TABLE block ADD COLUMN ran_at REAL NOT NULL DEFAULT 0;
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS origin (
   queue INTEGER,
@@ -89,7 +87,7 @@ CREATE TABLE IF NOT EXISTS origin (
 ) WITHOUT ROWID;
 SELECT seq FROM sqlite_sequence WHERE name = 'block';
 SELECT id, name, token, settings, counts FROM queue ORDER BY id;
-SELECT number, queue, at, rows, size FROM block ORDER BY number;
+SELECT number, queue, at, ran_at, rows, size FROM block ORDER BY number;
 SELECT id, name FROM series;
 INSERT INTO queue (name, token, settings, counts) VALUES (?, ?, ?, ?);
 DELETE FROM queue WHERE id = ?;
@@ -98,7 +96,7 @@ DELETE FROM block WHERE queue = ?;
 UPDATE queue SET settings = ? WHERE id = ?;
 UPDATE queue SET token = ? WHERE id = ?;
 UPDATE queue SET counts = ? WHERE id = ?;
-INSERT OR REPLACE INTO block (number, queue, at, rows, size, bytes) VALUES (?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO block (number, queue, at, ran_at, rows, size, bytes) VALUES (?, ?, ?, ?, ?, ?, ?);
 SELECT bytes FROM block WHERE number = ?;
 DELETE FROM block WHERE number = ?;
 INSERT INTO series (id, name) VALUES (?, ?);
@@ -106,6 +104,13 @@ SELECT name FROM series WHERE id = ?;
 SELECT position FROM origin WHERE queue = ? AND name = ?;
 INSERT OR REPLACE INTO origin (queue, name, position) VALUES (?, ?, ?);
 PRAGMA freelist_count;
+
+-- packages/streams/src/road/edge/road-file.ts
+PRAGMA max_page_count = ${Math.floor(maxFileBytes / PAGE_BYTES)};
+PRAGMA incremental_vacuum(${PAGES_GIVEN_BACK});
+BEGIN IMMEDIATE;
+COMMIT;
+ROLLBACK;
 
 -- packages/streams/src/sql/parser/keywords.ts
 SELECT FROM JOIN LEFT RIGHT FULL CROSS INNER ON WHERE GROUP ORDER HAVING BY ASC DESC LIMIT AS AND OR NOT;

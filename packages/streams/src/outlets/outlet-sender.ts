@@ -114,7 +114,7 @@ export class OutletSender {
     const { clock, file, queue } = this.#options;
     while (await this.#pause(TICK_MS)) {
       if (this.#collector.isDue(clock.now())) this.flush();
-      for (let found = queue.surplus(clock.now()); found !== undefined; found = queue.surplus(clock.now())) {
+      for (let found = queue.surplus(file.runTime); found !== undefined; found = queue.surplus(file.runTime)) {
         queue.drop(found.lane);
         file.drop(queue, found.entry, found.reason);
       }

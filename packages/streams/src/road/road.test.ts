@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { silentLogger, systemClock } from '@skerry/base';
+import { type Clock, silentLogger, systemClock } from '@skerry/base';
 import type { LinkStream } from '@skerry/link';
 import type { HubOptions } from '@skerry/link/node';
 import { Loopback, type LoopbackEdge } from '@skerry/link/testing';
@@ -29,6 +29,8 @@ interface Site {
   readonly edge: LoopbackEdge;
   readonly intake: () => Intake;
   readonly open: (maxFileBytes?: number) => Road;
+  /** Sets the node's clock, so much ahead of what it was. */
+  readonly setClock: (aheadMs: number) => void;
   /** The cloud's process begins anew, with what was on its disk. */
   readonly restartCloud: () => void;
 }
@@ -53,6 +55,8 @@ async function check(use: (site: Site) => Promise<void>, limits: Partial<IntakeL
   edge.link.start();
   await edge.until(({ connected }) => connected);
   const file = join(folder, 'road.db');
+  let aheadMs = 0;
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
   await use({
     store,
     file,
@@ -63,10 +67,13 @@ async function check(use: (site: Site) => Promise<void>, limits: Partial<IntakeL
         file,
         ...(maxFileBytes === undefined ? {} : { maxFileBytes }),
         open: (signal) => edge.link.openStream(Buffer.from('road'), signal),
-        clock: systemClock,
+        clock,
         log: silentLogger,
         random: Math.random,
       }),
+    setClock: (ms) => {
+      aheadMs += ms;
+    },
     restartCloud: () => {
       store.crash();
       intake = begin();
@@ -167,15 +174,16 @@ test('an edge whose disk is full keeps what it can in memory, and loses nothing 
   }));
 
 test('a cloud whose memory is crowded takes what is new, and what waited later', () =>
-  check(async ({ store, open }) => {
+  check(async ({ store, open, setClock, restartCloud }) => {
     store.trouble = 'closed for now';
     const road = open();
     const route = road.route('plant/all', ROUTE);
     const series = route.series('float64', { device: 'press', property: 'noise' }) ?? assert.fail('no series');
     for (let count = 0; count < 50_000; count++) route.add(series, 1.7e12 + count, Math.sin(count), 192);
     await eventually('all are on disk', () => route.report().taken === 50_000);
-    const since = Date.now();
-    await eventually('they are no longer new', () => Date.now() - since > 1500);
+    // They are no longer new then, to any session that begins from now on.
+    setClock(10_000);
+    restartCloud();
     store.headRows = CROWDED_ROWS + 1;
     store.trouble = undefined;
     const isNew = ({ value }: { readonly value: unknown }) => typeof value === 'number' && value > 1;
@@ -188,6 +196,38 @@ test('a cloud whose memory is crowded takes what is new, and what waited later',
     store.headRows = 0;
     await eventually('all of it', () => store.rows.length >= 50_000);
     await road.close();
+  }));
+
+test('a cloud whose store is behind takes what comes a little later, and once', () =>
+  check(async ({ store, open }) => {
+    store.behind = 3;
+    const road = open();
+    const route = road.route('plant/all', ROUTE);
+    fill(route, 0, 5000);
+    await arrived(store, 5000);
+    await eventually('all is acknowledged', () => route.report().delivered === 5000);
+    assert.ok(store.behind < 0);
+    await road.close();
+  }));
+
+test('what waits while the node’s clock is set by years, also over a new start, is not too old', () =>
+  check(async ({ store, open, setClock }) => {
+    setClock(-5 * 365 * 86_400_000);
+    store.trouble = 'closed for now';
+    const first = open();
+    const settings = { ...ROUTE, maxAgeMs: 86_400_000 };
+    fill(first.route('plant/all', settings), 0, 1000);
+    first.route('plant/all', settings).flush();
+    setClock(5 * 365 * 86_400_000);
+    await first.close();
+    const second = open();
+    const route = second.route('plant/all', settings);
+    fill(route, 1000, 2000);
+    await eventually('it was looked at', () => route.report().taken === 2000);
+    store.trouble = undefined;
+    await arrived(store, 2000);
+    assert.deepEqual(route.report().dropped, {});
+    await second.close();
   }));
 
 test('a node has no more series than it may, and is told what was refused', () =>

@@ -64,6 +64,14 @@ export function createIntake(options: IntakeOptions): Intake {
   };
 }
 
+/** What a session knows. */
+interface Session {
+  /** Numbers in the store, by those of the session. */
+  readonly names: ReadonlyMap<number, number>;
+  readonly places: Places;
+  readonly signal: AbortSignal;
+}
+
 /** One node's: there is one session of it at a time. */
 class NodeDesk {
   readonly #node: string;
@@ -135,7 +143,7 @@ class NodeDesk {
         if (arrival.type === 'reply')
           await (arrival.message.type === 'got' ? pace.tell(arrival.message) : send(arrival.message));
         else if (arrival.type === 'series') this.#learn(arrival.series, names);
-        else committer.add(arrival, await this.#take(arrival, names, places));
+        else committer.add(arrival, await this.#take(arrival, { names, places, signal }));
       }
       await committer.room();
     }
@@ -175,17 +183,17 @@ class NodeDesk {
   }
 
   /** Rows and position are one commit of the store. */
-  async #take(block: ArrivedBlock, names: ReadonlyMap<number, number>, places: Places): Promise<Refusal> {
+  async #take(block: ArrivedBlock, { names, places, signal }: Session): Promise<Refusal> {
     if (!block.isNew) return NOTHING_REFUSED;
     const mark = { key: this.#markOf(block.place), value: places.mark(block.place) };
     const decoded = this.#decode(block);
     this.#bytes += block.bytes.length;
     if (typeof decoded === 'string') {
-      await this.#append(EMPTY, mark);
+      await this.#append(EMPTY, mark, signal);
       return { rows: WHOLE, reason: decoded };
     }
     const { batch, unknown } = named(decoded, names);
-    const { taken, tooOld, tooNew, refused } = await this.#append(batch, mark);
+    const { taken, tooOld, tooNew, refused } = await this.#append(batch, mark, signal);
     this.#rows += taken;
     const rows = unknown + tooOld + tooNew + refused;
     this.#refused += rows;
@@ -193,7 +201,7 @@ class NodeDesk {
   }
 
   /** A store whose disk is behind takes it a little later. */
-  async #append(batch: Batch, mark: Mark): Promise<Appended> {
+  async #append(batch: Batch, mark: Mark, signal: AbortSignal): Promise<Appended> {
     const { store, clock } = this.#options;
     for (;;) {
       try {
@@ -202,7 +210,7 @@ class NodeDesk {
         if (!hasCode(error, 'SERIES_BEHIND')) throw error;
       }
       await store.sync();
-      await clock.sleep(BEHIND_MS);
+      await clock.sleep(BEHIND_MS, signal);
     }
   }
 

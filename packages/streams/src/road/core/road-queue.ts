@@ -9,8 +9,10 @@ import { Line } from './line.ts';
 
 export interface Entry {
   readonly number: number;
-  /** When it was put on disk. */
+  /** When it was put on disk, by the clock. */
   readonly at: number;
+  /** And by the file's own time, which no clock that is set changes. */
+  readonly ranAt: number;
   readonly rows: number;
   readonly size: number;
 }
@@ -28,8 +30,6 @@ export interface KnownQueue {
 
 /** A live value that could not leave for so long waits among the late ones. */
 const LIVE_FOR_MS = 2000;
-/** What was put there before was put there by a clock that was not set yet: how old it is, nobody knows. */
-const CLOCK_SET = Date.UTC(2020, 0, 1);
 /** More blocks than this are more than an index in memory should hold. */
 const MAX_BLOCKS = 200_000;
 
@@ -161,17 +161,21 @@ export class RoadQueue {
     return arrived;
   }
 
-  /** Whether live blocks wait for too long. */
+  /** Whether live blocks wait for too long. Those from ahead of the clock are of before it was set back. */
   isBehind(now: number): boolean {
     const next = this.next('live');
-    return this.#settings.priority !== 'Alarms' && next !== undefined && now - next.at > LIVE_FOR_MS;
+    return this.#settings.priority !== 'Alarms' && next !== undefined && Math.abs(now - next.at) > LIVE_FOR_MS;
   }
 
   /** What is old by now becomes late. Nothing live may be on its way. */
   setAside(now: number): void {
     if (this.#settings.priority === 'Alarms') return;
     const { live, late } = this.#waiting;
-    for (let entry = live.first; entry !== undefined && now - entry.at > LIVE_FOR_MS / 2; entry = live.first) {
+    for (
+      let entry = live.first;
+      entry !== undefined && Math.abs(now - entry.at) > LIVE_FOR_MS / 2;
+      entry = live.first
+    ) {
       live.shift();
       late.push(entry);
     }
@@ -182,14 +186,14 @@ export class RoadQueue {
     return this.next('live')?.number ?? last + 1;
   }
 
-  /** The oldest that waits, when the bounds are passed. Nothing that is on its way is dropped. */
-  surplus(now: number): (Surplus & { readonly lane: Lane }) | undefined {
+  /** The oldest that waits, when the bounds are passed at this time of the file's own. Nothing that is on its way is dropped. */
+  surplus(runTime: number): (Surplus & { readonly lane: Lane }) | undefined {
     const { maxBytes, maxAgeMs } = this.#settings;
     const lane = this.next('late') === undefined ? 'live' : 'late';
     const entry = this.next(lane);
     if (entry === undefined) return undefined;
     if (this.#bytes > maxBytes || this.#blocks > MAX_BLOCKS) return { lane, entry, reason: 'QueueFull' };
-    return entry.at > CLOCK_SET && now - entry.at > maxAgeMs ? { lane, entry, reason: 'TooOld' } : undefined;
+    return runTime - entry.ranAt > maxAgeMs ? { lane, entry, reason: 'TooOld' } : undefined;
   }
 
   /**
@@ -248,6 +252,7 @@ export class RoadQueue {
   }
 }
 
-export function mergedEntry(merged: readonly Entry[]): Pick<Entry, 'number' | 'at'> {
-  return { number: merged.at(-1)?.number ?? 0, at: merged[0]?.at ?? 0 };
+export function mergedEntry(merged: readonly Entry[]): Pick<Entry, 'number' | 'at' | 'ranAt'> {
+  const [{ at, ranAt } = { at: 0, ranAt: 0 }] = merged;
+  return { number: merged.at(-1)?.number ?? 0, at, ranAt };
 }

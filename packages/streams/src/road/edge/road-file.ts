@@ -1,7 +1,6 @@
 /** The road's queues on disk: what was taken is there until the cloud has it. Each call is one commit, on disk when it returns. */
 import { randomBytes } from 'node:crypto';
-import { renameSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { StoredType } from '../../store/index.ts';
 import type { DropReason, RouteSettings } from '../contract.ts';
@@ -10,6 +9,7 @@ import type { Shelf, StoredBlock } from '../core/sender.ts';
 import { type Block, headOf } from '../wire/block.ts';
 import { MAX_QUEUES, QUEUE_ID_BYTES, type SeriesName } from '../wire/messages.ts';
 import { lockFile } from './file-lock.ts';
+import { openSound, prepare } from './road-database.ts';
 
 /** Of all of a queue's time, on disk with the blocks they speak of. */
 export interface Counts {
@@ -61,9 +61,13 @@ export class RoadFile implements Shelf {
   #leftOver: number[] = [];
   #last: number;
   readonly #lastBefore: number;
+  /** What `runTime` was when this process began, and when that was. */
+  #ranBefore = 0;
+  readonly #beganAt: number;
 
   constructor({ file, maxFileBytes = MAX_FILE_BYTES, clock, log }: RoadFileOptions) {
     this.#clock = clock;
+    this.#beganAt = clock.monotonic();
     this.#log = log;
     using opening = new DisposableStack();
     this.#lock = opening.use(lockFile(file));
@@ -82,6 +86,11 @@ export class RoadFile implements Shelf {
 
   get last(): number {
     return this.#last;
+  }
+
+  /** Milliseconds in which processes had this file, as far as its blocks know. How old a block is goes by it: clocks are set, and stand wrong. */
+  get runTime(): number {
+    return this.#ranBefore + this.#clock.monotonic() - this.#beganAt;
   }
 
   get isTidy(): boolean {
@@ -148,10 +157,10 @@ export class RoadFile implements Shelf {
   append(queue: RoadQueue, blocks: readonly Block[], origins: readonly Origin[] = []): void {
     const counts = this.counts(queue);
     const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
-    const at = this.#clock.now();
+    const times = { at: this.#clock.now(), ranAt: this.runTime };
     const entries = this.#commit(() => {
       for (const { id, name } of this.#newSeries) this.#statements.addSeries.run(id, name);
-      const added = blocks.map((block) => this.#insert(queue, block, at));
+      const added = blocks.map((block) => this.#insert(queue, block, times));
       for (const { name, position } of origins) this.#statements.setOrigin.run(queue.id, name, position);
       this.#saveCounts(queue, { ...counts, taken: counts.taken + rows });
       return added;
@@ -165,11 +174,11 @@ export class RoadFile implements Shelf {
   }
 
   merge(queue: RoadQueue, merged: readonly Entry[], block: Block): void {
-    const { number, at } = mergedEntry(merged);
+    const { number, at, ranAt } = mergedEntry(merged);
     const { bytes, rows } = block;
     this.#commit(() => {
       for (const entry of merged) this.#statements.remove.run(entry.number);
-      this.#statements.put.run(number, queue.id, at, rows, bytes.length, bytes);
+      this.#statements.put.run(number, queue.id, at, ranAt, rows, bytes.length, bytes);
     });
     queue.merge(merged, { rows, size: bytes.length });
   }
@@ -243,9 +252,11 @@ export class RoadFile implements Shelf {
 
   #load(): void {
     const entries = new Map<number, Entry[]>();
-    for (const { number, queue, at, rows, size } of this.#statements.blocks.iterate()) {
+    for (const { number, queue, at, ran_at: ranAt, rows, size } of this.#statements.blocks.iterate()) {
       const id = Number(queue);
-      const entry = { number: Number(number), at: Number(at), rows: Number(rows), size: Number(size) };
+      const times = { at: Number(at), ranAt: Number(ranAt) };
+      const entry = { number: Number(number), ...times, rows: Number(rows), size: Number(size) };
+      this.#ranBefore = Math.max(this.#ranBefore, entry.ranAt);
       const list = entries.get(id);
       if (list === undefined) entries.set(id, [entry]);
       else list.push(entry);
@@ -271,9 +282,9 @@ export class RoadFile implements Shelf {
     return queue;
   }
 
-  #insert(queue: RoadQueue, { bytes, rows }: Block, at: number): Entry {
-    const { lastInsertRowid } = this.#statements.put.run(null, queue.id, at, rows, bytes.length, bytes);
-    return { number: Number(lastInsertRowid), at, rows, size: bytes.length };
+  #insert(queue: RoadQueue, { bytes, rows }: Block, { at, ranAt }: Pick<Entry, 'at' | 'ranAt'>): Entry {
+    const { lastInsertRowid } = this.#statements.put.run(null, queue.id, at, ranAt, rows, bytes.length, bytes);
+    return { number: Number(lastInsertRowid), at, ranAt, rows, size: bytes.length };
   }
 
   /** A disk that is full takes no removals either: they are made up for later, or after the next start the cloud knows the blocks. */
@@ -310,83 +321,4 @@ export class RoadFile implements Shelf {
 
 function newCounts(): Counts {
   return { taken: 0, sent: 0, sentBytes: 0, delivered: 0, dropped: {} };
-}
-
-/** A file that is no database any more is put aside: what it held is lost, and what comes is not. */
-function openSound(file: string, { clock, log }: Pick<RoadFileOptions, 'clock' | 'log'>): DatabaseSync {
-  try {
-    return open(file);
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    const aside = `${file}.damaged-${clock.now()}`;
-    log.error({ file, aside, error: messageOf(error) }, 'the queues of the road cannot be read; they are put aside');
-    renameSync(file, aside);
-    return open(file);
-  }
-}
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB: whatever else is wrong may pass. */
-const DAMAGE: readonly unknown[] = [11, 26];
-
-function isDamage(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && DAMAGE.includes(error.errcode);
-}
-
-function open(file: string): DatabaseSync {
-  const db = new DatabaseSync(file);
-  try {
-    db.exec(`PRAGMA auto_vacuum = INCREMENTAL`);
-    db.exec(`PRAGMA journal_mode = WAL`);
-    db.exec(`PRAGMA synchronous = FULL`);
-    db.exec(`CREATE TABLE IF NOT EXISTS queue (
-      id INTEGER PRIMARY KEY,
-      name TEXT NOT NULL UNIQUE,
-      token BLOB NOT NULL,
-      settings TEXT NOT NULL,
-      counts TEXT NOT NULL
-    )`);
-    db.exec(`CREATE TABLE IF NOT EXISTS block (
-      number INTEGER PRIMARY KEY AUTOINCREMENT,
-      queue INTEGER NOT NULL,
-      at REAL NOT NULL,
-      rows INTEGER NOT NULL,
-      size INTEGER NOT NULL,
-      bytes BLOB NOT NULL
-    )`);
-    db.exec(`CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)`);
-    db.exec(`CREATE TABLE IF NOT EXISTS origin (
-      queue INTEGER,
-      name TEXT,
-      position BLOB NOT NULL,
-      PRIMARY KEY (queue, name)
-    ) WITHOUT ROWID`);
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-function prepare(db: DatabaseSync) {
-  return {
-    last: db.prepare(`SELECT seq FROM sqlite_sequence WHERE name = 'block'`),
-    queues: db.prepare(`SELECT id, name, token, settings, counts FROM queue ORDER BY id`),
-    blocks: db.prepare(`SELECT number, queue, at, rows, size FROM block ORDER BY number`),
-    allSeries: db.prepare(`SELECT id, name FROM series`),
-    addQueue: db.prepare(`INSERT INTO queue (name, token, settings, counts) VALUES (?, ?, ?, ?)`),
-    removeQueue: db.prepare(`DELETE FROM queue WHERE id = ?`),
-    removeOrigins: db.prepare(`DELETE FROM origin WHERE queue = ?`),
-    removeBlocks: db.prepare('DELETE FROM block WHERE queue = ?'),
-    setSettings: db.prepare(`UPDATE queue SET settings = ? WHERE id = ?`),
-    setToken: db.prepare(`UPDATE queue SET token = ? WHERE id = ?`),
-    setCounts: db.prepare(`UPDATE queue SET counts = ? WHERE id = ?`),
-    put: db.prepare(`INSERT OR REPLACE INTO block (number, queue, at, rows, size, bytes) VALUES (?, ?, ?, ?, ?, ?)`),
-    read: db.prepare(`SELECT bytes FROM block WHERE number = ?`),
-    remove: db.prepare(`DELETE FROM block WHERE number = ?`),
-    addSeries: db.prepare(`INSERT INTO series (id, name) VALUES (?, ?)`),
-    series: db.prepare(`SELECT name FROM series WHERE id = ?`),
-    origin: db.prepare(`SELECT position FROM origin WHERE queue = ? AND name = ?`),
-    setOrigin: db.prepare(`INSERT OR REPLACE INTO origin (queue, name, position) VALUES (?, ?, ?)`),
-    free: db.prepare(`PRAGMA freelist_count`),
-  };
 }

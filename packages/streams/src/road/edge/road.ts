@@ -164,8 +164,8 @@ class NodeRoad implements Road {
   }
 
   #trim(queue: RoadQueue): void {
-    const now = this.#options.clock.now();
-    for (let found = queue.surplus(now); found !== undefined; found = queue.surplus(now)) {
+    const { runTime } = this.#file;
+    for (let found = queue.surplus(runTime); found !== undefined; found = queue.surplus(runTime)) {
       queue.drop(found.lane);
       this.#file.drop(queue, found.entry, found.reason);
     }

@@ -1,6 +1,7 @@
 /** The part of a series store that the intake needs, in memory: what was not synced is gone after a crash. For tests. */
 import { isDeepStrictEqual } from 'node:util';
 import { type Batch, type Boxed, valueAt } from '../../contract/index.ts';
+import { seriesErrors } from '../../store/errors.ts';
 import type { Appended, Labels, Mark, Matcher, SeriesStore, StoredSeries, StoredType } from '../../store/index.ts';
 
 export interface MemoryRow {
@@ -30,6 +31,8 @@ export class MemoryStore {
   readonly rows: MemoryRow[] = [];
   readonly series: StoredSeries[] = [];
   headRows = 0;
+  /** So many times it says first that it is behind. */
+  behind = 0;
   /** Says why it takes nothing. */
   trouble: string | undefined;
   readonly #marks = new Map<string, Uint8Array>();
@@ -68,6 +71,7 @@ export class MemoryStore {
 
   #append(batch: Batch, mark: Mark | undefined): Appended {
     if (this.trouble !== undefined) throw new Error(this.trouble);
+    if (this.behind-- > 0) throw seriesErrors.BEHIND({ rows: batch.length });
     const rows = Array.from({ length: batch.length }, (_, row) => ({
       labels: this.series[batch.series[row] ?? -1]?.labels ?? {},
       time: batch.times[row] ?? 0,

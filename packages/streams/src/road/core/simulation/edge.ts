@@ -49,7 +49,7 @@ export class ModelEdge {
   }
 
   add(queue: number, content: readonly number[], at: number): void {
-    const block = { number: ++this.last, at, rows: content.length, size: content.length * 10, content };
+    const block = { number: ++this.last, at, ranAt: at, rows: content.length, size: content.length * 10, content };
     this.disk[queue]?.blocks.set(block.number, block);
     this.taken[queue]?.push(...content);
     this.#queues[queue]?.add(block);
