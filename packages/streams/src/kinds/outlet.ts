@@ -112,7 +112,11 @@ export const outletDefinition: KubeObject = definition({
           timeZone: text('The zone of the schedule; UTC without it.', { maxLength: 64 }),
           range: period('So much time before the moment of the schedule is in a file.', { default: '1d' }),
           keep: period('A file is kept so long; without end without it. The newest stays.'),
-          maxFiles: integer('So many files are kept; beyond it the oldest goes.', { minimum: 1, maximum: 100_000 }),
+          maxFiles: integer('So many files are kept; beyond it the oldest goes.', {
+            minimum: 1,
+            maximum: 100_000,
+            default: 1000,
+          }),
         },
         ['schedule'],
       ),

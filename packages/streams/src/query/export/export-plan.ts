@@ -25,12 +25,13 @@ export interface ExportPlan {
 }
 
 const DAY_MS = 86_400_000;
+const MAX_FILES = 1000;
 
 /** Undefined: it sends what comes. Throws an ExportProblem. */
 export function exportPlanOf({ metadata, spec }: Outlet): ExportPlan | undefined {
   if (spec.export === undefined) return undefined;
   if (spec.type !== 'Parquet') throw new ExportProblem('only outlets of type Parquet export files');
-  const { schedule: text, timeZone: zone = 'UTC', range, keep, maxFiles = Number.POSITIVE_INFINITY } = spec.export;
+  const { schedule: text, timeZone: zone = 'UTC', range, keep, maxFiles = MAX_FILES } = spec.export;
   const schedule = parseCron(text);
   if (schedule === undefined) throw new ExportProblem(`"${text}" is no schedule; one is "0 2 * * *"`);
   if (!isTimeZone(zone)) throw new ExportProblem(`there is no time zone ${zone}`);
