@@ -74,6 +74,7 @@ test('two variables', () =>
     'me.list.all(i, x, i < 2 && x != "")',
     'me.map.exists(k, v, k == "k" && v == 1)',
     '[1, 2, 2].existsOne(i, v, v == 1)',
+    '[0, 1].exists(i, v, 1 / v == 1) && !dyn([0, 1]).all(i, v, 1 / v == 2)',
     'me.list.transformList(i, x, x + string(i)) == ["b0", "a1"]',
     'me.list.transformList(i, x, i > 0, x) == ["a"]',
     'me.map.transformMap(k, v, v + 1)["k"] == 2',
@@ -139,6 +140,8 @@ test('what fails at work is said in the words of CEL', () => {
   fails('me.n * 9223372036854775807', /^integer overflow$/);
   fails('any.n + any.text == 1', /^no such overload$/);
   fails('"a".matches("(")', /^error parsing regexp/);
+  fails('[0, 1].all(i, v, 1 / v == 1)', /^division by zero$/);
+  fails('[1].all(i, v, dyn(v))', /^no such overload$/);
   fails('[].min()', /^min called on empty list$/);
 });
 

@@ -12,6 +12,8 @@ interface Gathering {
 }
 
 interface Form {
+  /** An entry that fails counts only when no other decides. */
+  readonly survivesErrors: boolean;
   /** How many of the parts after the two variables must be true or false. */
   readonly conditions: number;
   readonly type: string;
@@ -31,13 +33,17 @@ export function addComprehensions(environment: Environment): void {
 }
 
 const QUANTIFIERS = {
-  all: quantifier((seen) => ({ isDone: seen.no > 0, is: seen.no === 0 })),
-  exists: quantifier((seen) => ({ isDone: seen.yes > 0, is: seen.yes > 0 })),
-  existsOne: quantifier((seen) => ({ isDone: seen.yes > 1, is: seen.yes === 1 })),
+  all: quantifier(true, (seen) => ({ isDone: seen.no > 0, is: seen.no === 0 })),
+  exists: quantifier(true, (seen) => ({ isDone: seen.yes > 0, is: seen.yes > 0 })),
+  existsOne: quantifier(false, (seen) => ({ isDone: seen.yes > 1, is: seen.yes === 1 })),
 };
 
-function quantifier(judge: (seen: { yes: number; no: number }) => { isDone: boolean; is: boolean }): Form {
+function quantifier(
+  survivesErrors: boolean,
+  judge: (seen: { yes: number; no: number }) => { isDone: boolean; is: boolean },
+): Form {
   return {
+    survivesErrors,
     conditions: 1,
     type: 'bool',
     begin: () => {
@@ -55,6 +61,7 @@ function quantifier(judge: (seen: { yes: number; no: number }) => { isDone: bool
 
 function transformList(conditions: number): Form {
   return {
+    survivesErrors: false,
     conditions,
     type: 'list<dyn>',
     begin: () => {
@@ -72,6 +79,7 @@ function transformList(conditions: number): Form {
 
 function transformMap(conditions: number): Form {
   return {
+    survivesErrors: false,
     conditions,
     type: 'map<dyn, dyn>',
     begin: () => {
@@ -123,21 +131,40 @@ function macro([key, value, ...parts]: Call['args'], receiver: unknown, form: Fo
   };
 }
 
-function gather(evaluator: Evaluator, context: Context, { receiver, parts, keys, values }: State, form: Form): unknown {
+function gather(evaluator: Evaluator, context: Context, state: State, form: Form): unknown {
   const gathering = form.begin();
-  for (const entry of entriesOf(evaluator.run(receiver, context))) {
-    const keyed = keys?.reuse(context).setIterValue(entry[0], evaluator);
-    const scope = keyed === undefined ? undefined : values?.reuse(keyed).setIterValue(entry[1], evaluator);
-    if (scope === undefined) break;
-    const result: unknown[] = [];
-    for (const [index, part] of parts.entries()) {
-      const found = evaluator.run(part, scope);
-      result.push(found);
-      if (index < form.conditions && found !== true) break;
+  let failure: unknown;
+  for (const entry of entriesOf(evaluator.run(state.receiver, context))) {
+    try {
+      if (gathering.take(resultsOf(evaluator, context, state, { entry, form }), entry)) return gathering.end();
+    } catch (error) {
+      if (!form.survivesErrors) throw error;
+      failure ??= error;
     }
-    if (gathering.take(result, entry)) break;
   }
+  if (failure !== undefined) throw failure;
   return gathering.end();
+}
+
+/** What the parts come to for one entry, up to a condition that says no. */
+function resultsOf(
+  evaluator: Evaluator,
+  context: Context,
+  { parts, keys, values }: State,
+  { entry: [key, value], form }: { readonly entry: Entry; readonly form: Form },
+): readonly unknown[] {
+  const scope = values
+    ?.reuse(keys?.reuse(context).setIterValue(key, evaluator) ?? context)
+    .setIterValue(value, evaluator);
+  const results: unknown[] = [];
+  for (const [index, part] of parts.entries()) {
+    const found = evaluator.run(part, scope ?? context);
+    results.push(found);
+    if (index >= form.conditions) continue;
+    if (typeof found !== 'boolean') throw new CelFailure('no such overload');
+    if (!found) break;
+  }
+  return results;
 }
 
 function entriesOf(value: unknown): Iterable<Entry> {
