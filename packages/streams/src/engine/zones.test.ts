@@ -132,3 +132,18 @@ test('whatever the zone, each row is in one tumbling window, also after what it 
     { numRuns: 300 },
   );
 });
+
+test('a rule whose time zone changes goes on with the rows that it has', () => {
+  const sql = 'SELECT count(*) AS c, window_end() AS e FROM demo GROUP BY TUMBLINGWINDOW(dd, 1)';
+  const inZone = (timeZone: string) => prepared(sql, { options: { timeZone } });
+  const before = openFlow(inZone('UTC'));
+  const [first, second] = [Date.UTC(2026, 5, 1, 20), Date.UTC(2026, 5, 1, 23)];
+  before.flow.offer('demo', { ts: first }, first);
+  const after = openFlow(inZone('Europe/Berlin'), structuredClone(before.flow.save()));
+  after.flow.offer('demo', { ts: second }, second);
+  after.flow.advance('demo', Number.POSITIVE_INFINITY);
+  assert.equal(
+    after.results.reduce((sum, { c }) => sum + Number(c), 0),
+    2,
+  );
+});

@@ -1,5 +1,5 @@
 /** Tumbling and hopping windows: time is cut into panes, each row is added once, and a window is the panes that it covers. */
-import { type Input, instantOf, type Zone } from '../../sql/index.ts';
+import { type Input, instantOf, UTC, type Zone, zoneOf } from '../../sql/index.ts';
 import type { Content } from '../content.ts';
 import type { SavedState } from '../operator.ts';
 import type { Bounds, Window, WindowSettings } from './window.ts';
@@ -18,8 +18,9 @@ interface Pane {
   readonly content: Content;
 }
 
-/** Instants, which mean the same in another zone. */
+/** Starts and ends as the clock of that zone shows them; of UTC without it. */
 interface SavedPanes {
+  readonly zone?: string;
   readonly panes: readonly { readonly start: number; readonly content: SavedState }[];
   readonly nextEnd: number | undefined;
 }
@@ -81,16 +82,20 @@ export class PaneWindow implements Window {
   }
 
   save(): SavedPanes {
-    const { zone } = this.#shape;
-    const panes = this.#panes.map(({ start, content }) => ({ start: instantOf(start, zone), content: content.save() }));
-    return { panes, nextEnd: this.due() };
+    const panes = this.#panes.map(({ start, content }) => ({ start, content: content.save() }));
+    return { zone: this.#shape.zone.name, panes, nextEnd: this.#nextEnd };
   }
 
   load(state: SavedState): void {
-    const { panes, nextEnd } = state as SavedPanes;
+    const { zone = UTC.name, panes, nextEnd } = state as SavedPanes;
     const { contents } = this.#settings;
-    this.#panes = panes.map(({ start, content }) => ({ start: this.#wallOf(start), content: contents.load(content) }));
-    this.#expect(nextEnd === undefined ? undefined : this.#firstEndAfter(this.#wallOf(nextEnd) - 1));
+    const isSame = zone === this.#shape.zone.name;
+    const from = isSame ? this.#shape.zone : zoneOf(zone);
+    const here = (wall: number) => (isSame ? wall : this.#wallOf(instantOf(wall, from)));
+    this.#panes = panes.map(({ start, content }) => ({ start: here(start), content: contents.load(content) }));
+    // In another zone, the first end after the one that was last.
+    const isKept = nextEnd === undefined || isSame;
+    this.#expect(isKept ? nextEnd : this.#firstEndAfter(here(nextEnd - this.#shape.interval)));
   }
 
   release(): void {

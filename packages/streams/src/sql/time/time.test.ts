@@ -27,6 +27,8 @@ test('a time without an offset is one of the zone', () => {
   check('2026-07-01', '2026-06-30T22:00:00.000Z', zoneOf('Europe/Berlin'));
   check('2026-01-01', '2025-12-31T23:00:00.000Z', zoneOf('Europe/Berlin'));
   check('2026-03-08 03:30', '2026-03-08T07:30:00.000Z', zoneOf('America/New_York'));
+  check('2026-03-08 02:30', '2026-03-08T07:30:00.000Z', zoneOf('America/New_York'));
+  check('2026-03-29 02:30', '2026-03-29T01:30:00.000Z', zoneOf('Europe/Berlin'));
 });
 
 test('an unknown zone is refused', () => {

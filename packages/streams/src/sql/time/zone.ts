@@ -43,8 +43,13 @@ export function wallClock(date: Date, zone: Zone): Date {
   return zone === UTC ? date : new Date(date.getTime() + zone.offset(date.getTime()));
 }
 
-/** The instant at which the zone's wall clock shows this, given as if it were UTC. */
+/**
+ * The instant at which the zone's wall clock shows this, given as if it were UTC. Of a time that clocks pass over when they are set on,
+ * the instant that is as long after they were.
+ */
 export function instantOf(wall: number, zone: Zone): number {
   const guess = wall - zone.offset(wall);
-  return wall - zone.offset(guess);
+  const offset = zone.offset(guess);
+  const instant = wall - offset;
+  return zone.offset(instant) === offset ? instant : Math.max(instant, guess);
 }
