@@ -6,7 +6,7 @@ import { CelFailure, type Functions } from './functions.ts';
 
 const MAX_PATTERN_LENGTH = 4096;
 const MAX_COMPILED = 256;
-/** A character of the text costs so much for each of the pattern. */
+/** A character of the text costs so much for each step of the pattern. */
 const STEP_COST = 0.025;
 
 export function regexFunctions(meter: Meter): Functions {
@@ -19,15 +19,14 @@ export function regexFunctions(meter: Meter): Functions {
     compiled.set(source, made);
     return made;
   };
-  const pay = (text: string, source: string) => meter.spend((text.length + 1) * (source.length + 1) * STEP_COST);
-  const matches = (text: string, source: string) => {
-    pay(text, source);
-    return patternOf(source).matcher(text).find();
+  const paid = (text: string, source: string): RE2JS => {
+    const pattern = patternOf(source);
+    // Counted repetitions unfold: a short pattern may be a large program.
+    meter.spend((text.length + 1) * Math.max(source.length, pattern.programSize()) * STEP_COST);
+    return pattern;
   };
-  const findAll = (text: string, source: string, limit = -1n) => {
-    pay(text, source);
-    return allOf(patternOf(source), text, Number(limit));
-  };
+  const matches = (text: string, source: string) => paid(text, source).matcher(text).find();
+  const findAll = (text: string, source: string, limit = -1n) => allOf(paid(text, source), text, Number(limit));
   return {
     [`${ownName('matches')}(string, string): bool`]: matches,
     [`string.${ownName('matches')}(string): bool`]: matches,
