@@ -44,7 +44,7 @@ interface Scene {
   readonly take: () => void;
 }
 
-async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
+async function check(story: (scene: Scene) => Promise<void>, maxSeries = 100): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'skerry-hub-'));
   const heard: string[] = [];
   const server = createServer((request, response) => {
@@ -63,7 +63,7 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
   await once(server, 'listening');
   const address = server.address();
   const endpoint = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
-  const file = new RoadFile({ file: join(directory, 'outlets.db'), clock: systemClock, log: silentLogger });
+  const file = new RoadFile({ file: join(directory, 'outlets.db'), clock: systemClock, log: silentLogger, maxSeries });
   const describe = (series: number) => ({ labels: SERIES[series] ?? {}, type: 'float64' as const });
   const hub = new OutletHub({
     file,
@@ -94,13 +94,13 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
   }
 }
 
-test('an outlet gets what it is about, of its namespace and of none', () =>
+test('an outlet gets what it is about of its namespace; what is of none is nobody’s', () =>
   check(async ({ hub, set, endpoint, heard, take }) => {
     await set('plant/out', outlet(endpoint));
     await set('plant/load', outlet(endpoint, { series: [{ property: 'lo*' }] }), { token: 'secret' });
     take();
-    await eventually('all has been heard', () => heard.length >= 4);
-    assert.deepEqual(heard.toSorted(), ['Bearer secretplant/load', '/up', 'plant/load', 'plant/mode'].toSorted());
+    await eventually('all has been heard', () => heard.length >= 3);
+    assert.deepEqual(heard.toSorted(), ['Bearer secretplant/load', 'plant/load', 'plant/mode'].toSorted());
     assert.equal(hub.report('plant/load')?.delivered, 1);
   }));
 
@@ -137,3 +137,22 @@ test('options that make no sense are refused in words', () =>
       return true;
     }),
   ));
+
+test('a series too many is refused once, its values are counted, and the status says why', () =>
+  check(async ({ hub, set, endpoint, heard, file, take }) => {
+    await set('plant/out', outlet(endpoint));
+    let asked = 0;
+    const series = file.series.bind(file);
+    file.series = (...of) => {
+      asked++;
+      return series(...of);
+    };
+    take();
+    const first = asked;
+    take();
+    await eventually('those that are not too many are heard', () => heard.length === 2);
+    assert.deepEqual([asked, heard], [first, ['plant/load', 'plant/load']]);
+    const { dropped, refusal } = hub.report('plant/out') ?? {};
+    assert.deepEqual(dropped, { TooManySeries: (first - 1) * 2 });
+    assert.equal(refusal, 'there are more than 1 different series; values of further ones are dropped');
+  }, 1));

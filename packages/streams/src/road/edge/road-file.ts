@@ -32,13 +32,14 @@ export interface RoadFileOptions {
   readonly file: string;
   /** The file never grows beyond this, whatever the routes allow. */
   readonly maxFileBytes?: number;
+  /** So many different series a node, or the cloud, may have on their way. */
+  readonly maxSeries?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 const MAX_FILE_BYTES = 64 * 1024 ** 3;
 
-/** So many different series a node may have. */
 const MAX_SERIES = 200_000;
 const PAGE_BYTES = 4096;
 /** Pages that are free may be so many; more are given back, little by little. */
@@ -50,6 +51,7 @@ export class RoadFile implements Shelf {
   readonly #lock: Disposable;
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
+  readonly #maxSeries: number;
   readonly #log: Logger;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #queues = new Map<string, RoadQueue>();
@@ -65,8 +67,9 @@ export class RoadFile implements Shelf {
   #ranBefore = 0;
   readonly #beganAt: number;
 
-  constructor({ file, maxFileBytes = MAX_FILE_BYTES, clock, log }: RoadFileOptions) {
+  constructor({ file, maxFileBytes = MAX_FILE_BYTES, maxSeries = MAX_SERIES, clock, log }: RoadFileOptions) {
     this.#clock = clock;
+    this.#maxSeries = maxSeries;
     this.#beganAt = clock.monotonic();
     this.#log = log;
     using opening = new DisposableStack();
@@ -136,7 +139,7 @@ export class RoadFile implements Shelf {
   series(type: StoredType, labels: Readonly<Record<string, string>>): number | undefined {
     const name = JSON.stringify([type, Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))]);
     const known = this.#series.get(name);
-    if (known !== undefined || this.#series.size >= MAX_SERIES) return known;
+    if (known !== undefined || this.#series.size >= this.#maxSeries) return known;
     const id = this.#series.size + 1;
     this.#series.set(name, id);
     this.#newSeries.push({ id, name });
@@ -223,8 +226,10 @@ export class RoadFile implements Shelf {
 
   /** Rows that never were a block. Written with what comes next. */
   countDropped(queue: RoadQueue, reason: DropReason, rows: number): void {
-    const { dropped } = this.counts(queue);
-    dropped[reason] = (dropped[reason] ?? 0) + rows;
+    const counts = this.counts(queue);
+    counts.dropped[reason] = (counts.dropped[reason] ?? 0) + rows;
+    if (reason === 'TooManySeries')
+      counts.refusal = `there are more than ${this.#maxSeries} different series; values of further ones are dropped`;
   }
 
   rename(queue: RoadQueue): void {
