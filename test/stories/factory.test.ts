@@ -105,6 +105,27 @@ suite('the factory', () => {
     assert.equal((await skerry(['device', 'call', 'scale-1', 'zero'])).code, 0);
   });
 
+  test('the speeds that the press itself has kept are read over the link; the meter keeps none, and says so', async () => {
+    await eventually('a speed', async () => {
+      assert.equal((await skerry(['device', 'set', 'press-1', 'speed=45'])).code, 0);
+      const { stdout } = await skerry([
+        'device',
+        'history',
+        'press-1',
+        'speed',
+        '--to',
+        '2100-01-01T00:00:00Z',
+        '-o',
+        'json',
+      ]);
+      const kept = JSON.parse(stdout || '[]') as readonly { readonly value: number; readonly quality: string }[];
+      return kept.some(({ value, quality }) => value === 45 && quality === 'Good');
+    });
+    const { code, stderr } = await skerry(['device', 'history', 'meter-1', 'voltage']);
+    assert.notEqual(code, 0);
+    assert.match(stderr, /keeps no history; what was recorded of it is read by "skerry series query voltage"/);
+  });
+
   test('a rule makes of machines of two protocols what the hall does', async () => {
     const status = await eventually('results', async () => {
       const { stdout } = await skerry(['rule', 'show', 'factory-load', '-o', 'json']);

@@ -95,6 +95,7 @@ function addPress(server: OPCUAServer): void {
     dataType: 'Float',
     value: { dataType: DataType.Float, value: machine.speed },
   });
+  addressSpace.installHistoricalDataNode(speed);
   speed.on('value_changed', ({ value }) => machine.turnAt(Number(value.value)));
 }
 
