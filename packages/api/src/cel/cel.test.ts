@@ -61,7 +61,7 @@ test('fields, operators and macros of the language', () =>
     'me.list.all(x, x.size() == 1) && me.parts.exists(p, p.name == "x")',
     'has(me.text) && !has(any.nope)',
     '"k" in me.map && me.map["k"] == 1',
-    'me.list.map(x, x + "!") == ["b!", "a!"]',
+    'me.list.join("-") == "b-a" && ["a", "b"].join() == "ab" && me.list.map(x, x + "!") == ["b!", "a!"]',
     'cel.bind(x, me.n * 2, x * x) == 36',
     'duration("1h") > duration("2m") && timestamp("2020-01-01T00:00:00Z").getFullYear() == 2020',
     'any.?nope.orValue(7) == 7 && any.?n.hasValue() && optional.none().orValue(1) == 1',
@@ -142,6 +142,8 @@ test('what fails at work is said in the words of CEL', () => {
   fails('"a".matches("(")', /^error parsing regexp/);
   fails('[0, 1].all(i, v, 1 / v == 1)', /^division by zero$/);
   fails('[1].all(i, v, dyn(v))', /^no such overload$/);
+  fails('[1].join("")', /found no matching overload/);
+  fails('dyn([1, 2]).join("-") == ""', /^no such overload$/);
   fails('[].min()', /^min called on empty list$/);
 });
 
@@ -152,5 +154,13 @@ test('no expression costs more than it may, whatever it is made of', () => {
   const whole = `cel.bind(x0, "0123456789", ${doubled}x40.size()${')'.repeat(41)}`;
   for (const expression of [nested(4), whole, `${list}.exists(a, ${nested(3)} && false) || ${nested(4)}`])
     fails(expression, /^operation cancelled: actual cost limit exceeded$/);
+  const long = `"${'a'.repeat(20_000)}"`;
+  fails(`${long}.replace("a", ${long}).size() > 0`, /cost limit exceeded/);
+  fails(`${long}.split("").join(${long}).size() > 0`, /cost limit exceeded/);
+  fails(
+    `${list}.all(a, ${list}.all(b, timestamp("2020-01-01T00:00:00Z").getHours("Europe/Berlin") > 0))`,
+    /cost limit exceeded/,
+  );
+  fails(`"${'a'.repeat(50_000)}".findAll("a.*b|a")`, /cost limit exceeded/);
   fails(`${list}.all(x, "${'a'.repeat(2000)}".matches("(a+)+${'b?'.repeat(100)}$"))`, /cost limit exceeded/);
 });

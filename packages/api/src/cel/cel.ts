@@ -131,7 +131,7 @@ function library(meter: Meter): Environment {
     limits: LIMITS,
   });
   const isEqual = equalityOf(environment);
-  addFunctions(environment, { ...stringFunctions, ...regexFunctions(meter), ...listFunctions(isEqual) });
+  addFunctions(environment, { ...stringFunctions(meter), ...regexFunctions(meter), ...listFunctions(isEqual) });
   addComprehensions(environment);
   addOptionals(environment);
   addSetFunctions(environment, isEqual, meter);

@@ -26,7 +26,7 @@ interface Checker {
 }
 
 /** Calls that the library answers otherwise than Kubernetes does: a regular expression that backtracks, positions in UTF-16. */
-const RENAMED: ReadonlySet<string> = new Set(['matches', 'indexOf', 'lastIndexOf', 'substring']);
+const RENAMED: ReadonlySet<string> = new Set(['matches', 'indexOf', 'lastIndexOf', 'substring', 'join']);
 
 /** Under which name our own form of a call is registered. */
 export function ownName(name: string): string {
@@ -68,17 +68,18 @@ export function meterTree(root: unknown, meter: Meter): void {
       return step(evaluator, self, context);
     };
     const { handle } = node;
-    if (handle !== undefined && WALKS_VALUES.has(node.op)) node.handle = paid(node.op, handle, meter);
+    if (handle !== undefined && WALKS_VALUES.has(node.op)) node.handle = paid(node, handle, meter);
   }
 }
 
 const WALKS_VALUES: ReadonlySet<string> = new Set(['call', 'rcall', '+', '==', '!=', 'in', '<', '<=', '>', '>=']);
 
 /** The handles of calls take all arguments as one list, those of operators the two sides. */
-function paid(op: string, handle: Handle, meter: Meter): Handle {
-  if (op === 'call' || op === 'rcall') {
+function paid(node: Node, handle: Handle, meter: Meter): Handle {
+  if (node.op === 'call' || node.op === 'rcall') {
     return (args, ...rest) => {
       meter.spendFor(...(args as unknown[]));
+      if (isInTimeZone(node, args)) meter.spend(TIME_ZONE_COST);
       return handle(args, ...rest);
     };
   }
@@ -86,6 +87,21 @@ function paid(op: string, handle: Handle, meter: Meter): Handle {
     meter.spendFor(left, right);
     return handle(left, right, ...rest);
   };
+}
+
+/** The calendar of a time zone takes tens of microseconds to ask. */
+const TIME_ZONE_COST = 200;
+
+/** `when.getHours('Europe/Berlin')` */
+function isInTimeZone({ args }: Node, given: unknown): boolean {
+  const [name] = args as readonly unknown[];
+  return (
+    typeof name === 'string' &&
+    /^get[A-Z]/.test(name) &&
+    Array.isArray(given) &&
+    given[0] instanceof Date &&
+    given.length === 2
+  );
 }
 
 function stepOf(node: Node): Step {

@@ -19,14 +19,27 @@ export function regexFunctions(meter: Meter): Functions {
     compiled.set(source, made);
     return made;
   };
-  const paid = (text: string, source: string): RE2JS => {
+  // Counted repetitions unfold: a short pattern may be a large program.
+  const pay = (length: number, source: string, pattern: RE2JS) =>
+    meter.spend((length + 1) * Math.max(source.length, pattern.programSize()) * STEP_COST);
+  const matches = (text: string, source: string) => {
     const pattern = patternOf(source);
-    // Counted repetitions unfold: a short pattern may be a large program.
-    meter.spend((text.length + 1) * Math.max(source.length, pattern.programSize()) * STEP_COST);
-    return pattern;
+    pay(text.length, source, pattern);
+    return pattern.matcher(text).find();
   };
-  const matches = (text: string, source: string) => paid(text, source).matcher(text).find();
-  const findAll = (text: string, source: string, limit = -1n) => allOf(paid(text, source), text, Number(limit));
+  const findAll = (text: string, source: string, limit = -1n) => {
+    const matcher = patternOf(source).matcher(text);
+    const found: string[] = [];
+    let at = 0;
+    while (limit < 0n || found.length < limit) {
+      // Each search may look to the end of the text before it comes back to what stands at its beginning.
+      pay(text.length - at, source, patternOf(source));
+      if (!matcher.find()) break;
+      found.push(matcher.group() ?? '');
+      at = matcher.end();
+    }
+    return found;
+  };
   return {
     [`${ownName('matches')}(string, string): bool`]: matches,
     [`string.${ownName('matches')}(string): bool`]: matches,
@@ -43,11 +56,4 @@ function compile(source: string): RE2JS {
   } catch (cause) {
     throw new CelFailure(`error parsing regexp: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
-}
-
-function allOf(pattern: RE2JS, text: string, limit: number): string[] {
-  const matcher = pattern.matcher(text);
-  const found: string[] = [];
-  while ((limit < 0 || found.length < limit) && matcher.find()) found.push(matcher.group() ?? '');
-  return found;
 }

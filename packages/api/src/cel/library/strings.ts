@@ -1,9 +1,33 @@
 /** What Kubernetes' strings have beyond those of the library; positions are counted in characters. */
+import type { Meter } from '../meter.ts';
 import { ownName } from '../syntax-tree.ts';
 import { formatText } from './format-text.ts';
 import { CelFailure, type Functions } from './functions.ts';
 
-export const stringFunctions: Functions = {
+/** Characters of a result cost as much as those of a value. */
+const CHARACTER_COST = 0.1;
+
+export function stringFunctions(meter: Meter): Functions {
+  // A short text may grow out of all proportion.
+  const payFor = (length: number) => meter.spend(length * CHARACTER_COST);
+  const replace = (text: string, from: string, to: string, count = -1n) => {
+    payFor(text.length + (text.length / Math.max(1, from.length) + 1) * to.length);
+    return replaceSome(text, from, to, count);
+  };
+  const join = (list: readonly string[], separator = '') => {
+    payFor(list.length * separator.length);
+    return list.join(separator);
+  };
+  return {
+    ...plainFunctions,
+    'string.replace(string, string): string': replace,
+    'string.replace(string, string, int): string': replace,
+    [`list<string>.${ownName('join')}(): string`]: join,
+    [`list<string>.${ownName('join')}(string): string`]: join,
+  };
+}
+
+const plainFunctions: Functions = {
   [`string.${ownName('indexOf')}(string): int`]: (text: string, part: string) => indexOf(text, part, 0),
   [`string.${ownName('indexOf')}(string, int): int`]: (text: string, part: string, from: bigint) =>
     indexOf(text, part, Number(from)),
@@ -16,8 +40,6 @@ export const stringFunctions: Functions = {
   [`string.${ownName('substring')}(int, int): string`]: (text: string, from: bigint, to: bigint) =>
     substring(text, Number(from), Number(to)),
   'string.charAt(int): string': charAt,
-  'string.replace(string, string): string': (text: string, from: string, to: string) => text.replaceAll(from, () => to),
-  'string.replace(string, string, int): string': replaceSome,
   'string.reverse(): string': (text: string) => Array.from(text).reverse().join(''),
   'string.format(list): string': (text: string, values: readonly unknown[]) => formatText(text, values),
 };
