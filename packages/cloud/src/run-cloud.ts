@@ -17,6 +17,7 @@ import {
   createRehearsal,
   createTelemetry,
   createTrials,
+  routePlaces,
   ruleTestsKind,
   startCloudOutlets,
   startCloudRetentions,
@@ -109,6 +110,9 @@ export async function runCloud(options: CloudOptions): Promise<Cloud> {
     retentions.abort();
     await keeping;
   });
+  const routes = new AbortController();
+  stack.defer(() => routes.abort());
+  telemetry.admit(routePlaces({ ...ground, client, signal: routes.signal }));
   const hub = stack.adopt(openHub({ ...ground, api, client, blobs: images.door, telemetry }), (opened) =>
     opened.stop(),
   );

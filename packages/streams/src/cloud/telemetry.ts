@@ -6,6 +6,7 @@ import type { LinkStream } from '@skerry/link';
 import type { Batch } from '../contract/index.ts';
 import type { QueryAnswer, QueryRequest } from '../query/http/answer.ts';
 import type { SqlRunner } from '../query/sql/run-sql.ts';
+import type { MayBring } from '../road/cloud/admittance.ts';
 import type { IntakeLimits, NodeIntake } from '../road/cloud/intake.ts';
 import type { OwnRetention, RetentionPlan, SeriesStore } from '../store/index.ts';
 import type { AnswerSeries } from '../telemetry/series-query.ts';
@@ -25,6 +26,8 @@ export interface Telemetry {
   /** Serves the road's stream of a node, which is who the link says. */
   serve(node: string, stream: LinkStream, signal: AbortSignal): Promise<void>;
   nodes(): readonly NodeIntake[];
+  /** From now on, which namespaces' values a node may bring; before, those of all. */
+  admit(mayBring: MayBring): void;
   /** Answers what is asked by the virtual kinds. */
   readonly query: AnswerSeries;
   /** Answers what is asked below `TELEMETRY_PATH`; whoever asks was authorized. */
@@ -55,10 +58,14 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   let opened: Opened | undefined;
   let opening: Promise<Opened> | undefined;
   let taker: ((batch: Batch) => void) | undefined;
+  let mayBring: MayBring = async () => true;
   let kept: readonly [RetentionPlan, OwnRetention] | undefined;
   const openOnce = async () => {
     try {
-      opened = await open(options, (batch) => taker?.(batch));
+      opened = await open(options, {
+        onRows: (batch) => taker?.(batch),
+        mayBring: (node, namespace) => mayBring(node, namespace),
+      });
       if (kept !== undefined) opened.store.setRetention(...kept);
       return opened;
     } catch (error) {
@@ -95,6 +102,9 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     handOn: (next) => {
       taker = next;
     },
+    admit: (next) => {
+      mayBring = next;
+    },
     close: async () => {
       const last = await opening?.catch(() => undefined);
       await last?.store.close();
@@ -102,7 +112,12 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   };
 }
 
-async function open(options: TelemetryOptions, onRows: (batch: Batch) => void) {
+interface Hooks {
+  readonly onRows: (batch: Batch) => void;
+  readonly mayBring: MayBring;
+}
+
+async function open(options: TelemetryOptions, { onRows, mayBring }: Hooks) {
   const { directory, clock, log, sql, limits = {} } = options;
   const [{ openSeriesStore }, { createIntake }, { queryEndpoints }, { answerSeriesQuery }] = await Promise.all([
     import('../store/index.ts'),
@@ -115,7 +130,7 @@ async function open(options: TelemetryOptions, onRows: (batch: Batch) => void) {
   return {
     store,
     query,
-    intake: createIntake({ store, clock, log, limits, crowdedRows: CROWDED_ROWS }),
+    intake: createIntake({ store, clock, log, limits, mayBring, crowdedRows: CROWDED_ROWS }),
     answer: queryEndpoints({ store, clock, ...(sql === undefined ? {} : { sql }) }),
   };
 }

@@ -30,6 +30,8 @@ interface Site {
   readonly intake: () => Intake;
   readonly open: (maxFileBytes?: number) => Road;
   /** Sets the node's clock, so much ahead of what it was. */
+  /** Namespaces that have a Route on the node. */
+  readonly routed: Set<string>;
   readonly setClock: (aheadMs: number) => void;
   /** The cloud's process begins anew, with what was on its disk. */
   readonly restartCloud: () => void;
@@ -42,8 +44,16 @@ async function check(use: (site: Site) => Promise<void>, limits: Partial<IntakeL
   await using stack = new AsyncDisposableStack();
   stack.defer(() => rmSync(folder, { recursive: true }));
   const store = new MemoryStore();
+  const routed = new Set(['plant']);
   const begin = () =>
-    createIntake({ store: store.store, clock: systemClock, log: silentLogger, limits, crowdedRows: CROWDED_ROWS });
+    createIntake({
+      store: store.store,
+      clock: systemClock,
+      log: silentLogger,
+      limits,
+      mayBring: async (_node, namespace) => routed.has(namespace),
+      crowdedRows: CROWDED_ROWS,
+    });
   let intake = begin();
   const streams = new Set<LinkStream>();
   const streamHandler: HubOptions['streamHandler'] = (node, _header, stream, signal) => {
@@ -71,6 +81,7 @@ async function check(use: (site: Site) => Promise<void>, limits: Partial<IntakeL
         log: silentLogger,
         random: Math.random,
       }),
+    routed,
     setClock: (ms) => {
       aheadMs += ms;
     },
@@ -84,7 +95,8 @@ async function check(use: (site: Site) => Promise<void>, limits: Partial<IntakeL
 }
 
 function fill(route: RoadRoute, from: number, to: number): void {
-  const series = route.series('float64', { device: 'press', property: 'count' }) ?? assert.fail('no series');
+  const series =
+    route.series('float64', { namespace: 'plant', device: 'press', property: 'count' }) ?? assert.fail('no series');
   for (let count = from; count < to; count++) route.add(series, 1.7e12 + count, count, 192);
 }
 
@@ -157,7 +169,8 @@ test('an edge whose disk is full keeps what it can in memory, and loses nothing 
     store.trouble = 'closed for now';
     const road = open(300 * 1024);
     const route = road.route('plant/all', ROUTE);
-    const series = route.series('float64', { device: 'press', property: 'count' }) ?? assert.fail('no series');
+    const series =
+      route.series('float64', { namespace: 'plant', device: 'press', property: 'count' }) ?? assert.fail('no series');
     // Values that no codec makes small.
     const noise = (count: number) => count + Math.abs(Math.sin(count * 7919.123));
     for (let count = 0; count < 50_000; count++) route.add(series, 1.7e12 + count, noise(count), 192);
@@ -178,7 +191,8 @@ test('a cloud whose memory is crowded takes what is new, and what waited later',
     store.trouble = 'closed for now';
     const road = open();
     const route = road.route('plant/all', ROUTE);
-    const series = route.series('float64', { device: 'press', property: 'noise' }) ?? assert.fail('no series');
+    const series =
+      route.series('float64', { namespace: 'plant', device: 'press', property: 'noise' }) ?? assert.fail('no series');
     for (let count = 0; count < 50_000; count++) route.add(series, 1.7e12 + count, Math.sin(count), 192);
     await eventually('all are on disk', () => route.report().taken === 50_000);
     // They are no longer new then, to any session that begins from now on.
@@ -235,7 +249,8 @@ test('a node has no more series than it may, and is told what was refused', () =
     async ({ store, open }) => {
       const road = open();
       const route = road.route('plant/all', ROUTE);
-      for (const property of ['a', 'b', 'c']) route.add(route.series('bool', { property }) ?? -1, 1.7e12, 1, 192);
+      for (const property of ['a', 'b', 'c'])
+        route.add(route.series('bool', { namespace: 'plant', property }) ?? -1, 1.7e12, 1, 192);
       await eventually('it is told', () => route.report().dropped.Refused === 1);
       assert.deepEqual([store.rows.length, route.report().delivered], [2, 2]);
       assert.match(route.report().refusal ?? '', /beyond what a node may have/);
@@ -243,6 +258,34 @@ test('a node has no more series than it may, and is told what was refused', () =
     },
     { seriesPerNode: 2 },
   ));
+
+test('a node brings values only of namespaces that have a Route there; others are refused, counted, and taken once they have one', () =>
+  check(async ({ store, open, routed }) => {
+    const road = open();
+    const route = road.route('plant/all', ROUTE);
+    const add = (labels: Readonly<Record<string, string>>, time: number) =>
+      route.add(route.series('bool', { property: 'on', ...labels }) ?? -1, time, 1, 192);
+    const namespaces = () => store.rows.map(({ labels }) => labels['namespace']);
+    for (const labels of [{ namespace: 'plant' }, { namespace: 'other' }, {}]) add(labels, 1.7e12);
+    await eventually('it is told', () => route.report().dropped.Refused === 2);
+    assert.match(route.report().refusal ?? '', /2 of namespaces that have no Route on this node/);
+    assert.deepEqual(namespaces(), ['plant']);
+    routed.add('other');
+    let time = 1.7e12;
+    await eventually('the other one', () => {
+      add({ namespace: 'other' }, ++time);
+      return namespaces().includes('other');
+    });
+    // What a Route took before it went still comes.
+    routed.delete('other');
+    await road.close();
+    const before = store.rows.length;
+    const again = open();
+    const next = again.route('plant/all', ROUTE);
+    next.add(next.series('bool', { property: 'on', namespace: 'other' }) ?? -1, 1.8e12, 1, 192);
+    await eventually('what is known', () => store.rows.slice(before).some(({ time: at }) => at === 1.8e12));
+    await again.close();
+  }));
 
 test('of several sessions of a node the last one goes on', () =>
   check(async ({ edge, store, open }) => {

@@ -7,6 +7,7 @@ import { Places } from '../core/places.ts';
 import { type ArrivedBlock, Receiver } from '../core/receiver.ts';
 import { decodeBlock } from '../wire/block.ts';
 import { type CloudMessage, decodeEdgeMessage, encodeCloudMessage, type SeriesName } from '../wire/messages.ts';
+import { Admittance, type MayBring } from './admittance.ts';
 import { Committer, NOTHING_REFUSED, type Refusal, WHOLE } from './committer.ts';
 import { LatePace } from './late-pace.ts';
 
@@ -21,6 +22,8 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits?: Partial<IntakeLimits>;
+  /** All that a node names is taken without it. */
+  readonly mayBring?: MayBring;
   /** Rows in the store's memory from which on what waited at the edge has to go on waiting. */
   readonly crowdedRows?: number;
 }
@@ -45,6 +48,7 @@ const LIMITS: IntakeLimits = { seriesPerNode: 100_000, bytesPerSecondPerNode: 16
 /** Which label says whose series it is. No edge has a say in it. */
 const NODE_LABEL = 'node';
 const BEHIND_MS = 5;
+const BRING_ALL: MayBring = async () => true;
 /** So long a node's rate may be saved up. */
 const BURST_MS = 1000;
 
@@ -67,8 +71,9 @@ export function createIntake(options: IntakeOptions): Intake {
 /** What a session knows. */
 interface Session {
   /** Numbers in the store, by those of the session. */
-  readonly names: ReadonlyMap<number, number>;
+  readonly names: Map<number, number>;
   readonly places: Places;
+  readonly admittance: Admittance;
   readonly signal: AbortSignal;
 }
 
@@ -127,8 +132,10 @@ class NodeDesk {
   async #run(stream: LinkStream, signal: AbortSignal): Promise<void> {
     const places = new Places((place) => this.#options.store.mark(this.#markOf(place)));
     const receiver = new Receiver(places);
-    const names = new Map<number, number>();
-    const { store, clock, crowdedRows = Number.POSITIVE_INFINITY } = this.#options;
+    const { store, clock, crowdedRows = Number.POSITIVE_INFINITY, mayBring = BRING_ALL } = this.#options;
+    const isKnown = ({ labels }: SeriesName) => this.#isKnown({ ...labels, [NODE_LABEL]: this.#node });
+    const admittance = new Admittance({ node: this.#node, clock, mayBring, isKnown });
+    const session: Session = { names: new Map(), places, admittance, signal };
     const committer = new Committer(store, stream);
     const send = (message: CloudMessage) => stream.send(encodeCloudMessage(message));
     const isCrowded = () => crowdedRows < Number.POSITIVE_INFINITY && store.stats().headRows > crowdedRows;
@@ -142,8 +149,8 @@ class NodeDesk {
       for (const arrival of receiver.accept(decodeEdgeMessage(bytes))) {
         if (arrival.type === 'reply')
           await (arrival.message.type === 'got' ? pace.tell(arrival.message) : send(arrival.message));
-        else if (arrival.type === 'series') this.#learn(arrival.series, names);
-        else committer.add(arrival, await this.#take(arrival, { names, places, signal }));
+        else if (arrival.type === 'series') this.#learn(await admittance.admit(arrival.series, signal), session);
+        else committer.add(arrival, await this.#take(arrival, session));
       }
       await committer.room();
     }
@@ -155,7 +162,7 @@ class NodeDesk {
   }
 
   /** Series that are beyond the node's number have none. */
-  #learn(series: readonly SeriesName[], names: Map<number, number>): void {
+  #learn(series: readonly SeriesName[], { names }: Session): void {
     for (const { id, type, labels } of series) {
       if (names.size >= this.#limits.seriesPerNode) return;
       const own: Labels = { ...labels, [NODE_LABEL]: this.#node };
@@ -183,7 +190,8 @@ class NodeDesk {
   }
 
   /** Rows and position are one commit of the store. */
-  async #take(block: ArrivedBlock, { names, places, signal }: Session): Promise<Refusal> {
+  async #take(block: ArrivedBlock, session: Session): Promise<Refusal> {
+    const { places, admittance, signal } = session;
     if (!block.isNew) return NOTHING_REFUSED;
     const mark = { key: this.#markOf(block.place), value: places.mark(block.place) };
     const decoded = this.#decode(block);
@@ -192,12 +200,13 @@ class NodeDesk {
       await this.#append(EMPTY, mark, signal);
       return { rows: WHOLE, reason: decoded };
     }
-    const { batch, unknown } = named(decoded, names);
+    this.#learn(await admittance.again(signal), session);
+    const { batch, unknown, denied } = named(decoded, session);
     const { taken, tooOld, tooNew, refused } = await this.#append(batch, mark, signal);
     this.#rows += taken;
-    const rows = unknown + tooOld + tooNew + refused;
+    const rows = unknown + denied + tooOld + tooNew + refused;
     this.#refused += rows;
-    return { rows, reason: reasonOf({ unknown, tooOld, tooNew, refused }) };
+    return { rows, reason: reasonOf({ unknown, denied, tooOld, tooNew, refused }) };
   }
 
   /** A store whose disk is behind takes it a little later. */
@@ -245,14 +254,17 @@ const EMPTY: Batch = {
 /** With the store's numbers of series; rows of series that the node may not have are left out. */
 function named(
   decoded: Batch,
-  names: ReadonlyMap<number, number>,
-): { readonly batch: Batch; readonly unknown: number } {
+  { names, admittance }: Pick<Session, 'names' | 'admittance'>,
+): { readonly batch: Batch; readonly unknown: number; readonly denied: number } {
   const { length, series, times, values, qualities, boxed } = decoded;
-  let kept = 0;
+  let [kept, denied] = [0, 0];
   const moved = new Map<number, Boxed>();
   for (let row = 0; row < length; row++) {
     const id = names.get(series[row] ?? 0);
-    if (id === undefined) continue;
+    if (id === undefined) {
+      if (admittance.isDenied(series[row] ?? 0)) denied++;
+      continue;
+    }
     series[kept] = id;
     times[kept] = times[row] ?? 0;
     values[kept] = values[row] ?? 0;
@@ -262,12 +274,13 @@ function named(
     kept++;
   }
   const columns = { length: kept, series, times, values, qualities };
-  return { batch: moved.size === 0 ? columns : { ...columns, boxed: moved }, unknown: length - kept };
+  return { batch: moved.size === 0 ? columns : { ...columns, boxed: moved }, unknown: length - kept - denied, denied };
 }
 
 function reasonOf(refused: { readonly [what: string]: number }): string {
   const words: Readonly<Record<string, string>> = {
     unknown: 'of series beyond what a node may have',
+    denied: 'of namespaces that have no Route on this node',
     tooOld: 'older than what the cloud keeps',
     tooNew: 'ahead of the cloud’s clock',
     refused: 'not storable',
