@@ -60,8 +60,7 @@ export class OutletHub {
     const known = this.#running.get(key);
     const sender = known?.sender ?? new OutletSender({ file, queue, clock, log, random });
     const matches = matcherOf(spec);
-    const isMeant = (labels: Labels) =>
-      [undefined, metadata.namespace].includes(labels['namespace']) && matches(labels);
+    const isMeant = (labels: Labels) => labels['namespace'] === metadata.namespace && matches(labels);
     this.#running.set(key, { sender, isMeant, settings: known?.settings });
     this.#ways.clear();
   }

@@ -60,7 +60,7 @@ export function exportPlanOf({ metadata, spec }: Outlet): ExportPlan | undefined
 
 /** With `*` only after the store's answer: a pattern must not become a slow regular expression. */
 function selectionsOf(namespace: string, { series }: Outlet['spec']): readonly Selection[] {
-  const own = { label: 'namespace', op: '=~', value: `|${namespace}` } as const;
+  const own = { label: 'namespace', op: '=', value: namespace } as const;
   const matchers = series === undefined || series.length === 0 ? [{}] : series;
   return matchers.map((matcher) => {
     const exact = Object.entries(matcher).filter(([, text]) => !text.includes('*'));
