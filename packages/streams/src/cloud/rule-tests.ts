@@ -161,6 +161,12 @@ const SCHEMA: Schema = {
           description: 'Rows that were dropped, by reason.',
         },
         isCut: { type: 'boolean', description: 'There were more results.' },
+        operators: {
+          type: 'array',
+          items: ANY_ROW,
+          description:
+            'The plan: what each operator does, keeps, is estimated to cost, and how many rows went through it.',
+        },
       },
     },
   },

@@ -4,6 +4,7 @@
  */
 import { indexed } from '../edge/tables/indexed.ts';
 import { type RuleSurroundings, surroundingsOf } from '../engine/rule/catalog.ts';
+import { explainRule, type OperatorLine } from '../engine/rule/explain-rule.ts';
 import { FunctionProblem, openFunctions } from '../engine/rule/javascript.ts';
 import { filled } from '../engine/rule/parameters.ts';
 import { millisecondsOf, type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
@@ -39,6 +40,8 @@ export interface TrialStatus {
   readonly errors?: readonly string[];
   readonly dropped?: Readonly<Record<string, number>>;
   readonly isCut?: boolean;
+  /** The plan, with what each operator costs and has done. */
+  readonly operators?: readonly OperatorLine[];
 }
 
 export interface TrialCase {
@@ -114,7 +117,7 @@ function runRows(rule: PreparedRule, tableRows: TableRows, given: NonNullable<Tr
     now = millisecondsOf(at, now);
     return { at: now, row, ...(stream === undefined ? {} : { stream }) };
   });
-  const { results, late, errors, dropped } = replay(rule, rows, { tables: tableRows(given.tables) });
+  const { results, late, errors, dropped, counters } = replay(rule, rows, { tables: tableRows(given.tables) });
   const [shown, shownLate] = [answerOf(results), answerOf(late)];
   return {
     results: shown,
@@ -122,6 +125,9 @@ function runRows(rule: PreparedRule, tableRows: TableRows, given: NonNullable<Tr
     errors,
     dropped: Object.fromEntries(dropped),
     isCut: shown.length < results.length || shownLate.length < late.length,
+    operators: explainRule(rule.plan, rule.spec, {
+      operators: counters.map((each) => ({ ...each, operator: each.kind })),
+    }),
   };
 }
 
