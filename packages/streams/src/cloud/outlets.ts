@@ -80,7 +80,10 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
   );
   const store = await telemetry.store();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const file = new RoadFile({ file: path, clock, log });
+  await using opening = new AsyncDisposableStack();
+  const file = opening.adopt(new RoadFile({ file: path, clock, log }), (opened) => opened.close());
+  const teller = new StatusTeller({ node: CLOUD, client, clock, log });
+  opening.defer(() => teller.close());
   const hub = new OutletHub({
     file,
     clock,
@@ -90,23 +93,18 @@ async function open(options: CloudOutletsOptions, outlets: Informer<Outlet>) {
     reach: guardedReach({ allowed: options.allowed, ownAddresses }),
     describe: (series) => store.describe(series),
   });
+  opening.defer(() => hub.close());
   const exports = new ScheduledExports({ clock, log, folder: options.folder, store: async () => store });
-  const teller = new StatusTeller({ node: CLOUD, client, clock, log });
+  opening.defer(() => exports.close());
   telemetry.handOn((batch) => {
     hub.take(batch);
     // A node forgets what the store has: what outlets must not lose is on disk before.
     hub.flush();
   });
-  return {
-    spec: outletController({ outlets, client, clock, hub, exports, teller, isOwn, node: undefined }),
-    close: async () => {
-      telemetry.handOn(undefined);
-      await exports.close();
-      await hub.close();
-      await teller.close();
-      file.close();
-    },
-  };
+  opening.defer(() => telemetry.handOn(undefined));
+  const spec = outletController({ outlets, client, clock, hub, exports, teller, isOwn, node: undefined });
+  const opened = opening.move();
+  return { spec, close: () => opened.disposeAsync() };
 }
 
 function ownAddresses(): readonly string[] {

@@ -69,10 +69,14 @@ async function open(options: NodeOutletsOptions, isOwn: (outlet: Outlet) => bool
     import('../query/export/scheduled-exports.ts'),
   ]);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const file = new RoadFile({ file: path, clock, log });
+  await using opening = new AsyncDisposableStack();
+  const file = opening.adopt(new RoadFile({ file: path, clock, log }), (opened) => opened.close());
   const describe = (id: number) => busSeries(values.series, id);
-  const hub = new OutletHub({ file, clock, log, random, describe, folder: options.folder, reach: anywhere });
-  const exports = new ScheduledExports({ clock, log, folder: options.folder, store: () => options.store.existing() });
+  const { folder } = options;
+  const hub = new OutletHub({ file, clock, log, random, describe, folder, reach: anywhere });
+  opening.defer(() => hub.close());
+  const exports = new ScheduledExports({ clock, log, folder, store: () => options.store.existing() });
+  opening.defer(() => exports.close());
   const subscription = values.bus.subscribe({ name: 'outlets', limitRows: MAX_WAITING_ROWS });
   const reading = (async () => {
     for await (const batch of subscription) {
@@ -83,14 +87,11 @@ async function open(options: NodeOutletsOptions, isOwn: (outlet: Outlet) => bool
       }
     }
   })();
-  return {
-    spec: outletController({ ...options, hub, exports, isOwn }),
-    close: async () => {
-      subscription.close();
-      await reading;
-      await exports.close();
-      await hub.close();
-      file.close();
-    },
-  };
+  opening.defer(async () => {
+    subscription.close();
+    await reading;
+  });
+  const spec = outletController({ ...options, hub, exports, isOwn });
+  const opened = opening.move();
+  return { spec, close: () => opened.disposeAsync() };
 }
