@@ -1,6 +1,6 @@
 /** Rules that read the results of others, while workers and rules end and begin anew. */
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { KubeObject } from '@skerry/api';
@@ -26,7 +26,8 @@ async function check(meanwhile: (scratch: ScratchStreams, more: () => void) => P
     written += ROWS;
   };
   const results = () => {
-    const text = readFileSync(join(scratch.files, 'out.jsonl'), 'utf8');
+    const output = join(scratch.files, 'out.jsonl');
+    const text = existsSync(output) ? readFileSync(output, 'utf8') : '';
     return text.split('\n').flatMap((line) => (line === '' ? [] : [(JSON.parse(line) as { readonly v: number }).v]));
   };
   writeFileSync(input, '');
