@@ -24,8 +24,14 @@ const CHECKS: readonly Check[] = [
   { name: 'ledger of the agent', run: () => checkLedgers(process.argv.includes('--update')) },
 ];
 
-/** Tests about the tree itself: doors between packages, headings of errors, the lock file. */
-const RULES = ['scripts/doors.test.ts', 'scripts/errors.test.ts', 'scripts/lock.test.ts', 'scripts/docs.test.ts'];
+/** Tests about the tree itself: doors between packages, headings of errors, the lock file, requirements without a case. */
+const RULES = [
+  'scripts/doors.test.ts',
+  'scripts/errors.test.ts',
+  'scripts/lock.test.ts',
+  'scripts/docs.test.ts',
+  'test/conformance/coverage.test.ts',
+];
 
 function node(...args: readonly string[]): Promise<Captured> {
   return capture(process.execPath, ['--conditions=source', ...args]);

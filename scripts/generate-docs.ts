@@ -11,6 +11,7 @@ import { streamCrds } from '@skerry/streams';
 import { imageCrds } from '@skerry/workloads/cloud';
 import { stringify } from 'yaml';
 import { buildBundles } from './build.ts';
+import { conformancePage } from './reference/conformance-page.ts';
 import { devicesPage } from './reference/devices-page.ts';
 import { chineseSqlPage, sqlPage } from './reference/sql-page.ts';
 import { ROOT, say } from './tasks.ts';
@@ -19,6 +20,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
   ...Object.fromEntries(ownDefinitions().map((each) => [`deploy/crds/${each.metadata.name}.yaml`, () => yamlOf(each)])),
   'docs/reference/cli.md': commandsPage,
   'docs/reference/kubernetes.md': kindsPage,
+  'docs/reference/conformance.md': () => conformancePage(GENERATED),
   'docs/reference/devices.md': () => devicesPage(GENERATED),
   'docs/reference/sql.md': () => sqlPage(GENERATED),
   'docs/zh/reference/sql.md': () => chineseSqlPage(GENERATED),

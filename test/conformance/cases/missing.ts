@@ -1,0 +1,376 @@
+/** Names that wait for their feature or their case. Whoever brings it takes the line away and adds the case to a file beside. */
+import { type Missing, missing } from '../requirement.ts';
+
+export const MISSING: readonly Missing[] = [
+  missing('[sig-api-machinery] AggregatedDiscovery should support aggregated discovery interface', 'a case'),
+  missing('[sig-api-machinery] AggregatedDiscovery should support aggregated discovery interface for CRDs', 'a case'),
+  missing(
+    '[sig-api-machinery] AggregatedDiscovery should support raw aggregated discovery endpoint Accept headers',
+    'a case',
+  ),
+  missing('[sig-api-machinery] AggregatedDiscovery should support raw aggregated discovery request for CRDs', 'a case'),
+  missing(
+    '[sig-api-machinery] CustomResourceDefinition Watch [Privileged:ClusterAdmin] CustomResourceDefinition Watch watch on custom resource definition objects',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourceDefinition resources [Privileged:ClusterAdmin] Simple CustomResourceDefinition creating/deleting custom resource definition objects works',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourceDefinition resources [Privileged:ClusterAdmin] Simple CustomResourceDefinition getting/updating/patching custom resource definition status sub-resource works',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourceDefinition resources [Privileged:ClusterAdmin] Simple CustomResourceDefinition listing custom resource definition objects works',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourceDefinition resources [Privileged:ClusterAdmin] custom resource defaulting for requests and from storage works',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourceDefinition resources [Privileged:ClusterAdmin] should include custom resource definition resources in discovery documents',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] removes definition from spec when one version gets changed to not be served',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] updates the published spec when one version gets renamed',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] works for CRD preserving unknown fields at the schema root',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] works for CRD preserving unknown fields in an embedded object',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] works for CRD with validation schema',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] works for CRD without validation schema',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] works for multiple CRDs of different groups',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] works for multiple CRDs of same group and version but different kinds',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] CustomResourcePublishOpenAPI [Privileged:ClusterAdmin] works for multiple CRDs of same group but different versions',
+    'a case',
+  ),
+  missing('[sig-api-machinery] Discovery should locate the groupVersion and a resource within each APIGroup', 'a case'),
+  missing('[sig-api-machinery] Discovery should validate PreferredVersion for each APIGroup', 'a case'),
+  missing(
+    '[sig-api-machinery] FieldValidation should create/apply a CR with unknown fields for CRD with no validation schema',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] FieldValidation should create/apply a valid CR for CRD with validation schema',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] FieldValidation should create/apply an invalid CR with extra properties for CRD with validation schema',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] FieldValidation should detect duplicates in a CR when preserving unknown fields',
+    'a case',
+  ),
+  missing('[sig-api-machinery] FieldValidation should detect unknown and duplicate fields of a typed object', 'a case'),
+  missing(
+    '[sig-api-machinery] FieldValidation should detect unknown metadata fields in both the root and embedded object of a CR',
+    'a case',
+  ),
+  missing('[sig-api-machinery] FieldValidation should detect unknown metadata fields of a typed object', 'a case'),
+  missing('[sig-api-machinery] Garbage collector should delete RS created by deployment when not orphaning', 'a case'),
+  missing('[sig-api-machinery] Garbage collector should delete pods created by rc when not orphaning', 'a case'),
+  missing(
+    '[sig-api-machinery] Garbage collector should keep the rc around until all its pods are deleted if the deleteOptions says so [Serial]',
+    'a case',
+  ),
+  missing('[sig-api-machinery] Garbage collector should not be blocked by dependency circle', 'a case'),
+  missing(
+    "[sig-api-machinery] Garbage collector should not delete dependents that have both valid owner and owner that's waiting for dependents to be deleted [Serial]",
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] Garbage collector should orphan RS created by deployment when deleteOptions.PropagationPolicy is Orphan',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] Garbage collector should orphan pods created by rc if delete options say so [Serial]',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment',
+    'policies are not evaluated yet',
+  ),
+  missing(
+    '[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment with annotations',
+    'policies are not evaluated yet',
+  ),
+  missing('[sig-api-machinery] Namespaces [Serial] should apply a finalizer to a Namespace', 'a case'),
+  missing('[sig-api-machinery] Namespaces [Serial] should apply an update to a Namespace', 'a case'),
+  missing('[sig-api-machinery] Namespaces [Serial] should apply changes to a namespace status', 'a case'),
+  missing(
+    '[sig-api-machinery] Namespaces [Serial] should ensure that all services are removed when a namespace is deleted',
+    'a case',
+  ),
+  missing('[sig-api-machinery] Namespaces [Serial] should patch a Namespace', 'a case'),
+  missing('[sig-api-machinery] ResourceQuota should apply changes to a resourcequota status', 'a case'),
+  missing(
+    '[sig-api-machinery] ResourceQuota should be able to update and delete ResourceQuota.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a configMap.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a pod.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a replica set.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a replication controller.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a secret.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a service.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and ensure its status is promptly calculated.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should manage the lifecycle of a ResourceQuota',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should verify ResourceQuota with best effort scope.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] ResourceQuota should verify ResourceQuota with terminating scopes.',
+    'quotas are not counted yet',
+  ),
+  missing(
+    '[sig-api-machinery] Servers with support for API chunking should return chunks of results for list calls',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] Servers with support for API chunking should support continue listing from the last key if the original version has been compacted away, though the list is inconsistent [Slow]',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] Servers with support for Table transformation should return a 406 for a backend which does not implement metadata',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] ValidatingAdmissionPolicy [Privileged:ClusterAdmin] should allow expressions to refer variables.',
+    'policies are not evaluated yet',
+  ),
+  missing(
+    '[sig-api-machinery] ValidatingAdmissionPolicy [Privileged:ClusterAdmin] should validate against a Deployment',
+    'policies are not evaluated yet',
+  ),
+  missing(
+    '[sig-api-machinery] Watchers should be able to restart watching from the last resource version observed by the previous watch',
+    'a case',
+  ),
+  missing('[sig-api-machinery] Watchers should be able to start watching from a specific resource version', 'a case'),
+  missing(
+    '[sig-api-machinery] Watchers should observe add, update, and delete watch notifications on configmaps',
+    'a case',
+  ),
+  missing(
+    '[sig-api-machinery] Watchers should observe an object deletion if it stops meeting the requirements of the selector',
+    'a case',
+  ),
+  missing('[sig-api-machinery] Watchers should receive events on concurrent watches in same order', 'a case'),
+  missing('[sig-api-machinery] server version should find the server version', 'a case'),
+  missing(
+    '[sig-apps] DisruptionController Listing PodDisruptionBudgets for all namespaces should list and delete a collection of PodDisruptionBudgets',
+    'a case',
+  ),
+  missing('[sig-apps] DisruptionController should create a PodDisruptionBudget', 'a case'),
+  missing(
+    '[sig-auth] Certificates API [Privileged:ClusterAdmin] should support CSR API operations',
+    'requests are not signed yet',
+  ),
+  missing('[sig-auth] ServiceAccounts should allow opting out of API token automount', 'a case'),
+  missing(
+    '[sig-auth] ServiceAccounts should create a serviceAccountToken and ensure a successful TokenReview',
+    'a case',
+  ),
+  missing('[sig-auth] ServiceAccounts should guarantee kube-root-ca.crt exist in any namespace', 'a case'),
+  missing('[sig-auth] ServiceAccounts should run through the lifecycle of a ServiceAccount', 'a case'),
+  missing('[sig-auth] ServiceAccounts should update a ServiceAccount', 'a case'),
+  missing('[sig-auth] SubjectReview should support SubjectReview API operations', 'a case'),
+  missing('[sig-cli] Kubectl client Kubectl api-versions should check if v1 is in available api versions', 'a case'),
+  missing(
+    '[sig-cli] Kubectl client Kubectl cluster-info should check if Kubernetes control plane services is included in cluster-info',
+    'a case',
+  ),
+  missing(
+    '[sig-cli] Kubectl client Kubectl diff should check if kubectl diff finds a difference for Deployments',
+    'a case',
+  ),
+  missing(
+    '[sig-cli] Kubectl client Kubectl server-side dry-run should check if kubectl can dry-run update Pods',
+    'a case',
+  ),
+  missing('[sig-cli] Kubectl client Kubectl version should check is all data is printed', 'a case'),
+  missing('[sig-cli] Kubectl client Proxy server should support --unix-socket=/path', 'a case'),
+  missing('[sig-cli] Kubectl client Proxy server should support proxy with --port 0', 'a case'),
+  missing('[sig-instrumentation] Events API should delete a collection of events', 'events.k8s.io is not served yet'),
+  missing(
+    '[sig-instrumentation] Events API should ensure that an event can be fetched, patched, deleted, and listed',
+    'events.k8s.io is not served yet',
+  ),
+  missing('[sig-instrumentation] Events should delete a collection of events', 'a case'),
+  missing('[sig-instrumentation] Events should manage the lifecycle of an event', 'a case'),
+  missing('[sig-network] API Server should provide secure master service', 'a case'),
+  missing(
+    '[sig-network] EndpointSlice should create and delete EndpointSlices for a Service with a selector that matches no pods',
+    'a case',
+  ),
+  missing(
+    '[sig-network] EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete',
+    'Endpoints are not mirrored yet',
+  ),
+  missing('[sig-network] Endpoints should test the lifecycle of an Endpoint', 'a case'),
+  missing(
+    '[sig-network] EndpointsController should create and delete Endpoints for a Service with a selector that matches no pods',
+    'a case',
+  ),
+  missing(
+    '[sig-network] ServiceCIDR and IPAddress API should support ServiceCIDR API operations',
+    'the default ServiceCIDR is not made yet',
+  ),
+  missing('[sig-network] Services should complete a service status lifecycle', 'a case'),
+  missing('[sig-network] Services should delete a collection of services', 'a case'),
+  missing('[sig-network] Services should find a service from listing all namespaces', 'a case'),
+  missing('[sig-node] PodTemplates should delete a collection of pod templates', 'a case'),
+  missing('[sig-node] PodTemplates should replace a pod template', 'a case'),
+  missing('[sig-node] RuntimeClass should reject a Pod requesting a deleted RuntimeClass [NodeConformance]', 'a case'),
+  missing(
+    '[sig-node] RuntimeClass should reject a Pod requesting a non-existent RuntimeClass [NodeConformance]',
+    'a case',
+  ),
+  missing('[sig-node] Secrets should patch a secret', 'a case'),
+  missing(
+    '[sig-scheduling] LimitRange should create a LimitRange with defaults and ensure pod has those defaults applied.',
+    'limit ranges are not applied yet',
+  ),
+  missing('[sig-scheduling] LimitRange should list, patch and delete a LimitRange by collection', 'a case'),
+  missing('[sig-storage] PersistentVolumes CSI Conformance should apply changes to a pv/pvc status', 'a case'),
+  missing(
+    '[sig-storage] PersistentVolumes CSI Conformance should run through the lifecycle of a PV and a PVC',
+    'a case',
+  ),
+];
+
+export const MISSING_WITH_NODES: readonly Missing[] = [
+  missing('[sig-apps] CronJob should not schedule jobs when suspended [Slow]', 'a case'),
+  missing('[sig-apps] CronJob should not schedule new jobs when ForbidConcurrent [Slow]', 'a case'),
+  missing('[sig-apps] Deployment Deployment should have a working scale subresource', 'a case'),
+  missing('[sig-apps] Deployment RecreateDeployment should delete old pods and create new ones', 'a case'),
+  missing('[sig-apps] Deployment RollingUpdateDeployment should delete old pods and create new ones', 'a case'),
+  missing('[sig-apps] Deployment deployment should delete old replica sets', 'a case'),
+  missing('[sig-apps] Deployment deployment should support rollover', 'a case'),
+  missing('[sig-apps] Deployment should run the lifecycle of a Deployment', 'a case'),
+  missing('[sig-apps] Deployment should validate Deployment Status endpoints', 'a case'),
+  missing('[sig-apps] DisruptionController should block an eviction until the PDB is updated to allow it', 'a case'),
+  missing('[sig-apps] DisruptionController should observe PodDisruptionBudget status updated', 'a case'),
+  missing('[sig-apps] DisruptionController should update/patch PodDisruptionBudget status', 'a case'),
+  missing(
+    '[sig-apps] Job should create pods for an Indexed job with completion indexes and specified hostname',
+    'a case',
+  ),
+  missing('[sig-apps] Job should manage the lifecycle of a job', 'a case'),
+  missing(
+    '[sig-apps] Job should run a job to completion when tasks sometimes fail and are locally restarted',
+    'a case',
+  ),
+  missing('[sig-apps] Job with successPolicy should succeeded when all indexes succeeded', 'a case'),
+  missing('[sig-apps] ReplicaSet Replace and Patch tests', 'a case'),
+  missing('[sig-apps] ReplicaSet Replicaset should have a working scale subresource', 'a case'),
+  missing('[sig-apps] ReplicaSet should adopt matching pods on creation and release no longer matching pods', 'a case'),
+  missing('[sig-apps] ReplicaSet should list and delete a collection of ReplicaSets', 'a case'),
+  missing('[sig-apps] ReplicaSet should validate Replicaset Status endpoints', 'a case'),
+  missing('[sig-apps] ReplicationController should adopt matching pods on creation', 'a case'),
+  missing('[sig-apps] ReplicationController should get and update a ReplicationController scale', 'a case'),
+  missing('[sig-apps] ReplicationController should release no longer matching pods', 'a case'),
+  missing(
+    '[sig-apps] ReplicationController should surface a failure condition on a common issue like exceeded quota',
+    'quotas are not counted yet',
+  ),
+  missing('[sig-apps] ReplicationController should test the lifecycle of a ReplicationController', 'a case'),
+  missing(
+    '[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should have a working scale subresource',
+    'a case',
+  ),
+  missing(
+    '[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should list, patch and delete a collection of StatefulSets',
+    'a case',
+  ),
+  missing(
+    '[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform canary updates and phased rolling updates of template modifications',
+    'a case',
+  ),
+  missing(
+    '[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should validate Statefulset Status endpoints',
+    'a case',
+  ),
+  missing('[sig-architecture] Conformance Tests should have at least two untainted nodes', 'a case'),
+  missing(
+    '[sig-cli] Kubectl client Kubectl describe should check if kubectl describe prints relevant information for rc and pods',
+    'a case',
+  ),
+  missing('[sig-cli] Kubectl client Kubectl label should update the label on a resource', 'a case'),
+  missing('[sig-cli] Kubectl client Kubectl patch should add annotations for pods in rc', 'a case'),
+  missing("[sig-cli] Kubectl client Kubectl replace should update a single-container pod's image", 'a case'),
+  missing('[sig-cli] Kubectl client Kubectl run pod should create a pod from an image when restart is Never', 'a case'),
+  missing(
+    '[sig-network] EndpointSlice should create Endpoints and EndpointSlices for Pods matching a Service',
+    'a case',
+  ),
+  missing('[sig-network] EndpointsController should create Endpoints for Pods matching a Service', 'a case'),
+  missing(
+    '[sig-node] Pods Extended (pod generation) Pod Generation custom-set generation on new pods and graceful delete',
+    'a case',
+  ),
+  missing('[sig-node] Pods should be submitted and removed [NodeConformance]', 'a case'),
+  missing('[sig-node] Pods should be updated [NodeConformance]', 'a case'),
+  missing('[sig-node] Pods should get a host IP [NodeConformance]', 'a case'),
+  missing('[sig-node] Pods should patch a pod status', 'a case'),
+  missing('[sig-node] Pods should run through the lifecycle of Pods and PodStatus', 'a case'),
+  missing(
+    '[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass and initialize its Overhead [NodeConformance]',
+    'a case',
+  ),
+  missing(
+    '[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass without PodOverhead [NodeConformance]',
+    'a case',
+  ),
+];
