@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -25,7 +25,7 @@ interface Engine extends AsyncDisposable {
 async function startEngine(): Promise<Engine> {
   const heard: number[] = [];
   const engine = { heard, requests: 0, isWell: false };
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     let text = '';
     for await (const chunk of request) text += String(chunk);
     engine.requests++;
@@ -36,6 +36,10 @@ async function startEngine(): Promise<Engine> {
     heard.push(...(JSON.parse(text) as JsonRow[]).map(({ value }) => Number(value)));
     if (!engine.isWell && engine.requests % 3 === 0) response.destroy();
     else response.end();
+  };
+  // What is killed in the middle of a request has not sent it.
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
