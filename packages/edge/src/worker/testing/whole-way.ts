@@ -16,7 +16,7 @@ import { type NodeDevice, type NodeValues, type Streams, startStreams } from '@s
 import { openSeriesStore, type SeriesStore } from '@skerry/streams/store';
 import { roadHeader } from '@skerry/streams/supervision';
 
-export const NODE = 'edge-1';
+const NODE = 'edge-1';
 export const NAMESPACE = 'factory';
 const USER = { username: 'system:test', groups: ['system:masters'] };
 const DEFINITIONS: Gvr = { group: 'apiextensions.k8s.io', version: 'v1', resource: 'customresourcedefinitions' };
