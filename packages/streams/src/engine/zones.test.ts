@@ -84,6 +84,19 @@ test('functions of dates speak the time zone of the rule', () =>
     [{ h: 3, d: 'Tuesday', later: '2026-06-02 04:00:00' }],
   ));
 
+test('convert_tz lets functions of dates go by the clock of another zone, and the instant stays', () => {
+  const shanghai = 'convert_tz(ts, "Asia/Shanghai")';
+  check(
+    {
+      sql: `SELECT format_time(${shanghai}, "YYYY-MM-dd HH:mm X") AS t, hour(${shanghai}) AS h, last_day(${shanghai}) AS l, ${shanghai} = ts AS same, ${shanghai} AS at FROM demo`,
+      timeZone: 'Europe/Berlin',
+      times: ['2026-06-30T20:15:00Z'],
+    },
+    [{ t: '2026-07-01 04:15 +08', h: 4, l: '2026-07-31', same: true, at: '2026-06-30T20:15:00.000Z' }],
+  );
+  assert.throws(() => prepared('SELECT convert_tz(ts, "Moon/Base") AS t FROM demo'), /"Moon\/Base" is no time zone/);
+});
+
 test('a zone that is none is refused', () =>
   assert.throws(
     () => prepared('SELECT ts FROM demo', { options: { timeZone: 'Mars/Base' } }),

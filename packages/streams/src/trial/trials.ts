@@ -23,7 +23,7 @@ export interface TrialLimits {
   readonly waiting: number;
 }
 
-export const TRIAL_LIMITS: TrialLimits = { timeMs: 10_000, heapMb: 256, processes: 2, waiting: 64 };
+const TRIAL_LIMITS: TrialLimits = { timeMs: 10_000, heapMb: 256, processes: 2, waiting: 64 };
 
 /** What the functions of one rule may have together. */
 const MAX_FUNCTION_BYTES = 256 * 1024 * 1024;

@@ -246,6 +246,7 @@ const TIMES: readonly Case[] = [
   ['date_calc("2019-01-01", "-1h30m")', '2018-12-31 22:30:00'],
   ['date_calc("2019-01-01", "1h30m10s100ms200us300ns")', '2019-01-01 01:30:10'],
   ['date_diff("2026-02-01", "2026-02-03 12:00")', 2],
+  ['format_time(convert_tz("2026-02-03T20:00:00Z", "Asia/Shanghai"), "MM-dd HH")', '02-04 04'],
   ['day_name(t)', 'Tuesday'],
   ['day_of_month(t)', 3],
   ['day(e)', 3],

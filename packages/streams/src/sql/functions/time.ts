@@ -1,9 +1,9 @@
 /** Functions on dates and times. They speak the time zone of the rule. */
-import { BIGINT, STRING } from '../data-type.ts';
+import { BIGINT, DATETIME, STRING } from '../data-type.ts';
 import { RowError } from '../sql-error.ts';
 import { DAYS, MONTHS, timeFormat } from '../time/format-time.ts';
 import { parseDuration } from '../time/parse-time.ts';
-import { UTC, wallClock, type Zone } from '../time/zone.ts';
+import { UTC, wallClock, type Zone, ZonedDate, zoneFor, zoneOf } from '../time/zone.ts';
 import type { EvalContext, Value } from '../value.ts';
 import { describe } from '../values.ts';
 import { datetime, integer, optional, string } from './parameters.ts';
@@ -11,6 +11,7 @@ import { ArgumentProblem, prepared, type ScalarFunction, scalar, synonym } from 
 
 const DAY_MS = 86_400_000;
 const FRACTION = [optional(integer('digits'))] as const;
+const CONVERT = [datetime('time'), string('zone')] as const;
 const FORMAT = [datetime('time'), string('format')] as const;
 
 const dateText = timeFormat('yyyy-MM-dd');
@@ -57,6 +58,15 @@ export const TIMES: readonly ScalarFunction[] = [
   synonym(CUR_TIME, 'current_time'),
   scalar(
     'time',
+    'convert_tz',
+    CONVERT,
+    DATETIME,
+    'The same instant, which functions of dates then write and read by the clock of that zone.',
+    (date, name) => zoned(date, knownZone(name)),
+    { prepare: prepareConvert },
+  ),
+  scalar(
+    'time',
     'date_calc',
     [datetime('time'), string('duration')],
     STRING,
@@ -64,7 +74,7 @@ export const TIMES: readonly ScalarFunction[] = [
     (date, text, { zone }) => {
       const duration = parseDuration(text);
       if (duration === undefined) throw new RowError(`date_calc: ${describe(text)} is no duration`);
-      return momentText(new Date(date.getTime() + duration), zone);
+      return momentText(new Date(date.getTime() + duration), zoneFor(date, zone));
     },
   ),
   scalar(
@@ -135,6 +145,28 @@ function present(format: (date: Date, zone: Zone) => string, digits: number | un
   if (digits < 0 || digits > MAX_FRACTION) throw new RowError(`a fraction has 0 to ${MAX_FRACTION} digits`);
   const fraction = `${String(Math.floor(now) % 1000).padStart(3, '0')}000`;
   return `${text}.${fraction.slice(0, digits)}`;
+}
+
+function zoned(date: Date, zone: Zone): Date {
+  return new ZonedDate(date.getTime(), zone);
+}
+
+function knownZone(name: string): Zone {
+  try {
+    return zoneOf(name);
+  } catch (cause) {
+    throw new RowError(`convert_tz: ${describe(name)} is no time zone`, { cause });
+  }
+}
+
+function prepareConvert([, name]: readonly Value[]): ReturnType<NonNullable<ScalarFunction['prepare']>> {
+  if (typeof name !== 'string') return undefined;
+  try {
+    const zone = zoneOf(name);
+    return prepared(CONVERT, (date) => zoned(date, zone));
+  } catch {
+    throw new ArgumentProblem(1, `${describe(name)} is no time zone`, 'write one such as "Europe/Berlin"');
+  }
 }
 
 function dateOf(milliseconds: number): Date {

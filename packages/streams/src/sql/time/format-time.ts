@@ -1,5 +1,5 @@
 /** Instants to text, by patterns like `YYYY-MM-dd HH:mm:ss`. */
-import { wallClock, type Zone } from './zone.ts';
+import { wallClock, type Zone, zoneFor } from './zone.ts';
 
 export const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const;
 export const MONTHS = [
@@ -31,7 +31,8 @@ const RUN = /([A-Za-z])\1*|'([^']*)'|[^A-Za-z']+/g;
 /** What a pattern means; throws RangeError that names a letter without meaning. */
 export function timeFormat(pattern: string): (date: Date, zone: Zone) => string {
   const writers = [...pattern.matchAll(RUN)].map(([run, letter, quoted]) => writerOf(run, letter, quoted));
-  return (date, zone) => {
+  return (date, given) => {
+    const zone = zoneFor(date, given);
     const face = { wall: wallClock(date, zone), zone, offset: zone.offset(date.getTime()) };
     return writers.map((write) => write(face)).join('');
   };

@@ -38,9 +38,25 @@ function offsetIn(format: Intl.DateTimeFormat, milliseconds: number): number {
   return sign === '-' ? -size : size;
 }
 
-/** A Date whose UTC fields are what the zone's wall clock shows. */
+/** An instant that goes by the clock of a zone of its own, wherever it is written. */
+export class ZonedDate extends Date {
+  readonly zone: Zone;
+
+  constructor(milliseconds: number, zone: Zone) {
+    super(milliseconds);
+    this.zone = zone;
+  }
+}
+
+/** By whose clock the instant is written where `zone` is the one of the rule. */
+export function zoneFor(date: Date, zone: Zone): Zone {
+  return date instanceof ZonedDate ? date.zone : zone;
+}
+
+/** A Date whose UTC fields are what the wall clock of its zone, or else of the given one, shows. */
 export function wallClock(date: Date, zone: Zone): Date {
-  return zone === UTC ? date : new Date(date.getTime() + zone.offset(date.getTime()));
+  const own = zoneFor(date, zone);
+  return own === UTC ? new Date(date.getTime()) : new Date(date.getTime() + own.offset(date.getTime()));
 }
 
 /**
