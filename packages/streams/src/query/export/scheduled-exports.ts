@@ -107,11 +107,13 @@ export class ScheduledExports {
     const directory = pathIn(this.#options.folder, plan.directory);
     await mkdir(directory, { recursive: true });
     const times = await timesIn(directory, plan);
-    const due = plan.dueAt(clock.now(), times[0]);
+    // What falls due while this one is made comes next.
+    const now = clock.now();
+    const due = plan.dueAt(now, times[0]);
     const exported = due === undefined ? undefined : await this.#export(job, directory, due);
     const all = due === undefined ? times : [due, ...times];
-    for (const time of plan.expired(all, clock.now())) await rm(join(directory, plan.nameAt(time)), { force: true });
-    const next = plan.nextAfter(clock.now(), all[0]);
+    for (const time of plan.expired(all, now)) await rm(join(directory, plan.nameAt(time)), { force: true });
+    const next = plan.nextAfter(now, all[0]);
     const last = exported ?? lastOf(job, all[0]);
     job.report = {
       ...(last === undefined ? {} : { lastExport: last }),
