@@ -14,6 +14,8 @@ export type Decision =
   /** It waits for these. */
   | { readonly action: 'waitFor'; readonly dependents: readonly Item[] }
   | { readonly action: 'dropOwners'; readonly keep: readonly OwnerReference[] }
+  /** It no longer holds its owners up: it is part of a circle, which would hold itself for ever. */
+  | { readonly action: 'unblockOwners'; readonly owners: readonly OwnerReference[] }
   | { readonly action: 'delete'; readonly policy: 'Background' | 'Foreground' | 'Orphan' };
 
 export interface DecisionInput {
@@ -36,7 +38,18 @@ export function decide({ item, dependents, states }: DecisionInput): Decision {
   if (there.length === item.owners.length) return { action: 'keep' };
   if (there.length > 0) return { action: 'dropOwners', keep: there };
   const ownerWaits = item.owners.some((owner) => stateOf(owner) === 'waiting');
+  if (ownerWaits && closesCircle(item, dependents)) {
+    const owners = item.owners.map((owner) => ({ ...owner, blockOwnerDeletion: false }));
+    return { action: 'unblockOwners', owners };
+  }
   return { action: 'delete', policy: policyFor(item, ownerWaits && dependents.length > 0) };
+}
+
+/** An owner waits for it, and it would wait for one that waits already: likely the same one, some steps on. */
+function closesCircle({ owners }: Item, dependents: readonly Item[]): boolean {
+  return (
+    dependents.some(isWaitingForDependents) && owners.some(({ blockOwnerDeletion }) => blockOwnerDeletion === true)
+  );
 }
 
 function whileWaiting({ uid }: Item, dependents: readonly Item[]): Decision {

@@ -110,6 +110,21 @@ test('in the foreground the owner does not wait for dependents that do not block
     assert.deepEqual(await names(), ['b']);
   }));
 
+test('objects that own each other in a circle all go when one of them goes in the foreground', () =>
+  check(async ({ make, remove, names, client }) => {
+    const [a, b, c] = [await make('a'), await make('b'), await make('c')];
+    const own = (name: string, owner: OwnerReference) =>
+      client.patch(
+        { gvr: CONFIG_MAPS, namespace: 'shop', name },
+        { metadata: { ownerReferences: [blocking(owner)] } },
+        { type: 'merge' },
+      );
+    await Promise.all([own('a', c), own('b', a), own('c', b)]);
+    assert.deepEqual(await names(), ['a', 'b', 'c']);
+    await remove('a', 'Foreground');
+    assert.deepEqual(await names(), []);
+  }));
+
 test('a cluster-scoped owner keeps its namespaced dependents, and takes them with it', () =>
   check(async ({ make, names, addNode, client }) => {
     const node = await addNode('islet');

@@ -119,10 +119,13 @@ async function carryOut(collector: Collector, item: Item, decision: Decision): P
     case 'release':
       return removeFinalizer(collector, item, FOREGROUND);
     case 'waitFor':
-      for (const { uid } of decision.dependents) enqueue(uid);
+      // One that waits itself is looked at again by its own dependents' events; two that call each other would never rest.
+      for (const each of decision.dependents) if (!isWaitingForDependents(each)) enqueue(each.uid);
       return;
     case 'dropOwners':
       return writeOwners(collector, item, decision.keep);
+    case 'unblockOwners':
+      return writeOwners(collector, item, decision.owners);
     case 'delete': {
       // The version makes sure that the owners are still those that were judged; whatever changed comes again by its event.
       const { uid, resourceVersion } = item;
