@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import { silentLogger } from '@skerry/base';
 import type { FakeClock } from '@skerry/testkit';
 import { parquetReadObjects } from 'hyparquet';
@@ -69,9 +68,9 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
 /** Of real time: files take it, whatever the clock of the test says. */
 const PATIENCE_MS = 60_000;
 
-/** Until the report says so. */
-async function until(isSo: () => boolean): Promise<void> {
-  for (const began = performance.now(); !isSo(); await turn())
+/** Until the report says so; what the clock has passed meanwhile fires a little later. */
+async function until(clock: FakeClock, isSo: () => boolean): Promise<void> {
+  for (const began = performance.now(); !isSo(); await clock.advance(1))
     assert.ok(performance.now() - began < PATIENCE_MS, 'it never was so');
 }
 
@@ -94,10 +93,10 @@ test('at each time of its schedule an outlet exports what was recorded before it
     await fill(scene);
     const { clock, exports, files, read } = scene;
     exports().set('o', outlet({ range: '3h' }, [{ device: 'p*' }]));
-    await until(() => exports().report('o')?.nextExport !== undefined);
+    await until(clock, () => exports().report('o')?.nextExport !== undefined);
     assert.deepEqual([files(), exports().report('o')], [[], { nextExport: '2026-01-02T02:00:00.000Z' }]);
     await clock.advance(2 * HOUR_MS);
-    await until(() => exports().report('o')?.lastExport !== undefined);
+    await until(clock, () => exports().report('o')?.lastExport !== undefined);
     const [file = ''] = files();
     assert.deepEqual(files(), ['plant.press-20260102T020000Z.parquet']);
     const rows = await read(file);
@@ -117,14 +116,14 @@ test('a file that is missing after a pause is made once, the last one; what was 
     const daily = outlet({});
     exports().set('o', daily);
     await clock.advance(2 * HOUR_MS);
-    await until(() => exports().report('o')?.lastExport !== undefined);
+    await until(clock, () => exports().report('o')?.lastExport !== undefined);
     writeFileSync(join(directory, 'plant.press-20260103T020000Z.parquet.new'), 'half');
     writeFileSync(join(directory, 'plant.press-2-20260103T020000Z.parquet'), 'of another outlet');
     await exports().close();
     await clock.advance(3 * DAY_MS);
     await restart();
     exports().set('o', daily);
-    await until(() => exports().report('o')?.lastExport !== undefined);
+    await until(clock, () => exports().report('o')?.lastExport !== undefined);
     assert.deepEqual(files(), [
       'plant.press-2-20260103T020000Z.parquet',
       'plant.press-20260102T020000Z.parquet',
@@ -132,7 +131,7 @@ test('a file that is missing after a pause is made once, the last one; what was 
     ]);
     await restart();
     exports().set('o', daily);
-    await until(() => exports().report('o')?.nextExport !== undefined);
+    await until(clock, () => exports().report('o')?.nextExport !== undefined);
     // It was made before this start: what is known of it is its name.
     assert.deepEqual(exports().report('o')?.lastExport, {
       time: '2026-01-05T02:00:00.000Z',
@@ -152,7 +151,7 @@ for (const [why, more] of [
       for (const day of [2, 3, 4]) writeFileSync(join(directory, `plant.press-2026010${day}T020000Z.parquet`), '');
       await clock.advance(3 * DAY_MS + 2 * HOUR_MS);
       exports().set('o', outlet(more));
-      await until(() => exports().report('o')?.lastExport !== undefined);
+      await until(clock, () => exports().report('o')?.lastExport !== undefined);
       assert.deepEqual(files(), ['plant.press-20260104T020000Z.parquet', 'plant.press-20260105T020000Z.parquet']);
     }));
 
@@ -163,12 +162,12 @@ test('an export that fails is told, leaves nothing behind, and is made when it c
     const exports = new ScheduledExports({ clock, log: silentLogger, folder, store: async () => store });
     exports.set('o', outlet({}));
     await clock.advance(2 * HOUR_MS);
-    await until(() => exports.report('o')?.problem !== undefined);
+    await until(clock, () => exports.report('o')?.problem !== undefined);
     assert.match(exports.report('o')?.problem ?? '', /nothing is recorded here/);
     assert.deepEqual(files(), []);
     store = whole;
     await clock.advance(60_000);
-    await until(() => exports.report('o')?.lastExport !== undefined);
+    await until(clock, () => exports.report('o')?.lastExport !== undefined);
     assert.deepEqual([exports.report('o')?.problem, files().length], [undefined, 1]);
     await exports.close();
   }));

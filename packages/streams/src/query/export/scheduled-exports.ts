@@ -88,19 +88,19 @@ export class ScheduledExports {
   async #look(job: Job): Promise<void> {
     const { clock, log } = this.#options;
     if (job.ending.signal.aborted) return;
-    let waitMs = RETRY_MS;
+    let at = clock.now() + RETRY_MS;
     try {
-      waitMs = await this.#exportDue(job);
+      at = await this.#exportDue(job);
     } catch (error) {
       if (job.ending.signal.aborted) return;
       job.report = { ...job.report, problem: messageOf(error) };
       log.warn({ directory: job.plan.directory, error: messageOf(error) }, 'an export of series failed');
     }
     if (job.ending.signal.aborted) return;
-    job.timer = clock.after(waitMs, () => this.#begin(job), { unref: true });
+    job.timer = clock.after(Math.max(1, at - clock.now()), () => this.#begin(job), { unref: true });
   }
 
-  /** Returns how long nothing is due. */
+  /** Returns when to look again. */
   async #exportDue(job: Job): Promise<number> {
     const { clock } = this.#options;
     const { plan } = job;
@@ -119,7 +119,7 @@ export class ScheduledExports {
       ...(last === undefined ? {} : { lastExport: last }),
       ...(next === undefined ? {} : { nextExport: new Date(next).toISOString() }),
     };
-    return next === undefined ? LOOK_AGAIN_MS : Math.min(LOOK_AGAIN_MS, Math.max(1, next - clock.now()));
+    return Math.min(now + LOOK_AGAIN_MS, next ?? Number.POSITIVE_INFINITY);
   }
 
   async #export({ plan, ending }: Job, directory: string, time: number): Promise<LastExport> {
