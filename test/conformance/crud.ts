@@ -75,7 +75,7 @@ async function isDiscovered(lab: Lab, kind: KindName): Promise<void> {
 }
 
 /** An object of the plan, for the n-th of the case. */
-export function planned(lab: Lab, { body, metadata, nameOf }: KindPlan, index: number): Pick<KubeObject, 'metadata'> {
+function planned(lab: Lab, { body, metadata, nameOf }: KindPlan, index: number): Pick<KubeObject, 'metadata'> {
   const name = nameOf?.(lab, index) ?? `case-${lab.id}-${index}`;
   const rest = typeof body === 'function' ? body(lab, name) : body;
   return { metadata: { name, labels: { 'conformance-case': lab.id }, ...metadata }, ...rest };
@@ -187,5 +187,25 @@ async function deletesAll(hands: Hands): Promise<void> {
   await lab.eventually('the collection is gone', async () => {
     const { items } = await objects.list({ labelSelector: selector });
     return items.length === 0;
+  });
+}
+
+const SOME = 3;
+
+/** Those that a selector chooses are deleted by one request, and no others. */
+export function deletedTogether(name: string, plan: KindPlan): Requirement {
+  const states = `objects of kind ${plan.kind} are listed by a label in one and in all namespaces, and deleted by it as one collection`;
+  return requirement(name, states, async (lab) => {
+    const objects: Collection = lab.of(plan.kind);
+    const labelSelector = `conformance-case=${lab.id}`;
+    await objects.create({ ...planned(lab, plan, SOME), metadata: { name: `stays-${lab.id}` } });
+    for (let index = 0; index < SOME; index++) await objects.create(planned(lab, plan, index));
+    for (const place of [objects, lab.everywhere(plan.kind) as Collection])
+      assert.equal((await place.list({ labelSelector })).items.length, SOME);
+    await objects.deleteAll(labelSelector);
+    await lab.eventually('the collection is gone', async () => {
+      return (await objects.list({ labelSelector })).items.length === 0;
+    });
+    assert.equal((await objects.get(`stays-${lab.id}`)).metadata.deletionTimestamp, undefined);
   });
 }

@@ -93,25 +93,6 @@ export const MISSING: readonly Missing[] = [
     'a case',
   ),
   missing('[sig-api-machinery] FieldValidation should detect unknown metadata fields of a typed object', 'a case'),
-  missing('[sig-api-machinery] Garbage collector should delete RS created by deployment when not orphaning', 'a case'),
-  missing('[sig-api-machinery] Garbage collector should delete pods created by rc when not orphaning', 'a case'),
-  missing(
-    '[sig-api-machinery] Garbage collector should keep the rc around until all its pods are deleted if the deleteOptions says so [Serial]',
-    'a case',
-  ),
-  missing('[sig-api-machinery] Garbage collector should not be blocked by dependency circle', 'a case'),
-  missing(
-    "[sig-api-machinery] Garbage collector should not delete dependents that have both valid owner and owner that's waiting for dependents to be deleted [Serial]",
-    'a case',
-  ),
-  missing(
-    '[sig-api-machinery] Garbage collector should orphan RS created by deployment when deleteOptions.PropagationPolicy is Orphan',
-    'a case',
-  ),
-  missing(
-    '[sig-api-machinery] Garbage collector should orphan pods created by rc if delete options say so [Serial]',
-    'a case',
-  ),
   missing(
     '[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment',
     'policies are not evaluated yet',
@@ -120,15 +101,6 @@ export const MISSING: readonly Missing[] = [
     '[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment with annotations',
     'policies are not evaluated yet',
   ),
-  missing('[sig-api-machinery] Namespaces [Serial] should apply a finalizer to a Namespace', 'a case'),
-  missing('[sig-api-machinery] Namespaces [Serial] should apply an update to a Namespace', 'a case'),
-  missing('[sig-api-machinery] Namespaces [Serial] should apply changes to a namespace status', 'a case'),
-  missing(
-    '[sig-api-machinery] Namespaces [Serial] should ensure that all services are removed when a namespace is deleted',
-    'a case',
-  ),
-  missing('[sig-api-machinery] Namespaces [Serial] should patch a Namespace', 'a case'),
-  missing('[sig-api-machinery] ResourceQuota should apply changes to a resourcequota status', 'a case'),
   missing(
     '[sig-api-machinery] ResourceQuota should be able to update and delete ResourceQuota.',
     'quotas are not counted yet',
@@ -193,26 +165,7 @@ export const MISSING: readonly Missing[] = [
     '[sig-api-machinery] ValidatingAdmissionPolicy [Privileged:ClusterAdmin] should validate against a Deployment',
     'policies are not evaluated yet',
   ),
-  missing(
-    '[sig-api-machinery] Watchers should be able to restart watching from the last resource version observed by the previous watch',
-    'a case',
-  ),
-  missing('[sig-api-machinery] Watchers should be able to start watching from a specific resource version', 'a case'),
-  missing(
-    '[sig-api-machinery] Watchers should observe add, update, and delete watch notifications on configmaps',
-    'a case',
-  ),
-  missing(
-    '[sig-api-machinery] Watchers should observe an object deletion if it stops meeting the requirements of the selector',
-    'a case',
-  ),
-  missing('[sig-api-machinery] Watchers should receive events on concurrent watches in same order', 'a case'),
   missing('[sig-api-machinery] server version should find the server version', 'a case'),
-  missing(
-    '[sig-apps] DisruptionController Listing PodDisruptionBudgets for all namespaces should list and delete a collection of PodDisruptionBudgets',
-    'a case',
-  ),
-  missing('[sig-apps] DisruptionController should create a PodDisruptionBudget', 'a case'),
   missing(
     '[sig-auth] Certificates API [Privileged:ClusterAdmin] should support CSR API operations',
     'requests are not signed yet',
@@ -223,8 +176,6 @@ export const MISSING: readonly Missing[] = [
     'a case',
   ),
   missing('[sig-auth] ServiceAccounts should guarantee kube-root-ca.crt exist in any namespace', 'a case'),
-  missing('[sig-auth] ServiceAccounts should run through the lifecycle of a ServiceAccount', 'a case'),
-  missing('[sig-auth] ServiceAccounts should update a ServiceAccount', 'a case'),
   missing('[sig-auth] SubjectReview should support SubjectReview API operations', 'a case'),
   missing('[sig-cli] Kubectl client Kubectl api-versions should check if v1 is in available api versions', 'a case'),
   missing(
@@ -247,8 +198,6 @@ export const MISSING: readonly Missing[] = [
     '[sig-instrumentation] Events API should ensure that an event can be fetched, patched, deleted, and listed',
     'events.k8s.io is not served yet',
   ),
-  missing('[sig-instrumentation] Events should delete a collection of events', 'a case'),
-  missing('[sig-instrumentation] Events should manage the lifecycle of an event', 'a case'),
   missing('[sig-network] API Server should provide secure master service', 'a case'),
   missing(
     '[sig-network] EndpointSlice should create and delete EndpointSlices for a Service with a selector that matches no pods',
@@ -258,31 +207,19 @@ export const MISSING: readonly Missing[] = [
     '[sig-network] EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete',
     'Endpoints are not mirrored yet',
   ),
-  missing('[sig-network] Endpoints should test the lifecycle of an Endpoint', 'a case'),
   missing(
     '[sig-network] EndpointsController should create and delete Endpoints for a Service with a selector that matches no pods',
     'a case',
   ),
-  missing(
-    '[sig-network] ServiceCIDR and IPAddress API should support ServiceCIDR API operations',
-    'the default ServiceCIDR is not made yet',
-  ),
-  missing('[sig-network] Services should complete a service status lifecycle', 'a case'),
-  missing('[sig-network] Services should delete a collection of services', 'a case'),
-  missing('[sig-network] Services should find a service from listing all namespaces', 'a case'),
-  missing('[sig-node] PodTemplates should delete a collection of pod templates', 'a case'),
-  missing('[sig-node] PodTemplates should replace a pod template', 'a case'),
   missing('[sig-node] RuntimeClass should reject a Pod requesting a deleted RuntimeClass [NodeConformance]', 'a case'),
   missing(
     '[sig-node] RuntimeClass should reject a Pod requesting a non-existent RuntimeClass [NodeConformance]',
     'a case',
   ),
-  missing('[sig-node] Secrets should patch a secret', 'a case'),
   missing(
     '[sig-scheduling] LimitRange should create a LimitRange with defaults and ensure pod has those defaults applied.',
     'limit ranges are not applied yet',
   ),
-  missing('[sig-scheduling] LimitRange should list, patch and delete a LimitRange by collection', 'a case'),
   missing('[sig-storage] PersistentVolumes CSI Conformance should apply changes to a pv/pvc status', 'a case'),
   missing(
     '[sig-storage] PersistentVolumes CSI Conformance should run through the lifecycle of a PV and a PVC',
