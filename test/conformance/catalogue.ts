@@ -1,14 +1,27 @@
 /** Every requirement, by what it needs: a case, or what is missing. A new case goes into a file of `cases/`. */
+import { CUSTOM_RESOURCES } from './cases/custom-resources.ts';
+import { FIELD_VALIDATION } from './cases/field-validation.ts';
 import { GARBAGE } from './cases/garbage.ts';
 import { KIND_CASES } from './cases/kinds.ts';
 import { MISSING, MISSING_WITH_NODES } from './cases/missing.ts';
 import { NAMESPACES } from './cases/namespaces.ts';
 import { OBJECTS } from './cases/objects.ts';
+import { PUBLISHED_SCHEMAS } from './cases/published-schemas.ts';
 import { WATCHERS } from './cases/watchers.ts';
 import type { Group } from './coverage.ts';
 import type { Entry } from './requirement.ts';
 
 export const CATALOGUE: Readonly<Record<Group, readonly Entry[]>> = {
-  'Without nodes': [...KIND_CASES, ...OBJECTS, ...NAMESPACES, ...WATCHERS, ...GARBAGE, ...MISSING],
+  'Without nodes': [
+    ...KIND_CASES,
+    ...OBJECTS,
+    ...NAMESPACES,
+    ...WATCHERS,
+    ...GARBAGE,
+    ...CUSTOM_RESOURCES,
+    ...PUBLISHED_SCHEMAS,
+    ...FIELD_VALIDATION,
+    ...MISSING,
+  ],
   'With nodes': [...MISSING_WITH_NODES],
 };

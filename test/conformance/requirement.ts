@@ -13,6 +13,8 @@ export interface Requirement {
 export interface Missing {
   readonly name: string;
   readonly missing: string;
+  /** A case that waits for the feature: once it passes, the suite fails until it is taken among the others. */
+  readonly waiting?: Requirement;
 }
 
 export type Entry = Requirement | Missing;
@@ -23,4 +25,9 @@ export function requirement(name: string, states: string, run: Requirement['run'
 
 export function missing(name: string, what: string): Missing {
   return { name, missing: what };
+}
+
+/** A case that cannot pass yet. */
+export function notYet(what: string, waiting: Requirement): Missing {
+  return { name: waiting.name, missing: what, waiting };
 }

@@ -1,4 +1,5 @@
 /** Runs the requirements of a group against a server: ours, unless another one is named. */
+import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { PROCESS, skipWithout, TestCloud, TestEdge } from '@skerry/testkit/processes';
 import { Api } from './api.ts';
@@ -32,6 +33,8 @@ export function runSuite({ group, nodes, concurrency }: SuitePlan): void {
     });
     after(() => resources.disposeAsync());
     for (const each of cases) test(each.name, () => meets(each, target));
+    for (const { name, waiting } of lacking)
+      if (waiting !== undefined) test(`not yet: ${name}`, () => failsStill(waiting, target));
   });
   after(() => {
     console.log(`${group}: ${cases.length} requirements have a case, ${lacking.length} have none yet`);
@@ -46,6 +49,11 @@ async function meets({ run, states }: Requirement, target: Target): Promise<void
   } catch (cause) {
     throw new Error(`It is demanded that ${states}.\n${reasonOf(cause)}`, { cause });
   }
+}
+
+/** So that nobody builds what a case waits for and leaves it waiting. */
+async function failsStill(waiting: Requirement, target: Target): Promise<void> {
+  await assert.rejects(meets(waiting, target), undefined, 'it is met now: take it out of notYet()');
 }
 
 function reasonOf(error: unknown): string {
