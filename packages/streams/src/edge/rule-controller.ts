@@ -12,14 +12,15 @@ import {
 } from '@skerry/kube/controller';
 import type { RuleSurroundings } from '../engine/rule/catalog.ts';
 import { FunctionProblem, type OpenFunctions, openFunctions } from '../engine/rule/javascript.ts';
+import { runOwnTests } from '../engine/rule/own-tests.ts';
 import { millisecondsOf, type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
-import { failureOf } from '../engine/rule/run-test.ts';
 import { RULES } from '../kinds/group.ts';
 import type { Rule, RuleNodeStatus, RuleSink } from '../kinds/rule.ts';
 import type { Stream } from '../kinds/stream.ts';
 import type { Table } from '../kinds/table.ts';
+import type { UserFunction } from '../sql/index.ts';
 import type { SeriesStore } from '../store/index.ts';
-import { type TableRows, tableRowsOf } from '../trial/trial.ts';
+import { tableRowsOf } from '../trial/trial.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { connected } from './connected-rules.ts';
 import type { NodeValues } from './node-values.ts';
@@ -172,14 +173,21 @@ class NodeRules {
   }
 
   async #start(key: string, rule: Rule, madeOf: string): Promise<void> {
-    const { clock, log, hub, outputs, nodeTables } = this.#options;
+    const { clock, log, hub, outputs, node, nodeTables } = this.#options;
     const { namespace } = parseObjectKey(key);
     const functions = await openFunctions(rule.spec.functions ?? [], () => clock.monotonic());
     await using stack = new AsyncDisposableStack();
     stack.defer(() => functions.close());
     const around = this.#around(namespace);
-    const prepared = prepareRule(rule, { around, node: this.#options.node, functions: functions.functions });
-    if (functions.functions.length > 0) runOwnTests(prepared, tableRowsOf(prepared, around, this.#options.node));
+    const prepare = (made: readonly UserFunction[]) => prepareRule(rule, { around, node, functions: made });
+    const prepared = prepare(functions.functions);
+    if (functions.functions.length > 0)
+      runOwnTests({
+        functions: functions.functions,
+        prepare,
+        tables: (tried, { tables }) => tableRowsOf(tried, around, node)(tables),
+        monotonic: () => clock.monotonic(),
+      });
     const secrets = await this.#secretsOf(namespace, prepared);
     const tables = await nodeTables.open(namespace, prepared.tables);
     const uid = rule.metadata.uid ?? '';
@@ -315,14 +323,6 @@ class NodeRules {
 
 function inNamespace<T extends KubeObject>({ cache }: Informer<T>, namespace: string | undefined): readonly T[] {
   return cache.list().filter(({ metadata }) => metadata.namespace === namespace);
-}
-
-/** The cloud runs no functions of rules, and so not the cases of rules that have some. */
-function runOwnTests(prepared: PreparedRule, tableRows: TableRows): void {
-  for (const test of prepared.spec.tests ?? []) {
-    const why = failureOf(prepared, test, { tables: tableRows(test.tables) });
-    if (why !== undefined) throw new RuleProblem('spec.tests', `test "${test.name}" fails: ${why}`);
-  }
 }
 
 /** What an earlier version has saved may mean nothing to this one; the rule begins anew then. */

@@ -1,4 +1,5 @@
 /** A rule on rows that are given, under a clock that follows them: its own test cases, and recorded data. Pure. */
+import { messageOf } from '@skerry/base';
 import type { RuleTest } from '../../kinds/rule.ts';
 import { createContext, type Row, RowError } from '../../sql/index.ts';
 import { createFlow, type Flow } from '../flow.ts';
@@ -26,10 +27,14 @@ export interface ReplayOptions {
   readonly tables?: ReadonlyMap<string, LookupTable>;
   /** Called with each result as it comes, with when that is. */
   readonly onRow?: (row: Row, time: number) => void;
+  /** Asked again and again; when it throws, the replay ends with that. */
+  readonly checkTime?: () => void;
 }
 
-/** Errors beyond these are only counted. */
+/** The first errors are told; those beyond these are not. */
 const MAX_ERRORS = 100;
+/** Of what is said of a row: whatever it holds, people and the cloud are told no more. */
+const MAX_TEXT = 2000;
 
 export function replay(rule: PreparedRule, input: Iterable<GivenRow>, options: ReplayOptions = {}): Replay {
   return new Replaying(rule, options).run(input);
@@ -44,11 +49,13 @@ class Replaying {
   readonly #results: Row[] = [];
   readonly #late: Row[] = [];
   readonly #errors: string[] = [];
+  readonly #checkTime: () => void;
   #now = 0;
 
-  constructor(rule: PreparedRule, { tables, onRow }: ReplayOptions) {
+  constructor(rule: PreparedRule, { tables, onRow, checkTime = () => {} }: ReplayOptions) {
     const { spec, streams, plan } = rule;
     this.#rule = rule;
+    this.#checkTime = checkTime;
     this.#clocked = [...streams].filter(([, stream]) => isTimedByArrival(spec, stream)).map(([each]) => each);
     for (const [each, stream] of streams) this.#readers.set(each, rowReader(stream ?? {}));
     this.#flow = createFlow({
@@ -81,6 +88,7 @@ class Replaying {
   }
 
   #take({ stream, at, row }: GivenRow): void {
+    this.#checkTime();
     this.#pass(at);
     try {
       const name = stream ?? this.#onlyStream();
@@ -103,6 +111,7 @@ class Replaying {
   }
 
   #tick(now: number): void {
+    this.#checkTime();
     this.#now = now;
     for (const stream of this.#clocked) this.#flow.advance(stream, now);
   }
@@ -113,8 +122,10 @@ class Replaying {
     return only;
   }
 
+  /** What a function throws because its time is over looks like an error of the row. */
   #fail(error: unknown): void {
-    if (this.#errors.length < MAX_ERRORS) this.#errors.push(error instanceof Error ? error.message : String(error));
+    this.#checkTime();
+    if (this.#errors.length < MAX_ERRORS) this.#errors.push(shortened(messageOf(error)));
   }
 }
 
@@ -143,10 +154,18 @@ function differenceOf(what: string, expected: readonly unknown[], actual: readon
   for (const [at, row] of expected.entries()) {
     if (at >= actual.length) return `${what} ${at + 1} of ${expected.length} is missing: ${describe(row)}`;
     if (!isSame(row, plain(actual[at])))
-      return `${what} ${at + 1} is ${JSON.stringify(plain(actual[at]))}, not ${JSON.stringify(row)}`;
+      return `${what} ${at + 1} is ${jsonOf(plain(actual[at]))}, not ${jsonOf(row)}`;
   }
   if (actual.length === expected.length) return undefined;
   return `there are ${actual.length} ${what}s, not ${expected.length}; the first too many is ${describe(plain(actual[expected.length]))}`;
+}
+
+function jsonOf(value: unknown): string {
+  return shortened(JSON.stringify(value));
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
 /** As it stands in JSON. */

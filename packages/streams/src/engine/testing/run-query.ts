@@ -2,7 +2,7 @@
 import type { Rule, RuleSpec } from '../../kinds/rule.ts';
 import type { Stream, StreamSpec } from '../../kinds/stream.ts';
 import type { Table } from '../../kinds/table.ts';
-import { createContext, type Row } from '../../sql/index.ts';
+import { createContext, type Row, type UserFunction } from '../../sql/index.ts';
 import { createFlow, type Flow, type SavedFlow } from '../flow.ts';
 import { contextOf, limitsOf, type PreparedRule, prepareRule, timingOf } from '../rule/prepare.ts';
 
@@ -12,14 +12,16 @@ export interface QuerySettings {
   readonly streams?: Readonly<Record<string, StreamSpec>>;
   readonly tables?: readonly string[];
   readonly options?: RuleSpec['options'];
+  readonly functions?: readonly UserFunction[];
 }
 
 export function prepared(
   sql: string,
-  { streams = { demo: STREAM }, tables = [], options }: QuerySettings = {},
+  { streams = { demo: STREAM }, tables = [], options, functions = [] }: QuerySettings = {},
 ): PreparedRule {
   const rule: Rule = objectOf('Rule', 'r', { sql, ...(options === undefined ? {} : { options }) });
   return prepareRule(rule, {
+    functions,
     around: {
       stream: (name) => (streams[name] === undefined ? undefined : objectOf<Stream>('Stream', name, streams[name])),
       table: (name) => (tables.includes(name) ? objectOf<Table>('Table', name, { source: {} }) : undefined),
