@@ -17,6 +17,15 @@ const meta = (kind: string, name: string, spec: object): KubeObject => ({
 const OBJECTS = [
   meta('Stream', 'press', { source: { mqtt: { server: 'mqtt://broker', topic: 'press' } } }),
   meta('Table', 'limits', { source: { file: { path: 'limits.csv' } } }),
+  meta('Table', 'sized', {
+    source: { file: { path: '{{size}}.csv' } },
+    schema: [{ name: 'most', type: 'Float' }],
+    nodeParameters: [{ node: 'edge-1', values: { size: 'big' } }],
+  }),
+  meta('Rule', 'talkative', {
+    sql: `SELECT ${Array.from({ length: 10 }, (_, at) => `rpad(id, 1000000) AS f${at}`).join(', ')} FROM press`,
+    tests: [{ name: 'much', input: [{ row: { id: 'a' } }], expected: [{ id: 'a' }] }],
+  }),
   meta('Rule', 'hot', {
     sql: 'SELECT force FROM press WHERE force > {{limit}}',
     parameters: { limit: 10 },
@@ -144,6 +153,21 @@ test('an answer is bounded, whatever windows make of the rows', async () => {
   const status = await run({ sql, rows: many });
   assert.equal(status?.isCut, true);
   assert.ok(JSON.stringify(status).length < 5 * 1024 * 1024);
+});
+
+test('what is said of a row is bounded, however large the row is', async () => {
+  const [much] = (await run({ rule: 'talkative' }))?.cases ?? [];
+  assert.match(much?.failure ?? '', /^result 1 is {"f0":"a {2}.*…, not {"id":"a"}$/);
+  assert.ok(JSON.stringify(much).length < 5000);
+});
+
+test('tables that cannot be made of what is given are told in words', async () => {
+  const sql = 'SELECT press.force FROM press INNER JOIN sized ON press.force = sized.most';
+  const tables = (most: unknown) => [{ name: 'sized', rows: [{ most }] }];
+  const wrong = { code: 400, message: /spec.tests: table sized: the field most must be Float, not "much"/ };
+  await assert.rejects(run({ sql, node: 'edge-1', rows, tables: tables('much') }), wrong);
+  await assert.rejects(run({ sql, rows, tables: tables(4) }), { code: 400, message: /sized: the parameter size has/ });
+  assert.deepEqual((await run({ sql, node: 'edge-1', rows, tables: tables(4) }))?.results, [{ force: 4 }]);
 });
 
 test('rules with functions and tables are tried too, with the rows of tables that are given', async () => {

@@ -6,7 +6,7 @@ import { indexed } from '../edge/tables/indexed.ts';
 import { type RuleSurroundings, surroundingsOf } from '../engine/rule/catalog.ts';
 import { explainRule, type OperatorLine } from '../engine/rule/explain-rule.ts';
 import { FunctionProblem, openFunctions } from '../engine/rule/javascript.ts';
-import { filled } from '../engine/rule/parameters.ts';
+import { filled, MissingParameter } from '../engine/rule/parameters.ts';
 import { millisecondsOf, type PreparedRule, prepareRule, RuleProblem } from '../engine/rule/prepare.ts';
 import { rowReader } from '../engine/rule/read-row.ts';
 import { failureOf, plain, type ReplayOptions, replay } from '../engine/rule/run-test.ts';
@@ -84,11 +84,16 @@ export function tableRowsOf({ tables }: PreparedRule, around: RuleSurroundings, 
 
 function tableOf(name: string, given: readonly TestTable[], around: RuleSurroundings, node: string | undefined) {
   const object = around.table(name);
-  const spec = object === undefined ? undefined : filled(object.spec, node);
-  const rows = given.find((each) => each.name === name)?.rows ?? spec?.source.rows;
-  if (rows === undefined) throw new RuleProblem('spec.tests', `the rows of table ${name} must be given`);
-  const read = rowReader(spec?.schema === undefined ? {} : { schema: spec.schema });
-  return indexed(rows.map((row) => read(row).row));
+  try {
+    const spec = object === undefined ? undefined : filled(object.spec, node);
+    const rows = given.find((each) => each.name === name)?.rows ?? spec?.source.rows;
+    if (rows === undefined) throw new RuleProblem('spec.tests', `the rows of table ${name} must be given`);
+    const read = rowReader(spec?.schema === undefined ? {} : { schema: spec.schema });
+    return indexed(rows.map((row) => read(row).row));
+  } catch (cause) {
+    if (!(cause instanceof MissingParameter) && !(cause instanceof RowError)) throw cause;
+    throw new RuleProblem('spec.tests', `table ${name}: ${cause.message}`, { cause });
+  }
 }
 
 function runCases(rule: PreparedRule, tableRows: TableRows): TrialStatus {

@@ -153,8 +153,7 @@ function rowsOf({ input }: RuleTest): readonly GivenRow[] {
 function differenceOf(what: string, expected: readonly unknown[], actual: readonly Row[]): string | undefined {
   for (const [at, row] of expected.entries()) {
     if (at >= actual.length) return `${what} ${at + 1} of ${expected.length} is missing: ${describe(row)}`;
-    if (!isSame(row, plain(actual[at])))
-      return `${what} ${at + 1} is ${jsonOf(plain(actual[at]))}, not ${jsonOf(row)}`;
+    if (!isSame(row, plain(actual[at]))) return `${what} ${at + 1} is ${jsonOf(plain(actual[at]))}, not ${jsonOf(row)}`;
   }
   if (actual.length === expected.length) return undefined;
   return `there are ${actual.length} ${what}s, not ${expected.length}; the first too many is ${describe(plain(actual[expected.length]))}`;
