@@ -147,6 +147,19 @@ test('a partition takes late rows of series whose rows it has, and none of other
   assert.deepEqual([hours, rows], [2, 7201]);
 });
 
+test('a series that is kept takes its backlog into a time of which others have no rows any more', async () => {
+  await using at = await ground();
+  at.store.setRetention({}, ({ p }) => (p === 'short' ? { rawFor: 0, secondFor: 0 } : undefined));
+  await append(at.store, ticks(at.store.series({ p: 'short' }, 'float64'), 7200));
+  await at.store.seal();
+  await at.clock.advance(DAY_MS);
+  await at.store.maintain();
+  await append(at.store, ticks(at.store.series({ p: 'long' }, 'float64'), 7200));
+  await at.store.seal();
+  assert.equal(at.store.stats().tooOld, 0);
+  assert.deepEqual(await lengthsOf(at, 'long'), [7200, 7200, 120, 2]);
+});
+
 test('series with the same plan share its bound, and the oldest of them go first', async () => {
   await using at = await ground({ limits: { aheadMs: 99 * DAY_MS } });
   const bounded = { maxBytes: 60_000 };

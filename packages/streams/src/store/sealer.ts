@@ -100,8 +100,7 @@ async function sealSeries(context: SealContext, series: SeriesId, rows: Rows, pa
 function sealInto(context: SealContext, start: number, series: SeriesId, rows: Rows): void {
   const partition = context.partitions.open(start);
   context.onSealed(start);
-  const { raw } = partition.state;
-  if (raw === 'none' || (raw === 'some' && partition.lacksRaw(series))) {
+  if (partition.state.raw !== 'all' && partition.lacksRaw(series)) {
     context.onTooOld(rows.length);
     return;
   }
