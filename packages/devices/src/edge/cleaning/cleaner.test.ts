@@ -9,6 +9,7 @@ import { parseValueType } from '../../values/value-type.ts';
 import { type CleanedProperty, createCleaner, type Sample } from './cleaner.ts';
 
 const GOOD = Quality.good;
+const HOUR_MS = 3_600_000;
 
 function propertyOf(type: string, facts: Omit<CleanedProperty, 'valueType'> = {}): CleanedProperty {
   const valueType = parseValueType(type);
@@ -122,6 +123,16 @@ test('the last of a burst goes on when its interval is over, once, with its own 
   assert.equal(clean(6, 610), 'Held');
   assert.equal(cleaner.fail(Quality.notConnected), true);
   assert.deepEqual([cleaner.due(1000), cleaner.superseded], [undefined, 3]);
+});
+
+test('a clock that is set back neither holds a value back nor keeps it fresh for the time that comes again', () => {
+  const cleaner = createCleaner(propertyOf('float64'), { minInterval: '100ms', staleAfter: '1s' });
+  const clean = (value: number, now: number) => cleaner.clean({ value, time: now, quality: GOOD }, now);
+  assert.deepEqual([clean(1, HOUR_MS), clean(2, 0), clean(3, 100)], [undefined, 'Held', undefined]);
+  assert.deepEqual([clean(4, HOUR_MS), clean(5, HOUR_MS + 1)], [undefined, 'Held']);
+  assert.deepEqual([cleaner.due(0), cleaner.due(99)], [undefined, undefined]);
+  assert.deepEqual(cleaner.due(100), { value: 5, time: HOUR_MS + 1, quality: GOOD });
+  assert.deepEqual([cleaner.due(1000), cleaner.due(1001)?.quality], [undefined, Quality.stale]);
 });
 
 test('what is held back longer than it stays fresh goes on as stale', () => {

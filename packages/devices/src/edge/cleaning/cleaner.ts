@@ -89,6 +89,7 @@ class PropertyCleaner implements Cleaner {
   }
 
   clean(sample: Sample, now: number): DropReason | Held | undefined {
+    this.#followClock(now);
     if (this.#maxSkewMs !== undefined && Math.abs(sample.time - now) > this.#maxSkewMs) sample.time = now;
     if (this.#isRepeated(sample)) {
       // The device answers, though it has nothing new to say.
@@ -118,6 +119,7 @@ class PropertyCleaner implements Cleaner {
   }
 
   due(now: number): Sample | undefined {
+    this.#followClock(now);
     const held = this.#held;
     if (held !== undefined && now - this.#wentAt >= this.#minIntervalMs) {
       this.#held = undefined;
@@ -125,6 +127,12 @@ class PropertyCleaner implements Cleaner {
       return held;
     }
     return this.#stale(now);
+  }
+
+  /** One that was set back: nothing has come, or gone on, later than now. */
+  #followClock(now: number): void {
+    this.#cameAt = Math.min(this.#cameAt, now);
+    this.#wentAt = Math.min(this.#wentAt, now);
   }
 
   #stale(now: number): Sample | undefined {
