@@ -207,6 +207,18 @@ test('a rule that takes all memory is given up in words, and the next one is tri
   }
 });
 
+test('bytes, which are no part of the heap, are memory too', async () => {
+  const small = trialsWith({ heapMb: 64, timeMs: 60_000 });
+  try {
+    const sql = 'SELECT collect(cast(rpad(id, 1000000), "bytea")) AS all FROM press GROUP BY COUNTWINDOW(10000)';
+    const many = Array.from({ length: 3000 }, () => ({ row: { id: 'a' } }));
+    const huge = run({ sql, rows: many }, { by: small });
+    await assert.rejects(huge, { code: 400, message: /more than 64 MiB of memory, which is the limit of the cloud/ });
+  } finally {
+    small.close();
+  }
+});
+
 test('more trials than may wait are refused', async () => {
   const narrow = trialsWith({ processes: 1, waiting: 1 });
   try {

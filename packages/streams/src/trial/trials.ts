@@ -3,6 +3,7 @@
  * limits to the memory and time of each trial. Processes, because V8 ends all threads of a process when one has no memory left.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Clock, Timer } from '@skerry/base';
 import type { Rule } from '../kinds/rule.ts';
 import type { FromTrial } from './messages.ts';
@@ -16,7 +17,7 @@ export interface TrialProgram {
 export interface TrialLimits {
   /** From when a process has a trial until it has answered. */
   readonly timeMs: number;
-  /** Of a process, beside what functions in JavaScript take. */
+  /** Of a trial, beside what functions in JavaScript take. */
   readonly heapMb: number;
   readonly processes: number;
   /** Trials that wait for a process. */
@@ -32,6 +33,10 @@ const DEFAULT_FUNCTION_BYTES = 8 * 1024 * 1024;
 const START_MS = 60_000;
 /** A process that nobody needed for so long ends. */
 const IDLE_MS = 30_000;
+/** What a process takes before it has tried anything, with room for what V8 sets aside. */
+const OWN_BYTES = 192 * 1024 * 1024;
+/** How often it is looked at what a process takes. */
+const LOOK_MS = 50;
 
 /** The rule, or what it was given, takes too much; in words that say which limit it was. */
 export class TrialLimit extends Error {
@@ -142,6 +147,7 @@ class Processes implements Trials {
     try {
       await process.ready;
       const answering = answerOf(child, clock, this.#limits.timeMs);
+      using _memory = endAbove(child, clock, this.#maxBytesOf(trial.rule));
       child.send(trial);
       const answer = await answering;
       if (answer.type !== 'outcome')
@@ -158,10 +164,16 @@ class Processes implements Trials {
     }
   }
 
+  /** V8 keeps to its own limit; what it does not count, such as bytes, is within this one. */
+  #maxBytesOf(rule: Rule): number {
+    return OWN_BYTES + this.#limits.heapMb * 1024 * 1024 + functionBytesOf(rule);
+  }
+
   #keep(process: Process): void {
     const { child } = process;
     process.idle = this.#options.clock.after(IDLE_MS, () => child.kill('SIGKILL'), { unref: true });
-    if (this.#isClosed || !child.connected) child.kill('SIGKILL');
+    // The next trial has all that it may take.
+    if (this.#isClosed || !child.connected || residentBytesOf(child) > OWN_BYTES) child.kill('SIGKILL');
     else this.#idle.push(process);
   }
 
@@ -210,8 +222,33 @@ async function answerOf(child: ChildProcess, clock: Clock, timeMs: number): Prom
   }
 }
 
-function checkFunctions({ spec: { functions = [] } }: Rule): void {
-  const bytes = functions.reduce((sum, { maxBytes = DEFAULT_FUNCTION_BYTES }) => sum + maxBytes, 0);
+/** Until it is disposed of, ends a process that takes more. */
+function endAbove(child: ChildProcess, clock: Clock, maxBytes: number): Disposable {
+  let timer: Timer | undefined;
+  const look = () => {
+    if (residentBytesOf(child) > maxBytes) child.kill('SIGKILL');
+    timer = clock.after(LOOK_MS, look, { unref: true });
+  };
+  look();
+  return { [Symbol.dispose]: () => timer?.cancel() };
+}
+
+/** As the kernel counts it; 0 where it does not say. */
+function residentBytesOf({ pid }: ChildProcess): number {
+  try {
+    const [, kilobytes = '0'] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kilobytes) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function functionBytesOf({ spec: { functions = [] } }: Rule): number {
+  return functions.reduce((sum, { maxBytes = DEFAULT_FUNCTION_BYTES }) => sum + maxBytes, 0);
+}
+
+function checkFunctions(rule: Rule): void {
+  const bytes = functionBytesOf(rule);
   if (bytes > MAX_FUNCTION_BYTES)
     throw new TrialLimit(`its functions may take ${bytes} bytes, and the cloud tries rules with ${MAX_FUNCTION_BYTES}`);
 }
