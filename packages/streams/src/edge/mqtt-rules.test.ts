@@ -53,6 +53,7 @@ test('a message that cannot be kept now is sent again by the broker', async () =
   const target = {
     row: () => {},
     failed: () => {},
+    isFull: () => false,
     end: () => {},
     problem: (sentence?: string) => problems.push(sentence),
   };

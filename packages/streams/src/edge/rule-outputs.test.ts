@@ -17,6 +17,7 @@ function check(
         passed++;
         outputs.publish(`r${rule}`, 'Results', rows, time);
       },
+      isFull: () => false,
       watermark: () => {},
       setBack: () => {},
     });
@@ -35,7 +36,12 @@ test('rules that read each other in a circle are told so, and rows do not go rou
 test('whoever has ended reads no more', () => {
   const outputs = new RuleOutputs();
   const seen: unknown[] = [];
-  const end = outputs.read('r', 'Late', { rows: (rows) => seen.push(...rows), watermark: () => {}, setBack: () => {} });
+  const end = outputs.read('r', 'Late', {
+    rows: (rows) => seen.push(...rows),
+    isFull: () => false,
+    watermark: () => {},
+    setBack: () => {},
+  });
   outputs.publish('r', 'Results', [{ v: 0 }], 0);
   outputs.publish('r', 'Late', [{ v: 1 }], 0);
   end();

@@ -3,13 +3,15 @@ import type { Row } from '../sql/index.ts';
 
 export interface OutputReader {
   rows(rows: readonly Row[], time: number): void;
+  isFull(): boolean;
   /** Nothing earlier comes any more. */
   watermark(time: number): void;
   /** The times that were are of a clock that was wrong. */
   setBack(time: number): void;
 }
 
-export type Output = 'Results' | 'Late';
+const OUTPUTS = ['Results', 'Late'] as const;
+export type Output = (typeof OUTPUTS)[number];
 
 /** So many rules may read one another in a row; more of them are a circle. */
 const MAX_DEPTH = 32;
@@ -21,6 +23,7 @@ class Circle extends Error {
 
 export class RuleOutputs {
   #depth = 0;
+  readonly #asked = new Set<string>();
   readonly #readers = new Map<string, Set<OutputReader>>();
 
   /** The returned function ends it. */
@@ -37,6 +40,16 @@ export class RuleOutputs {
   /** Whether any rule reads the results. */
   isRead(rule: string): boolean {
     return this.#readers.has(`Results ${rule}`);
+  }
+
+  /** Whether whoever reads it, however far, has no room; in a circle, each is asked once. */
+  isFull(rule: string): boolean {
+    if (this.#asked.has(rule)) return false;
+    this.#asked.add(rule);
+    const readers = OUTPUTS.flatMap((output) => [...(this.#readers.get(`${output} ${rule}`) ?? [])]);
+    const isFull = readers.some((reader) => reader.isFull());
+    this.#asked.delete(rule);
+    return isFull;
   }
 
   publish(rule: string, output: Output, rows: readonly Row[], time: number): void {

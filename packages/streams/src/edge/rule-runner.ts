@@ -244,6 +244,7 @@ export class RuleRunner {
         watermark: (time) => {
           if (!state.isClocked) this.#safely(() => this.#flow.advance(name, time));
         },
+        isFull: () => this.#isFull(),
         setBack: (time) => this.#safely(() => this.#setBack(time)),
       });
       this.#endings.push(end);
@@ -252,12 +253,18 @@ export class RuleRunner {
     const reader = {
       name: this.key,
       row: (row: RowWithMeta, time: number | undefined) => this.#take(state, row, time),
+      isFull: () => this.#isFull(),
       end: () => this.#safely(() => this.#flow.advance(name, Number.POSITIVE_INFINITY)),
     };
     const stream = { namespace, name, spec };
     const position = this.#savedPosition(state);
     const read = isReadAlone(spec) ? hub.readAlone(stream, reader, position) : hub.read(stream, reader, position);
     this.#readings.set(name, read);
+  }
+
+  #isFull(): boolean {
+    const isOwn = [...this.#sinks.values()].some(({ sink }) => sink.isFull?.() === true);
+    return isOwn || this.#options.outputs.isFull(this.key);
   }
 
   /** A stream that is not read yet is where it was saved. */

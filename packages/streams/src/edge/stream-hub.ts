@@ -16,6 +16,8 @@ export interface StreamReader {
   /** Of a rule, with its namespace. */
   readonly name: string;
   row(row: RowWithMeta, time: number | undefined): void;
+  /** Whether it is better to wait with the next row, where that can be. */
+  isFull(): boolean;
   end(): void;
 }
 
@@ -155,6 +157,10 @@ class OpenStream implements SourceTarget {
   row(row: RowWithMeta, time: number | undefined): void {
     this.#meter.add(1);
     for (const reader of this.#readers) reader.row(row, time);
+  }
+
+  isFull(): boolean {
+    return [...this.#readers].some((reader) => reader.isFull());
   }
 
   failed(error: unknown): void {

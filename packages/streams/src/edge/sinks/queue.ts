@@ -73,6 +73,11 @@ class QueuedSink implements Sink {
     this.#running = this.#run();
   }
 
+  /** Before it is: one row of a source may be several here. */
+  isFull(): boolean {
+    return this.#queue.size * 2 >= this.#queue.limit;
+  }
+
   status(): SinkStatus {
     const waiting = this.#queue.size + (this.#current === undefined ? 0 : 1);
     return { rows: this.#rows, failures: this.#failures, waiting, lastError: this.#lastError };

@@ -9,6 +9,8 @@ import type { Secret } from '../secrets.ts';
 export interface Sink {
   /** Never waits and never throws. */
   take(rows: readonly Row[], time: number): void;
+  /** It takes rows all the same, but whoever can wait with them should, so that none is lost. */
+  isFull?(): boolean;
   status(): SinkStatus;
   /** Rows that were lost here. */
   dropped(): number;

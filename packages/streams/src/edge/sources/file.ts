@@ -17,6 +17,8 @@ interface Position {
 const CHUNK_BYTES = 256 * 1024;
 /** How often a file that is followed is looked at, and one that is not there. */
 const LOOK_MS = 500;
+/** How often it is asked whether there is room for the next row. */
+const FULL_MS = 20;
 
 export function openFile(spec: StreamSpec, target: SourceTarget, context: SourceContext, position?: unknown): Source {
   const reading = new FileReading(spec, target, context, position as Position | undefined);
@@ -164,6 +166,7 @@ class FileReading implements Source {
         size > MAX_MESSAGE_BYTES ? this.#refuseLine(size) : this.#takeLine(bytes.toString('utf8', from, end), size);
       from = end + 1;
       if (isRow && pauseMs > 0) await this.#context.clock.sleep(pauseMs, this.#closing.signal);
+      while (this.#target.isFull?.() === true) await this.#context.clock.sleep(FULL_MS, this.#closing.signal);
     }
     return bytes.subarray(from);
   }

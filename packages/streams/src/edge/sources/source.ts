@@ -6,6 +6,8 @@ import type { Secret } from '../secrets.ts';
 export interface SourceTarget {
   /** Without `time`, the row is of when it comes. */
   row(row: RowWithMeta, time: number | undefined): void;
+  /** Whether a source that can wait with its next row should. */
+  isFull?(): boolean;
   /** A message that is no row. */
   failed(error: unknown): void;
   /** What is wrong with the source as a whole, in words; undefined: nothing. */
