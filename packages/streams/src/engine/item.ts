@@ -20,4 +20,8 @@ export interface Given {
   /** 0 outside windows of time. */
   readonly start: number;
   readonly end: number;
+  readonly trigger: number;
 }
+
+/** Of what is no window, or none of time. */
+export const NO_BOUNDS: Pick<Given, 'start' | 'end' | 'trigger'> = { start: 0, end: 0, trigger: 0 };

@@ -2,7 +2,7 @@
 import type { AggregateNode, Plan, PlanNode, Row, SourceNode, WindowNode } from '../sql/index.ts';
 import { type ContentKind, groupContents, rowContents } from './content.ts';
 import { aggregation, condition, groupAnalytic, limiting, ordering, projection, unnesting } from './given-operators.ts';
-import type { Given } from './item.ts';
+import { type Given, NO_BOUNDS } from './item.ts';
 import { joining } from './join.ts';
 import { Lookup, type LookupTable } from './lookup.ts';
 import type { GivenOperator, RowOperator, SavedState } from './operator.ts';
@@ -87,6 +87,7 @@ class QueryBuilder {
       const { context } = runtime;
       context.windowStart = given.start;
       context.windowEnd = given.end;
+      context.windowTrigger = given.trigger;
       let { items } = given;
       for (const operator of operators) {
         if (items.length === 0) return;
@@ -165,7 +166,7 @@ class QueryBuilder {
       counters: countersOf({ id: '', kind: 'give', says: '' }),
       push: (input, time) => {
         const { analytic } = runtime.context;
-        give({ items: [keepsAnalytic ? { input, time, analytic } : { input, time }], time, start: 0, end: 0 });
+        give({ items: [keepsAnalytic ? { input, time, analytic } : { input, time }], time, ...NO_BOUNDS });
       },
       advance: () => {},
       due: () => undefined,

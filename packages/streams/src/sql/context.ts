@@ -23,6 +23,7 @@ export function createContext({
 }: ContextOptions): EvalContext {
   return {
     ruleId,
+    ruleStart: Math.floor(now()),
     zone: zoneOf(timeZone),
     timeZone,
     now,
@@ -33,6 +34,7 @@ export function createContext({
     eventTime: 0,
     windowStart: 0,
     windowEnd: 0,
+    windowTrigger: 0,
     rowNumber: 0,
     analytic: [],
     aggregates: [],

@@ -33,6 +33,8 @@ export interface Hits {
 /** Everything an expression may ask beside its row. One for a rule; whoever evaluates sets what concerns the row or the group. */
 export interface EvalContext {
   readonly ruleId: string;
+  /** When the rule began to run: milliseconds since 1970. */
+  readonly ruleStart: number;
   /** What `now`, `hour`, `format_time` and their like speak. */
   readonly zone: Zone;
   /** The zone's name. */
@@ -51,6 +53,8 @@ export interface EvalContext {
   /** 0 outside windows of time. */
   windowStart: number;
   windowEnd: number;
+  /** When what the window holds was asked for: before its end where it waits for more. */
+  windowTrigger: number;
   /** From 1 within what is given out at once. */
   rowNumber: number;
   /** Results of the plan's analytic calls, by slot. */

@@ -124,7 +124,7 @@ export class SlidingWindow implements Window {
         );
     }
     this.#context.analytic = analytic;
-    if (!whole.isEmpty) this.#settings.give(whole, { start: from, end: until, time: until });
+    if (!whole.isEmpty) this.#settings.give(whole, { start: from, end: until, trigger, time: until });
   }
 
   #contentOf(rows: readonly Kept[]): Content {

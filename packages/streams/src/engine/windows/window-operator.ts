@@ -1,7 +1,7 @@
 /** The operator of a window clause: which rows it takes, one window or one for each partition, and what becomes of what they give out. */
 import { type Input, UTC, type WindowNode, type WindowShape } from '../../sql/index.ts';
 import type { Content, ContentKind } from '../content.ts';
-import type { Given } from '../item.ts';
+import { type Given, NO_BOUNDS } from '../item.ts';
 import type { RowOperator, SavedState } from '../operator.ts';
 import { type Counters, countersOf, type Runtime } from '../runtime.ts';
 import { CountWindow } from './count.ts';
@@ -97,11 +97,11 @@ export class WindowOperator implements RowOperator {
     return createWindow(node, runtime, this.#settings);
   }
 
-  #give(content: Content, { start, end, time }: Bounds): void {
+  #give(content: Content, { start, end, trigger = end, time }: Bounds): void {
     const items = content.items();
     this.counters.rowsOut += items.length;
-    const isTimed = isOfTime(this.#options.node.shape);
-    this.#options.give({ items, time, start: isTimed ? start : 0, end: isTimed ? end : 0 });
+    const bounds = isOfTime(this.#options.node.shape) ? { start, end, trigger } : NO_BOUNDS;
+    this.#options.give({ items, time, ...bounds });
   }
 }
 

@@ -24,6 +24,8 @@ export interface WindowSettings {
 export interface Bounds {
   readonly start: number;
   readonly end: number;
+  /** When it was asked for, where that is not its end. */
+  readonly trigger?: number;
   /** The latest time that what comes out of it may have been. */
   readonly time: number;
 }

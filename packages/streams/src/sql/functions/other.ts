@@ -57,6 +57,11 @@ export const OTHERS: readonly ScalarFunction[] = [
     ({ rowNumber }) => rowNumber,
   ),
   known('rule_id', 'The name of the rule.', ({ ruleId }) => ruleId, STRING),
+  known(
+    'rule_start',
+    'Since when the rule runs at its node, in milliseconds since 1970.',
+    ({ ruleStart }) => ruleStart,
+  ),
   known('tstamp', 'The present time, in milliseconds since 1970.', ({ now }) => Math.floor(now())),
   known(
     'window_end',
@@ -67,6 +72,11 @@ export const OTHERS: readonly ScalarFunction[] = [
     'window_start',
     'The beginning of the window, in milliseconds since 1970; 0 without a window of time.',
     ({ windowStart }) => windowStart,
+  ),
+  known(
+    'window_trigger',
+    'When the window was asked for, in milliseconds since 1970: in a sliding window with a delay the time of the row that did, else its end; 0 without a window of time.',
+    ({ windowTrigger }) => windowTrigger,
   ),
 ];
 

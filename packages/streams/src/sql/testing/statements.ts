@@ -60,7 +60,8 @@ export function planOf(text: string): Plan {
 
 export function testContext(changes: Partial<EvalContext> = {}): EvalContext {
   const context = createContext({ ruleId: 'rule-1', now: () => NOW, random: () => 0.25 });
-  return Object.assign(context, { eventTime: 1000, windowStart: 2000, windowEnd: 3000, rowNumber: 7 }, changes);
+  const row = { eventTime: 1000, windowStart: 2000, windowEnd: 3000, windowTrigger: 2500, rowNumber: 7 };
+  return Object.assign(context, row, changes);
 }
 
 export function nodeOf<Kind extends PlanNode['kind']>(
