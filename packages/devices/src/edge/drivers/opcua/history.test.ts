@@ -99,6 +99,12 @@ test('what an OPC UA server has kept is read through the API; what keeps nothing
       ],
     );
     assert.ok(kept.every(({ time }) => time >= from));
+    await peer.ask({ do: 'set', name: 'Trend' });
+    const gap = await ask({ device: 'press', property: 'Trend', from, to });
+    assert.deepEqual(gap.map(({ value, quality }) => [value, quality]).slice(3), [
+      [4, 'Good'],
+      [undefined, 'Bad'],
+    ]);
     assert.deepEqual(
       await ask({ device: 'press', property: 'Trend', from: '2000-01-01T00:00:00Z', to: '2000-01-02T00:00:00Z' }),
       [],

@@ -1,4 +1,5 @@
 /** Values of the past, as the server has kept them. */
+import { Quality } from '@skerry/streams/contract';
 import {
   type DataValue,
   type HistoryData,
@@ -7,12 +8,14 @@ import {
   ReadRawModifiedDetails,
   TimestampsToReturn,
 } from 'node-opcua-client';
+import type { RawValue } from '../../../values/encoding.ts';
 import type { HistoryRequest, SampleSink } from '../../driver.ts';
 import { DriverError } from '../../driver-error.ts';
 import type { Link } from './link.ts';
 import type { Namespaces } from './namespaces.ts';
-import { itemOf, tell } from './reading.ts';
+import { itemOf, tell, timeOf } from './reading.ts';
 import { errorOf, errorOfStatus, isBadStatus } from './status.ts';
+import { rawOf } from './values.ts';
 
 /** So many values of one variable in one answer. */
 const VALUES_AT_ONCE = 1000;
@@ -28,13 +31,24 @@ export async function readHistory(request: HistoryRequest, sink: SampleSink, con
   for (const [index, point] of request.points.entries()) {
     try {
       const { nodeId } = itemOf(point, context.namespaces);
-      for await (const value of valuesOf(nodeId, request, context)) tell(sink, index, value);
+      for await (const value of valuesOf(nodeId, request, context)) tellPast(sink, index, value);
     } catch (error) {
       if (context.signal.aborted) throw error;
       sink.fail(index, errorOf(error));
     }
   }
 }
+
+/** One without a value, as servers keep where they had none, keeps its place and is bad. */
+function tellPast(sink: SampleSink, index: number, sample: DataValue): void {
+  const { value } = sample;
+  if (value === null || value === undefined || rawOf(value) === undefined)
+    sink.value(index, NOTHING, timeOf(sample), Quality.bad);
+  else tell(sink, index, sample);
+}
+
+/** No type of a property can be made of it. */
+const NOTHING: RawValue = {};
 
 async function* valuesOf(
   nodeId: NodeId,

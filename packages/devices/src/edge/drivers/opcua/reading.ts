@@ -74,11 +74,8 @@ async function readBatch(link: Link, batch: readonly Asked[], sink: SampleSink, 
 const PICOSECONDS_PER_MS = 1e9;
 
 /** A value that is bad is still told where there is one: the quality says what it is worth. */
-export function tell(
-  sink: SampleSink,
-  index: number,
-  { statusCode, value, sourceTimestamp, sourcePicoseconds }: DataValue,
-): void {
+export function tell(sink: SampleSink, index: number, sample: DataValue): void {
+  const { statusCode, value } = sample;
   const raw = value === null || value === undefined ? undefined : rawOf(value);
   if (raw === undefined) {
     const error = isBadStatus(statusCode)
@@ -87,9 +84,12 @@ export function tell(
     sink.fail(index, error);
     return;
   }
-  const time =
-    sourceTimestamp === null || sourceTimestamp === undefined
-      ? undefined
-      : sourceTimestamp.getTime() + sourcePicoseconds / PICOSECONDS_PER_MS;
-  sink.value(index, raw, time, qualityOfStatus(statusCode));
+  sink.value(index, raw, timeOf(sample), qualityOfStatus(statusCode));
+}
+
+/** In milliseconds since 1970, where the source says it. */
+export function timeOf({ sourceTimestamp, sourcePicoseconds }: DataValue): number | undefined {
+  return sourceTimestamp === null || sourceTimestamp === undefined
+    ? undefined
+    : sourceTimestamp.getTime() + sourcePicoseconds / PICOSECONDS_PER_MS;
 }

@@ -4,7 +4,8 @@ import type { OPCUAServer } from 'node-opcua-server';
 import type { WireValue } from './peer.ts';
 
 export interface PeerSpace {
-  set(name: string, value: WireValue): void;
+  /** Without a value: it is bad. */
+  set(name: string, value: WireValue | undefined): void;
   get(name: string): WireValue;
   /** Changes so many numbers so many times; resolves when the last one was changed. */
   change(nodes: number, perSecond: number, rounds: number): Promise<void>;
@@ -41,6 +42,10 @@ export function addressSpaceOf(server: OPCUAServer, nodes: number): PeerSpace {
   return {
     set: (name, value) => {
       const variable = find(variables, name);
+      if (value === undefined) {
+        variable.setValueFromSource({ dataType: DataType.Null }, StatusCodes.BadNoCommunication);
+        return;
+      }
       const { dataType, arrayType } = variable.readValue().value;
       variable.setValueFromSource(new Variant({ dataType, arrayType, value: fromWire(value) }));
     },

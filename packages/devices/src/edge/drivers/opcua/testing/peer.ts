@@ -26,7 +26,8 @@ type Order =
   | { readonly do: 'stop' }
   /** With their subscriptions, or only the sessions: those may then be transferred. */
   | { readonly do: 'drop sessions'; readonly subscriptions: boolean }
-  | { readonly do: 'set'; readonly name: string; readonly value: WireValue }
+  /** Without a value: it is bad. */
+  | { readonly do: 'set'; readonly name: string; readonly value?: WireValue }
   | { readonly do: 'get'; readonly name: string }
   | { readonly do: 'change'; readonly nodes: number; readonly perSecond: number; readonly rounds: number }
   | { readonly do: 'raise'; readonly text: string; readonly severity: number };
