@@ -1,5 +1,6 @@
 /** Every requirement, by what it needs: a case, or what is missing. A new case goes into a file of `cases/`. */
 import { CUSTOM_RESOURCES } from './cases/custom-resources.ts';
+import { EVENTS_API } from './cases/events.ts';
 import { FIELD_VALIDATION } from './cases/field-validation.ts';
 import { GARBAGE } from './cases/garbage.ts';
 import { KIND_CASES } from './cases/kinds.ts';
@@ -15,6 +16,7 @@ export const CATALOGUE: Readonly<Record<Group, readonly Entry[]>> = {
   'Without nodes': [
     ...KIND_CASES,
     ...OBJECTS,
+    ...EVENTS_API,
     ...NAMESPACES,
     ...WATCHERS,
     ...GARBAGE,

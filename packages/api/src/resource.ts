@@ -35,6 +35,8 @@ export interface ResourceRow {
   readonly selectableFields: readonly string[];
   /** Whether spec changes raise `metadata.generation`. */
   readonly tracksGeneration: boolean;
+  /** The group under whose name the store keeps them, where another group serves the same objects in another shape. */
+  readonly storageGroup?: string;
   /** Where objects of this kind come from; `edge` kinds may be created at an edge while it is cut off. */
   readonly origin: 'cloud' | 'edge';
   /** Dotted spec paths that an edge may write while cut off. */

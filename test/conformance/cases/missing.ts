@@ -111,9 +111,7 @@ export const MISSING: readonly Missing[] = [
   missing('[sig-cli] Kubectl client Kubectl version should check is all data is printed', 'a case'),
   missing('[sig-cli] Kubectl client Proxy server should support --unix-socket=/path', 'a case'),
   missing('[sig-cli] Kubectl client Proxy server should support proxy with --port 0', 'a case'),
-  missing('[sig-instrumentation] Events API should delete a collection of events', 'events.k8s.io is not served yet'),
   missing(
-    '[sig-instrumentation] Events API should ensure that an event can be fetched, patched, deleted, and listed',
     'events.k8s.io is not served yet',
   ),
   missing('[sig-network] API Server should provide secure master service', 'a case'),

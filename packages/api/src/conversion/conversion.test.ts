@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { KubeObject } from '../object.ts';
-import { autoscalerV1 } from './index.ts';
+import { autoscalerV1, eventsV1 } from './index.ts';
 
 const CPU = { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 60 } } };
 const MEMORY = {
@@ -102,3 +102,24 @@ function sortKeys(value: unknown): unknown {
   const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
   return Object.fromEntries(entries.map(([key, inner]) => [key, sortKeys(inner)]));
 }
+
+test('an event has the same fields in both groups, under other names', () => {
+  const field = fc.constantFrom(
+    'involvedObject',
+    'message',
+    'source',
+    'count',
+    'reportingComponent',
+    'reason',
+    'series',
+  );
+  fc.assert(
+    fc.property(fc.dictionary(field, fc.nat()), (fields) => {
+      const event: KubeObject = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, ...fields };
+      const served = eventsV1.toServed(event);
+      assert.equal(served['note'], event['message']);
+      assert.equal(served['message'], undefined);
+      assert.deepEqual(eventsV1.toStored(served), event);
+    }),
+  );
+});

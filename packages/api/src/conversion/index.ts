@@ -1,2 +1,3 @@
 export type { Conversion } from './conversion.ts';
+export { eventsV1 } from './event.ts';
 export { autoscalerV1 } from './horizontal-pod-autoscaler.ts';

@@ -187,7 +187,12 @@ const GROUPS: readonly (readonly [group: string, version: string, lines: readonl
       [
         'events',
         'Event',
-        { short: 'ev', origin: 'edge', selectableFields: eventFields('regarding', 'reportingController') },
+        {
+          short: 'ev',
+          origin: 'edge',
+          storageGroup: '',
+          selectableFields: eventFields('regarding', 'reportingController'),
+        },
       ],
     ],
   ],

@@ -1,20 +1,18 @@
 /** The built-in kinds as the server serves them. Schemas are made when a kind is first used: a cold server holds none. */
 import { type Gvk, type KubeObject, parseApiVersion, type ResourceRow } from '@skerry/api';
-import { autoscalerV1, type Conversion } from '@skerry/api/conversion';
+import { autoscalerV1, type Conversion, eventsV1 } from '@skerry/api/conversion';
 import { builtinRows, schemaFor } from '@skerry/api/facts';
 import { applyKindDefaults } from '@skerry/api/validation';
 import type { ServedKind } from './resource-table.ts';
 
-// Stored in another group: to serve it takes more than another shape.
-const NOT_SERVED = new Set(['events.k8s.io/v1/events']);
-
 /** Versions of another shape than the stored one. */
 const CONVERTED: Readonly<Record<string, Pick<ServedKind, 'storageVersion' | 'conversion'>>> = {
   'autoscaling/v1/horizontalpodautoscalers': { storageVersion: 'v2', conversion: withDefaults(autoscalerV1) },
+  'events.k8s.io/v1/events': { storageVersion: 'v1', conversion: eventsV1 },
 };
 
 export function builtinKinds(rows: readonly ResourceRow[] = builtinRows()): ServedKind[] {
-  return rows.filter((row) => !NOT_SERVED.has(nameOf(row))).map(builtinKind);
+  return rows.map(builtinKind);
 }
 
 function nameOf({ gvr: { group, version, resource } }: ResourceRow): string {

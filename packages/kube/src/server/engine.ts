@@ -82,13 +82,18 @@ export function groupResource({ row }: ServedKind): GroupResource {
 }
 
 export function keyOf(row: ResourceRow, namespace: string | undefined, name: string): string {
-  const { group, resource } = row.gvr;
-  return formatKey({ group, resource, namespace: row.namespaced ? (namespace ?? '') : '', name });
+  const { resource } = row.gvr;
+  return formatKey({ group: storageGroup(row), resource, namespace: row.namespaced ? (namespace ?? '') : '', name });
+}
+
+/** The group in whose name the store keeps a kind. */
+export function storageGroup({ gvr, storageGroup: group = gvr.group }: ResourceRow): string {
+  return group;
 }
 
 /** How to show what is stored in answers; undefined when it is shown as it is. */
 export function viewOf({ row, storageVersion, conversion }: ServedKind): View | undefined {
-  if (row.gvr.version === storageVersion) return undefined;
+  if (row.gvr.version === storageVersion && row.gvr.group === storageGroup(row)) return undefined;
   const apiVersion = formatApiVersion(row.gvr);
   return conversion === undefined ? { apiVersion } : { apiVersion, convert: conversion.toServed };
 }
@@ -96,7 +101,7 @@ export function viewOf({ row, storageVersion, conversion }: ServedKind): View | 
 /** A served object in the version that the store keeps. */
 export function inStoredVersion({ row, storageVersion, conversion }: ServedKind, object: KubeObject): KubeObject {
   const converted = conversion?.toStored(object) ?? object;
-  return { ...converted, apiVersion: formatApiVersion({ group: row.gvr.group, version: storageVersion }) };
+  return { ...converted, apiVersion: formatApiVersion({ group: storageGroup(row), version: storageVersion }) };
 }
 
 export function nowText(clock: Clock): string {

@@ -2,7 +2,7 @@
 import type { KubeObject } from '@skerry/api';
 import { checkFieldSelector, parseFieldSelector, parseLabelSelector } from '@skerry/api/selectors';
 import { keyPrefix } from '../store/key.ts';
-import { type Call, keyOf } from './engine.ts';
+import { type Call, keyOf, storageGroup } from './engine.ts';
 
 export interface Selection {
   /** Undefined: all namespaces, or a kind that has none. */
@@ -30,12 +30,15 @@ export function selectionOf({ kind, route, request }: Pick<Call, 'kind' | 'route
   const key = isPlaced && !name.includes('/') ? keyOf(row, namespace, name) : undefined;
   const needsFields = fields?.requirements.some(({ path }) => path !== 'metadata.name' || !isPlaced) ?? false;
   const predicates: ((object: KubeObject) => boolean)[] = [];
-  if (fields !== undefined && needsFields) predicates.push((object) => fields.matches(object));
+  if (fields !== undefined && needsFields) {
+    const served = kind.conversion?.toServed ?? ((object: KubeObject) => object);
+    predicates.push((object) => fields.matches(served(object)));
+  }
   if (labels !== undefined && !labels.isEmpty) predicates.push((object) => labels.matches(object.metadata.labels));
   return {
     ...(namespace === undefined ? {} : { namespace }),
     ...(name === undefined ? {} : { name }),
-    prefix: key ?? keyPrefix(row.gvr.group, row.gvr.resource, namespace),
+    prefix: key ?? keyPrefix(storageGroup(row), row.gvr.resource, namespace),
     ...(key === undefined ? {} : { key }),
     ...(predicates.length === 0 ? {} : { matches: (object) => predicates.every((predicate) => predicate(object)) }),
   };

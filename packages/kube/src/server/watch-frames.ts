@@ -26,7 +26,7 @@ export class FrameCache {
   frame(call: Call, type: WatchEventType, stored: StoredObject): Frame {
     const { kind, wanted } = call;
     const includeObject = wanted.form === 'table' ? (call.request.query.get('includeObject') ?? '') : '';
-    const key = `${stored.revision} ${type} ${wanted.form} ${kind.row.gvr.version} ${includeObject} ${stored.key}`;
+    const key = `${stored.revision} ${type} ${wanted.form} ${formatApiVersion(kind.row.gvr)} ${includeObject} ${stored.key}`;
     const known = this.#frames.get(key);
     if (known !== undefined) return known;
     const frame = encodeFrame(this.#engine, call, { type, object: stored });

@@ -1,10 +1,11 @@
-/** Nodes, leases, classes, events, budgets and volumes. */
-import { isObject, type JsonObject, jsonEqual, objectAt, textAt } from '../../json.ts';
+/** Nodes, leases, classes, budgets and volumes. */
+import { type JsonObject, jsonEqual, objectAt, textAt } from '../../json.ts';
 import { compareQuantity } from '../../quantity.ts';
 import { forbidden, invalid, required } from '../../walker/field-errors.ts';
 import { checkDnsLabel, checkQualifiedName } from '../names.ts';
 import { checkAutoscaler } from './autoscaler.ts';
 import { atLeast, countOrPercent, type Faults, isAbsent, named, oneOf, present, problems } from './checks.ts';
+import { eventRules } from './event.ts';
 import { immutable, type KindRules } from './rules.ts';
 import { checkTaints } from './scheduling.ts';
 import { checkSelector } from './selectors.ts';
@@ -18,7 +19,7 @@ export const clusterRules: Readonly<Record<string, KindRules>> = {
     update: checkNodeUpdate,
   },
   '/Namespace': { check: checkNamespace },
-  '/Event': { check: checkEvent },
+  ...eventRules,
   'coordination.k8s.io/Lease': { check: checkLease },
   'scheduling.k8s.io/PriorityClass': { check: checkPriorityClass, update: checkPriorityClassUpdate },
   'node.k8s.io/RuntimeClass': {
@@ -48,15 +49,6 @@ function checkNamespace(faults: Faults, namespace: JsonObject): void {
   for (const finalizer of finalizers) {
     problems(faults, 'spec.finalizers', finalizer, checkQualifiedName(String(finalizer)));
   }
-}
-
-function checkEvent(faults: Faults, event: JsonObject): void {
-  const about = isObject(event['involvedObject']) ? 'involvedObject' : 'regarding';
-  const namespace = textAt(event, about, 'namespace');
-  const own = textAt(event, 'metadata', 'namespace');
-  // Events about cluster-scoped objects live in the default namespace.
-  const isHome = namespace === '' ? own === 'default' || own === 'kube-system' || own === '' : own === namespace;
-  if (!isHome) faults.push(invalid(`${about}.namespace`, namespace, 'does not match event.namespace'));
 }
 
 function checkLease(faults: Faults, lease: JsonObject): void {
