@@ -3,6 +3,10 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fakeClock } from '@skerry/testkit';
+import type { Row } from '../sql/index.ts';
+import { KeptStream } from './kept-stream.ts';
+import { openMessageLog } from './message-log.ts';
 import { scratchStreams } from './testing/scratch-streams.ts';
 
 const LINES = 100;
@@ -25,4 +29,36 @@ test('a file waits for the sinks of its rule, and for those of rules that read t
     });
     assert.deepEqual([status.sinks?.['out']?.rows, status.dropped], [LINES, {}]);
   }
+});
+
+test('messages that are kept wait until there is room, those that were there before and those that come', async () => {
+  const clock = fakeClock();
+  const log = openMessageLog(':memory:');
+  const stream = new KeptStream('default/s', { source: { mqtt: { server: '', topic: '' } } }, log, clock);
+  const rows: Row[] = [];
+  let room = 2;
+  const reader = {
+    name: 'default/r',
+    row: (row: Row) => rows.push(row),
+    isFull: () => rows.length >= room,
+    end: () => {},
+  };
+  log.join('default/s', reader.name);
+  for (let v = 1; v <= 3; v++) await stream.keep('t', `{"v":${v}}`);
+  const check = (...expected: readonly number[]) => {
+    assert.deepEqual(
+      rows.map(({ v }) => v),
+      expected,
+    );
+    assert.equal(stream.position(reader), expected.length);
+  };
+  stream.join(reader, undefined);
+  check(1, 2);
+  await stream.keep('t', '{"v":4}');
+  check(1, 2);
+  room = 4;
+  await clock.advance(1000);
+  check(1, 2, 3, 4);
+  stream.leave(reader);
+  log.close();
 });

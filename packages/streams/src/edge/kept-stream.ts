@@ -1,5 +1,5 @@
 /** A stream whose messages are kept: each rule reads them from where it is, and what it has not in a checkpoint comes again. */
-import { type Clock, messageOf } from '@skerry/base';
+import { type Clock, messageOf, type Timer } from '@skerry/base';
 import { parseObjectKey } from '@skerry/kube/controller';
 import type { RowWithMeta } from '../engine/meta.ts';
 import type { StreamNodeStatus, StreamSpec } from '../kinds/stream.ts';
@@ -16,21 +16,27 @@ interface Reading {
 
 /** So many messages at once, when a reader catches up. */
 const CHUNK = 1000;
+/** How often it is asked whether there is room for the next message. */
+const FULL_MS = 20;
 
 export class KeptStream {
   readonly #name: string;
   readonly #log: MessageLog;
+  readonly #clock: Clock;
   readonly #meter: RateMeter;
   readonly #take: (message: LoggedMessage) => void;
   readonly #readings = new Map<StreamReader, Reading>();
   /** Whom the message that is being read is for. */
   #readers: readonly StreamReader[] = [];
+  /** Of the next try to give those what they had no room for. */
+  #timer: Timer | undefined;
   #failed = 0;
   #lastFailure = '';
 
   constructor(name: string, spec: StreamSpec, log: MessageLog, clock: Clock) {
     this.#name = name;
     this.#log = log;
+    this.#clock = clock;
     this.#meter = new RateMeter(clock);
     const take = messageTaker(spec, {
       row: (row: RowWithMeta, time: number | undefined) => {
@@ -50,7 +56,7 @@ export class KeptStream {
     return this.#readings.size > 0;
   }
 
-  /** What its checkpoint does not have, it gets at once. */
+  /** What its checkpoint does not have, it gets as soon as it has room. */
   join(reader: StreamReader, position: unknown): void {
     const known = this.#log.join(this.#name, reader.name);
     const reading = { reader, number: typeof position === 'number' ? position : known };
@@ -60,6 +66,7 @@ export class KeptStream {
 
   leave(reader: StreamReader): void {
     this.#readings.delete(reader);
+    if (this.#readings.size === 0) this.#timer?.cancel();
   }
 
   position(reader: StreamReader): number | undefined {
@@ -75,7 +82,7 @@ export class KeptStream {
     const number = await this.#log.append(this.#name, topic, body);
     this.#meter.add(1);
     // Those of one write come to this in their order; who lacks one before it has a part of them still to read.
-    const ready = [...this.#readings.values()].filter((reading) => reading.number === number - 1);
+    const ready = [...this.#readings.values()].filter((each) => each.number === number - 1 && !each.reader.isFull());
     for (const reading of ready) reading.number = number;
     this.#give({ number, topic, body }, ready);
     for (const reading of this.#readings.values()) if (reading.number < number) this.#catchUp(reading);
@@ -100,11 +107,24 @@ export class KeptStream {
     for (;;) {
       const messages = this.#log.read(this.#name, reading.number, CHUNK);
       for (const message of messages) {
+        if (reading.reader.isFull()) {
+          this.#tryAgain();
+          return;
+        }
         reading.number = message.number;
         this.#give(message, [reading]);
       }
       if (messages.length < CHUNK) return;
     }
+  }
+
+  #tryAgain(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(FULL_MS, () => this.#catchUpAll(), { unref: true });
+  }
+
+  #catchUpAll(): void {
+    for (const reading of this.#readings.values()) this.#catchUp(reading);
   }
 
   #give(message: LoggedMessage, readings: readonly Reading[]): void {

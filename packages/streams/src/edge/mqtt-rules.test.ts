@@ -53,7 +53,6 @@ test('a message that cannot be kept now is sent again by the broker', async () =
   const target = {
     row: () => {},
     failed: () => {},
-    isFull: () => false,
     end: () => {},
     problem: (sentence?: string) => problems.push(sentence),
   };
@@ -78,7 +77,7 @@ test('what a rule has in no checkpoint comes again after a crash; what it has in
   const log = openMessageLog(':memory:');
   const open = (position: unknown) => {
     const rows: Row[] = [];
-    const reader = { name: 'default/r', row: (row: Row) => rows.push(row), end: () => {} };
+    const reader = { name: 'default/r', row: (row: Row) => rows.push(row), isFull: () => false, end: () => {} };
     const stream = new KeptStream('default/s', { source: { mqtt: { server: '', topic: '' } } }, log, fakeClock());
     stream.join(reader, position);
     return { rows, reader, stream };
