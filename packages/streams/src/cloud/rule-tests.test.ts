@@ -194,7 +194,7 @@ test('a rule that never ends is given up in words, while others are tried', asyn
 });
 
 test('a rule that takes all memory is given up in words, and the next one is tried', async () => {
-  const small = trialsWith({ heapMb: 64, processes: 1 });
+  const small = trialsWith({ heapMb: 64, processes: 1, timeMs: 60_000 });
   try {
     const sql = 'SELECT collect(sequence(1, 90000)) AS all FROM press GROUP BY COUNTWINDOW(1000)';
     const many = Array.from({ length: 1000 }, () => ({ row: {} }));
