@@ -52,34 +52,49 @@ const NOTHING: RawValue = {};
 
 async function* valuesOf(
   nodeId: NodeId,
-  { from, to, limit }: HistoryRequest,
+  request: HistoryRequest,
   { link, signal }: HistoryContext,
 ): AsyncGenerator<DataValue> {
-  let left = limit;
-  let continuationPoint: Buffer | undefined;
+  let left = request.limit;
+  let rest: Buffer | undefined;
   do {
-    const page = await link.ask(signal, (session) =>
-      session.historyRead(
-        new HistoryReadRequest({
-          nodesToRead: [{ nodeId, ...(continuationPoint === undefined ? {} : { continuationPoint }) }],
-          timestampsToReturn: TimestampsToReturn.Source,
-          releaseContinuationPoints: false,
-          historyReadDetails: new ReadRawModifiedDetails({
-            isReadModified: false,
-            returnBounds: false,
-            startTime: new Date(from),
-            endTime: new Date(to),
-            numValuesPerNode: Math.min(left, VALUES_AT_ONCE),
-          }),
-        }),
-      ),
-    );
+    const asked = requestOf(nodeId, { ...request, limit: left }, rest);
+    const page = await link.ask(signal, (session) => session.historyRead(asked));
     const [result] = page.results ?? [];
     if (result === undefined) throw new DriverError('Malformed', 'the server has answered less than it was asked');
     if (isBadStatus(result.statusCode)) throw errorOfStatus('the history', result.statusCode);
     const values = (result.historyData as HistoryData | null)?.dataValues ?? [];
     for (const value of values) yield value;
     left -= values.length;
-    continuationPoint = values.length > 0 && result.continuationPoint?.length ? result.continuationPoint : undefined;
-  } while (left > 0 && continuationPoint !== undefined);
+    rest = result.continuationPoint?.length ? result.continuationPoint : undefined;
+    if (values.length === 0) break;
+  } while (left > 0 && rest !== undefined);
+  if (rest !== undefined) await release(nodeId, request, rest, { link, signal });
+}
+
+/** A server keeps what nobody has read to its end, and has room for few of these. */
+async function release(
+  nodeId: NodeId,
+  request: HistoryRequest,
+  rest: Buffer,
+  { link, signal }: Pick<HistoryContext, 'link' | 'signal'>,
+): Promise<void> {
+  const asked = requestOf(nodeId, request, rest);
+  asked.releaseContinuationPoints = true;
+  await link.ask(signal, (session) => session.historyRead(asked)).catch(() => {});
+}
+
+function requestOf(nodeId: NodeId, { from, to, limit }: HistoryRequest, rest: Buffer | undefined): HistoryReadRequest {
+  return new HistoryReadRequest({
+    nodesToRead: [{ nodeId, ...(rest === undefined ? {} : { continuationPoint: rest }) }],
+    timestampsToReturn: TimestampsToReturn.Source,
+    releaseContinuationPoints: false,
+    historyReadDetails: new ReadRawModifiedDetails({
+      isReadModified: false,
+      returnBounds: false,
+      startTime: new Date(from),
+      endTime: new Date(to),
+      numValuesPerNode: Math.min(limit, VALUES_AT_ONCE),
+    }),
+  });
 }

@@ -238,6 +238,11 @@ test('the past is read, oldest first, no more of it than is asked for', async (t
   await session.history?.({ points, from, to: from + A_MINUTE_MS, limit: 3 }, heard, NEVER);
   assert.deepEqual(heard.values[0], [1, 2, 3]);
   assert.ok(isDriverError(heard.errors[1]), 'a variable without a history fails alone');
+  assert.equal(
+    await peer.ask({ do: 'unfinished' }),
+    0,
+    'a server has room for few answers that nobody reads to their end',
+  );
 });
 
 test('what is below an object is told with type and access, as a visitor would name it', async (t) => {

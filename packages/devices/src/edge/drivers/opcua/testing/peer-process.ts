@@ -52,6 +52,13 @@ async function perform(message: ToPeer): Promise<unknown> {
       return space?.set(message.name, message.value);
     case 'get':
       return space?.get(message.name);
+    case 'unfinished':
+      return Object.values(server?.engine['_sessions'] ?? {}).reduce<number>((count, session) => {
+        const { continuationPointManager } = session as {
+          continuationPointManager: { _map: ReadonlyMap<string, unknown> };
+        };
+        return count + continuationPointManager._map.size;
+      }, 0);
     case 'change':
       return space?.change(message.nodes, message.perSecond, message.rounds);
     case 'raise':

@@ -29,6 +29,8 @@ type Order =
   /** Without a value: it is bad. */
   | { readonly do: 'set'; readonly name: string; readonly value?: WireValue }
   | { readonly do: 'get'; readonly name: string }
+  /** How many answers it keeps the rest of, for its clients. */
+  | { readonly do: 'unfinished' }
   | { readonly do: 'change'; readonly nodes: number; readonly perSecond: number; readonly rounds: number }
   | { readonly do: 'raise'; readonly text: string; readonly severity: number };
 
