@@ -156,7 +156,8 @@ const CHANGED_COLS = analytic(
   {
     parameters: [literal(string('prefix')), IGNORE_NULL, rest(value)],
     returns: STRUCT,
-    summary: 'Those of the columns, with * of all, that are others than in the row before, as columns with the prefix.',
+    summary:
+      'Those of the columns, with * of all, that are others than in the row before, as columns with the prefix; with false also those that became NULL.',
     takesStar: true,
     givesColumns: true,
   },
