@@ -93,3 +93,17 @@ test('a row that is refused for good is dropped; those that came with it go on',
   assert.deepEqual([place.arrived, sink.dropped(), sink.status().waiting], [[2], 1, 0]);
   await sink.close();
 });
+
+test('it is rows that are bounded, in whatever numbers they come; those that come at once stay together', async () => {
+  const place = slowPlace();
+  const sink = place.open();
+  sink.take(rowsOf(0), 0);
+  for (const first of [1, 5, 9]) sink.take(rowsOf(first, first + 1, first + 2, first + 3), 0);
+  assert.deepEqual([sink.status().waiting, sink.dropped(), sink.isFull?.()], [9, 4, true]);
+  sink.take(
+    Array.from({ length: 20 }, (_, v) => ({ v })),
+    0,
+  );
+  assert.deepEqual([sink.status().waiting, sink.dropped()], [21, 12]);
+  await sink.close();
+});

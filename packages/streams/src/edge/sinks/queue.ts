@@ -51,6 +51,8 @@ class QueuedSink implements Sink {
   #arrived = 0;
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
+  /** In the queue. */
+  #waiting = 0;
   #rows = 0;
   #failures = 0;
   #dropped = 0;
@@ -64,10 +66,11 @@ class QueuedSink implements Sink {
   }
 
   take(rows: readonly Row[], time: number): void {
-    if (!this.#queue.offer({ rows, time })) {
-      this.#dropped += this.#queue.take()?.rows.length ?? 0;
-      this.#queue.offer({ rows, time });
-    }
+    // What comes at once stays together, however much it is.
+    while (this.#queue.size > 0 && this.#waiting + rows.length > this.#queue.limit)
+      this.#dropped += this.#next()?.rows.length ?? 0;
+    this.#queue.offer({ rows, time });
+    this.#waiting += rows.length;
     if (this.#isRunning || this.#settling.signal.aborted) return;
     this.#isRunning = true;
     this.#running = this.#run();
@@ -75,11 +78,11 @@ class QueuedSink implements Sink {
 
   /** Before it is: one row of a source may be several here. */
   isFull(): boolean {
-    return this.#queue.size * 2 >= this.#queue.limit;
+    return this.#waiting * 2 >= this.#queue.limit;
   }
 
   status(): SinkStatus {
-    const waiting = this.#queue.size + (this.#current === undefined ? 0 : 1);
+    const waiting = this.#waiting + (this.#current === undefined ? 0 : this.#current.rows.length - this.#arrived);
     return { rows: this.#rows, failures: this.#failures, waiting, lastError: this.#lastError };
   }
 
@@ -107,9 +110,16 @@ class QueuedSink implements Sink {
     await this.#sending.close?.();
   }
 
+  #next(): Parcel | undefined {
+    const parcel = this.#queue.take();
+    this.#waiting -= parcel?.rows.length ?? 0;
+    return parcel;
+  }
+
   async #run(): Promise<void> {
     while (!this.#settling.signal.aborted) {
-      this.#current = this.#queue.take();
+      this.#arrived = 0;
+      this.#current = this.#next();
       if (this.#current === undefined) break;
       await this.#deliver(this.#current);
     }
@@ -119,7 +129,6 @@ class QueuedSink implements Sink {
   /** What has not arrived when it resolves stays current. */
   async #deliver({ rows, time }: Parcel): Promise<void> {
     const { signal } = this.#settling;
-    this.#arrived = 0;
     for (let attempt = 1; this.#arrived < rows.length && !signal.aborted; attempt++) {
       const until = this.#sending.isOneByOne === true ? this.#arrived + 1 : rows.length;
       if (await this.#try(rows.slice(this.#arrived, until), time)) {
