@@ -2,10 +2,13 @@
 import type { AdmissionStep, Admitted, Engine } from '../engine.ts';
 import { claimResize } from './claim-resize.ts';
 import { customResourceDefinition } from './custom-resource-definition.ts';
+import { defaultStorageClass } from './default-storage-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { limitRanger } from './limit-ranger/index.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { priority } from './priority.ts';
+import { resourceQuota } from './resource-quota/index.ts';
 import { roleGrants } from './role-grants.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccount } from './service-account.ts';
@@ -22,6 +25,9 @@ export const BUILTIN_ADMISSION: readonly AdmissionStep[] = [
   serviceAddresses,
   claimResize,
   customResourceDefinition,
+  defaultStorageClass,
+  limitRanger,
+  resourceQuota,
 ];
 
 export function admit(engine: Engine, admitted: Admitted): void {
