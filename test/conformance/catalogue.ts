@@ -4,6 +4,7 @@ import { EVENTS_API } from './cases/events.ts';
 import { FIELD_VALIDATION } from './cases/field-validation.ts';
 import { GARBAGE } from './cases/garbage.ts';
 import { KIND_CASES } from './cases/kinds.ts';
+import { MIRRORING } from './cases/mirroring.ts';
 import { MISSING, MISSING_WITH_NODES } from './cases/missing.ts';
 import { NAMESPACES } from './cases/namespaces.ts';
 import { OBJECTS } from './cases/objects.ts';
@@ -17,6 +18,7 @@ export const CATALOGUE: Readonly<Record<Group, readonly Entry[]>> = {
     ...KIND_CASES,
     ...OBJECTS,
     ...EVENTS_API,
+    ...MIRRORING,
     ...NAMESPACES,
     ...WATCHERS,
     ...GARBAGE,

@@ -120,10 +120,6 @@ export const MISSING: readonly Missing[] = [
     'a case',
   ),
   missing(
-    '[sig-network] EndpointSliceMirroring should mirror a custom Endpoints resource through create update and delete',
-    'Endpoints are not mirrored yet',
-  ),
-  missing(
     '[sig-network] EndpointsController should create and delete Endpoints for a Service with a selector that matches no pods',
     'a case',
   ),

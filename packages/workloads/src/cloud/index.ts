@@ -9,6 +9,7 @@ import { deploymentController } from './deployment/index.ts';
 import { disruptionController } from './disruption/index.ts';
 import { endpointSliceController } from './endpoint-slice/index.ts';
 import { endpointsController } from './endpoint-slice/legacy.ts';
+import { endpointSliceMirroringController } from './endpoint-slice-mirroring/index.ts';
 import { ephemeralVolumeController } from './ephemeral-volume/index.ts';
 import { garbageCollector } from './garbage-collector/index.ts';
 import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler/index.ts';
@@ -81,7 +82,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     disruptionController(context),
     horizontalPodAutoscalerController(context),
     endpointSliceController(context),
-    ...(hasRow(context, ENDPOINTS) ? [endpointsController(context)] : []),
+    ...(hasRow(context, ENDPOINTS) ? [endpointsController(context), endpointSliceMirroringController(context)] : []),
     serviceReachController(context),
     garbageCollector(context),
     namespaceController(context),
