@@ -84,11 +84,12 @@ const FORBIDDEN_RANGES = [
   ['fe80::', 10],
   ['ff00::', 8],
   ['fd00:ec2::254', 128],
+  ['fd20:ce::254', 128],
 ] as const;
 
-/** Addresses of the other version with one of version 4 at their end, as gateways translate them: 64:ff9b::7f00:1. */
+/** Addresses of the other version with one of version 4 at their end, as gateways translate them: 64:ff9b::7f00:1, or those of one's own network. */
 const TRANSLATED_BITS = 96;
-const TRANSLATED = '64:ff9b::';
+const TRANSLATED = ['64:ff9b::', '64:ff9b:1::'];
 
 const FORBIDDEN = forbidden();
 
@@ -97,7 +98,8 @@ function forbidden(): BlockList {
   for (const [address, bits] of FORBIDDEN_RANGES) {
     const isVersion4 = isIP(address) === 4;
     list.addSubnet(address, bits, isVersion4 ? 'ipv4' : 'ipv6');
-    if (isVersion4) list.addSubnet(`${TRANSLATED}${address}`, TRANSLATED_BITS + bits, 'ipv6');
+    if (!isVersion4) continue;
+    for (const prefix of TRANSLATED) list.addSubnet(`${prefix}${address}`, TRANSLATED_BITS + bits, 'ipv6');
   }
   return list;
 }
