@@ -14,3 +14,4 @@ export { exceeds, uncountable } from './check.ts';
 export { podLimits, podRequests } from './pod-amounts.ts';
 export { isInScope, isScoped } from './scopes.ts';
 export { type CountedKind, countedNames, countName, isOnlyCounted, quotaUsage } from './usage.ts';
+export { Usages } from './usages.ts';

@@ -22,6 +22,7 @@ import { nodeLifecycleController } from './node-lifecycle/index.ts';
 import { runPlacement } from './placement/index.ts';
 import { podGcController } from './pod-gc/index.ts';
 import { replicaSetController, replicationControllerController } from './replica-set/index.ts';
+import { resourceQuotaController } from './resource-quota/index.ts';
 import { ENDPOINTS } from './resources.ts';
 import { rootCaController } from './root-ca/index.ts';
 import { runScheduler } from './scheduler/index.ts';
@@ -91,6 +92,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     podGcController(context),
     imagePullController(context),
     serviceAccountController(context),
+    resourceQuotaController(context),
     ...(rootCa === undefined ? [] : [rootCaController(context, rootCa)]),
     ...(apiEndpoint === undefined ? [] : [kubernetesServiceController(context, apiEndpoint)]),
   ];

@@ -12,6 +12,7 @@ export const ENDPOINTS = core('endpoints');
 export const CONFIG_MAPS = core('configmaps');
 export const SERVICE_ACCOUNTS = core('serviceaccounts');
 export const REPLICATION_CONTROLLERS = core('replicationcontrollers');
+export const RESOURCE_QUOTAS = core('resourcequotas');
 export const PERSISTENT_VOLUME_CLAIMS = core('persistentvolumeclaims');
 export const PERSISTENT_VOLUMES = core('persistentvolumes');
 export const STORAGE_CLASSES: Gvr = { group: 'storage.k8s.io', version: 'v1', resource: 'storageclasses' };

@@ -6,9 +6,9 @@ import {
   isInScope,
   isOnlyCounted,
   isScoped,
-  quotaUsage,
   things,
   total,
+  Usages,
 } from '@skerry/api/quota';
 import type { ResourceQuota } from '@skerry/api/types';
 import type { Store, StoredObject } from '../../../store/contract.ts';
@@ -18,7 +18,7 @@ import { keyPrefix } from '../../../store/key.ts';
 export function quotasOf(store: Store, namespace: string): readonly ResourceQuota[] {
   const prefix = keyPrefix('', 'resourcequotas', namespace);
   if (store.count(prefix) === 0) return [];
-  return store.list(prefix).items.map((stored) => read(stored).object as ResourceQuota);
+  return store.list(prefix).items.map((stored) => read(stored) as ResourceQuota);
 }
 
 export interface Counting {
@@ -38,32 +38,21 @@ export function usedOf(store: Store, { of, namespace, quota, names, now }: Count
     return new Map(names.map((name) => [name, count]));
   }
   const all = store.list(prefix).items.map((stored) => read(stored));
-  const within = all.filter(({ object }) => isInScope(quota, of, object));
+  const within = all.filter((object) => isInScope(quota, of, object));
   return total(
-    within.map((one) => usageOf(one, of, now)),
+    within.map((object) => usages.of(of, object, now)),
     names,
   );
 }
 
-interface Reading {
-  readonly object: KubeObject;
-  usage?: Amounts;
-}
+const objects = new WeakMap<StoredObject, KubeObject>();
+const usages = new Usages();
 
-function usageOf(reading: Reading, of: CountedKind, now: number): Amounts {
-  const { object } = reading;
-  // What is on its way out takes nothing from some moment on.
-  if (object.metadata.deletionTimestamp !== undefined) return quotaUsage(of, object, now);
-  reading.usage ??= quotaUsage(of, object, now);
-  return reading.usage;
-}
-
-const readings = new WeakMap<StoredObject, Reading>();
-
-function read(stored: StoredObject): Reading {
-  const known = readings.get(stored);
+/** Read only. */
+function read(stored: StoredObject): KubeObject {
+  const known = objects.get(stored);
   if (known !== undefined) return known;
-  const reading = { object: JSON.parse(stored.json) as KubeObject };
-  readings.set(stored, reading);
-  return reading;
+  const object = JSON.parse(stored.json) as KubeObject;
+  objects.set(stored, object);
+  return object;
 }
