@@ -6,6 +6,7 @@ import type { Store } from '../store/contract.ts';
 import type { NodeDialer, UpgradeTarget } from '../streaming/contract.ts';
 import type { AccessHooks } from './access-hooks.ts';
 import { BUILTIN_ADMISSION } from './admission/index.ts';
+import type { Reviewer } from './admission/review/contract.ts';
 import { authorize } from './authorize.ts';
 import type { ParseYaml } from './body.ts';
 import { builtinKinds } from './builtin-kinds.ts';
@@ -41,6 +42,8 @@ export interface ApiServerOptions {
   readonly table?: ResourceTable;
   /** Steps after the built-in ones. */
   readonly admission?: readonly AdmissionStep[];
+  /** Policies and webhooks, in the order in which they are asked. */
+  readonly reviewers?: readonly Reviewer[];
   /** Reads YAML; without it only JSON is taken. */
   readonly parseYaml?: ParseYaml;
   /** Evaluates the rules of custom resources. */
@@ -73,6 +76,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     authorizer: options.authorizer,
     // What a replica may not write it does not write, and what it may, the cloud admits once more.
     admission: [...(options.replica === undefined ? BUILTIN_ADMISSION : []), ...(options.admission ?? [])],
+    reviewers: options.reviewers ?? [],
     access: options.access ?? {},
     ...(options.replica === undefined ? {} : { replica: options.replica }),
     ...(options.dialer === undefined ? {} : { dialer: options.dialer }),
@@ -81,6 +85,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   const watches = new Watches(engine);
   const definitions = followDefinitions(engine, { cleansUp: options.replica === undefined });
+  const following = engine.reviewers.map((reviewer) => reviewer.follow?.(engine));
   const metrics = new RequestMetrics();
   const server: Server = {
     engine,
@@ -100,6 +105,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     planUpgrade: (request) => settle(server, request, (asked, route) => planOf(server, asked, route)),
     close: () => {
       definitions.close();
+      for (const one of following) one?.[Symbol.dispose]();
       watches.close();
     },
   };
@@ -183,7 +189,7 @@ async function planOf(
   return planUpgrade(engine, watches, call);
 }
 
-function callFor({ table }: Engine, request: ApiRequest, route: ResourceRoute): Call | undefined {
+function callFor({ table, clock }: Engine, request: ApiRequest, route: ResourceRoute): Call | undefined {
   const kind = table.find(route.group, route.version, route.resource);
   if (kind === undefined) return undefined;
   if (isInWrongPlace(kind.row, route)) throw noSuchRoute();
@@ -194,6 +200,9 @@ function callFor({ table }: Engine, request: ApiRequest, route: ResourceRoute): 
     user: request.user,
     wanted: negotiate(request.headers['accept'], request.query),
     warnings: kind.deprecation === undefined ? [] : [kind.deprecation],
+    receivedAt: clock.now(),
+    answers: new Map(),
+    annotations: new Map(),
   };
 }
 

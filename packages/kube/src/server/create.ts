@@ -3,8 +3,9 @@ import { isStatus, type KubeObject } from '@skerry/api';
 import { newNameSuffix, newUid } from '@skerry/base';
 import type { StoredObject } from '../store/contract.ts';
 import { admit } from './admission/index.ts';
+import { ReviewedRequest } from './admission/review/review.ts';
 import type { ApiResponse } from './contract.ts';
-import { type Call, type Engine, groupResource, inStoredVersion, keyOf, nowText } from './engine.ts';
+import { type Call, type Engine, groupResource, inStoredVersion, keyOf, timeText } from './engine.ts';
 import { respondObject } from './forms.ts';
 import { readObject, settlePlace } from './incoming.ts';
 import { trackFields } from './managed-fields.ts';
@@ -13,7 +14,7 @@ import { checkWrite } from './replica-writes.ts';
 import { fillDefaults, validateWrite } from './shaping.ts';
 import { alreadyExists, badRequest, invalid, methodNotSupported } from './statuses.ts';
 import { dropForeignStatus, strategyOf } from './strategies.ts';
-import { parseWriteOptions, type WriteOptions } from './write-options.ts';
+import { optionsObject, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 /** How often a generated name that is taken is drawn again. */
 const MAX_NAME_DRAWS = 8;
@@ -63,18 +64,32 @@ function prepareCreate(
   dropForeignStatus(kind, object);
   fillDefaults(kind, object);
   strategyOf(kind).begin?.(object);
-  admit(engine, {
+  const name = object.metadata.name ?? '';
+  const { dryRun } = options;
+  const review = new ReviewedRequest(engine, call, {
     operation: 'CREATE',
-    kind,
-    user: call.user,
-    namespace: object.metadata.namespace ?? '',
-    name: object.metadata.name ?? '',
+    name,
     object,
-    dryRun: options.dryRun,
-    warnings: call.warnings,
+    options: optionsObject(options, 'CreateOptions'),
+    dryRun,
   });
+  admit(
+    engine,
+    {
+      operation: 'CREATE',
+      kind,
+      user: call.user,
+      namespace: object.metadata.namespace ?? '',
+      name,
+      object,
+      dryRun,
+      warnings: call.warnings,
+    },
+    review,
+  );
   const faults = validateWrite(engine, call, { object });
-  if (faults.length > 0) throw invalid(kind.row.gvk, object.metadata.name ?? '', faults);
+  if (faults.length > 0) throw invalid(kind.row.gvk, name, faults);
+  review.validate();
   if (!isApply) trackFields(engine, call, { object, options });
   return object;
 }
@@ -92,7 +107,7 @@ function setSystemMetadata(engine: Engine, call: Call, object: KubeObject): void
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.generation;
   metadata.uid = newUid(engine.random);
-  metadata.creationTimestamp = nowText(engine.clock);
+  metadata.creationTimestamp = timeText(call.receivedAt);
   if (call.kind.row.tracksGeneration) metadata.generation = 1;
 }
 

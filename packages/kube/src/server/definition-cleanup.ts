@@ -29,8 +29,8 @@ async function deleteAll(engine: Engine, kind: ServedKind, prefix: string): Prom
   await Promise.all(
     items.map(async (stored) => {
       const { name = '', namespace } = toServedObject(stored).metadata;
-      const call = deleteCall(kind, { name, ...(namespace === undefined ? {} : { namespace }) });
-      await deleteObject(engine, call, stored, { dryRun: false }).catch(ignoreLost);
+      const call = deleteCall(engine, kind, { name, ...(namespace === undefined ? {} : { namespace }) });
+      await deleteObject(engine, call, stored, { dryRun: false }, true).catch(ignoreLost);
     }),
   );
 }
@@ -40,7 +40,7 @@ function ignoreLost(error: unknown): void {
   if (!isStatus(error, 'NotFound', 'Conflict')) throw error;
 }
 
-function deleteCall(kind: ServedKind, at: { name: string; namespace?: string }): Call {
+function deleteCall({ clock }: Engine, kind: ServedKind, at: { name: string; namespace?: string }): Call {
   const { group, version, resource } = kind.row.gvr;
   return {
     kind,
@@ -56,6 +56,9 @@ function deleteCall(kind: ServedKind, at: { name: string; namespace?: string }):
     },
     wanted: { form: 'object', contentType: 'application/json', pretty: false },
     warnings: [],
+    receivedAt: clock.now(),
+    answers: new Map(),
+    annotations: new Map(),
   };
 }
 

@@ -1,5 +1,6 @@
 /** DELETE of a collection: every object the selectors match, each as if it were deleted alone. */
 import { isStatus } from '@skerry/api';
+import { whenAdmitted } from './admission/pending.ts';
 import type { ApiResponse } from './contract.ts';
 import { deleteObject, readDeleteOptions } from './delete.ts';
 import { type Call, type Engine, groupResource } from './engine.ts';
@@ -21,9 +22,10 @@ export async function deleteCollection(engine: Engine, call: Call): Promise<ApiR
   for (let start = 0; start < page.items.length; start += DELETE_BATCH) {
     await Promise.all(
       page.items.slice(start, start + DELETE_BATCH).map(async ({ key }) => {
-        const stored = engine.store.get(key);
-        if (stored === undefined) return;
-        await deleteObject(engine, call, stored, options).catch(ignoreGone);
+        await whenAdmitted(call, async () => {
+          const stored = engine.store.get(key);
+          if (stored !== undefined) await deleteObject(engine, call, stored, options);
+        }).catch(ignoreGone);
       }),
     );
   }

@@ -2,6 +2,7 @@
 import type { KubeObject, Status } from '@skerry/api';
 import type { StoredObject } from '../store/contract.ts';
 import { admit } from './admission/index.ts';
+import { ReviewedRequest } from './admission/review/review.ts';
 import { decodeBody } from './body.ts';
 import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, groupResource, inStoredVersion, viewOf } from './engine.ts';
@@ -48,17 +49,25 @@ export async function deleteObject(
   call: Call,
   stored: StoredObject,
   options: DeleteOptions,
+  isReviewed = false,
 ): Promise<DeleteOutcome> {
-  checkDelete(engine, call, stored, options);
+  checkDelete(engine, call, stored, options, isReviewed);
   return deleteChecked(engine, call, stored, options);
 }
 
 /** Preconditions, the write policy and admission; throws when the object may not be deleted. */
-export function checkDelete(engine: Engine, call: Call, stored: StoredObject, options: DeleteOptions): void {
+export function checkDelete(
+  engine: Engine,
+  call: Call,
+  stored: StoredObject,
+  options: DeleteOptions,
+  isReviewed = false,
+): void {
   const object = toServedObject(stored, viewOf(call.kind));
   checkPreconditions(call, object, options);
   checkWrite(engine, call, { verb: 'delete', old: object });
   admitDelete(engine, call, object, options.dryRun);
+  if (!isReviewed) reviewDelete(engine, call, object, options);
 }
 
 /** Deletes what `checkDelete` has let pass. */
@@ -186,6 +195,34 @@ function admitDelete(engine: Engine, call: Call, object: KubeObject, dryRun: boo
     object,
     dryRun,
   });
+}
+
+function reviewDelete(engine: Engine, call: Call, old: KubeObject, options: DeleteOptions): void {
+  const name = old.metadata.name ?? '';
+  const review = new ReviewedRequest(engine, call, {
+    operation: 'DELETE',
+    name,
+    object: null,
+    old,
+    options: optionsObject(options),
+    dryRun: options.dryRun,
+  });
+  review.mutate(() => {});
+  review.validate();
+}
+
+function optionsObject({ dryRun, uid, resourceVersion, ...rest }: DeleteOptions): Readonly<Record<string, unknown>> {
+  const preconditions = {
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+  return {
+    kind: 'DeleteOptions',
+    apiVersion: 'meta.k8s.io/v1',
+    ...rest,
+    ...(dryRun ? { dryRun: ['All'] } : {}),
+    ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
+  };
 }
 
 function checkPreconditions(call: Call, { metadata }: KubeObject, { uid, resourceVersion }: DeleteOptions): void {

@@ -1,9 +1,10 @@
 /** From a route to what answers it. */
+import { SteadyLots, whenAdmitted } from './admission/pending.ts';
 import type { ApiResponse } from './contract.ts';
 import { create } from './create.ts';
 import { deleteOne } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
-import { AdmissionPending, type Call, type Engine } from './engine.ts';
+import type { Call, Engine } from './engine.ts';
 import { get } from './get.ts';
 import { list } from './list.ts';
 import { patch } from './patch.ts';
@@ -41,21 +42,15 @@ const SUBRESOURCES: Readonly<Record<string, Answer>> = {
   portforward: needsUpgrade,
 };
 
-/** How often a request begins anew for the sake of its admission. */
-const MAX_ATTEMPTS = 4;
-
 /** Nothing may be awaited between the read and the write of an object, so what admission waits for is waited for here. */
 export async function dispatch(engine: Engine, watches: Watches, call: Call): Promise<ApiResponse> {
-  const warned = call.warnings.length;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await answerOnce(engine, watches, call);
-    } catch (error) {
-      if (!(error instanceof AdmissionPending) || attempt === MAX_ATTEMPTS) throw error;
-      call.warnings.length = warned;
-      await error.ready;
-    }
-  }
+  if (call.request.method === 'GET') return answerOnce(engine, watches, call);
+  const lots = new SteadyLots(engine.random);
+  const steady: Engine = { ...engine, random: lots.draw };
+  return whenAdmitted(call, () => {
+    lots.restart();
+    return answerOnce(steady, watches, call);
+  });
 }
 
 async function answerOnce(engine: Engine, watches: Watches, call: Call): Promise<ApiResponse> {

@@ -7,6 +7,7 @@ import type { Store, StoredObject } from '../store/contract.ts';
 import { formatKey } from '../store/key.ts';
 import type { NodeDialer } from '../streaming/contract.ts';
 import type { AccessHooks } from './access-hooks.ts';
+import type { Reviewer } from './admission/review/contract.ts';
 import type { ParseYaml } from './body.ts';
 import type { ApiRequest } from './contract.ts';
 import type { Wanted } from './negotiate.ts';
@@ -24,6 +25,8 @@ export interface Engine {
   readonly table: ResourceTable;
   readonly authorizer: Authorizer;
   readonly admission: readonly AdmissionStep[];
+  /** Policies, then webhooks: asked after the steps of admission. */
+  readonly reviewers: readonly Reviewer[];
   readonly access: AccessHooks;
   /** Reaches the programs on nodes; absent where there are none to reach. */
   readonly dialer?: NodeDialer;
@@ -43,6 +46,12 @@ export interface Call {
   readonly wanted: Wanted;
   /** Texts of `Warning` headers, added as they come up. */
   readonly warnings: string[];
+  /** When it came, in milliseconds; it stays so when the request begins anew. */
+  readonly receivedAt: number;
+  /** What it has waited for, by what was asked; read when it begins anew. */
+  readonly answers: Map<string, unknown>;
+  /** What reviewers want to be found in the audit log. */
+  readonly annotations: Map<string, string>;
 }
 
 /** What a write would do, before it is done. */
@@ -104,8 +113,13 @@ export function inStoredVersion({ row, storageVersion, conversion }: ServedKind,
   return { ...converted, apiVersion: formatApiVersion({ group: storageGroup(row), version: storageVersion }) };
 }
 
-export function nowText(clock: Clock): string {
-  return `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+export function nowText(clock: Pick<Clock, 'now'>): string {
+  return timeText(clock.now());
+}
+
+/** Milliseconds as the API writes times. */
+export function timeText(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
 }
 
 /** The object a route names, or undefined. */

@@ -217,7 +217,7 @@ test('admission that waits loses no write that comes meanwhile, and is not waite
   assert.deepEqual([json.data, headers.warning], [{ slow: 'yes', meanwhile: 'b' }, undefined]);
   pends = 100;
   const never = ask('PATCH', `${MAPS}/m`, { body: { data: { more: 'c' } }, headers: MERGE });
-  for (let at = 1; at < 4; at++) {
+  for (let at = 1; at < 8; at++) {
     while (gates[at] === undefined) await Promise.resolve();
     gates[at]?.resolve();
   }

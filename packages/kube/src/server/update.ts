@@ -2,6 +2,7 @@
 import { type FieldError, isStatus, type KubeObject } from '@skerry/api';
 import type { StoredObject } from '../store/contract.ts';
 import { admit } from './admission/index.ts';
+import { ReviewedRequest } from './admission/review/review.ts';
 import type { ApiResponse } from './contract.ts';
 import { type Call, type Engine, fault, find, groupResource, inStoredVersion, nameOf, viewOf } from './engine.ts';
 import { respondObject } from './forms.ts';
@@ -14,7 +15,7 @@ import type { ServedKind } from './resource-table.ts';
 import { fillDefaults, validateWrite } from './shaping.ts';
 import { conflict, invalid, methodNotSupported, notFound } from './statuses.ts';
 import { strategyOf } from './strategies.ts';
-import { parseWriteOptions, type WriteOptions } from './write-options.ts';
+import { optionsObject, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 export async function update(engine: Engine, call: Call): Promise<ApiResponse> {
   if (!call.kind.row.verbs.includes('update')) throw methodNotSupported(groupResource(call.kind), 'update');
@@ -39,6 +40,8 @@ export interface Update {
   readonly options: WriteOptions;
   /** Field ownership was settled by server-side apply already. */
   readonly isApply?: boolean;
+  /** What reviewers see of it was shown to them already, in another form. */
+  readonly isReviewed?: boolean;
 }
 
 /**
@@ -55,31 +58,54 @@ export async function updateObject(engine: Engine, call: Call, update: Update): 
   keepSystemMetadata(old, object);
   keepOtherHalf(call, old, object);
   fillDefaults(kind, object);
-  admitUpdate(engine, call, { old, object, options });
+  const review = admitUpdate(engine, call, update, old);
   const faults = [...faultsOfFinalizers(old, object), ...validateWrite(engine, call, { object, old })];
   if (faults.length > 0) throw invalid(kind.row.gvk, nameOf(route), faults);
+  review?.validate();
   raiseGeneration(call, old, object);
   if (update.isApply !== true) trackFields(engine, call, { object, old, options });
   return commitUpdate(engine, call, update, old);
 }
 
+/** Gives back the review, for those who have a say after validation. */
 function admitUpdate(
   engine: Engine,
   call: Call,
-  { old, object, options }: { old: KubeObject; object: KubeObject; options: WriteOptions },
-): void {
-  admit(engine, {
-    operation: 'UPDATE',
-    kind: call.kind,
-    user: call.user,
-    namespace: object.metadata.namespace ?? '',
-    name: object.metadata.name ?? '',
-    ...(call.route.subresource === undefined ? {} : { subresource: call.route.subresource }),
-    object,
-    old,
-    dryRun: options.dryRun,
-    warnings: call.warnings,
-  });
+  { object, options, isReviewed = false }: Update,
+  old: KubeObject,
+): ReviewedRequest | undefined {
+  const { dryRun } = options;
+  const name = object.metadata.name ?? '';
+  const kindOfOptions = call.route.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions';
+  const review = isReviewed
+    ? undefined
+    : new ReviewedRequest(engine, call, {
+        operation: 'UPDATE',
+        name,
+        object,
+        old,
+        options: optionsObject(options, kindOfOptions),
+        dryRun,
+      });
+  admit(
+    engine,
+    {
+      operation: 'UPDATE',
+      kind: call.kind,
+      user: call.user,
+      namespace: object.metadata.namespace ?? '',
+      name,
+      ...(call.route.subresource === undefined ? {} : { subresource: call.route.subresource }),
+      object,
+      old,
+      dryRun,
+      warnings: call.warnings,
+    },
+    review,
+  );
+  // Reviewers write no more of an object than the request itself may.
+  if (review?.isRewritten === true) keepOtherHalf(call, old, object);
+  return review;
 }
 
 async function commitUpdate(engine: Engine, call: Call, update: Update, old: KubeObject): Promise<StoredObject> {

@@ -40,6 +40,20 @@ export function parseWriteOptions(request: Pick<ApiRequest, 'query' | 'headers'>
   };
 }
 
+/** The options as an object of `meta.k8s.io`, as admission is told of them. */
+export function optionsObject(
+  { dryRun, fieldManager, force }: WriteOptions,
+  kind: OptionsKind,
+): Readonly<Record<string, unknown>> {
+  return {
+    kind,
+    apiVersion: 'meta.k8s.io/v1',
+    ...(dryRun ? { dryRun: ['All'] } : {}),
+    fieldManager,
+    ...(kind === 'PatchOptions' && force ? { force } : {}),
+  };
+}
+
 /** An integer of the query; undefined when it is absent. */
 export function integerOf(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);

@@ -8,6 +8,7 @@ import { limitRanger } from './limit-ranger/index.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { priority } from './priority.ts';
+import type { ReviewedRequest } from './review/review.ts';
 import { resourceQuota } from './resource-quota/index.ts';
 import { roleGrants } from './role-grants.ts';
 import { runtimeClass } from './runtime-class.ts';
@@ -30,6 +31,11 @@ export const BUILTIN_ADMISSION: readonly AdmissionStep[] = [
   resourceQuota,
 ];
 
-export function admit(engine: Engine, admitted: Admitted): void {
-  for (const step of engine.admission) step.admit(engine, admitted);
+/** The built-in steps, then the reviewers that may change the object. Those that only speak against it follow validation. */
+export function admit(engine: Engine, admitted: Admitted, review?: ReviewedRequest): void {
+  const runSteps = (): void => {
+    for (const step of engine.admission) step.admit(engine, admitted);
+  };
+  runSteps();
+  review?.mutate(runSteps);
 }

@@ -1,5 +1,6 @@
 /** Binding: how a scheduler puts a pod on a node, once. */
 import type { KubeObject } from '@skerry/api';
+import { reviewObject } from '../admission/review/review.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
 import { type Call, type Engine, fault, groupResource, nameOf, nowText } from '../engine.ts';
@@ -8,7 +9,7 @@ import { toServedObject } from '../object-text.ts';
 import { respondJson } from '../respond.ts';
 import { badRequest, conflict, invalid, methodNotAllowed, success } from '../statuses.ts';
 import { findForWrite, updateObject } from '../update.ts';
-import { parseWriteOptions } from '../write-options.ts';
+import { optionsObject, parseWriteOptions } from '../write-options.ts';
 
 const BINDING = { group: '', version: 'v1', kind: 'Binding' };
 
@@ -23,7 +24,15 @@ export async function bind(engine: Engine, call: Call): Promise<ApiResponse> {
   const stored = findForWrite(engine, call, 'update');
   const pod = toServedObject(stored);
   checkBindable(call, pod, metadata['uid']);
-  await updateObject(engine, call, { stored, object: bound(engine, pod, node, metadata['annotations']), options });
+  reviewObject(engine, call, {
+    operation: 'CREATE',
+    gvk: BINDING,
+    object: { ...value, apiVersion: 'v1', kind: 'Binding', metadata },
+    options: optionsObject(options, 'CreateOptions'),
+    dryRun: options.dryRun,
+  });
+  const object = bound(engine, pod, node, metadata['annotations']);
+  await updateObject(engine, call, { stored, object, options, isReviewed: true });
   return respondJson(201, success({ code: 201 }), call.wanted);
 }
 

@@ -2,33 +2,54 @@
 import type { KubeObject } from '@skerry/api';
 import type { Pod } from '@skerry/api/types';
 import type { StoredObject } from '../../store/contract.ts';
+import { reviewObject } from '../admission/review/review.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
 import { checkDelete, deleteChecked, deleteOptionsIn } from '../delete.ts';
-import { type Call, type Engine, nowText } from '../engine.ts';
+import { type Call, type Engine, nameOf, nowText } from '../engine.ts';
 import { isRecord } from '../incoming.ts';
 import { toServedObject, toStoredJson } from '../object-text.ts';
 import { respondJson } from '../respond.ts';
 import { badRequest, methodNotAllowed, success } from '../statuses.ts';
 import { findForWrite } from '../update.ts';
-import { parseWriteOptions } from '../write-options.ts';
+import { optionsObject, parseWriteOptions } from '../write-options.ts';
 import { takeFromBudget } from './disruption-budget.ts';
+
+const EVICTION = { group: 'policy', version: 'v1', kind: 'Eviction' };
 
 export async function evict(engine: Engine, call: Call): Promise<ApiResponse> {
   if (call.route.verb !== 'create') throw methodNotAllowed();
-  const { dryRun: isTrial } = parseWriteOptions(call.request, 'CreateOptions');
+  const write = parseWriteOptions(call.request, 'CreateOptions');
   const { value } = decodeBody(call.request, engine.parseYaml);
   if (!isRecord(value)) throw badRequest('the object provided is unrecognized (must be of type Eviction)');
   const stored = findForWrite(engine, call, 'update');
   const options = deleteOptionsIn(isRecord(value['deleteOptions']) ? value['deleteOptions'] : {});
-  const dryRun = isTrial || options.dryRun;
+  const dryRun = write.dryRun || options.dryRun;
   // Before anything is written: an eviction that is refused leaves no trace.
-  checkDelete(engine, call, stored, { ...options, dryRun });
+  reviewObject(engine, call, {
+    operation: 'CREATE',
+    gvk: EVICTION,
+    object: evictionOf(call, value),
+    options: optionsObject(write, 'CreateOptions'),
+    dryRun,
+  });
+  checkDelete(engine, call, stored, { ...options, dryRun }, true);
   const pod = toServedObject(stored) as Pod;
   await takeFromBudget(engine, pod, dryRun);
   const marked = dryRun ? stored : await markDisrupted(engine, stored, pod);
   await deleteChecked(engine, call, marked, { ...options, dryRun });
   return respondJson(201, success({ code: 201 }), call.wanted);
+}
+
+/** The Eviction as it was sent, in its place. */
+function evictionOf(call: Call, value: Record<string, unknown>): KubeObject {
+  const metadata = isRecord(value['metadata']) ? value['metadata'] : {};
+  return {
+    ...value,
+    apiVersion: 'policy/v1',
+    kind: 'Eviction',
+    metadata: { ...metadata, name: nameOf(call.route), namespace: call.route.namespace ?? '' },
+  };
 }
 
 /** The pod says why it ends, for those who count failures. */

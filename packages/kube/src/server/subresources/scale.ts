@@ -2,6 +2,7 @@
 import { formatApiVersion, type KubeObject } from '@skerry/api';
 import { formatLabelSelector, selectorFromObject } from '@skerry/api/selectors';
 import type { StoredObject } from '../../store/contract.ts';
+import { reviewObject } from '../admission/review/review.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiResponse } from '../contract.ts';
 import { type Call, type Engine, fault, find, groupResource, nameOf, viewOf } from '../engine.ts';
@@ -12,7 +13,7 @@ import { pathIn, withPath } from '../path-in.ts';
 import { respondJson } from '../respond.ts';
 import { badRequest, conflict, invalid, methodNotAllowed, noSuchRoute, notFound } from '../statuses.ts';
 import { findForWrite, updateObject } from '../update.ts';
-import { parseWriteOptions } from '../write-options.ts';
+import { optionsObject, parseWriteOptions } from '../write-options.ts';
 
 const SCALE_GVK = { group: 'autoscaling', version: 'v1', kind: 'Scale' } as const;
 
@@ -58,9 +59,18 @@ async function write(
   const options = parseWriteOptions(call.request, call.route.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions');
   if (!isRecord(wanted)) throw badRequest('the object provided is unrecognized (must be of type Scale)');
   checkVersion(call, object, wanted);
-  const replicas = replicasOf(wanted, nameOf(call.route));
-  const next = withPath(object, paths.specPath, replicas);
-  const written = await updateObject(engine, call, { stored, object: next, options });
+  const scaled: KubeObject = { ...scaleOf(object, paths), spec: { replicas: replicasOf(wanted, nameOf(call.route)) } };
+  reviewObject(engine, call, {
+    operation: 'UPDATE',
+    gvk: SCALE_GVK,
+    object: scaled,
+    old: scaleOf(object, paths),
+    options: optionsObject(options, call.route.verb === 'patch' ? 'PatchOptions' : 'UpdateOptions'),
+    dryRun: options.dryRun,
+  });
+  // A reviewer may have scaled it otherwise.
+  const next = withPath(object, paths.specPath, replicasOf({ spec: scaled['spec'] }, nameOf(call.route)));
+  const written = await updateObject(engine, call, { stored, object: next, options, isReviewed: true });
   return respondJson(200, scaleOf(toServedObject(written, viewOf(call.kind)), paths), call.wanted);
 }
 
