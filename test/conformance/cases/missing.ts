@@ -111,9 +111,6 @@ export const MISSING: readonly Missing[] = [
   missing('[sig-cli] Kubectl client Kubectl version should check is all data is printed', 'a case'),
   missing('[sig-cli] Kubectl client Proxy server should support --unix-socket=/path', 'a case'),
   missing('[sig-cli] Kubectl client Proxy server should support proxy with --port 0', 'a case'),
-  missing(
-    'events.k8s.io is not served yet',
-  ),
   missing('[sig-network] API Server should provide secure master service', 'a case'),
   missing(
     '[sig-network] EndpointSlice should create and delete EndpointSlices for a Service with a selector that matches no pods',
