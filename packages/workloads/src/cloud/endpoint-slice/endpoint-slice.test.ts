@@ -155,3 +155,16 @@ test('the older Endpoints say the same', () =>
       [[['10.0.0.1'], ['10.0.0.2'], [8080]]],
     );
   }));
+
+test('the older Endpoints go with their Service, and those that others wrote stay', () =>
+  check(async ({ serve, client, calm, list }) => {
+    await serve();
+    const own = { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'by-hand', namespace: 'shop' } };
+    await client.create<Endpoints>(ENDPOINTS, own);
+    await calm();
+    const names = async () => (await list<Endpoints>(ENDPOINTS, 'shop')).map(({ metadata }) => metadata.name);
+    assert.deepEqual(await names(), ['by-hand', 'web']);
+    await client.delete({ gvr: SERVICES, namespace: 'shop', name: 'web' });
+    await calm();
+    assert.deepEqual(await names(), ['by-hand']);
+  }));

@@ -1,5 +1,6 @@
 /** Endpoints: the older, flat form of EndpointSlices, for programs that still read it. */
 import type { Endpoint, EndpointAddress, EndpointSubset, Endpoints, Service } from '@skerry/api/types';
+import type { Client } from '@skerry/kube/client';
 import { type ControllerSpec, keyOf, watching } from '@skerry/kube/controller';
 import {
   addressTypesOf,
@@ -12,11 +13,12 @@ import { isSame } from '../canonical.ts';
 import type { CloudContext } from '../context.ts';
 import { isOnReachableNode } from '../pods-by-node.ts';
 import { ENDPOINTS } from '../resources.ts';
-import { createIfMissing } from '../writes.ts';
+import { createIfMissing, deleteIfThere, refOf } from '../writes.ts';
 import { HEADLESS } from './index.ts';
 import { selectedPods } from './selected-pods.ts';
 
 const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
+const MANAGER = 'endpoint-controller';
 const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
 
 /** One object cannot hold more; the rest is left out, and the object says so. */
@@ -36,7 +38,8 @@ export function endpointsController(context: CloudContext): ControllerSpec {
     ],
     reconcile: async (key) => {
       const service = selected.services.cache.get(key);
-      if (service === undefined || !isSelecting(service)) return undefined;
+      if (service === undefined) return removeOwn(client, endpoints.cache.get(key));
+      if (!isSelecting(service)) return undefined;
       if (service.metadata.deletionTimestamp !== undefined) return undefined;
       const [family] = addressTypesOf(service);
       const groups = groupEndpoints({
@@ -59,6 +62,12 @@ export function endpointsController(context: CloudContext): ControllerSpec {
   };
 }
 
+/** They have no owner, as in Kubernetes, so no collector takes them when their Service goes. What others wrote stays. */
+async function removeOwn(client: Client, endpoints: Endpoints | undefined): Promise<undefined> {
+  if (endpoints?.metadata.labels?.[MANAGED_BY] !== MANAGER) return;
+  await deleteIfThere(client, refOf(ENDPOINTS, endpoints), { uid: endpoints.metadata.uid ?? '' });
+}
+
 function endpointsOf(service: Service, groups: readonly EndpointGroup[]): Endpoints {
   const { name = '', namespace = '', labels } = service.metadata;
   const total = groups.reduce((sum, group) => sum + group.endpoints.length, 0);
@@ -69,7 +78,7 @@ function endpointsOf(service: Service, groups: readonly EndpointGroup[]): Endpoi
     metadata: {
       name,
       namespace,
-      labels: { ...labels, [MANAGED_BY]: 'endpoint-controller', ...(isHeadless(service) ? { [HEADLESS]: '' } : {}) },
+      labels: { ...labels, [MANAGED_BY]: MANAGER, ...(isHeadless(service) ? { [HEADLESS]: '' } : {}) },
       annotations: total > MAX_ADDRESSES ? { [OVER_CAPACITY]: 'truncated' } : {},
     },
     ...(subsets.length === 0 ? {} : { subsets }),
