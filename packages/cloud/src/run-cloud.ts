@@ -1,12 +1,13 @@
 /** The cloud: store, API server, controllers, hub and listeners, put together. Composition only; each part lives elsewhere. */
 import { join } from 'node:path';
 import { StatusError } from '@skerry/api';
-import { celRules } from '@skerry/api/cel';
+import { Cel, celRules } from '@skerry/api/cel';
 import type { Clock, Logger } from '@skerry/base';
 import { type FlagValues, formatHostPort, type HostPort, listenAt } from '@skerry/base/flags';
 import { deviceCrds } from '@skerry/devices';
 import { runDeviceControllers } from '@skerry/devices/cloud';
 import { telemetryKinds } from '@skerry/devices/telemetry';
+import { admissionPolicies } from '@skerry/kube/admission-policies';
 import { type Client, createInProcessClient, formatKubeconfig } from '@skerry/kube/client';
 import { type ApiServer, createApiServer, type Listener, listenHttps, virtualKind } from '@skerry/kube/server';
 import { createUpgradeHandler, type NodeDialer } from '@skerry/kube/streaming';
@@ -31,6 +32,7 @@ import { accessHooks, tokenKeyPaths } from './access.ts';
 import { edgeFieldsStep, nodeRestrictionStep, revocationStep } from './admission.ts';
 import { backupPath } from './backup/route.ts';
 import { bootstrap } from './bootstrap.ts';
+import { certificateRequestStep, certificateSigner } from './certificate-signer.ts';
 import { renewCredentials } from './credential-renewal.ts';
 import { deviceStep } from './device-admission.ts';
 import type { cloudFlags } from './flags.ts';
@@ -143,14 +145,23 @@ interface Behind {
 
 function openApi({ names, flags, access, ...ground }: Ground, { dialer, telemetry, trials }: Behind): ApiServer {
   const apiAddress = `https://${formatHostPort({ host: firstAddress(names), port: flags.listen.port })}`;
+  const cel = new Cel();
   return createApiServer({
     ...ground,
     dialer,
     parseYaml: parseYamlBody,
-    rules: celRules(),
+    rules: celRules(cel),
+    reviewers: admissionPolicies(cel),
     authorizer: access.authorizer,
     access: accessHooks(access),
-    admission: [nodeRestrictionStep, edgeFieldsStep, revocationStep, deviceStep, streamStep(createRehearsal(trials))],
+    admission: [
+      nodeRestrictionStep,
+      edgeFieldsStep,
+      revocationStep,
+      certificateRequestStep,
+      deviceStep,
+      streamStep(createRehearsal(trials)),
+    ],
     extraPaths: [
       ...tokenKeyPaths(ground.pki, apiAddress),
       backupPath({ ...ground, copySeries: (directory) => telemetry.copyTo(directory) }),
@@ -213,6 +224,7 @@ function startWork(
     log,
     signal,
     rootCa: pki.caPem,
+    signer: certificateSigner(pki.authority, clock),
     nodeGraceMs: flags['node-monitor-grace-period'],
     apiEndpoint: { address: firstAddress(names), port: listener.port ?? flags.listen.port },
   });
