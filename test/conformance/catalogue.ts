@@ -8,6 +8,7 @@ import { MIRRORING } from './cases/mirroring.ts';
 import { MISSING, MISSING_WITH_NODES } from './cases/missing.ts';
 import { NAMESPACES } from './cases/namespaces.ts';
 import { OBJECTS } from './cases/objects.ts';
+import { POLICIES } from './cases/policies.ts';
 import { PUBLISHED_SCHEMAS } from './cases/published-schemas.ts';
 import { WATCHERS } from './cases/watchers.ts';
 import type { Group } from './coverage.ts';
@@ -25,6 +26,7 @@ export const CATALOGUE: Readonly<Record<Group, readonly Entry[]>> = {
     ...CUSTOM_RESOURCES,
     ...PUBLISHED_SCHEMAS,
     ...FIELD_VALIDATION,
+    ...POLICIES,
     ...MISSING,
   ],
   'With nodes': [...MISSING_WITH_NODES],

@@ -12,14 +12,6 @@ export const MISSING: readonly Missing[] = [
   missing('[sig-api-machinery] Discovery should locate the groupVersion and a resource within each APIGroup', 'a case'),
   missing('[sig-api-machinery] Discovery should validate PreferredVersion for each APIGroup', 'a case'),
   missing(
-    '[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment',
-    'policies are not evaluated yet',
-  ),
-  missing(
-    '[sig-api-machinery] MutatingAdmissionPolicy [Privileged:ClusterAdmin] should mutate a Deployment with annotations',
-    'policies are not evaluated yet',
-  ),
-  missing(
     '[sig-api-machinery] ResourceQuota should be able to update and delete ResourceQuota.',
     'quotas are not counted yet',
   ),
@@ -74,14 +66,6 @@ export const MISSING: readonly Missing[] = [
   missing(
     '[sig-api-machinery] Servers with support for Table transformation should return a 406 for a backend which does not implement metadata',
     'a case',
-  ),
-  missing(
-    '[sig-api-machinery] ValidatingAdmissionPolicy [Privileged:ClusterAdmin] should allow expressions to refer variables.',
-    'policies are not evaluated yet',
-  ),
-  missing(
-    '[sig-api-machinery] ValidatingAdmissionPolicy [Privileged:ClusterAdmin] should validate against a Deployment',
-    'policies are not evaluated yet',
   ),
   missing('[sig-api-machinery] server version should find the server version', 'a case'),
   missing(
