@@ -28,6 +28,7 @@ export interface Refusal {
   readonly code?: number;
   readonly reason?: string;
   readonly message?: string;
+  readonly metadata?: { readonly continue?: string };
   readonly details?: {
     readonly causes?: readonly { readonly reason?: string; readonly message?: string; readonly field?: string }[];
     readonly retryAfterSeconds?: number;

@@ -1,12 +1,17 @@
 /** Every requirement, by what it needs: a case, or what is missing. A new case goes into a file of `cases/`. */
+import { ACCESS } from './cases/access.ts';
+import { CHUNKS } from './cases/chunks.ts';
 import { CUSTOM_RESOURCES } from './cases/custom-resources.ts';
+import { DISCOVERY } from './cases/discovery.ts';
 import { EVENTS_API } from './cases/events.ts';
 import { FIELD_VALIDATION } from './cases/field-validation.ts';
 import { GARBAGE } from './cases/garbage.ts';
 import { KIND_CASES } from './cases/kinds.ts';
+import { KUBECTL_CASES } from './cases/kubectl.ts';
 import { MIRRORING } from './cases/mirroring.ts';
 import { MISSING, MISSING_WITH_NODES } from './cases/missing.ts';
 import { NAMESPACES } from './cases/namespaces.ts';
+import { NETWORK } from './cases/network.ts';
 import { OBJECTS } from './cases/objects.ts';
 import { POLICIES } from './cases/policies.ts';
 import { PUBLISHED_SCHEMAS } from './cases/published-schemas.ts';
@@ -26,6 +31,11 @@ export const CATALOGUE: Readonly<Record<Group, readonly Entry[]>> = {
     ...CUSTOM_RESOURCES,
     ...PUBLISHED_SCHEMAS,
     ...FIELD_VALIDATION,
+    ...DISCOVERY,
+    ...CHUNKS,
+    ...ACCESS,
+    ...NETWORK,
+    ...KUBECTL_CASES,
     ...POLICIES,
     ...MISSING,
   ],

@@ -14,6 +14,8 @@ export interface KindPlan {
   readonly body: object | ((lab: Lab, name: string) => object);
   /** A merge patch of the status and what must be there afterwards; absent: there is no status. */
   readonly status?: object;
+  /** Through which the status changes as well. */
+  readonly subresource?: string;
   /** Names that are no plain ones: the n-th of the case. */
   readonly nameOf?: (lab: Lab, index: number) => string;
   /** Further metadata. */
@@ -125,7 +127,12 @@ function annotate(key: string): (object: KubeObject) => void {
   };
 }
 
-async function changesStatus({ objects, watch }: Hands, name: string, status: object): Promise<void> {
+async function changesStatus(hands: Hands, name: string, status: object): Promise<void> {
+  const { objects, watch, plan } = hands;
+  if (plan.subresource !== undefined) {
+    const changed = await objects.change(name, (object) => Object.assign(object, { status }), plan.subresource);
+    contains(changed['status'], status);
+  }
   const before = await objects.get(name, 'status');
   assert.equal(before.metadata.name, name);
   const patch = { metadata: { annotations: { 'patched-status': 'yes' } }, status };

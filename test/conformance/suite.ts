@@ -53,7 +53,7 @@ async function meets({ run, states }: Requirement, target: Target): Promise<void
 
 /** So that nobody builds what a case waits for and leaves it waiting. */
 async function failsStill(waiting: Requirement, target: Target): Promise<void> {
-  await assert.rejects(meets(waiting, target), undefined, 'it is met now: take it out of notYet()');
+  await assert.rejects(meets(waiting, target), Error, 'it is met now: take it out of notYet()');
 }
 
 function reasonOf(error: unknown): string {

@@ -2,15 +2,6 @@
 import { type Missing, missing } from '../requirement.ts';
 
 export const MISSING: readonly Missing[] = [
-  missing('[sig-api-machinery] AggregatedDiscovery should support aggregated discovery interface', 'a case'),
-  missing('[sig-api-machinery] AggregatedDiscovery should support aggregated discovery interface for CRDs', 'a case'),
-  missing(
-    '[sig-api-machinery] AggregatedDiscovery should support raw aggregated discovery endpoint Accept headers',
-    'a case',
-  ),
-  missing('[sig-api-machinery] AggregatedDiscovery should support raw aggregated discovery request for CRDs', 'a case'),
-  missing('[sig-api-machinery] Discovery should locate the groupVersion and a resource within each APIGroup', 'a case'),
-  missing('[sig-api-machinery] Discovery should validate PreferredVersion for each APIGroup', 'a case'),
   missing(
     '[sig-api-machinery] ResourceQuota should be able to update and delete ResourceQuota.',
     'quotas are not counted yet',
@@ -54,55 +45,6 @@ export const MISSING: readonly Missing[] = [
   missing(
     '[sig-api-machinery] ResourceQuota should verify ResourceQuota with terminating scopes.',
     'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] Servers with support for API chunking should return chunks of results for list calls',
-    'a case',
-  ),
-  missing(
-    '[sig-api-machinery] Servers with support for API chunking should support continue listing from the last key if the original version has been compacted away, though the list is inconsistent [Slow]',
-    'a case',
-  ),
-  missing(
-    '[sig-api-machinery] Servers with support for Table transformation should return a 406 for a backend which does not implement metadata',
-    'a case',
-  ),
-  missing('[sig-api-machinery] server version should find the server version', 'a case'),
-  missing(
-    '[sig-auth] Certificates API [Privileged:ClusterAdmin] should support CSR API operations',
-    'requests are not signed yet',
-  ),
-  missing('[sig-auth] ServiceAccounts should allow opting out of API token automount', 'a case'),
-  missing(
-    '[sig-auth] ServiceAccounts should create a serviceAccountToken and ensure a successful TokenReview',
-    'a case',
-  ),
-  missing('[sig-auth] ServiceAccounts should guarantee kube-root-ca.crt exist in any namespace', 'a case'),
-  missing('[sig-auth] SubjectReview should support SubjectReview API operations', 'a case'),
-  missing('[sig-cli] Kubectl client Kubectl api-versions should check if v1 is in available api versions', 'a case'),
-  missing(
-    '[sig-cli] Kubectl client Kubectl cluster-info should check if Kubernetes control plane services is included in cluster-info',
-    'a case',
-  ),
-  missing(
-    '[sig-cli] Kubectl client Kubectl diff should check if kubectl diff finds a difference for Deployments',
-    'a case',
-  ),
-  missing(
-    '[sig-cli] Kubectl client Kubectl server-side dry-run should check if kubectl can dry-run update Pods',
-    'a case',
-  ),
-  missing('[sig-cli] Kubectl client Kubectl version should check is all data is printed', 'a case'),
-  missing('[sig-cli] Kubectl client Proxy server should support --unix-socket=/path', 'a case'),
-  missing('[sig-cli] Kubectl client Proxy server should support proxy with --port 0', 'a case'),
-  missing('[sig-network] API Server should provide secure master service', 'a case'),
-  missing(
-    '[sig-network] EndpointSlice should create and delete EndpointSlices for a Service with a selector that matches no pods',
-    'a case',
-  ),
-  missing(
-    '[sig-network] EndpointsController should create and delete Endpoints for a Service with a selector that matches no pods',
-    'a case',
   ),
   missing('[sig-node] RuntimeClass should reject a Pod requesting a deleted RuntimeClass [NodeConformance]', 'a case'),
   missing(
