@@ -50,6 +50,13 @@ const SPECIAL: Readonly<Record<string, Strategy>> = {
       pod['status'] = { phase: 'Pending', qosClass: qosClass(pod) };
     },
   },
+  // What was asked for is what is approved.
+  'certificates.k8s.io/certificatesigningrequests': {
+    ...BUILTIN,
+    keep: (request, old) => {
+      request['spec'] = old['spec'];
+    },
+  },
   'batch/jobs': { ...BUILTIN, begin: selectOwnPods },
   // A kubelet registers its node with its first status in the same request.
   '/nodes': { ...BUILTIN, createsStatus: true },

@@ -111,6 +111,12 @@ function systemRoles(): Readonly<Record<string, readonly PolicyRule[]>> {
       rule('create patch update', ' events.k8s.io', 'events'),
     ],
     'system:node-bootstrapper': [rule('create get list watch', 'certificates.k8s.io', 'certificatesigningrequests')],
+    'system:certificates.k8s.io:certificatesigningrequests:nodeclient': [
+      rule('create', 'certificates.k8s.io', 'certificatesigningrequests/nodeclient'),
+    ],
+    'system:certificates.k8s.io:certificatesigningrequests:selfnodeclient': [
+      rule('create', 'certificates.k8s.io', 'certificatesigningrequests/selfnodeclient'),
+    ],
     'system:kubelet-api-admin': [
       rule('get list watch', '', 'nodes'),
       rule('proxy', '', 'nodes'),

@@ -2,6 +2,7 @@
 import type { Gvr } from '@skerry/api';
 import { messageOf } from '@skerry/base';
 import { type ControllerSpec, runController } from '@skerry/kube/controller';
+import { type CertificateSigner, certificateSigningController } from './certificate-signing/index.ts';
 import { type CloudContext, type CloudContextOptions, cloudContext } from './context.ts';
 import { cronJobController } from './cron-job/index.ts';
 import { daemonSetController } from './daemon-set/index.ts';
@@ -35,13 +36,16 @@ import { volumeController } from './volumes/index.ts';
 export { serveMetrics } from '../usage/metrics-kinds.ts';
 export { nodeUsage } from '../usage/node-usage.ts';
 export { imageCrds } from './image-crds.ts';
-export type { ApiEndpoint };
+export type { SigningOrder } from './certificate-signing/index.ts';
+export type { ApiEndpoint, CertificateSigner };
 
 export interface ControllersOptions extends CloudContextOptions {
   /** PEM of the authority behind the API server's certificate, published to every namespace as `kube-root-ca.crt`. */
   readonly rootCa?: string;
   /** Where the Service `kubernetes` leads to; without it there is no such Service. */
   readonly apiEndpoint?: ApiEndpoint;
+  /** Signs the certificates that are asked for through the API; without it nobody does. */
+  readonly signer?: CertificateSigner;
   /** How long a node may be silent before it counts as lost; 40 s when absent. */
   readonly nodeGraceMs?: number;
 }
@@ -69,7 +73,7 @@ export function startControllers(options: ControllersOptions): RunningController
 }
 
 function controllerSpecs(context: CloudContext, options: ControllersOptions): readonly ControllerSpec[] {
-  const { rootCa, apiEndpoint, nodeGraceMs } = options;
+  const { rootCa, apiEndpoint, signer, nodeGraceMs } = options;
   return [
     deploymentController(context),
     replicaSetController(context),
@@ -94,6 +98,7 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     serviceAccountController(context),
     resourceQuotaController(context),
     ...(rootCa === undefined ? [] : [rootCaController(context, rootCa)]),
+    ...(signer === undefined ? [] : [certificateSigningController(context, signer)]),
     ...(apiEndpoint === undefined ? [] : [kubernetesServiceController(context, apiEndpoint)]),
   ];
 }

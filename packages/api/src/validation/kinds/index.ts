@@ -3,6 +3,7 @@ import type { Gvk } from '../../names.ts';
 import type { KubeObject } from '../../object.ts';
 import type { FieldError } from '../../schema.ts';
 import { accessRules } from './access.ts';
+import { certificateRules } from './certificate.ts';
 import type { Faults } from './checks.ts';
 import { clusterRules } from './cluster.ts';
 import { configRules } from './config.ts';
@@ -20,6 +21,7 @@ const rules: ReadonlyMap<string, KindRules> = new Map(
     ...configRules,
     ...accessRules,
     ...clusterRules,
+    ...certificateRules,
   }),
 );
 
