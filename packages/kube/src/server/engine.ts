@@ -73,6 +73,8 @@ export interface Admitted {
 /** Looks at a write before validation: changes the object in place, throws a StatusError to refuse. */
 export interface AdmissionStep {
   readonly name: string;
+  /** Only looks, so it comes once nobody changes the object any more. */
+  readonly onlyLooks?: boolean;
   admit(engine: Engine, admitted: Admitted): void;
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '@skerry/api';
 import type { Pod, ReplicationController, ResourceQuota, ResourceQuotaSpec } from '@skerry/api/types';
+import { canonicalJson } from '../canonical.ts';
 import { findCondition } from '../conditions.ts';
 import { replicationControllerController } from '../replica-set/index.ts';
 import {
@@ -28,10 +29,10 @@ async function check(spec: ResourceQuotaSpec, story: (world: World) => Promise<v
   cloud.run(resourceQuotaController(cloud.context), replicationControllerController(cloud.context));
   await client.create<ResourceQuota>(RESOURCE_QUOTAS, { ...named('ResourceQuota', 'q'), spec });
   const shows = async (used: Record<string, string>) => {
-    const text = JSON.stringify(Object.entries(used).sort());
+    const text = canonicalJson(used);
     return cloud.until(`used ${text}`, async () => {
       const quota = await client.get<ResourceQuota>(QUOTA);
-      return JSON.stringify(Object.entries(quota.status?.used ?? {}).sort()) === text && quota;
+      return canonicalJson(quota.status?.used ?? {}) === text && quota;
     });
   };
   await story({ ...cloud, shows });

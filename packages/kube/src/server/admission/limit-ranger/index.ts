@@ -4,20 +4,26 @@ import { keyPrefix } from '../../../store/key.ts';
 import { type AdmissionStep, type Admitted, type Engine, groupResource } from '../../engine.ts';
 import { toServedObject } from '../../object-text.ts';
 import { forbidden } from '../../statuses.ts';
-import { isFor } from '../lookup.ts';
+import { isFor, isNewPod } from '../lookup.ts';
 import { claimFaults, podFaults } from './bounds.ts';
 import { fillResources } from './defaults.ts';
 
+/** Fills in what containers do not say. */
+export const limitDefaults: AdmissionStep = {
+  name: 'LimitDefaults',
+  admit: (engine, admitted) => {
+    if (!isNewPod(admitted)) return;
+    const items = rangesOf(engine, admitted.namespace).flatMap(({ spec }) => spec?.limits ?? []);
+    if (items.length > 0) fillResources(admitted.object as Pod, items);
+  },
+};
+
 export const limitRanger: AdmissionStep = {
   name: 'LimitRanger',
+  onlyLooks: true,
   admit: (engine, admitted) => {
     if (!isLimited(admitted)) return;
-    const ranges = rangesOf(engine, admitted.namespace);
-    if (ranges.length === 0) return;
-    const items = ranges.flatMap(({ spec }) => spec?.limits ?? []);
-    const isPod = isFor(admitted, '', 'pods');
-    if (isPod && admitted.operation === 'CREATE') fillResources(admitted.object as Pod, items);
-    for (const range of ranges) checkRange(admitted, range.spec?.limits ?? [], isPod);
+    for (const { spec } of rangesOf(engine, admitted.namespace)) checkRange(admitted, spec?.limits ?? []);
   },
 };
 
@@ -35,9 +41,11 @@ function rangesOf({ store }: Engine, namespace: string): readonly LimitRange[] {
   return store.list(prefix).items.map((stored) => toServedObject(stored) as LimitRange);
 }
 
-function checkRange(admitted: Admitted, items: readonly LimitRangeItem[], isPod: boolean): void {
+function checkRange(admitted: Admitted, items: readonly LimitRangeItem[]): void {
   const { object, kind, name } = admitted;
-  const faults = isPod ? podFaults(object as Pod, items) : claimFaults(object as PersistentVolumeClaim, items);
+  const faults = isFor(admitted, '', 'pods')
+    ? podFaults(object as Pod, items)
+    : claimFaults(object as PersistentVolumeClaim, items);
   const [first, ...rest] = [...new Set(faults)];
   if (first === undefined) return;
   throw forbidden(groupResource(kind), name, rest.length === 0 ? first : `[${[first, ...rest].join(', ')}]`);

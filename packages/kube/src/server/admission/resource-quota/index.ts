@@ -24,6 +24,7 @@ import { quotasOf, usedOf } from './counting.ts';
 
 export const resourceQuota: AdmissionStep = {
   name: 'ResourceQuota',
+  onlyLooks: true,
   admit: (engine, admitted) => {
     if (!isCounted(admitted)) return;
     for (const quota of quotasOf(engine.store, admitted.namespace)) checkQuota(engine, admitted, quota);
