@@ -16,7 +16,7 @@ export function deviceSink(context: SinkContext): Sink {
   const settings = sink.device ?? { device: '' };
   return queuedSink(context, {
     isOneByOne: true,
-    send: async (rows, _time, signal) => {
+    send: async (rows, signal) => {
       for (const row of rows) {
         const device = fillIn(settings.device, row);
         const wanted = valuesFor(settings, fieldsOf(sink, row));

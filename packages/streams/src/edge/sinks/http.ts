@@ -15,7 +15,7 @@ export function httpSink(context: SinkContext): Sink {
   const timeoutMs = millisecondsOf(timeout, DEFAULT_TIMEOUT_MS);
   return queuedSink(context, {
     isOneByOne: sink.together !== true,
-    send: async (rows, _time, signal) => {
+    send: async (rows, signal) => {
       for (const body of messagesOf(sink, rows)) {
         await requestHttp({
           url: fillIn(url, rows[0] ?? {}),

@@ -14,7 +14,7 @@ export function mqttSink(context: SinkContext): Sink {
   client.catch(() => {});
   return queuedSink(context, {
     isOneByOne: sink.together !== true,
-    send: async (rows, _time, signal) => {
+    send: async (rows, signal) => {
       const connected = await unlessAborted(client, signal);
       if (!connected.connected) throw new Error(`no connection to the broker ${server}`);
       for (const message of messagesOf(sink, rows)) {

@@ -10,15 +10,17 @@ import { queuedSink, type Sending } from './queue.ts';
 function slowPlace(own: Omit<Sending, 'send'> = {}) {
   const clock = fakeClock();
   const arrived: unknown[] = [];
-  const waiting: { readonly rows: readonly Row[]; answer(error?: Error): void }[] = [];
+  const waiting: { readonly rows: readonly Row[]; readonly times: readonly number[]; answer(error?: Error): void }[] =
+    [];
   const open = (saved?: unknown) =>
     queuedSink(sinkContext({ sink: { name: 'out' }, clock, saved }), {
       ...own,
-      send: (rows, _time, signal) => {
+      send: (rows, signal, times) => {
         const { promise, resolve, reject } = Promise.withResolvers<void>();
         signal.addEventListener('abort', () => reject(signal.reason));
         waiting.push({
           rows,
+          times,
           answer: (error) => {
             if (error !== undefined) return reject(error);
             arrived.push(...rows.map(({ v }) => v));
@@ -105,5 +107,30 @@ test('it is rows that are bounded, in whatever numbers they come; those that com
     0,
   );
   assert.deepEqual([sink.status().waiting, sink.dropped()], [21, 12]);
+  await sink.close();
+});
+
+test('rows that came one after the other while others were on their way go together, with their times, up to a bound', async () => {
+  const place = slowPlace({ maxTogether: 3 });
+  const sink = place.open();
+  for (const v of [1, 2, 3, 4, 5]) sink.take(rowsOf(v), v * 10);
+  const onItsWay = () => place.waiting.map(({ rows, times }) => [rows.map(({ v }) => v), times]);
+  assert.deepEqual(onItsWay(), [[[1], [10]]]);
+  await place.answer();
+  assert.deepEqual(onItsWay(), [
+    [
+      [2, 3, 4],
+      [20, 30, 40],
+    ],
+  ]);
+  assert.deepEqual(
+    [sink.status().waiting, sink.save?.()],
+    [4, [2, 3, 4, 5].map((v) => ({ rows: rowsOf(v), time: v * 10 }))],
+  );
+  await place.answer(new Error('away'));
+  await place.clock.advance(60_000);
+  await place.answer();
+  await place.answer();
+  assert.deepEqual([place.arrived, sink.status().waiting, sink.save?.()], [[1, 2, 3, 4, 5], 0, []]);
   await sink.close();
 });

@@ -24,8 +24,10 @@ export class RowsRefused extends Error {
 export interface Sending {
   /** Rows go one by one, each for itself; without it, all that came at once go at once. */
   readonly isOneByOne?: boolean;
-  /** Resolves once they have arrived; may throw RowsRefused. */
-  send(rows: readonly Row[], time: number, signal: AbortSignal): Promise<void>;
+  /** Up to so many rows go at once, though they came one after the other; more only of what came at once. */
+  readonly maxTogether?: number;
+  /** Resolves once they have arrived; may throw RowsRefused. Each row has its time. */
+  send(rows: readonly Row[], signal: AbortSignal, times: readonly number[]): Promise<void>;
   /** Whether it is of no use to send them again. */
   isFinal?(error: unknown): boolean;
   close?(): Promise<void>;
@@ -46,8 +48,8 @@ class QueuedSink implements Sink {
   readonly #closing = new AbortController();
   /** Nothing more goes on its way. */
   readonly #settling = new AbortController();
-  /** On its way, and how many of its rows have arrived. */
-  #current: Parcel | undefined;
+  /** On their way, and how many of their rows have arrived. */
+  #current: readonly Parcel[] = [];
   #arrived = 0;
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
@@ -82,7 +84,7 @@ class QueuedSink implements Sink {
   }
 
   status(): SinkStatus {
-    const waiting = this.#waiting + (this.#current === undefined ? 0 : this.#current.rows.length - this.#arrived);
+    const waiting = this.#waiting + rowsIn(this.#current) - this.#arrived;
     return { rows: this.#rows, failures: this.#failures, waiting, lastError: this.#lastError };
   }
 
@@ -92,9 +94,7 @@ class QueuedSink implements Sink {
 
   /** What has not arrived, to be sent by whoever comes after. */
   save(): readonly Parcel[] {
-    if (this.#current === undefined) return [...this.#queue];
-    const { rows, time } = this.#current;
-    return [{ rows: rows.slice(this.#arrived), time }, ...this.#queue];
+    return [...withoutFirst(this.#current, this.#arrived), ...this.#queue];
   }
 
   async settle(): Promise<void> {
@@ -118,20 +118,34 @@ class QueuedSink implements Sink {
 
   async #run(): Promise<void> {
     while (!this.#settling.signal.aborted) {
-      this.#arrived = 0;
-      this.#current = this.#next();
-      if (this.#current === undefined) break;
+      this.#current = this.#nextTogether();
+      if (this.#current.length === 0) break;
       await this.#deliver(this.#current);
     }
     this.#isRunning = false;
   }
 
+  /** What goes at once. */
+  #nextTogether(): readonly Parcel[] {
+    const { maxTogether = 0 } = this.#sending;
+    const parcels: Parcel[] = [];
+    for (let rows = 0; ; ) {
+      const [first] = this.#queue;
+      if (first === undefined || (parcels.length > 0 && rows + first.rows.length > maxTogether)) return parcels;
+      rows += first.rows.length;
+      this.#next();
+      parcels.push(first);
+    }
+  }
+
   /** What has not arrived when it resolves stays current. */
-  async #deliver({ rows, time }: Parcel): Promise<void> {
+  async #deliver(parcels: readonly Parcel[]): Promise<void> {
     const { signal } = this.#settling;
+    const rows = parcels.flatMap((parcel) => parcel.rows);
+    const times = parcels.flatMap((parcel) => parcel.rows.map(() => parcel.time));
     for (let attempt = 1; this.#arrived < rows.length && !signal.aborted; attempt++) {
       const until = this.#sending.isOneByOne === true ? this.#arrived + 1 : rows.length;
-      if (await this.#try(rows.slice(this.#arrived, until), time)) {
+      if (await this.#try(rows.slice(this.#arrived, until), times.slice(this.#arrived, until))) {
         this.#arrived = until;
         attempt = 0;
       } else {
@@ -139,13 +153,15 @@ class QueuedSink implements Sink {
         await clock.sleep(backoffDelay(RETRY, attempt, random), signal).catch(() => {});
       }
     }
-    if (this.#arrived >= rows.length) this.#current = undefined;
+    if (this.#arrived < rows.length) return;
+    this.#current = [];
+    this.#arrived = 0;
   }
 
   /** Whether they need not be sent again. */
-  async #try(rows: readonly Row[], time: number): Promise<boolean> {
+  async #try(rows: readonly Row[], times: readonly number[]): Promise<boolean> {
     try {
-      await this.#sending.send(rows, time, this.#closing.signal);
+      await this.#sending.send(rows, this.#closing.signal, times);
       this.#rows += rows.length;
       this.#lastError = '';
       return true;
@@ -166,4 +182,17 @@ class QueuedSink implements Sink {
     if (error instanceof RowsRefused) return error.rows;
     return this.#sending.isFinal?.(error) === true ? rows : undefined;
   }
+}
+
+function rowsIn(parcels: readonly Parcel[]): number {
+  return parcels.reduce((sum, { rows }) => sum + rows.length, 0);
+}
+
+function withoutFirst(parcels: readonly Parcel[], count: number): readonly Parcel[] {
+  let left = count;
+  return parcels.flatMap(({ rows, time }) => {
+    const gone = Math.min(left, rows.length);
+    left -= gone;
+    return gone > 0 && gone === rows.length ? [] : [{ rows: rows.slice(gone), time }];
+  });
 }

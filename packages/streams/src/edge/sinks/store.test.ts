@@ -31,3 +31,26 @@ test('a row that the store refuses is dropped and counted; those beside it and a
     rmSync(directory, { recursive: true });
   }
 });
+
+test('rows that come one after the other faster than a disk keeps each of them share its writes', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'skerry-sink-'));
+  const store = await openSeriesStore({ directory, clock: fakeClock(), log: silentLogger });
+  let syncs = 0;
+  const sync = store.sync.bind(store);
+  store.sync = () => {
+    syncs++;
+    return sync();
+  };
+  try {
+    const sink = storeSink(
+      sinkContext({ sink: { name: 'out', store: {} }, store: () => Promise.resolve(store), maxWaiting: 5000 }),
+    );
+    for (let v = 0; v < 2500; v++) sink.take([{ v }], v);
+    await eventually('all of them', async () => sink.status().rows === 2500);
+    assert.deepEqual([sink.dropped(), syncs], [0, 4]);
+    await sink.close();
+  } finally {
+    await store.close();
+    rmSync(directory, { recursive: true });
+  }
+});

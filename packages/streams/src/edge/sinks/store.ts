@@ -9,20 +9,24 @@ import { fillIn } from './format-row.ts';
 import { queuedSink, RowsRefused } from './queue.ts';
 import type { Sink, SinkContext } from './sink.ts';
 
+/** So many rows share the write that makes them lasting. */
+const MAX_TOGETHER = 1000;
+
 /** What the store says of a row that it will never take: of its labels, and of one series more than it may have. */
 const REFUSALS = ['SERIES_LABELS', 'SERIES_LIMIT'] as const;
 
 export function storeSink(context: SinkContext): Sink {
   const { store } = context;
   return queuedSink(context, {
-    send: async (rows, time) => {
+    maxTogether: MAX_TOGETHER,
+    send: async (rows, _signal, times) => {
       const opened = await store();
       const builder = new BatchBuilder();
       let refused = 0;
       let why: unknown;
-      for (const row of rows) {
+      for (const [at, row] of rows.entries()) {
         try {
-          await addRow(context, opened, builder, row, time);
+          await addRow(context, opened, builder, row, times[at] ?? 0);
         } catch (error) {
           if (!REFUSALS.some((code) => hasCode(error, code))) throw error;
           refused++;
