@@ -8,6 +8,7 @@ import { FIELD_VALIDATION } from './cases/field-validation.ts';
 import { GARBAGE } from './cases/garbage.ts';
 import { KIND_CASES } from './cases/kinds.ts';
 import { KUBECTL_CASES } from './cases/kubectl.ts';
+import { LIMIT_RANGES } from './cases/limit-range.ts';
 import { MIRRORING } from './cases/mirroring.ts';
 import { MISSING, MISSING_WITH_NODES } from './cases/missing.ts';
 import { NAMESPACES } from './cases/namespaces.ts';
@@ -15,6 +16,7 @@ import { NETWORK } from './cases/network.ts';
 import { OBJECTS } from './cases/objects.ts';
 import { POLICIES } from './cases/policies.ts';
 import { PUBLISHED_SCHEMAS } from './cases/published-schemas.ts';
+import { QUOTAS, QUOTAS_WITH_NODES } from './cases/quota.ts';
 import { WATCHERS } from './cases/watchers.ts';
 import type { Group } from './coverage.ts';
 import type { Entry } from './requirement.ts';
@@ -37,7 +39,9 @@ export const CATALOGUE: Readonly<Record<Group, readonly Entry[]>> = {
     ...NETWORK,
     ...KUBECTL_CASES,
     ...POLICIES,
+    ...LIMIT_RANGES,
+    ...QUOTAS,
     ...MISSING,
   ],
-  'With nodes': [...MISSING_WITH_NODES],
+  'With nodes': [...QUOTAS_WITH_NODES, ...MISSING_WITH_NODES],
 };

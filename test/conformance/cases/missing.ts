@@ -2,58 +2,10 @@
 import { type Missing, missing } from '../requirement.ts';
 
 export const MISSING: readonly Missing[] = [
-  missing(
-    '[sig-api-machinery] ResourceQuota should be able to update and delete ResourceQuota.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a configMap.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a pod.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a replica set.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a replication controller.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a secret.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and capture the life of a service.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should create a ResourceQuota and ensure its status is promptly calculated.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should manage the lifecycle of a ResourceQuota',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should verify ResourceQuota with best effort scope.',
-    'quotas are not counted yet',
-  ),
-  missing(
-    '[sig-api-machinery] ResourceQuota should verify ResourceQuota with terminating scopes.',
-    'quotas are not counted yet',
-  ),
   missing('[sig-node] RuntimeClass should reject a Pod requesting a deleted RuntimeClass [NodeConformance]', 'a case'),
   missing(
     '[sig-node] RuntimeClass should reject a Pod requesting a non-existent RuntimeClass [NodeConformance]',
     'a case',
-  ),
-  missing(
-    '[sig-scheduling] LimitRange should create a LimitRange with defaults and ensure pod has those defaults applied.',
-    'limit ranges are not applied yet',
   ),
   missing('[sig-storage] PersistentVolumes CSI Conformance should apply changes to a pv/pvc status', 'a case'),
   missing(
@@ -93,10 +45,6 @@ export const MISSING_WITH_NODES: readonly Missing[] = [
   missing('[sig-apps] ReplicationController should adopt matching pods on creation', 'a case'),
   missing('[sig-apps] ReplicationController should get and update a ReplicationController scale', 'a case'),
   missing('[sig-apps] ReplicationController should release no longer matching pods', 'a case'),
-  missing(
-    '[sig-apps] ReplicationController should surface a failure condition on a common issue like exceeded quota',
-    'quotas are not counted yet',
-  ),
   missing('[sig-apps] ReplicationController should test the lifecycle of a ReplicationController', 'a case'),
   missing(
     '[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should have a working scale subresource',
