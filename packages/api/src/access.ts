@@ -64,6 +64,8 @@ export interface AuditEvent {
   readonly code: number;
   readonly sourceIp?: string;
   readonly reason?: string;
+  /** What policies and webhooks want to be known of the request. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export interface AuditLog {

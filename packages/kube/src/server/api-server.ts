@@ -101,8 +101,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   return {
     table,
-    handle: (request) => settle(server, request, (asked, route) => answer(server, asked, route)),
-    planUpgrade: (request) => settle(server, request, (asked, route) => planOf(server, asked, route)),
+    handle: (request) => settle(server, request, (...asked) => answer(server, ...asked)),
+    planUpgrade: (request) => settle(server, request, (...asked) => planOf(server, ...asked)),
     close: () => {
       definitions.close();
       for (const one of following) one?.[Symbol.dispose]();
@@ -119,7 +119,9 @@ interface Server {
   readonly paths: PathServices;
 }
 
-type Answering<T> = (request: ApiRequest, route: Route) => Promise<T | ApiResponse>;
+type Annotations = Map<string, string>;
+
+type Answering<T> = (request: ApiRequest, route: Route, annotations: Annotations) => Promise<T | ApiResponse>;
 
 /** Authorizes a request, has it answered, turns whatever is thrown into an answer, and notes what became of it. */
 async function settle<T extends object>(
@@ -129,19 +131,20 @@ async function settle<T extends object>(
 ): Promise<T | ApiResponse> {
   const { engine, metrics, audit } = server;
   const start = engine.clock.monotonic();
+  const annotations: Annotations = new Map();
   let route: Route | undefined;
   let result: T | ApiResponse;
   try {
     route = parseRoute(request);
     const asked = actingAs(engine, request);
     authorize(engine.authorizer, asked, route);
-    result = await answering(asked, route);
+    result = await answering(asked, route, annotations);
   } catch (error) {
     result = await answerThrown(engine, request, error);
   }
   const code = 'status' in result ? result.status : SWITCHING_PROTOCOLS;
   metrics.observe(route, code, (engine.clock.monotonic() - start) / 1000);
-  if (audit !== undefined) auditRequest(audit, engine.clock, request, { route, code });
+  if (audit !== undefined) auditRequest(audit, engine.clock, request, { route, code, annotations });
   return result;
 }
 
@@ -169,9 +172,14 @@ function impersonates({ headers }: ApiRequest): boolean {
   return false;
 }
 
-async function answer({ engine, watches, paths }: Server, request: ApiRequest, route: Route): Promise<ApiResponse> {
+async function answer(
+  { engine, watches, paths }: Server,
+  request: ApiRequest,
+  route: Route,
+  annotations: Annotations,
+): Promise<ApiResponse> {
   if (route.type === 'path') return answerPath(engine, paths, request);
-  const call = callFor(engine, request, route);
+  const call = callFor(engine, request, route, annotations);
   if (call === undefined) return noSuchResource(engine, route);
   const response = await dispatch(engine, watches, call);
   // Reads see writes that are not on disk yet; nobody may be shown what a crash could take back.
@@ -183,13 +191,19 @@ async function planOf(
   { engine, watches }: Server,
   request: ApiRequest,
   route: Route,
+  annotations: Annotations,
 ): Promise<UpgradeTarget | ApiResponse> {
-  const call = route.type === 'path' ? undefined : callFor(engine, request, route);
+  const call = route.type === 'path' ? undefined : callFor(engine, request, route, annotations);
   if (call === undefined) throw noSuchRoute();
   return planUpgrade(engine, watches, call);
 }
 
-function callFor({ table, clock }: Engine, request: ApiRequest, route: ResourceRoute): Call | undefined {
+function callFor(
+  { table, clock }: Engine,
+  request: ApiRequest,
+  route: ResourceRoute,
+  annotations: Annotations,
+): Call | undefined {
   const kind = table.find(route.group, route.version, route.resource);
   if (kind === undefined) return undefined;
   if (isInWrongPlace(kind.row, route)) throw noSuchRoute();
@@ -202,7 +216,7 @@ function callFor({ table, clock }: Engine, request: ApiRequest, route: ResourceR
     warnings: kind.deprecation === undefined ? [] : [kind.deprecation],
     receivedAt: clock.now(),
     answers: new Map(),
-    annotations: new Map(),
+    annotations,
   };
 }
 

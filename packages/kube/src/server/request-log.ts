@@ -17,7 +17,7 @@ export function auditRequest(
   audit: AuditLog,
   clock: Clock,
   request: ApiRequest,
-  { route, code }: { route: Route | undefined; code: number },
+  { route, code, annotations }: { route: Route | undefined; code: number; annotations: ReadonlyMap<string, string> },
 ): void {
   if (route !== undefined && isRoutine(route)) return;
   const { sourceIp, path, method, user } = request;
@@ -29,6 +29,7 @@ export function auditRequest(
     path,
     code,
     ...(sourceIp === undefined ? {} : { sourceIp }),
+    ...(annotations.size === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
   });
 }
 

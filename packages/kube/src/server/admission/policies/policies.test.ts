@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { AuditEvent } from '@skerry/api';
 import type { ApiServerOptions } from '../../api-server.ts';
 import { type Answer, type ScratchServer, scratchServer } from '../../testing/scratch-server.ts';
 import { admissionPolicies } from './index.ts';
@@ -151,6 +152,22 @@ test('variables are computed in turn, and parameters come from the objects that 
   assert.deepEqual([(await deploy(server, 'a', 6)).status, (await deploy(server, 'b', 5)).status], [422, 201]);
   await limit('two', '2');
   assert.equal((await deploy(server, 'c', 3)).status, 422);
+});
+
+test('what a policy says may be kept in the audit log, with notes of its own', async () => {
+  const events: AuditEvent[] = [];
+  const server = policed({ audit: { append: (event) => events.push(event) } });
+  const auditAnnotations = [{ key: 'asked', valueExpression: "'for ' + string(object.spec.replicas)" }];
+  await install(server, 'validating', {
+    policy: { ...MORE_THAN_ONE, auditAnnotations },
+    binding: { validationActions: ['Audit'] },
+  });
+  assert.equal((await deploy(server, 'web', 1)).status, 201);
+  const failure = { message: 'got 1', policy: 'p', binding: 'b', validationActions: ['Audit'] };
+  assert.deepEqual(events.at(-1)?.annotations, {
+    'p/asked': 'for 1',
+    'validation.policy.admission.k8s.io/validation_failure': JSON.stringify([failure]),
+  });
 });
 
 test('a binding may warn, and what cannot be evaluated is a refusal unless failures are ignored', async () => {
