@@ -1,5 +1,8 @@
 /** What a connection that leaves HTTP is to be joined with: exec, attach, port-forward, a watch or a log over WebSocket. */
+import type { KubeObject } from '@skerry/api';
 import type { UpgradeTarget } from '../streaming/contract.ts';
+import { whenAdmitted } from './admission/pending.ts';
+import { reviewObject } from './admission/review/review.ts';
 import { authorize } from './authorize.ts';
 import type { ApiResponse } from './contract.ts';
 import type { Call, Engine } from './engine.ts';
@@ -20,12 +23,12 @@ export async function planUpgrade(engine: Engine, watches: Watches, call: Call):
     case 'exec':
     case 'attach':
       authorize(engine.authorizer, call.request, { ...route, verb: 'create' });
-      return execTarget(engine, call, route.subresource);
+      return whenAdmitted(call, () => execTarget(engine, call, route.subresource === 'exec' ? 'exec' : 'attach'));
     case 'log':
       return { kind: 'log', bytes: (await logBytes(engine, call)) ?? nothing() };
     case 'portforward':
       authorize(engine.authorizer, call.request, { ...route, verb: 'create' });
-      return portForwardTarget(engine, call);
+      return whenAdmitted(call, () => portForwardTarget(engine, call));
     default:
       throw methodNotAllowed();
   }
@@ -58,13 +61,23 @@ function execTarget(engine: Engine, call: Call, kind: 'exec' | 'attach'): Upgrad
   if (!streams.stdin && !streams.stdout && !streams.stderr) {
     throw badRequest('you must specify at least one of stdin, stdout, stderr');
   }
+  const asked = kind === 'exec' ? { ...streams, container, command } : { ...streams, container };
+  reviewConnect(engine, call, kind === 'exec' ? 'PodExecOptions' : 'PodAttachOptions', asked);
   return { kind: 'exec', node: nodeOf(target), request: { kind, namespace, pod, container, command, ...streams } };
 }
 
 function portForwardTarget(engine: Engine, call: Call): UpgradeTarget {
   const target = podTarget(engine, call);
   const ports = call.request.query.getAll('ports').flatMap((list) => list.split(',').map(Number));
+  reviewConnect(engine, call, 'PodPortForwardOptions', ports.length === 0 ? {} : { ports });
   return { kind: 'portforward', node: nodeOf(target), namespace: target.namespace, pod: target.pod, ports };
+}
+
+/** What a connection is for, as an object that has a kind and no metadata. */
+function reviewConnect(engine: Engine, call: Call, kind: string, options: object): void {
+  const object = { kind, apiVersion: 'v1', ...options } as unknown as KubeObject;
+  const gvk = { group: '', version: 'v1', kind };
+  reviewObject(engine, call, { operation: 'CONNECT', gvk, object, options: {}, dryRun: false });
 }
 
 function nodeOf({ node, pod }: { node: string; pod: string }): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AuditEvent } from '@skerry/api';
 import type { ApiServerOptions } from '../../api-server.ts';
-import { type Answer, type ScratchServer, scratchServer } from '../../testing/scratch-server.ts';
+import { type Answer, requestOf, type ScratchServer, scratchServer } from '../../testing/scratch-server.ts';
 import { admissionPolicies } from './index.ts';
 
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
@@ -103,6 +103,30 @@ test('a Scale is reviewed as a Scale', async () => {
   const scale = (replicas: number) =>
     server.ask('PATCH', `${DEPLOYMENTS}/web/scale`, { body: { spec: { replicas } }, headers: MERGE });
   assert.deepEqual([(await scale(5)).status, (await scale(4)).status], [422, 200]);
+});
+
+test('connections to pods are reviewed by what they are for', async () => {
+  const server = policed();
+  await install(server, 'validating', {
+    policy: {
+      matchConstraints: {
+        resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CONNECT'], resources: ['pods/exec'] }],
+      },
+      validations: [
+        { expression: "object.kind == 'PodExecOptions' && !('rm' in object.command)", reason: 'Forbidden' },
+      ],
+    },
+  });
+  const spec = { nodeName: 'n1', containers: [{ name: 'main', image: 'nginx' }] };
+  await server.ask('POST', '/api/v1/namespaces/default/pods', { body: { metadata: { name: 'web' }, spec } });
+  const exec = (command: string) =>
+    server.server.planUpgrade(
+      requestOf('GET', `/api/v1/namespaces/default/pods/web/exec?stdout=1&command=${command}`, {}),
+    );
+  const refused = await exec('rm');
+  assert.equal('status' in refused && refused.status, 403);
+  const planned = await exec('ls');
+  assert.equal('kind' in planned && planned.kind, 'exec');
 });
 
 test('a policy is for the namespaces, objects and names that it says, and not for what it excludes', async () => {

@@ -76,7 +76,8 @@ export class ReviewedRequest implements Review {
 
   rewrite(next: unknown): void {
     const { object, gvk } = this;
-    if (object === null) return;
+    // What a connection is for is what its streams were opened for.
+    if (object === null || this.operation === 'CONNECT') return;
     const taken = this.#take(next);
     taken.metadata = { ...taken.metadata };
     for (const field of IDENTITY) {
