@@ -1,19 +1,24 @@
 /** Every requirement, by what it needs: a case, or what is missing. A new case goes into a file of `cases/`. */
 import { ACCESS } from './cases/access.ts';
 import { CHUNKS } from './cases/chunks.ts';
+import { RUNTIME_CLASSES, VOLUMES } from './cases/classes.ts';
+import { CONTROLLERS } from './cases/controllers.ts';
 import { CUSTOM_RESOURCES } from './cases/custom-resources.ts';
 import { DISCOVERY } from './cases/discovery.ts';
 import { EVENTS_API } from './cases/events.ts';
 import { FIELD_VALIDATION } from './cases/field-validation.ts';
 import { GARBAGE } from './cases/garbage.ts';
+import { JOBS } from './cases/jobs.ts';
 import { KIND_CASES } from './cases/kinds.ts';
 import { KUBECTL_CASES } from './cases/kubectl.ts';
+import { KUBECTL_POD_CASES } from './cases/kubectl-pods.ts';
 import { LIMIT_RANGES } from './cases/limit-range.ts';
 import { MIRRORING } from './cases/mirroring.ts';
 import { MISSING, MISSING_WITH_NODES } from './cases/missing.ts';
 import { NAMESPACES } from './cases/namespaces.ts';
 import { NETWORK } from './cases/network.ts';
 import { OBJECTS } from './cases/objects.ts';
+import { POD_CASES } from './cases/pods.ts';
 import { POLICIES } from './cases/policies.ts';
 import { PUBLISHED_SCHEMAS } from './cases/published-schemas.ts';
 import { QUOTAS, QUOTAS_WITH_NODES } from './cases/quota.ts';
@@ -39,9 +44,18 @@ export const CATALOGUE: Readonly<Record<Group, readonly Entry[]>> = {
     ...NETWORK,
     ...KUBECTL_CASES,
     ...POLICIES,
+    ...RUNTIME_CLASSES,
+    ...VOLUMES,
     ...LIMIT_RANGES,
     ...QUOTAS,
     ...MISSING,
   ],
-  'With nodes': [...QUOTAS_WITH_NODES, ...MISSING_WITH_NODES],
+  'With nodes': [
+    ...JOBS,
+    ...CONTROLLERS,
+    ...POD_CASES,
+    ...KUBECTL_POD_CASES,
+    ...QUOTAS_WITH_NODES,
+    ...MISSING_WITH_NODES,
+  ],
 };

@@ -1,11 +1,12 @@
 /** Runs the requirements of a group against a server: ours, unless another one is named. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { PROCESS, skipWithout, TestCloud, TestEdge } from '@skerry/testkit/processes';
+import { PROCESS, skipWithout } from '@skerry/testkit/processes';
 import { Api } from './api.ts';
 import { CATALOGUE } from './catalogue.ts';
 import type { Group } from './coverage.ts';
 import { Lab, type Target } from './lab.ts';
+import { startAged, startWithNodes } from './ours.ts';
 import type { Requirement } from './requirement.ts';
 
 export interface SuitePlan {
@@ -66,10 +67,6 @@ async function reach(resources: AsyncDisposableStack, kubeconfig: string, image:
 }
 
 async function startOurs(resources: AsyncDisposableStack, nodes: readonly string[]): Promise<Target> {
-  const cloud = resources.use(await TestCloud.start());
-  for (const name of nodes) {
-    resources.use(await TestEdge.join(cloud, { name }));
-    await cloud.kubectl(['wait', '--for=condition=Ready', `node/${name}`, '--timeout=60s']);
-  }
-  return reach(resources, cloud.kubeconfig, PROCESS.image);
+  const kubeconfig = nodes.length === 0 ? await startAged(resources) : await startWithNodes(resources, nodes);
+  return reach(resources, kubeconfig, PROCESS.image);
 }
