@@ -14,7 +14,7 @@ function check(indexes: readonly number[], text: string): void {
 test('neighbours are written as a range', () => {
   check([], '');
   check([7, 1, 3, 5, 4], '1,3-5,7');
-  check([0, 1], '0-1');
+  check([0, 1], '0,1');
 });
 
 test('what is no index below the limit is left out', () => {

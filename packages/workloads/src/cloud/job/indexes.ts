@@ -19,5 +19,11 @@ export function formatIndexes(indexes: Iterable<number>): string {
     if (run !== undefined && run[1] === index - 1) run[1] = index;
     else runs.push([index, index]);
   }
-  return runs.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
+  return runs.map(formatRun).join(',');
+}
+
+// Two in a row are no run: Kubernetes writes `0,1`.
+function formatRun([first, last]: readonly [number, number]): string {
+  if (first === last) return `${first}`;
+  return `${first}${last === first + 1 ? ',' : '-'}${last}`;
 }
