@@ -11,6 +11,8 @@ import { type Answer, read, residentBytes, TestClient } from './client.ts';
 const MIB = 2 ** 20;
 /** What the cases allow a process to grow by. */
 const MAX_GROWTH = 10 * MIB;
+const WARM_ROUNDS = 2;
+const MAX_ROUNDS = 4;
 
 let cloud: TestCloud;
 let edge: TestEdge;
@@ -125,11 +127,14 @@ async function checkBodies(client: TestClient, routes: readonly Route[]): Promis
 test('every door of every resource, as discovery lists them, refuses every bad body with a Status', async () => {
   const routes = await discoverRoutes(admin);
   assert.ok(routes.length > 300, `only ${routes.length} routes`);
-  await checkBodies(admin, routes);
-  // The first round warms code and heap up; what the second one adds would be a leak.
+  // The first rounds warm code and heap up. A leak grows with each one after them; a heap that only breathes is soon as small again.
+  for (let round = 0; round < WARM_ROUNDS; round++) await checkBodies(admin, routes);
   const before = residentBytes(cloud.process.pid);
-  await checkBodies(admin, routes);
-  const growth = residentBytes(cloud.process.pid) - before;
+  let growth = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < MAX_ROUNDS && growth >= MAX_GROWTH; round++) {
+    await checkBodies(admin, routes);
+    growth = residentBytes(cloud.process.pid) - before;
+  }
   assert.ok(growth < MAX_GROWTH, `grew by ${growth} over ${routes.length * Object.keys(BODIES).length} requests`);
   assert.equal((await admin.ask({ method: 'GET', path: '/readyz' })).status, 200);
 });
