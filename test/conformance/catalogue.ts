@@ -14,7 +14,6 @@ import { KUBECTL_CASES } from './cases/kubectl.ts';
 import { KUBECTL_POD_CASES } from './cases/kubectl-pods.ts';
 import { LIMIT_RANGES } from './cases/limit-range.ts';
 import { MIRRORING } from './cases/mirroring.ts';
-import { MISSING, MISSING_WITH_NODES } from './cases/missing.ts';
 import { NAMESPACES } from './cases/namespaces.ts';
 import { NETWORK } from './cases/network.ts';
 import { OBJECTS } from './cases/objects.ts';
@@ -48,14 +47,6 @@ export const CATALOGUE: Readonly<Record<Group, readonly Entry[]>> = {
     ...VOLUMES,
     ...LIMIT_RANGES,
     ...QUOTAS,
-    ...MISSING,
   ],
-  'With nodes': [
-    ...JOBS,
-    ...CONTROLLERS,
-    ...POD_CASES,
-    ...KUBECTL_POD_CASES,
-    ...QUOTAS_WITH_NODES,
-    ...MISSING_WITH_NODES,
-  ],
+  'With nodes': [...JOBS, ...CONTROLLERS, ...POD_CASES, ...KUBECTL_POD_CASES, ...QUOTAS_WITH_NODES],
 };

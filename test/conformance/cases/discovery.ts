@@ -116,7 +116,8 @@ export const DISCOVERY: readonly Requirement[] = [
     async (lab) => {
       const { groups } = await lab.api.get<{ groups: Group[] }>('/apis');
       assert.ok(groups.length > 10);
-      for (const { name } of groups) {
+      // Groups that other cases define come and go meanwhile.
+      for (const { name } of groups.filter((group) => !group.name.endsWith('.example.com'))) {
         const { versions, preferredVersion } = await lab.api.get<Group>(`/apis/${name}`);
         assert.ok(
           versions.some(({ groupVersion }) => groupVersion === preferredVersion.groupVersion),
