@@ -9,7 +9,7 @@ import { checkStreamsWrite, type Rehearsal } from '@skerry/streams/cloud';
 /** A body whose structure is not in order is left to validation. */
 export const streamStep = (rehearsal: Rehearsal): AdmissionStep => ({
   name: 'SkerryStreams',
-  admit: ({ store }, { operation, kind, namespace, name, subresource, object, old }) => {
+  admit: ({ store }, { operation, kind, namespace, name, subresource, object, old, warnings }) => {
     const { gvr, gvk } = kind.row;
     if (gvr.group !== STREAMS_GROUP || subresource !== undefined) return;
     const { schema } = kind;
@@ -24,6 +24,7 @@ export const streamStep = (rehearsal: Rehearsal): AdmissionStep => ({
         if ('ready' in came) throw new AdmissionPending(came.ready);
         return came;
       },
+      warn: (message) => warnings?.push(message),
     });
     if (errors.length === 0) return;
     const sentences = errors.map(({ message }) => message);

@@ -35,10 +35,11 @@ function refusals(
   object: KubeObject,
   rules: readonly Rule[] = [],
   verdict: StreamsLookups['verdict'] = () => ({ status: { cases: [] } }),
+  warn: StreamsLookups['warn'] = () => {},
 ): readonly (readonly [string, string])[] {
   const errors = checkStreamsWrite(
     { operation: 'UPDATE', kind: object.kind, object },
-    { streams: () => [named('meters', METERS)], tables: () => [LIMITS], rules: () => rules, verdict },
+    { streams: () => [named('meters', METERS)], tables: () => [LIMITS], rules: () => rules, verdict, warn },
   );
   return errors.map(({ path, message }) => [path, message]);
 }
@@ -79,6 +80,27 @@ test('a rule that is in order is taken, and is told which streams it names', () 
 });
 
 test('a rule that comes before its stream is taken', () => check({ sql: 'SELECT whatever FROM unknown' }));
+
+test('a rule that comes before the table that it joins is taken with a warning, and waits for either kind', () => {
+  const rule = objectOf<Rule>('Rule', 'r', {
+    sql: 'SELECT meters.id FROM meters INNER JOIN most ON meters.id = most.id WHERE power > most.power',
+    tests: [{ name: 'one', input: [{ row: { id: 'a', power: 2 } }], expected: [] }],
+  });
+  const warnings: string[] = [];
+  const found = refusals(rule, [], undefined, (message) => warnings.push(message));
+  assert.deepEqual([found, rule.spec.streams, rule.spec.tables], [[], ['meters', 'most'], ['most']]);
+  assert.deepEqual(warnings, [
+    'there is no stream or table most yet: the rule waits for it',
+    'the cases of the rule were not tried: there is no table most yet',
+  ]);
+});
+
+test('cases that hold the rows of a table are tried before it comes', async () => {
+  const sql = 'SELECT meters.id FROM meters INNER JOIN most ON meters.id = most.id';
+  const one = { name: 'one', input: [{ row: { id: 'a', power: 2 } }], tables: [{ name: 'most', rows: [{ id: 'a' }] }] };
+  await check({ sql, tests: [{ ...one, expected: [{ id: 'a' }] }] });
+  await check({ sql, tests: [{ ...one, expected: [] }] }, 'spec.tests[0]', /there are 1 results, not 0/);
+});
 
 test('SQL that is wrong is refused with the place and a proposal', async () => {
   await check({ sql: 'SELECT powr FROM meters' }, 'spec.sql', /line 1, column 8: .*powr.*power/s);

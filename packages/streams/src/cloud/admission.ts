@@ -35,12 +35,14 @@ export interface StreamsLookups {
   readonly rules: () => readonly Rule[];
   /** What a trial of a rule has come to; throws when it is still to be waited for. */
   readonly verdict: (trial: Trial) => Verdict;
+  /** Of what is taken all the same. */
+  readonly warn: (message: string) => void;
 }
 
 /** So many rules are named in one refusal. */
 const MAX_NAMED = 10;
 
-/** Nothing: it may be done. A rule may come before its streams, as it may from any `kubectl apply` of a folder. */
+/** Nothing: it may be done. A rule may come before its streams and tables, as it may from any `kubectl apply` of a folder. */
 export function checkStreamsWrite(write: StreamsWrite, lookups: StreamsLookups): readonly FieldError[] {
   if (write.operation === 'DELETE' || isSameSpec(write.object, write.old)) return [];
   switch (write.kind) {
@@ -99,15 +101,24 @@ function checkRule(rule: Rule, lookups: StreamsLookups): readonly FieldError[] {
     const around = surroundings(lookups);
     const { prepared, node } = prepareAll(rule, around);
     const named: { -readonly [Field in 'streams' | 'tables']?: RuleSpec[Field] } = rule.spec;
-    // So that they are brought to the nodes of the rule.
-    named.streams = [...prepared.streams.keys()];
-    named.tables = prepared.tables;
+    const missing = missingOf(prepared, around);
+    // So that they are brought to the nodes of the rule; what is not there yet, whichever of the two it will be.
+    named.streams = [...new Set([...prepared.streams.keys(), ...missing])];
+    named.tables = [...new Set([...prepared.tables, ...missing])];
     const wrong = checkSinks(rule);
-    return wrong.length > 0 ? wrong : checkTests({ rule, prepared, around, node }, lookups);
+    if (wrong.length > 0) return wrong;
+    for (const name of missing) lookups.warn(`there is no stream or table ${name} yet: the rule waits for it`);
+    return checkTests({ rule, prepared, around, node }, lookups);
   } catch (error) {
     if (error instanceof RuleProblem) return [invalid(error.path, error.message)];
     throw error;
   }
+}
+
+function missingOf({ streams, tables }: PreparedRule, around: RuleSurroundings): readonly string[] {
+  return [...streams.keys(), ...tables].filter(
+    (name) => around.stream(name) === undefined && around.table(name) === undefined,
+  );
 }
 
 interface Prepared {
@@ -146,8 +157,18 @@ interface Tested extends Prepared {
 }
 
 /** By the trial of no more than what the rule names, so that the same rule is not tried again when something else changes. */
-function checkTests({ rule, prepared, around, node }: Tested, { verdict }: StreamsLookups): readonly FieldError[] {
-  if ((rule.spec.tests ?? []).length === 0) return [];
+function checkTests(
+  { rule, prepared, around, node }: Tested,
+  { verdict, warn }: StreamsLookups,
+): readonly FieldError[] {
+  const { tests = [] } = rule.spec;
+  if (tests.length === 0) return [];
+  const isHeld = (name: string) => tests.every(({ tables }) => tables?.some((table) => table.name === name));
+  const unknown = prepared.tables.filter((name) => around.table(name) === undefined && !isHeld(name));
+  if (unknown.length > 0) {
+    warn(`the cases of the rule were not tried: there is no table ${unknown.join(', ')} yet`);
+    return [];
+  }
   const present = <T>(objects: readonly (T | undefined)[]) => objects.filter((each) => each !== undefined);
   const outcome = verdict({
     rule: withoutStatus(rule),

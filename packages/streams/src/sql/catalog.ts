@@ -17,7 +17,8 @@ export interface UserFunction {
 }
 
 export interface Catalog {
-  relation(name: string): Relation | undefined;
+  /** `likely`: what it is, by the place where it is named, if it is not there yet. */
+  relation(name: string, likely: Relation['kind']): Relation | undefined;
   /** For proposals when a name is unknown. */
   relationNames(): readonly string[];
   userFunction(name: string): UserFunction | undefined;

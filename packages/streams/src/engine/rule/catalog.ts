@@ -31,18 +31,20 @@ function named<T extends KubeObject>(objects: readonly T[]): ReadonlyMap<string,
 export interface CatalogOptions {
   readonly around: RuleSurroundings;
   readonly functions: readonly UserFunction[];
-  /** A stream that is not there yet may still come, with whatever fields. */
+  /** What is not there yet may still come, with whatever fields. */
   readonly allowsUnknown: boolean;
+  /** Whether it will be a table, where that is known. */
+  readonly isTable?: (name: string) => boolean;
 }
 
-export function catalogOf({ around, functions, allowsUnknown }: CatalogOptions): Catalog {
+export function catalogOf({ around, functions, allowsUnknown, isTable }: CatalogOptions): Catalog {
   return {
-    relation: (name) => {
+    relation: (name, likely) => {
       const stream = around.stream(name);
       if (stream !== undefined) return relationOf('stream', name, stream.spec.schema);
       const table = around.table(name);
       if (table !== undefined) return relationOf('table', name, table.spec.schema);
-      return allowsUnknown ? { kind: 'stream', name } : undefined;
+      return allowsUnknown ? { kind: isTable?.(name) === true ? 'table' : likely, name } : undefined;
     },
     relationNames: () => [...around.streamNames(), ...around.tableNames()],
     userFunction: (name) => functions.find((each) => each.name.toLowerCase() === name.toLowerCase()),

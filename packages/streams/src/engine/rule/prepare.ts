@@ -42,7 +42,9 @@ export function prepareRule(rule: Rule, options: PrepareOptions): PreparedRule {
   try {
     const spec = filled(rule.spec, node);
     checkTimeZone(spec);
-    const planned = plan(parse(spec.sql), catalogOf({ around, functions, allowsUnknown }));
+    const isTable = (name: string) =>
+      spec.tests?.some(({ tables }) => tables?.some((table) => table.name === name)) === true;
+    const planned = plan(parse(spec.sql), catalogOf({ around, functions, allowsUnknown, isTable }));
     const { streams, tables } = namesIn(planned);
     const specs = [...streams].map((name) => [name, specOf(around, name, node)] as const);
     return { name: rule.metadata.name ?? '', spec, plan: planned, streams: new Map(specs), tables: [...tables] };

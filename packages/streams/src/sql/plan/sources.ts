@@ -17,13 +17,10 @@ export interface Source extends ScopeSource {
 
 export type Queries = ReadonlyMap<string, Plan>;
 
-export function resolveSources(
-  { text, from, joins }: Statement,
-  catalog: Catalog,
-  queries: Queries,
-): readonly Source[] {
+export function resolveSources(statement: Statement, catalog: Catalog, queries: Queries): readonly Source[] {
+  const { text, from, joins } = statement;
   const references = [from, ...joins.map(({ source }) => source)];
-  const sources = references.map((reference, index) => resolve(text, reference, index, catalog, queries));
+  const sources = references.map((reference, index) => resolve(statement, reference, index, catalog, queries));
   const names = sources.map(({ name }) => name);
   for (const [index, { name, reference }] of sources.entries()) {
     if (names.indexOf(name) === index) continue;
@@ -42,10 +39,18 @@ export function resolveSources(
   return sources;
 }
 
-function resolve(text: string, reference: SourceReference, index: number, catalog: Catalog, queries: Queries): Source {
+function resolve(
+  { text, window }: Statement,
+  reference: SourceReference,
+  index: number,
+  catalog: Catalog,
+  queries: Queries,
+): Source {
   const { text: name, span } = reference.name;
   const query = queries.get(name);
-  const relation = query === undefined ? catalog.relation(name) : relationOf(name, query);
+  // Without a window, nothing but a table is joined.
+  const likely = index === 0 || window !== undefined ? 'stream' : 'table';
+  const relation = query === undefined ? catalog.relation(name, likely) : relationOf(name, query);
   if (relation === undefined) {
     const known = [...queries.keys(), ...catalog.relationNames()];
     const meant = nearest(name, known);
