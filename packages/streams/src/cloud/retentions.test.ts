@@ -38,6 +38,13 @@ test('the cloud keeps series as the Retentions say that mean it, and says so in 
   await scratch.until('it is told', async () => (await stateOf()) === 'Running');
   await client.patch(ref, { spec: { keep: '3h' } }, { type: 'merge' });
   await scratch.until('the press is kept for longer', () => keptFor('press') === 3 * HOUR_MS);
+  await create('all', { keep: '1h' });
+  await scratch.until('the drill is kept for an hour', () => keptFor('drill') === HOUR_MS);
+  await client.patch(ref, { spec: { tiers: [{ step: '5m', keep: '1d' }] } }, { type: 'merge' });
+  await scratch.until('nothing of the press goes', () => keptFor('press') === undefined);
+  await scratch.until('it is told', async () => (await stateOf()) === 'Failed');
+  assert.equal(keptFor('drill'), HOUR_MS);
+  await client.delete({ ...ref, name: 'all' });
   await client.delete(ref);
   await scratch.until('the press is kept without end', () => keptFor('press') === undefined);
   ending.abort();

@@ -2,7 +2,7 @@
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { Client } from '@skerry/kube/client';
 import { keyOf, runController, startInformer, watching } from '@skerry/kube/controller';
-import { type Keeper, keeperOf, ownRetention } from '../edge/retention/retention-plan.ts';
+import { heldBecause, holderOf, type Keeper, keeperOf, ownRetention } from '../edge/retention/retention-plan.ts';
 import { StatusTeller } from '../edge/status-teller.ts';
 import { objectAt } from '../engine/rule/parameters.ts';
 import { RETENTIONS } from '../kinds/group.ts';
@@ -50,7 +50,8 @@ export async function startCloudRetentions(options: CloudRetentionsOptions): Pro
       try {
         keepers.set(key, keeperOf(objectAt(object, undefined)));
       } catch (error) {
-        failed.set(key, messageOf(error));
+        failed.set(key, heldBecause(messageOf(error)));
+        keepers.set(key, holderOf(object, undefined));
       }
     }
     keep();

@@ -12,7 +12,7 @@ import type { NodeStore } from '../node-store.ts';
 import type { NodeValues } from '../node-values.ts';
 import { RateMeter } from '../rate-meter.ts';
 import type { StatusTeller } from '../status-teller.ts';
-import { type Keeper, keeperOf, longest, ownRetention } from './retention-plan.ts';
+import { heldBecause, holderOf, type Keeper, keeperOf, longest, ownRetention } from './retention-plan.ts';
 
 export interface RetentionControllerOptions {
   readonly node: string;
@@ -49,6 +49,11 @@ interface Kept extends Keeper {
   readonly series: Set<SeriesId>;
 }
 
+/** One that cannot be read: nothing is recorded for it, and nothing of what it means goes. */
+interface Held extends Keeper {
+  readonly problem: string;
+}
+
 /** Which series of the store a series of the bus is, and which objects count it; undefined: it is not recorded. */
 interface Target {
   /** Undefined: the store refuses it. */
@@ -63,7 +68,7 @@ const RETRY_MS = 1000;
 class Recording {
   readonly #options: RetentionControllerOptions;
   readonly #kept = new Map<string, Kept>();
-  readonly #failed = new Map<string, string>();
+  readonly #held = new Map<string, Held>();
   #targets = new Map<SeriesId, Target | undefined>();
   #subscription: Subscription | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -80,8 +85,8 @@ class Recording {
     const { retentions, node, teller } = this.#options;
     const object = retentions.cache.get(key);
     if (object?.status?.nodes?.includes(node) !== true) {
-      this.#failed.delete(key);
-      if (this.#kept.delete(key)) await this.#changed();
+      const wasKept = this.#kept.delete(key);
+      if (this.#held.delete(key) || wasKept) await this.#changed();
       await teller.forget(`retentions ${key}`);
       return;
     }
@@ -92,10 +97,10 @@ class Recording {
         meter: this.#kept.get(key)?.meter ?? new RateMeter(this.#options.clock),
         series: new Set(),
       });
-      this.#failed.delete(key);
+      this.#held.delete(key);
     } catch (error) {
       this.#kept.delete(key);
-      this.#failed.set(key, messageOf(error));
+      this.#held.set(key, { ...holderOf(object, node), problem: heldBecause(messageOf(error)) });
     }
     await this.#changed();
   }
@@ -112,14 +117,14 @@ class Recording {
     if (this.#kept.size === 0) {
       this.#subscription?.close();
       this.#subscription = undefined;
-      return;
+      if (this.#held.size === 0) return;
     }
     const store = await this.#openStore();
     if (store === undefined || this.#isClosed) return;
-    const keepers = [...this.#kept.values()];
+    const keepers: readonly Keeper[] = [...this.#kept.values(), ...this.#held.values()];
     // What none of them matches, such as results of rules, is kept as long as anything.
     store.setRetention(longest(keepers.map(({ plan }) => plan)), ownRetention(keepers));
-    if (this.#subscription !== undefined) return;
+    if (this.#subscription !== undefined || this.#kept.size === 0) return;
     const subscription = this.#options.values.bus.subscribe({ name: 'recording', limitRows: MAX_WAITING_ROWS });
     this.#subscription = subscription;
     this.#running = this.#record(subscription, store).catch((error: unknown) => this.#begunAnew(subscription, error));
@@ -211,7 +216,7 @@ class Recording {
 
   #view(key: string): RetentionNodeStatus {
     const kept = this.#kept.get(key);
-    if (kept === undefined) return { state: 'Failed', lastError: this.#failed.get(key) ?? '' };
+    if (kept === undefined) return { state: 'Failed', lastError: this.#held.get(key)?.problem ?? '' };
     const dropped = this.#lost + (this.#subscription?.dropped ?? 0);
     const bytes = this.#options.store.opened?.stats().bytes;
     return {

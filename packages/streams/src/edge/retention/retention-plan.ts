@@ -1,4 +1,5 @@
 /** What several Retentions ask of one store: that of a node, or of the cloud. Pure. */
+import { filled } from '../../engine/rule/parameters.ts';
 import type { Retention, RetentionSpec } from '../../kinds/retention.ts';
 import { matcherOf, periodMs } from '../../road/edge/route-settings.ts';
 import type { Labels, OwnRetention, RetentionPlan } from '../../store/contract.ts';
@@ -42,6 +43,35 @@ export function keeperOf({ metadata, spec }: Retention): Keeper {
   return { namespace: metadata.namespace ?? '', plan: planOf(spec), matches: matcherOf(spec) };
 }
 
+/** Without any bound. */
+const EVERYTHING: RetentionPlan = {};
+
+/**
+ * A Retention that cannot be read, as a store keeps to it: nothing of what it means goes. Where what it means cannot be read either, that
+ * is its whole namespace. Undefined node: in the cloud.
+ */
+export function holderOf({ metadata, spec }: Retention, node: string | undefined): Keeper {
+  return { namespace: metadata.namespace ?? '', plan: EVERYTHING, matches: readableMatcher(spec, node) };
+}
+
+function readableMatcher({ series, parameters, nodeParameters }: RetentionSpec, node: string | undefined) {
+  const meaning = {
+    ...(series && { series }),
+    ...(parameters && { parameters }),
+    ...(nodeParameters && { nodeParameters }),
+  };
+  try {
+    return matcherOf(filled(meaning, node));
+  } catch {
+    return () => true;
+  }
+}
+
+/** What the status says of a Retention that cannot be read. */
+export function heldBecause(problem: string): string {
+  return `${problem}; until it can be read, nothing that it means is deleted`;
+}
+
 /** A series is kept as those want that match it; undefined where none does. */
 export function ownRetention(keepers: readonly Keeper[]): OwnRetention {
   const plans = new Map<string, RetentionPlan>();
@@ -61,6 +91,7 @@ function isMeant(keeper: Keeper | undefined, labels: Labels): boolean {
 
 /** What any of them wants kept is kept. */
 export function longest(plans: readonly RetentionPlan[]): RetentionPlan {
+  if (plans.includes(EVERYTHING)) return EVERYTHING;
   const all: { -readonly [Part in keyof RetentionPlan]: RetentionPlan[Part] } = {};
   for (const part of ['rawFor', 'secondFor', 'minuteFor', 'hourFor'] as const) {
     const lengths = plans.flatMap((plan) => plan[part] ?? []);

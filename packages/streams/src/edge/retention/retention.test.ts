@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Retention, RetentionSpec } from '../../kinds/retention.ts';
 import type { RetentionPlan } from '../../store/index.ts';
-import { keeperOf, longest, ownRetention, planOf } from './retention-plan.ts';
+import { holderOf, keeperOf, longest, ownRetention, planOf } from './retention-plan.ts';
 
 const DAY = 86_400_000;
 
@@ -55,4 +55,16 @@ test('a series is kept as the Retentions of its namespace say that match it', ()
   const one = own({ namespace: 'hall', device: 'press-1', property: 'mode' });
   assert.equal(one, own({ namespace: 'hall', device: 'press-2', property: 'mode' }), 'they share a bound');
   assert.equal(one?.maxBytes, 5_000_000);
+});
+
+test('of what a Retention means that cannot be read nothing goes, of all its namespace when that cannot be read either', () => {
+  const of = (series: RetentionSpec['series']) =>
+    ({ metadata: { namespace: 'hall' }, spec: { keep: '{{keep}}', ...(series && { series }) } }) as Retention;
+  const short = keeperOf({ metadata: { namespace: 'hall' }, spec: { keep: '1d', maxBytes: 1 } } as Retention);
+  const planFor = (held: Retention, device: string) =>
+    ownRetention([short, holderOf(held, 'edge-1')])({ namespace: 'hall', device, property: 'load' });
+  assert.deepEqual(planFor(of([{ device: 'press' }]), 'press'), {});
+  assert.equal(planFor(of([{ device: 'press' }]), 'drill')?.rawFor, DAY);
+  assert.deepEqual(planFor(of([{ device: '{{which}}' }]), 'drill'), {});
+  assert.equal(ownRetention([holderOf(of(undefined), undefined)])({ namespace: 'yard' }), undefined);
 });
