@@ -51,6 +51,8 @@ export interface OutletExport {
   readonly timeZone?: string;
   /** So much time before its moment is in a file. */
   readonly range?: string;
+  /** It is made so long after its moment. */
+  readonly delay?: string;
   readonly keep?: string;
   readonly maxFiles?: number;
 }
@@ -111,6 +113,9 @@ export const outletDefinition: KubeObject = definition({
           }),
           timeZone: text('The zone of the schedule; UTC without it.', { maxLength: 64 }),
           range: period('So much time before the moment of the schedule is in a file.', { default: '1d' }),
+          delay: period('A file is made so long after its moment: what was on the road then has come.', {
+            default: '5m',
+          }),
           keep: period('A file is kept so long; without end without it. The newest stays.'),
           maxFiles: integer('So many files are kept; beyond it the oldest goes.', {
             minimum: 1,

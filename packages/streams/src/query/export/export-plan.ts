@@ -13,6 +13,8 @@ export interface ExportPlan {
   readonly directory: string;
   readonly selections: readonly Selection[];
   readonly rangeMs: number;
+  /** A file is made so long after its moment: what was on the road then has come. */
+  readonly delayMs: number;
   /** The name of the file of this moment. */
   nameAt(time: number): string;
   /** Of the file's name; undefined: it is another one's. */
@@ -26,16 +28,26 @@ export interface ExportPlan {
 
 const DAY_MS = 86_400_000;
 const MAX_FILES = 1000;
+const DEFAULT_DELAY = '5m';
 
 /** Undefined: it sends what comes. Throws an ExportProblem. */
 export function exportPlanOf({ metadata, spec }: Outlet): ExportPlan | undefined {
   if (spec.export === undefined) return undefined;
   if (spec.type !== 'Parquet') throw new ExportProblem('only outlets of type Parquet export files');
-  const { schedule: text, timeZone: zone = 'UTC', range, keep, maxFiles = MAX_FILES } = spec.export;
+  const {
+    schedule: text,
+    timeZone: zone = 'UTC',
+    range,
+    delay = DEFAULT_DELAY,
+    keep,
+    maxFiles = MAX_FILES,
+  } = spec.export;
   const schedule = parseCron(text);
   if (schedule === undefined) throw new ExportProblem(`"${text}" is no schedule; one is "0 2 * * *"`);
   if (!isTimeZone(zone)) throw new ExportProblem(`there is no time zone ${zone}`);
   const rangeMs = range === undefined ? DAY_MS : lengthOf(range);
+  const delayMs = periodMs(delay);
+  if (delayMs === undefined) throw new ExportProblem(`"${delay}" is no length of time`);
   const keepMs = keep === undefined ? Number.POSITIVE_INFINITY : lengthOf(keep);
   const { namespace = '', name = '', creationTimestamp = '' } = metadata;
   const created = Date.parse(creationTimestamp) || 0;
@@ -46,6 +58,7 @@ export function exportPlanOf({ metadata, spec }: Outlet): ExportPlan | undefined
     directory: spec.endpoint,
     selections: selectionsOf(namespace, spec),
     rangeMs,
+    delayMs,
     nameAt: (time) => `${stem}${compact(time)}.parquet`,
     timeOf: (file) => (file.startsWith(stem) ? timeIn(file.slice(stem.length)) : undefined),
     dueAt: (now, last) => (since(last) < now ? lastCronTime(schedule, { since: since(last), now, zone }) : undefined),

@@ -32,7 +32,7 @@ function outlet(more: Partial<OutletExport>, series?: Outlet['spec']['series']):
     apiVersion: 'streams.skerry.io/v1alpha1',
     kind: 'Outlet',
     metadata: { namespace: 'plant', name: 'press', creationTimestamp: new Date(MIDNIGHT).toISOString() },
-    spec: { ...spec, export: { schedule: '0 2 * * *', ...more } },
+    spec: { ...spec, export: { schedule: '0 2 * * *', delay: '0s', ...more } },
   };
 }
 
@@ -137,6 +137,36 @@ test('a file that is missing after a pause is made once, the last one; what was 
       time: '2026-01-05T02:00:00.000Z',
       file: 'plant.press-20260105T020000Z.parquet',
     });
+  }));
+
+test('a file is made a while after its moment: what was on the road then is in it', () =>
+  check(async ({ clock, store, exports, files, read }) => {
+    const id = store.series({ namespace: 'plant', device: 'press', property: 'load' }, 'float64');
+    exports().set('o', outlet({ delay: '5m' }));
+    await clock.advance(2 * HOUR_MS + 60_000);
+    await until(clock, () => exports().report('o')?.nextExport !== undefined);
+    assert.deepEqual([files(), exports().report('o')], [[], { nextExport: '2026-01-02T02:05:00.000Z' }]);
+    await append(store, [[id, MIDNIGHT + 2 * HOUR_MS - 1, 7]]);
+    await clock.advance(4 * 60_000);
+    await until(clock, () => exports().report('o')?.lastExport !== undefined);
+    const [file = ''] = files();
+    assert.equal(file, 'plant.press-20260102T020000Z.parquet');
+    assert.deepEqual(
+      (await read(file)).map(({ value }) => value),
+      [7],
+    );
+  }));
+
+test('a file whose name is dated ahead does not hold up the schedule', () =>
+  check(async (scene) => {
+    const { clock, exports, files, directory } = scene;
+    await fill(scene);
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'plant.press-20360101T020000Z.parquet'), '');
+    exports().set('o', outlet({}));
+    await clock.advance(2 * HOUR_MS);
+    await until(clock, () => exports().report('o')?.lastExport !== undefined);
+    assert.deepEqual(files(), ['plant.press-20260102T020000Z.parquet', 'plant.press-20360101T020000Z.parquet']);
   }));
 
 for (const [why, more] of [

@@ -106,14 +106,17 @@ export class ScheduledExports {
     const { plan } = job;
     const directory = pathIn(this.#options.folder, plan.directory);
     await mkdir(directory, { recursive: true });
-    const times = await timesIn(directory, plan);
     // What falls due while this one is made comes next.
     const now = clock.now();
-    const due = plan.dueAt(now, times[0]);
+    const passed = now - plan.delayMs;
+    // A date ahead, of a clock that was wrong, must not hold up the schedule.
+    const times = (await timesIn(directory, plan)).filter((time) => time <= now);
+    const due = plan.dueAt(passed, times[0]);
     const exported = due === undefined ? undefined : await this.#export(job, directory, due);
     const all = due === undefined ? times : [due, ...times];
     for (const time of plan.expired(all, now)) await rm(join(directory, plan.nameAt(time)), { force: true });
-    const next = plan.nextAfter(now, all[0]);
+    const moment = plan.nextAfter(passed, all[0]);
+    const next = moment === undefined ? undefined : moment + plan.delayMs;
     const last = exported ?? lastOf(job, all[0]);
     job.report = {
       ...(last === undefined ? {} : { lastExport: last }),
