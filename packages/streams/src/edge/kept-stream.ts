@@ -59,7 +59,9 @@ export class KeptStream {
   /** What its checkpoint does not have, it gets as soon as it has room. */
   join(reader: StreamReader, position: unknown): void {
     const known = this.#log.join(this.#name, reader.name);
-    const reading = { reader, number: typeof position === 'number' ? position : known };
+    // A log that was lost counts from the beginning again.
+    const isKnown = typeof position === 'number' && position <= this.#log.last(this.#name);
+    const reading = { reader, number: isKnown ? position : known };
     this.#readings.set(reader, reading);
     this.#catchUp(reading);
   }
