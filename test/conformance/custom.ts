@@ -35,7 +35,7 @@ export function specOf(properties: object, more: object = {}): object {
 }
 
 /** What a definition is before the server has it; everything but apiVersion and kind. */
-export function customKind(lab: Lab, kind: CustomKind = {}): KubeObject {
+function customKind(lab: Lab, kind: CustomKind = {}): KubeObject {
   const { kind: name = 'Tide', plural = 'tides', group = `g${lab.id}.example.com`, schema } = kind;
   const versions = kind.versions ?? [version('v1', schema)];
   const names = { kind: name, listKind: `${name}List`, plural, singular: name.toLowerCase() };
@@ -51,8 +51,9 @@ export async function define(lab: Lab, plan: CustomKind = {}): Promise<Defined> 
     .of('CustomResourceDefinition')
     .create(customKind(lab, plan))) as CustomResourceDefinition;
   await established(lab, definition.metadata.name ?? '');
-  const { group = '', names, versions = [] } = definition.spec ?? {};
-  const { kind = '', plural = '' } = names ?? {};
+  if (definition.spec === undefined) throw new Error('a definition without spec');
+  const { group, names, versions } = definition.spec;
+  const { kind, plural } = names;
   const objects = lab.collection({
     apiVersion: `${group}/${versions[0]?.name}`,
     kind,

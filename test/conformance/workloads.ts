@@ -9,7 +9,7 @@ export function podSpec(lab: Lab, script = IDLE): { containers: object[]; termin
   return { terminationGracePeriodSeconds: 1, containers: [main] };
 }
 
-export function template(lab: Lab, labels: Readonly<Record<string, string>>, script?: string): object {
+function template(lab: Lab, labels: Readonly<Record<string, string>>, script?: string): object {
   return { metadata: { labels }, spec: podSpec(lab, script) };
 }
 

@@ -366,7 +366,7 @@ async function updatesInPhases(lab: Lab): Promise<void> {
       return (
         items.length === 3 &&
         isSo
-          .map(({ metadata }) => metadata.name)
+          .map(({ metadata }) => metadata.name ?? '')
           .sort()
           .join() === updated.join() &&
         status.readyReplicas === 3

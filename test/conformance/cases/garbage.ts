@@ -119,7 +119,7 @@ async function sparesTheShared(lab: Lab): Promise<void> {
   await controllers.delete('leaving', { propagationPolicy: 'Foreground' });
   await isGone(lab, controllers, 'leaving');
   const { items } = await lab.of('Pod').list();
-  assert.deepEqual(items.map(({ metadata }) => metadata.name).sort(), shared.sort());
+  assert.deepEqual(items.map(({ metadata }) => metadata.name ?? '').sort(), shared.sort());
   for (const { metadata } of items) {
     assert.equal(metadata.deletionTimestamp, undefined);
     assert.deepEqual(

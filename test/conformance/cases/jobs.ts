@@ -87,7 +87,7 @@ async function runsIndexes(lab: Lab): Promise<void> {
   const done = await ends(lab, 'Complete');
   assert.equal(done.status?.completedIndexes, '0-2');
   const { items } = await lab.of('Pod').list({ labelSelector: 'job-name=job' });
-  const indexes = items.map(({ metadata }) => metadata.annotations?.['batch.kubernetes.io/job-completion-index']);
+  const indexes = items.map(({ metadata }) => metadata.annotations?.['batch.kubernetes.io/job-completion-index'] ?? '');
   assert.deepEqual([...new Set(indexes)].sort(), ['0', '1', '2']);
   for (const { metadata, spec } of items)
     assert.equal(spec?.hostname, `job-${metadata.annotations?.['batch.kubernetes.io/job-completion-index']}`);

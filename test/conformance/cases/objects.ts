@@ -25,24 +25,13 @@ const SERVICE: KindPlan = {
   patch: [{ spec: { sessionAffinity: 'ClientIP' } }, 'spec.sessionAffinity', 'ClientIP'],
   status: { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } },
 };
+const TEMPLATE = { template: { metadata: { labels: { a: 'b' } }, spec: CONTAINERS } };
 const POD_TEMPLATE: KindPlan = {
   kind: 'PodTemplate',
-  body: { template: { metadata: { labels: { a: 'b' } }, spec: CONTAINERS } },
+  body: TEMPLATE,
 };
-const LIMIT_RANGE: KindPlan = {
-  kind: 'LimitRange',
-  body: { spec: { limits: [{ type: 'Container', max: { cpu: '2' }, defaultRequest: { cpu: '100m' } }] } },
-  patch: [{ spec: { limits: [{ type: 'Container', max: { cpu: '3' } }] } }, 'spec.limits.0.max.cpu', '3'],
-};
-const QUOTA: KindPlan = {
-  kind: 'ResourceQuota',
-  body: { spec: { hard: { 'count/replicationcontrollers': '5' } } },
-  patch: [
-    { spec: { hard: { 'count/replicationcontrollers': '6' } } },
-    'spec.hard',
-    { 'count/replicationcontrollers': '6' },
-  ],
-};
+const LIMITS = { spec: { limits: [{ type: 'Container', max: { cpu: '2' }, defaultRequest: { cpu: '100m' } }] } };
+const HARD = { spec: { hard: { 'count/replicationcontrollers': '5' } } };
 const SERVICE_ACCOUNT: KindPlan = {
   kind: 'ServiceAccount',
   body: {},
@@ -85,7 +74,7 @@ export const OBJECTS: readonly Requirement[] = [
     'a PodTemplate is replaced by another of its resourceVersion',
     async (lab) => {
       const templates = lab.of('PodTemplate');
-      const made = await templates.create({ metadata: { name: 'one' }, ...POD_TEMPLATE.body });
+      const made = await templates.create({ metadata: { name: 'one' }, ...TEMPLATE });
       const annotations = { updated: 'true' };
       const replaced = await templates.replace({ ...made, metadata: { ...made.metadata, annotations } });
       assert.deepEqual(replaced.metadata.annotations, annotations);
@@ -117,7 +106,7 @@ export const OBJECTS: readonly Requirement[] = [
       const labels = { suite: lab.id };
       const query = { labelSelector: `suite=${lab.id}` };
       const [here, there] = [lab.of('LimitRange'), lab.of('LimitRange').in(more)];
-      for (const place of [here, there]) await place.create({ metadata: { name: 'one', labels }, ...LIMIT_RANGE.body });
+      for (const place of [here, there]) await place.create({ metadata: { name: 'one', labels }, ...LIMITS });
       assert.equal((await here.list(query)).items.length, 1);
       assert.equal((await lab.everywhere('LimitRange').list(query)).items.length, 2);
       const patched = await here.patch('one', { spec: { limits: [{ type: 'Container', max: { cpu: '3' } }] } });
@@ -163,7 +152,7 @@ export const OBJECTS: readonly Requirement[] = [
 async function changesQuotaStatus(lab: Lab): Promise<void> {
   const quotas = lab.of('ResourceQuota');
   using watch = await quotas.watch();
-  await quotas.create({ metadata: { name: 'one' }, ...QUOTA.body });
+  await quotas.create({ metadata: { name: 'one' }, ...HARD });
   await watch.see('ADDED', 'one');
   const conditions = { metadata: { annotations: { patched: 'yes' } } };
   const patched = await quotas.patch('one', { ...conditions, status: { hard: { pods: '7' } } }, 'merge', 'status');

@@ -243,12 +243,12 @@ async function leadsToPods(lab: Lab, comesBack: boolean): Promise<void> {
   const both = () =>
     lab.eventually('both addresses are there', async () => {
       const { items: pods } = await lab.of('Pod').list();
-      const wanted = pods.map(({ metadata }) => metadata.name).sort();
+      const wanted = pods.map(({ metadata }) => metadata.name ?? '').sort();
       const slices = (await lab.of('EndpointSlice').list({ labelSelector: 'kubernetes.io/service-name=one' })).items;
       const { items: endpoints } = await lab.of('Endpoints').list({ fieldSelector: 'metadata.name=one' });
-      const inSlices = slices.flatMap((slice) => (slice.endpoints ?? []).map(({ targetRef }) => targetRef?.name));
+      const inSlices = slices.flatMap((slice) => (slice.endpoints ?? []).map(({ targetRef }) => targetRef?.name ?? ''));
       const inEndpoints = (endpoints[0]?.subsets ?? []).flatMap(({ addresses = [] }) =>
-        addresses.map(({ targetRef }) => targetRef?.name),
+        addresses.map(({ targetRef }) => targetRef?.name ?? ''),
       );
       return (
         wanted.length === 2 &&
