@@ -28,6 +28,7 @@ import { ENDPOINTS } from './resources.ts';
 import { rootCaController } from './root-ca/index.ts';
 import { runScheduler } from './scheduler/index.ts';
 import { serviceAccountController } from './service-account/index.ts';
+import { ipAddressController, serviceCidrController } from './service-cidrs/index.ts';
 import { serviceReachController } from './service-reach/index.ts';
 
 import { statefulSetController } from './stateful-set/index.ts';
@@ -35,8 +36,8 @@ import { volumeController } from './volumes/index.ts';
 
 export { serveMetrics } from '../usage/metrics-kinds.ts';
 export { nodeUsage } from '../usage/node-usage.ts';
-export { imageCrds } from './image-crds.ts';
 export type { SigningOrder } from './certificate-signing/index.ts';
+export { imageCrds } from './image-crds.ts';
 export type { ApiEndpoint, CertificateSigner };
 
 export interface ControllersOptions extends CloudContextOptions {
@@ -89,6 +90,8 @@ function controllerSpecs(context: CloudContext, options: ControllersOptions): re
     endpointSliceController(context),
     ...(hasRow(context, ENDPOINTS) ? [endpointsController(context), endpointSliceMirroringController(context)] : []),
     serviceReachController(context),
+    ipAddressController(context),
+    serviceCidrController(context),
     garbageCollector(context),
     namespaceController(context),
     nodeLifecycleController(context, nodeGraceMs),

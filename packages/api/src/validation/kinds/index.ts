@@ -11,6 +11,7 @@ import { networkRules } from './network.ts';
 import { checkPod, checkPodCreate } from './pod.ts';
 import { checkPodUpdate } from './pod-update.ts';
 import type { KindRules } from './rules.ts';
+import { serviceNetworkRules } from './service-network.ts';
 import { workloadRules } from './workloads.ts';
 
 const rules: ReadonlyMap<string, KindRules> = new Map(
@@ -18,6 +19,7 @@ const rules: ReadonlyMap<string, KindRules> = new Map(
     '/Pod': { check: checkPod, create: checkPodCreate, update: checkPodUpdate },
     ...workloadRules,
     ...networkRules,
+    ...serviceNetworkRules,
     ...configRules,
     ...accessRules,
     ...clusterRules,

@@ -14,6 +14,7 @@ import {
   MAX_ANNOTATIONS_BYTES,
 } from '../names.ts';
 import { type Faults, isAbsent, present, problems } from './checks.ts';
+import { checkAddressName } from './service-network.ts';
 
 type NameCheck = (name: string) => string[];
 
@@ -21,6 +22,7 @@ type NameCheck = (name: string) => string[];
 const NAME_CHECKS: Readonly<Record<string, NameCheck>> = {
   '/Namespace': checkDnsLabel,
   '/Service': checkDns1035Label,
+  'networking.k8s.io/IPAddress': checkAddressName,
   'apps/StatefulSet': checkDnsLabel,
   'rbac.authorization.k8s.io/Role': checkPathSegment,
   'rbac.authorization.k8s.io/ClusterRole': checkPathSegment,

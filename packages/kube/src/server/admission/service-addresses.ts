@@ -1,4 +1,5 @@
 /** Services get a cluster IP and node ports that nobody else has, and keep them. */
+import { isIPv4 } from 'node:net';
 import type { KubeObject } from '@skerry/api';
 import type { RandomBytes } from '@skerry/base';
 import { keyPrefix } from '../../store/key.ts';
@@ -36,6 +37,8 @@ interface ServiceSpec {
 
 interface Taken {
   readonly ips: ReadonlySet<string>;
+  /** Further ranges, as CIDRs. */
+  readonly ranges: readonly string[];
   /** `protocol/port`. */
   readonly ports: ReadonlySet<string>;
 }
@@ -99,10 +102,35 @@ function takenByOthers({ store }: Engine, { namespace, name }: Admitted): Taken 
     for (const ip of spec?.clusterIPs ?? [spec?.clusterIP ?? '']) ips.add(ip);
     for (const { nodePort, protocol } of spec?.ports ?? []) if (nodePort) ports.add(`${protocol ?? 'TCP'}/${nodePort}`);
   }
-  return { ips, ports };
+  for (const ip of reservedByOthers(store, { namespace, name })) ips.add(ip);
+  return { ips, ports, ranges: furtherRanges(store) };
 }
 
-function assignClusterIp(random: RandomBytes, admitted: Admitted, spec: ServiceSpec, { ips }: Taken): void {
+const MANAGED_BY = 'ipaddress.kubernetes.io/managed-by';
+
+interface AddressSpec {
+  readonly parentRef?: { readonly namespace?: string; readonly name?: string };
+}
+
+/** Addresses that somebody has written down for another Service. What we write down ourselves is what Services say. */
+function reservedByOthers(store: Engine['store'], of: { readonly namespace: string; readonly name: string }): string[] {
+  return store.list(keyPrefix('networking.k8s.io', 'ipaddresses')).items.flatMap(({ json }) => {
+    const { metadata, spec } = JSON.parse(json) as KubeObject & { spec?: AddressSpec };
+    if (metadata.labels?.[MANAGED_BY] !== undefined) return [];
+    const isOwn = spec?.parentRef?.namespace === of.namespace && spec.parentRef.name === of.name;
+    return isOwn ? [] : [metadata.name ?? ''];
+  });
+}
+
+/** Of ranges that stay. They give the addresses that are asked for by number. */
+function furtherRanges(store: Engine['store']): string[] {
+  return store.list(keyPrefix('networking.k8s.io', 'servicecidrs')).items.flatMap(({ json }) => {
+    const { metadata, spec } = JSON.parse(json) as KubeObject & { spec?: { readonly cidrs?: readonly string[] } };
+    return metadata.deletionTimestamp === undefined ? [...(spec?.cidrs ?? [])] : [];
+  });
+}
+
+function assignClusterIp(random: RandomBytes, admitted: Admitted, spec: ServiceSpec, { ips, ranges }: Taken): void {
   const wanted = spec.clusterIP || spec.clusterIPs?.[0];
   if (wanted === undefined || wanted === '') {
     spec.clusterIP = draw(
@@ -114,7 +142,8 @@ function assignClusterIp(random: RandomBytes, admitted: Admitted, spec: ServiceS
     );
   } else {
     spec.clusterIP = wanted;
-    if (!isInNetwork(wanted)) refuseIp(admitted, wanted, `the provided IP (${wanted}) is not in the service network`);
+    if (!isInNetwork(wanted) && !ranges.some((range) => isInRange(range, wanted)))
+      refuseIp(admitted, wanted, `the provided IP (${wanted}) is not in the service network`);
     if (ips.has(wanted))
       refuseIp(admitted, wanted, `failed to allocate IP ${wanted}: provided IP is already allocated`);
   }
@@ -172,6 +201,18 @@ function draw<T>(
 function addressAt(offset: number): string {
   const base = NETWORK.reduce((sum, byte) => sum * 256 + byte, 0) + offset;
   return [24, 16, 8, 0].map((shift) => Math.floor(base / 2 ** shift) % 256).join('.');
+}
+
+function isInRange(range: string, ip: string): boolean {
+  const [base = '', bits = ''] = range.split('/');
+  const size = 2 ** (32 - Number(bits));
+  const [first, wanted] = [numberOf(base), numberOf(ip)];
+  return first !== undefined && wanted !== undefined && Math.floor(first / size) === Math.floor(wanted / size);
+}
+
+/** An IPv4 address as a number; undefined when it is none. */
+function numberOf(ip: string): number | undefined {
+  return isIPv4(ip) ? ip.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0) : undefined;
 }
 
 function isInNetwork(ip: string): boolean {
