@@ -30,10 +30,11 @@ export function exportEndpoint(store: ExportedStore, clock: Clock): (request: Qu
       const { type, encode } = formatOf(query);
       const wanted = { ...wantedOf(store, query, clock.now()), signal };
       const body = encode(rowsOf(store, wanted), labelsOf(store, wanted));
-      const counted = counting(body, (change) => {
-        running += change;
+      running += 1;
+      const released = releasing(body, signal, () => {
+        running -= 1;
       });
-      return { status: 200, headers: { 'content-type': type }, body: counted };
+      return { status: 200, headers: { 'content-type': type }, body: released };
     } catch (error) {
       if (error instanceof PromQlError) return jsonAnswer(400, { error: error.message });
       throw error;
@@ -41,14 +42,37 @@ export function exportEndpoint(store: ExportedStore, clock: Clock): (request: Qu
   };
 }
 
-/** Runs from its first piece on: whoever never takes one runs nothing. */
-async function* counting(pieces: AsyncIterable<Uint8Array>, count: (change: number) => void) {
-  count(1);
-  try {
-    yield* pieces;
-  } finally {
-    count(-1);
-  }
+/** Tells once that it is over: at its end, or when it is given up, also by whoever never took a piece. */
+function releasing(
+  pieces: AsyncGenerator<Uint8Array>,
+  signal: AbortSignal,
+  onOver: () => void,
+): AsyncIterableIterator<Uint8Array> {
+  let isOver = false;
+  const over = (): void => {
+    if (!isOver) onOver();
+    isOver = true;
+    signal.removeEventListener('abort', over);
+  };
+  signal.addEventListener('abort', over);
+  if (signal.aborted) over();
+  const told = async (step: Promise<IteratorResult<Uint8Array>>): Promise<IteratorResult<Uint8Array>> => {
+    try {
+      const result = await step;
+      if (result.done === true) over();
+      return result;
+    } catch (error) {
+      over();
+      throw error;
+    }
+  };
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () => told(pieces.next()),
+    return: () => told(pieces.return(undefined)),
+  };
 }
 
 function formatOf(query: URLSearchParams): (typeof FORMATS)[keyof typeof FORMATS] {

@@ -221,6 +221,18 @@ test('two exports run at a time, and one that is given up makes room', () =>
     assert.equal((await ask(EXPORT, { query })).status, 200);
   }));
 
+test('an export counts from when it is accepted, and one that nobody ever takes a piece of makes room too', () =>
+  check(async (ask, now) => {
+    await fillForExport(ask, now);
+    const query = { 'match[]': 'load', format: 'csv' };
+    const { body } = await ask.raw(EXPORT, { query });
+    await ask.raw(EXPORT, { query });
+    assert.equal((await ask(EXPORT, { query })).status, 429);
+    assert.ok(body !== undefined && typeof body !== 'string');
+    await body[Symbol.asyncIterator]().return?.();
+    assert.equal((await ask(EXPORT, { query })).status, 200);
+  }));
+
 test('an export that is asked wrongly is refused before it begins', () =>
   check(async (ask) => {
     for (const query of [
