@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { silentLogger } from '@skerry/base';
 import { type FakeClock, fakeClock } from '@skerry/testkit';
@@ -38,6 +39,8 @@ class Engine implements OutletTarget {
 interface Scene {
   readonly clock: FakeClock;
   readonly engine: Engine;
+  /** Overwrites the rows of the first block that waits, not its head. */
+  readonly spoil: () => void;
   /** As a process that has just started does. */
   readonly open: () => { readonly sender: OutletSender; readonly crash: () => Promise<void> };
 }
@@ -61,8 +64,16 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
     closers.push(crash);
     return { sender, crash };
   };
+  const spoil = (): void => {
+    const db = new DatabaseSync(join(directory, 'outlets.db'));
+    const row = db.prepare('SELECT number, bytes FROM block ORDER BY number').get();
+    assert.ok(row?.['bytes'] instanceof Uint8Array);
+    const bytes = row['bytes'].slice(0, -4);
+    db.prepare('UPDATE block SET bytes = ? WHERE number = ?').run(bytes, row['number'] ?? null);
+    db.close();
+  };
   try {
-    await story({ clock, engine, open });
+    await story({ clock, engine, open, spoil });
   } finally {
     for (const close of closers) await close();
     rmSync(directory, { recursive: true });
@@ -168,4 +179,20 @@ test('a queue that is too old drops its oldest, and counts them', () =>
     await pass(clock, 35_000);
     assert.deepEqual(engine.values, [2]);
     assert.deepEqual(sender.report().dropped, { TooOld: 1 });
+  }));
+
+test('a block that can be read but not decoded is counted as damaged and keeps none behind it', () =>
+  check(async ({ clock, engine, open, spoil }) => {
+    const { sender } = open();
+    engine.isAway = true;
+    add(sender, 1);
+    sender.flush();
+    add(sender, 2, 3);
+    sender.flush();
+    spoil();
+    engine.isAway = false;
+    await pass(clock, 35_000);
+    assert.deepEqual(engine.values, [2, 3]);
+    const { dropped, live, problem } = sender.report();
+    assert.deepEqual([dropped, live.blocks, problem], [{ Damaged: 1 }, 0, undefined]);
   }));

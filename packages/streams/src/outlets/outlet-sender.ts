@@ -159,9 +159,15 @@ export class OutletSender {
         file.drop(queue, entry, 'Damaged');
         continue;
       }
+      const batch = this.#decoded(stored.bytes, entry.number);
+      if (batch === undefined) {
+        queue.drop('live');
+        file.drop(queue, entry, 'Damaged');
+        continue;
+      }
       queue.send('live');
       file.onSent(queue, entry);
-      rows.push(...this.#rowsOf(decodeBlock(stored.bytes)));
+      rows.push(...this.#rowsOf(batch));
       count += entry.rows;
       last = entry.number;
     }
@@ -171,6 +177,19 @@ export class OutletSender {
     };
     const sent = await deliver(target, rows, { signal: this.#closing.signal, onRefused });
     file.deliver(queue, queue.takeAcknowledged('live', last), refusalOf(sent));
+  }
+
+  /** One that cannot be decoded never can: it must not keep those behind it. */
+  #decoded(bytes: Uint8Array, block: number): Batch | undefined {
+    try {
+      return decodeBlock(bytes);
+    } catch (error) {
+      this.#options.log.error(
+        { outlet: this.#options.queue.name, block, error: messageOf(error) },
+        'a block of rows cannot be decoded; its rows are dropped',
+      );
+      return undefined;
+    }
   }
 
   /** A block has the rows of a series together. */
