@@ -20,8 +20,8 @@ export const FIELD_VALIDATION: readonly Requirement[] = [
       const good = JSON.stringify(deployments.whole(replicated(lab, 'deployment', 1)));
       const bad = good.replace('"spec":{', '"spec":{"unknownField":"foo","paused":true,"paused":false,');
       const message = /strict decoding error: [\s\S]*unknown field "spec\.unknownField"/;
-      for (const request of [create(lab, deployments, bad), apply(lab, deployments, 'deployment', bad)]) {
-        const status = await refused(request, { code: 400, reason: 'BadRequest', message });
+      for (const request of [() => create(lab, deployments, bad), () => apply(lab, deployments, 'deployment', bad)]) {
+        const status = await refused(request(), { code: 400, reason: 'BadRequest', message });
         assert.match(status.message ?? '', /duplicate field "spec\.paused"|key "paused" already set in map/);
       }
     },
@@ -35,8 +35,8 @@ export const FIELD_VALIDATION: readonly Requirement[] = [
       const bad = good
         .replace('"metadata":{', '"metadata":{"unknownMeta":"foo",')
         .replace('"template":{"metadata":{', '"template":{"metadata":{"unknownSubMeta":"bar",');
-      for (const request of [create(lab, deployments, bad), apply(lab, deployments, 'deployment', bad)]) {
-        const status = await refused(request, strictly(/unknown field "metadata\.unknownMeta"/));
+      for (const request of [() => create(lab, deployments, bad), () => apply(lab, deployments, 'deployment', bad)]) {
+        const status = await refused(request(), strictly(/unknown field "metadata\.unknownMeta"/));
         assert.match(status.message ?? '', /unknown field "spec\.template\.metadata\.unknownSubMeta"/);
       }
     },
@@ -104,8 +104,11 @@ export const FIELD_VALIDATION: readonly Requirement[] = [
       const { objects } = await define(lab, { schema: specOf({ template }) });
       const embedded = { apiVersion: 'v1', kind: 'Any', metadata: { name: 'inner', unknownEmbeddedMeta: 'bar' } };
       const bad = objects.whole({ metadata: { name: 'one', unknownMeta: 'foo' }, spec: { template: embedded } });
-      for (const request of [create(lab, objects, JSON.stringify(bad)), apply(lab, objects, 'one', stringify(bad))]) {
-        const status = await refused(request, { code: 400, message: /unknown field "metadata\.unknownMeta"/ });
+      for (const request of [
+        () => create(lab, objects, JSON.stringify(bad)),
+        () => apply(lab, objects, 'one', stringify(bad)),
+      ]) {
+        const status = await refused(request(), { code: 400, message: /unknown field "metadata\.unknownMeta"/ });
         assert.match(status.message ?? '', /unknown field "spec\.template\.metadata\.unknownEmbeddedMeta"/);
       }
     },
