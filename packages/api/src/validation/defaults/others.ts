@@ -17,6 +17,17 @@ const webhook = facts(
   ['clientConfig.service.port', 443],
 );
 
+const matching = facts(
+  ['matchPolicy', 'Equivalent'],
+  ['namespaceSelector', {}],
+  ['objectSelector', {}],
+  ['resourceRules[].scope', '*'],
+  ['excludeResourceRules[].scope', '*'],
+);
+
+const admissionPolicy = all(facts(['spec.failurePolicy', 'Fail']), within('spec.matchConstraints', matching));
+const admissionBinding = within('spec.matchResources', matching);
+
 const event = facts(['type', 'Normal']);
 
 export const otherDefaults: Readonly<Record<string, Defaulter>> = {
@@ -65,6 +76,10 @@ export const otherDefaults: Readonly<Record<string, Defaulter>> = {
     'webhooks[]',
     all(webhook, facts(['reinvocationPolicy', 'Never'])),
   ),
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicy': admissionPolicy,
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding': admissionBinding,
+  'admissionregistration.k8s.io/MutatingAdmissionPolicy': admissionPolicy,
+  'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding': admissionBinding,
 };
 
 const CPU_OF_80_PERCENT = {

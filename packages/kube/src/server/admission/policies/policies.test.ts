@@ -247,7 +247,10 @@ test('a policy is refused with the place of what is wrong in it, and says which 
     body: { spec: { failurePolicy: 'Ignore' } },
     headers: MERGE,
   });
-  const { metadata, status } = await read();
+  const { metadata, status, spec } = await read();
+  const { resourceRules, ...matching } = spec.matchConstraints;
+  assert.deepEqual(matching, { matchPolicy: 'Equivalent', namespaceSelector: {}, objectSelector: {} });
+  assert.equal(resourceRules[0].scope, '*');
   assert.deepEqual([metadata.generation, status.observedGeneration], [2, 2]);
 });
 
