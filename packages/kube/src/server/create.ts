@@ -84,6 +84,7 @@ function prepareCreate(
       object,
       dryRun,
       warnings: call.warnings,
+      annotations: call.annotations,
     },
     review,
   );

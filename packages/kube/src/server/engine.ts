@@ -68,6 +68,8 @@ export interface Admitted {
   readonly dryRun: boolean;
   /** Takes what the author should know although the write is accepted; absent where nobody would be told. */
   readonly warnings?: string[];
+  /** Takes what the audit log should say of the write. */
+  readonly annotations?: Map<string, string>;
 }
 
 /** Looks at a write before validation: changes the object in place, throws a StatusError to refuse. */

@@ -100,6 +100,7 @@ function admitUpdate(
       old,
       dryRun,
       warnings: call.warnings,
+      annotations: call.annotations,
     },
     review,
   );

@@ -1,6 +1,6 @@
 /** PodSecurity: pods keep to the standard that the labels of their namespace name; what makes pods is warned. */
 import type { KubeObject } from '@skerry/api';
-import { describeViolations, formatStandard, policyOf, type Standard, violationsOf } from '@skerry/api/pod-security';
+import { describeViolations, policyOf, type Standard, violationsOf } from '@skerry/api/pod-security';
 import type { Pod, PodTemplateSpec } from '@skerry/api/types';
 import { formatKey } from '../../../store/key.ts';
 import { type AdmissionStep, type Admitted, type Engine, groupResource } from '../../engine.ts';
@@ -9,6 +9,8 @@ import { toServedObject } from '../../object-text.ts';
 import { forbidden } from '../../statuses.ts';
 import { isFor } from '../lookup.ts';
 import { admitNamespace } from './namespace-labels.ts';
+
+const AUDIT_ANNOTATION = 'pod-security.kubernetes.io/audit-violations';
 
 export const podSecurity: AdmissionStep = {
   name: 'PodSecurity',
@@ -36,7 +38,7 @@ function admitPod(engine: Engine, admitted: Admitted): void {
       `violates ${describeViolations(policy.enforce, found)}`,
     );
   }
-  tell(engine, admitted, policy, { metadata, spec });
+  tell(admitted, policy, { metadata, spec });
 }
 
 /** An update is looked at only where it could run something else. */
@@ -84,12 +86,11 @@ function admitTemplate(engine: Engine, admitted: Admitted): void {
   const template = find(admitted.object) as PodTemplateSpec | undefined;
   const policy = template?.spec === undefined ? undefined : policyIn(engine, admitted.namespace);
   if (policy === undefined || template?.spec === undefined) return;
-  tell(engine, admitted, policy, { metadata: template.metadata ?? {}, spec: template.spec });
+  tell(admitted, policy, { metadata: template.metadata ?? {}, spec: template.spec });
 }
 
 function tell(
-  { log }: Engine,
-  { warnings, kind, namespace, name, user }: Admitted,
+  { warnings, annotations }: Admitted,
   { audit, warn }: ReturnType<typeof policyOf>,
   { metadata, spec }: Pick<Required<Pod>, 'metadata' | 'spec'>,
 ): void {
@@ -98,11 +99,8 @@ function tell(
     return found.length === 0 ? undefined : `would violate ${describeViolations(standard, found)}`;
   };
   const warning = describe(warn);
-  // Steps may run twice over one object.
+  // A request that begins anew has been told.
   if (warning !== undefined && warnings?.includes(warning) === false) warnings.push(warning);
   const noted = describe(audit);
-  if (noted === undefined) return;
-  const { resource } = groupResource(kind);
-  const standard = formatStandard(audit);
-  log.info({ resource, namespace, name, user: user.username, standard, noted }, 'pod security audit');
+  if (noted !== undefined) annotations?.set(AUDIT_ANNOTATION, noted);
 }

@@ -95,3 +95,15 @@ test('labels must make sense, and who raises the standard hears of the pods that
     assert.match(raised.said, /existing pods in namespace \\?"shop\\?" violate the new PodSecurity enforce level/);
     assert.match(raised.said, /a \(and 1 other pod\): host namespaces/);
   }));
+
+test('what would break the standard is noted in the audit log', async () => {
+  const noted: unknown[] = [];
+  const { ask } = scratchServer({ audit: { append: ({ annotations }) => noted.push(annotations) } });
+  const labels = labelled({ audit: 'baseline' });
+  await ask('POST', '/api/v1/namespaces', { body: { metadata: { name: 'shop', labels } } });
+  assert.equal((await ask('POST', `${URL}/pods`, { body: pod('p', { hostPID: true }) })).status, 201);
+  assert.deepEqual(noted.at(-1), {
+    'pod-security.kubernetes.io/audit-violations':
+      'would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)',
+  });
+});
