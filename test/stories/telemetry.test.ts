@@ -278,10 +278,10 @@ suite('series in the cloud', () => {
         type: 'Parquet',
         endpoint: 'training/press',
         series: [{ device: 'press-*' }],
-        export: { schedule: '@every 1s', range: '1h', maxFiles: 2 },
+        export: { schedule: '@every 1s', delay: '0s', range: '1h', maxFiles: 2 },
       },
     });
-    const sql = 'SELECT device, property, count(*) > 5 FROM exports."training/press" GROUP BY ALL';
+    const sql = 'SELECT device, property, count(*) > 5 FROM exports."default/training/press" GROUP BY ALL';
     await eventually('SQL reads what was exported', async () => {
       const { stdout } = await cloud.skerry(['series', 'sql', sql, '-o', 'csv']);
       return stdout.includes('press-1,load,true');
