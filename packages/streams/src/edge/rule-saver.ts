@@ -4,6 +4,7 @@ import { type Clock, type Logger, messageOf } from '@skerry/base';
 import type { PreparedRule } from '../engine/rule/prepare.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import type { RuleRunner, SavedRule } from './rule-runner.ts';
+import { giveBack, type SavedZones, zonesIn } from './saved-zones.ts';
 
 export interface Saveable {
   readonly runner: RuleRunner;
@@ -24,6 +25,7 @@ export interface RuleSaverOptions {
 interface Checkpoint {
   readonly uid: string;
   readonly rule: SavedRule;
+  readonly zones?: SavedZones;
 }
 
 type States = ReadonlyMap<RuleRunner, Uint8Array>;
@@ -61,6 +63,7 @@ export class RuleSaver {
   read(key: string, uid: string, bytes: Uint8Array): SavedRule | undefined {
     try {
       const saved = deserialize(bytes) as Checkpoint;
+      giveBack(saved.zones ?? NO_ZONES);
       return saved.uid === uid ? saved.rule : undefined;
     } catch (error) {
       const { log } = this.#options;
@@ -76,7 +79,9 @@ export class RuleSaver {
       if (group.some(({ runner }) => givesToBus(runner.prepared))) settle();
       return new Map(
         group.map(({ runner, uid }) => {
-          const checkpoint: Checkpoint = { uid, rule: runner.save() };
+          const rule = runner.save();
+          const zones = mayHoldZones(runner.prepared) ? zonesIn(rule) : NO_ZONES;
+          const checkpoint: Checkpoint = { uid, rule, ...(zones.size === 0 ? {} : { zones }) };
           return [runner, serialize(checkpoint)] as const;
         }),
       );
@@ -95,6 +100,13 @@ export class RuleSaver {
       runner.notSaved(error);
     }
   }
+}
+
+const NO_ZONES: SavedZones = new Map();
+
+/** Instants with a zone of their own are made by the rule, or by those that it reads. */
+function mayHoldZones({ spec, streams }: PreparedRule): boolean {
+  return /convert_tz/i.test(spec.sql) || [...streams.values()].some((stream) => stream?.source.rule !== undefined);
 }
 
 function givesToBus({ spec: { sinks = [] } }: PreparedRule): boolean {

@@ -1,6 +1,6 @@
 /** What becomes of rules whose state cannot be saved: they go on, say so, and are saved once they can be. */
 import assert from 'node:assert/strict';
-import { appendFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { StreamSpec } from '../kinds/stream.ts';
@@ -38,4 +38,22 @@ test('a rule that cannot be saved stops no other; it says so, and is saved once 
     const told = await scratch.status('stuck');
     return told?.lastCheckpointTime !== undefined && told.lastError === '';
   });
+});
+
+test('an instant goes by the clock of its own zone also after a restart', async () => {
+  await using scratch = await scratchStreams();
+  const input = join(scratch.files, 'in.jsonl');
+  const results = join(scratch.files, 'out.jsonl');
+  writeFileSync(input, '{"ts":1000,"v":1}\n');
+  await scratch.stream('demo', FILE);
+  await scratch.rule('r', {
+    sql: `WITH z AS (SELECT convert_tz(ts, "Asia/Tokyo") AS t FROM demo)
+      SELECT format_time(first_value(t, true), "HH:mm") AS first FROM z GROUP BY COUNTWINDOW(2)`,
+    sinks: [{ name: 'out', file: { path: 'out.jsonl' } }],
+  });
+  await scratch.until('the first row', async () => (await scratch.status('r'))?.rowsIn === 1);
+  await scratch.restart();
+  appendFileSync(input, '{"ts":2000,"v":2}\n');
+  await scratch.until('the result', () => existsSync(results) && readFileSync(results, 'utf8') !== '');
+  assert.equal(readFileSync(results, 'utf8'), '{"first":"09:00"}\n');
 });

@@ -1,4 +1,5 @@
 /** What can be asked about any value: what it is, whether two are equal, which comes first. */
+import { ownZone, withZone, zoneOf } from './time/zone.ts';
 import type { Row, Saved, Value } from './value.ts';
 
 export function isNull(value: Value): value is null | undefined {
@@ -164,7 +165,10 @@ export function encode(value: Value): Saved {
 }
 
 function encodeObject(value: NonNullable<Value> & object): Saved {
-  if (value instanceof Date) return { $date: value.getTime() };
+  if (value instanceof Date) {
+    const zone = ownZone(value);
+    return { $date: value.getTime(), ...(zone === undefined ? {} : { $zone: zone.name }) };
+  }
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString('base64') };
   if (isArray(value)) return value.map(encode);
   const entries = Object.entries(value).map(([name, field]): [string, Saved] => [name, encode(field)]);
@@ -176,10 +180,13 @@ export function decode(saved: Saved | undefined): Value {
   if (saved === undefined || saved === null) return undefined;
   if (typeof saved !== 'object') return saved;
   if (Array.isArray(saved)) return saved.map(decodeInside);
-  const { $bigint, $float, $date, $bytes, $struct } = saved as Readonly<Record<string, Saved>>;
+  const { $bigint, $float, $date, $zone, $bytes, $struct } = saved as Readonly<Record<string, Saved>>;
   if (typeof $bigint === 'string') return BigInt($bigint);
   if (typeof $float === 'string') return Number($float);
-  if (typeof $date === 'number') return new Date($date);
+  if (typeof $date === 'number') {
+    const date = new Date($date);
+    return typeof $zone === 'string' ? withZone(date, zoneOf($zone)) : date;
+  }
   if (typeof $bytes === 'string') return new Uint8Array(Buffer.from($bytes, 'base64'));
   const entries = $struct === undefined ? Object.entries(saved) : ($struct as readonly [string, Saved][]);
   return Object.fromEntries(entries.map(([name, field]) => [name, decodeInside(field)]));

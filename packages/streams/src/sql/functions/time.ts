@@ -3,7 +3,7 @@ import { BIGINT, DATETIME, STRING } from '../data-type.ts';
 import { RowError } from '../sql-error.ts';
 import { DAYS, MONTHS, timeFormat } from '../time/format-time.ts';
 import { parseDuration } from '../time/parse-time.ts';
-import { UTC, wallClock, type Zone, ZonedDate, zoneFor, zoneOf } from '../time/zone.ts';
+import { UTC, wallClock, withZone, type Zone, zoneFor, zoneOf } from '../time/zone.ts';
 import type { EvalContext, Value } from '../value.ts';
 import { describe } from '../values.ts';
 import { datetime, integer, optional, string } from './parameters.ts';
@@ -148,7 +148,7 @@ function present(format: (date: Date, zone: Zone) => string, digits: number | un
 }
 
 function zoned(date: Date, zone: Zone): Date {
-  return new ZonedDate(date.getTime(), zone);
+  return withZone(new Date(date.getTime()), zone);
 }
 
 function knownZone(name: string): Zone {

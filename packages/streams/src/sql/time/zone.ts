@@ -38,19 +38,20 @@ function offsetIn(format: Intl.DateTimeFormat, milliseconds: number): number {
   return sign === '-' ? -size : size;
 }
 
-/** An instant that goes by the clock of a zone of its own, wherever it is written. */
-export class ZonedDate extends Date {
-  readonly zone: Zone;
+/** It stands at this key of an instant that goes by the clock of a zone of its own, wherever it is written. */
+const ZONE: unique symbol = Symbol('zone');
 
-  constructor(milliseconds: number, zone: Zone) {
-    super(milliseconds);
-    this.zone = zone;
-  }
+export function withZone(date: Date, zone: Zone): Date {
+  return Object.defineProperty(date, ZONE, { value: zone });
+}
+
+export function ownZone(date: Date): Zone | undefined {
+  return (date as Date & { readonly [ZONE]?: Zone })[ZONE];
 }
 
 /** By whose clock the instant is written where `zone` is the one of the rule. */
 export function zoneFor(date: Date, zone: Zone): Zone {
-  return date instanceof ZonedDate ? date.zone : zone;
+  return ownZone(date) ?? zone;
 }
 
 /** A Date whose UTC fields are what the wall clock of its zone, or else of the given one, shows. */
