@@ -1,5 +1,6 @@
 /** What every write passes before it is validated, in this order. */
 import type { AdmissionStep, Admitted, Engine } from '../engine.ts';
+import { certificateRequests } from './certificate-requests.ts';
 import { claimResize } from './claim-resize.ts';
 import { customResourceDefinition } from './custom-resource-definition.ts';
 import { defaultStorageClass } from './default-storage-class.ts';
@@ -20,6 +21,7 @@ export const BUILTIN_ADMISSION: readonly AdmissionStep[] = [
   namespaceLifecycle,
   nodeRestriction,
   roleGrants,
+  certificateRequests,
   serviceAccount,
   priority,
   defaultTolerationSeconds,
