@@ -47,6 +47,6 @@ test('routes, retentions and outlets take what the parameters of their node say'
     scratch.publish(device, clock.now() + at, { p: at });
   await scratch.until('both values are recorded', async () => (await recording())?.points === 2);
   await scratch.until('both are on the road', () => scratch.queuedRows('here') === 2);
-  await scratch.until('the file is there', () => existsSync(join(scratch.files, 'mine/out')));
-  assert.equal(existsSync(join(scratch.files, 'elsewhere')), false);
+  await scratch.until('the file is there', () => existsSync(join(scratch.files, 'default/mine/out')));
+  assert.equal(existsSync(join(scratch.files, 'default/elsewhere')), false);
 });

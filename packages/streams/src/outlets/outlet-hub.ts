@@ -1,6 +1,7 @@
 /** All outlets of a process: each row goes to those that are about its series. */
 import { type Clock, type Logger, messageOf } from '@skerry/base';
 import { type Batch, valueAt } from '../contract/index.ts';
+import { pathIn } from '../edge/folder.ts';
 import type { Outlet } from '../kinds/index.ts';
 import type { RoadFile } from '../road/edge/road-file.ts';
 import { matcherOf } from '../road/edge/route-settings.ts';
@@ -66,12 +67,13 @@ export class OutletHub {
   }
 
   /** Sends it there; nothing changes while the settings are the same. Throws `OutletError` for settings that make no sense. */
-  async connect(key: string, { spec }: Outlet, credentials: Credentials): Promise<void> {
+  async connect(key: string, { metadata, spec }: Outlet, credentials: Credentials): Promise<void> {
     const running = this.#running.get(key);
     const settings = JSON.stringify([spec, credentials]);
     if (running === undefined || running.settings === settings) return;
     const { endpoint, headers = {}, options = {} } = spec;
-    const { folder, reach } = this.#options;
+    const { reach } = this.#options;
+    const folder = pathIn(this.#options.folder, metadata.namespace ?? '');
     await running.sender.connect(
       await openTarget(spec.type, { endpoint, headers, options, credentials, folder, reach }),
     );

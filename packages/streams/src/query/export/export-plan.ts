@@ -10,6 +10,9 @@ export class ExportProblem extends Error {
 }
 
 export interface ExportPlan {
+  /** Whose it is: its files are below a directory of that name. */
+  readonly namespace: string;
+  /** Within that. */
   readonly directory: string;
   readonly selections: readonly Selection[];
   readonly rangeMs: number;
@@ -55,6 +58,7 @@ export function exportPlanOf({ metadata, spec }: Outlet): ExportPlan | undefined
   // A namespace has no dots: nobody's files are taken for those of another one.
   const stem = `${namespace}.${name}-`;
   return {
+    namespace,
     directory: spec.endpoint,
     selections: selectionsOf(namespace, spec),
     rangeMs,

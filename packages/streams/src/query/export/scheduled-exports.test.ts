@@ -42,7 +42,7 @@ async function check(story: (scene: Scene) => Promise<void>): Promise<void> {
   const { clock, store } = at;
   const open = () => new ScheduledExports({ clock, log: silentLogger, folder, store: async () => store });
   let exports = open();
-  const directory = join(folder, 'training');
+  const directory = join(folder, 'plant', 'training');
   try {
     await story({
       clock,
@@ -161,7 +161,7 @@ test('a file whose name is dated ahead does not hold up the schedule', () =>
   check(async (scene) => {
     const { clock, exports, files, directory } = scene;
     await fill(scene);
-    mkdirSync(directory);
+    mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, 'plant.press-20360101T020000Z.parquet'), '');
     exports().set('o', outlet({}));
     await clock.advance(2 * HOUR_MS);
@@ -177,7 +177,7 @@ for (const [why, more] of [
     check(async (scene) => {
       const { clock, exports, files, directory } = scene;
       await fill(scene);
-      mkdirSync(directory);
+      mkdirSync(directory, { recursive: true });
       for (const day of [2, 3, 4]) writeFileSync(join(directory, `plant.press-2026010${day}T020000Z.parquet`), '');
       await clock.advance(3 * DAY_MS + 2 * HOUR_MS);
       exports().set('o', outlet(more));
@@ -188,7 +188,7 @@ for (const [why, more] of [
 test('an export that fails is told, leaves nothing behind, and is made when it can be', () =>
   check(async ({ clock, directory, files, store: whole }) => {
     let store: SeriesStore | undefined;
-    const folder = join(directory, '..');
+    const folder = join(directory, '../..');
     const exports = new ScheduledExports({ clock, log: silentLogger, folder, store: async () => store });
     exports.set('o', outlet({}));
     await clock.advance(2 * HOUR_MS);

@@ -104,7 +104,7 @@ export class ScheduledExports {
   async #exportDue(job: Job): Promise<number> {
     const { clock } = this.#options;
     const { plan } = job;
-    const directory = pathIn(this.#options.folder, plan.directory);
+    const directory = pathIn(pathIn(this.#options.folder, plan.namespace), plan.directory);
     await mkdir(directory, { recursive: true });
     // What falls due while this one is made comes next.
     const now = clock.now();
