@@ -25,6 +25,8 @@ export interface Cleaner {
   clean(sample: Sample, now: number): DropReason | Held | undefined;
   /** There was no value. True when that is news. */
   fail(quality: number): boolean;
+  /** The one held back, before its time: nothing newer will come for a while. */
+  release(now: number): Sample | undefined;
   /** What goes on without a new sample: the one held back, once its interval is over; or the last value as stale, once. */
   due(now: number): Sample | undefined;
   /** So many were held back, and something newer came before they could go on. */
@@ -118,15 +120,17 @@ class PropertyCleaner implements Cleaner {
     return isNews;
   }
 
+  release(now: number): Sample | undefined {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#goOn(held, now);
+    return held;
+  }
+
   due(now: number): Sample | undefined {
     this.#followClock(now);
-    const held = this.#held;
-    if (held !== undefined && now - this.#wentAt >= this.#minIntervalMs) {
-      this.#held = undefined;
-      this.#goOn(held, now);
-      return held;
-    }
-    return this.#stale(now);
+    const isDue = this.#held !== undefined && now - this.#wentAt >= this.#minIntervalMs;
+    return isDue ? this.release(now) : this.#stale(now);
   }
 
   /** One that was set back: nothing has come, or gone on, later than now. */
@@ -139,8 +143,7 @@ class PropertyCleaner implements Cleaner {
     if (this.#staleAfterMs === undefined || this.#last === undefined || this.#isStale) return undefined;
     if (now - this.#cameAt <= this.#staleAfterMs) return undefined;
     // The one held back is the last that is known; it goes on as what it is by now.
-    if (this.#held !== undefined) this.#goOn(this.#held, now);
-    this.#held = undefined;
+    this.release(now);
     this.#isStale = true;
     this.#lastQuality = Quality.stale;
     return { value: this.#last, time: this.#lastTime, quality: Quality.stale };

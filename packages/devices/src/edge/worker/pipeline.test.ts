@@ -113,6 +113,16 @@ test('what does not change, comes too soon or comes twice is counted by its reas
     ],
     { dropped: { MinInterval: 1 }, until: 100, out: [5, 7] },
   );
+  // The last before the device is not to be understood any more is not lost with it.
+  await check(
+    { cleaning: { minInterval: '100ms' } },
+    [
+      [5, 0],
+      [6, 50],
+      ['nonsense', 60],
+    ],
+    { dropped: { Undecodable: 1 }, until: 200, out: [5, 6, [Number.NaN, Quality.configurationError]] },
+  );
   await check(
     {},
     [

@@ -89,10 +89,7 @@ export class Pipeline {
   sweep(): void {
     const now = this.#clock.now();
     for (const { cleaner, planned } of this.#stages.values()) {
-      const sample = cleaner.due(now);
-      if (sample === undefined) continue;
-      this.#out++;
-      this.#publisher.add(planned.series, sample.time, sample.value, sample.quality);
+      this.#handOut(planned, cleaner.due(now));
     }
   }
 
@@ -136,9 +133,17 @@ export class Pipeline {
 
   #markFailed(stage: Stage, problem: string, quality: number, now: number): void {
     stage.problem = problem;
+    // The last value before a cut is what everybody asks for after it.
+    this.#handOut(stage.planned, stage.cleaner.release(now));
     if (!stage.cleaner.fail(quality)) return;
     this.#out++;
     this.#publisher.add(stage.planned.series, now, Number.NaN, quality);
+  }
+
+  #handOut({ series }: PlannedPoint, sample: Sample | undefined): void {
+    if (sample === undefined) return;
+    this.#out++;
+    this.#publisher.add(series, sample.time, sample.value, sample.quality);
   }
 
   #drop(reason: DropReason | 'Lost', count = 1): void {
