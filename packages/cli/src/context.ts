@@ -45,6 +45,7 @@ export const cliErrors = defineErrors('CLI', {
   NODE_RUNS: { text: 'the agent of {node} runs; stop it first, its pods go on meanwhile', retry: 'never' },
   IMPORT_FAILED: { text: 'not all images were imported: {reason}', retry: 'never' },
   SERIES_REFUSED: { text: 'the cloud refused the {what}: {reason}', retry: 'never' },
+  ROWS_FAILED: { text: 'rows of the recording failed in {rules}', retry: 'never' },
   RULE_FAILED: { text: '{failed} of {cases} cases failed', retry: 'never' },
   INSTALL_FAILED: { text: 'the service was not installed: {reason}', retry: 'never' },
 });

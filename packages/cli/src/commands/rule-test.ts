@@ -43,7 +43,7 @@ export async function testRules(context: CliContext, files: readonly string[], f
   if (rules.length === 0) throw invalid(files.join(' '), 'holds no Rule');
   const given = { rules, streams: ofKind<Stream>(objects, 'Stream'), tables: ofKind<Table>(objects, 'Table') };
   if (flags.input === undefined) await runCases(context, given, flags);
-  else for (const rule of rules) await replayOne(context, rule, given, flags, flags.input);
+  else await replayAll(context, given, flags, flags.input);
 }
 
 function ofKind<T extends KubeObject>(objects: readonly KubeObject[], kind: string): readonly T[] {
@@ -71,13 +71,27 @@ async function runCases(context: CliContext, given: Given, { output, node }: Rul
   if (failed > 0) throw cliErrors.RULE_FAILED({ failed, cases: outcomes.length });
 }
 
+async function replayAll(
+  context: CliContext,
+  given: Given,
+  flags: RuleTestFlags,
+  input: readonly string[],
+): Promise<void> {
+  const failed: string[] = [];
+  for (const rule of given.rules) {
+    const { errors } = await replayOne(context, rule, given, flags, input);
+    if (errors.length > 0) failed.push(rule.metadata.name ?? '');
+  }
+  if (failed.length > 0) throw cliErrors.ROWS_FAILED({ rules: failed.join(', ') });
+}
+
 async function replayOne(
   context: CliContext,
   rule: Rule,
   { streams, tables }: Given,
   flags: RuleTestFlags,
   input: readonly string[],
-): Promise<void> {
+): Promise<Replay> {
   const around = surroundingsOf(streams, tables);
   const at = flags.node === undefined ? {} : { node: flags.node };
   const opened = await openFunctions(rule.spec.functions ?? [], () => context.clock.monotonic());
@@ -89,6 +103,7 @@ async function replayOne(
     if (flags.output === 'json') context.print(formatJson(inJson(prepared, outcome)));
     else for (const row of outcome.results) context.print(`${JSON.stringify(plain(row))}\n`);
     context.say(summaryOf(prepared, outcome));
+    return outcome;
   } catch (cause) {
     if (!(cause instanceof RuleProblem)) throw cause;
     throw cliErrors.INVALID_ARGUMENT({ argument: rule.metadata.name ?? 'rule', problem: messageOf(cause) }, { cause });
