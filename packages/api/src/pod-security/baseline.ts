@@ -1,5 +1,6 @@
 /** The baseline profile: nothing that is known to reach the host. */
 import type { Capabilities, Container, Probe, SELinuxOptions } from '../generated/types.ts';
+import { SAFE_SYSCTLS } from './safe-sysctls.ts';
 import { type Check, namesOf, quoted, type Subject, several, sortedSet, type Violation } from './subject.ts';
 
 export const BASELINE: readonly Check[] = [
@@ -196,21 +197,6 @@ function seccomp({ spec, containers }: Subject): Violation | undefined {
     detail: `${who} must not set securityContext.seccompProfile.type to "Unconfined"`,
   };
 }
-
-const SAFE_SYSCTLS = new Set([
-  'kernel.shm_rmid_forced',
-  'net.ipv4.ip_local_port_range',
-  'net.ipv4.ip_local_reserved_ports',
-  'net.ipv4.ip_unprivileged_port_start',
-  'net.ipv4.ping_group_range',
-  'net.ipv4.tcp_fin_timeout',
-  'net.ipv4.tcp_keepalive_intvl',
-  'net.ipv4.tcp_keepalive_probes',
-  'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_rmem',
-  'net.ipv4.tcp_syncookies',
-  'net.ipv4.tcp_wmem',
-]);
 
 function sysctls({ spec }: Subject): Violation | undefined {
   const bad = (spec.securityContext?.sysctls ?? []).map(({ name }) => name).filter((name) => !SAFE_SYSCTLS.has(name));

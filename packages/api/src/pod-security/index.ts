@@ -14,6 +14,7 @@ export {
   policyOf,
   type Standard,
 } from './policy.ts';
+export { SAFE_SYSCTLS } from './safe-sysctls.ts';
 export type { Violation };
 
 export function violationsOf(metadata: Subject['metadata'], spec: PodSpec, standard: Standard): Violation[] {

@@ -1,4 +1,5 @@
 /** Whether this node takes a pod that is bound to it: whoever bound it may know less of the node, and a pod may name its node itself. Pure. */
+import { SAFE_SYSCTLS } from '@skerry/api/pod-security';
 import type { Node, Pod } from '@skerry/api/types';
 import { mayBeOn } from '../../fit/node-affinity.ts';
 import { type Amounts, amountsOf, hostPortsOf, portsMeet, requestsOf } from '../../fit/requests.ts';
@@ -16,22 +17,6 @@ export interface AdmittingNode {
   /** Whoever holds resources here. */
   readonly others: readonly Pod[];
 }
-
-/** Those that concern nobody but the pod that sets them, as Kubernetes lists them. */
-const SAFE_SYSCTLS: readonly string[] = [
-  'kernel.shm_rmid_forced',
-  'net.ipv4.ip_local_port_range',
-  'net.ipv4.ip_local_reserved_ports',
-  'net.ipv4.ip_unprivileged_port_start',
-  'net.ipv4.ping_group_range',
-  'net.ipv4.tcp_fin_timeout',
-  'net.ipv4.tcp_keepalive_intvl',
-  'net.ipv4.tcp_keepalive_probes',
-  'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_rmem',
-  'net.ipv4.tcp_syncookies',
-  'net.ipv4.tcp_wmem',
-];
 
 export function rejectionOf(pod: Pod, place: AdmittingNode): Rejection | undefined {
   return ofSystem(pod) ?? ofSysctls(pod) ?? ofAffinity(pod, place) ?? ofPorts(pod, place) ?? ofResources(pod, place);
@@ -52,7 +37,7 @@ function ofSystem({ spec }: Pod): Rejection | undefined {
 function ofSysctls({ spec }: Pod): Rejection | undefined {
   for (const { name } of spec?.securityContext?.sysctls ?? []) {
     const plain = sysctlName(name);
-    if (!SAFE_SYSCTLS.includes(plain)) return forbidden(`forbidden sysctl: ${JSON.stringify(plain)} not allowlisted`);
+    if (!SAFE_SYSCTLS.has(plain)) return forbidden(`forbidden sysctl: ${JSON.stringify(plain)} not allowlisted`);
     if (plain.startsWith('net.') && spec?.hostNetwork) return forbidden(shared(plain, 'host net'));
     if (plain.startsWith('kernel.shm') && spec?.hostIPC) return forbidden(shared(plain, 'host ipc'));
   }
