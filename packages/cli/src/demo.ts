@@ -136,7 +136,7 @@ function advice(command: string, kubeconfig: string): string {
     `  ${command} device set scale-1 tare=1.5`,
     `  ${command} device call scale-1 zero`,
     '  kubectl get controlloop factory-peak          # slows the press down while much power is drawn',
-    '  skerry rule explain factory-load              # what the hall does, from both machines',
+    `  ${command} rule explain factory-load              # what the hall does, from both machines`,
     '  kubectl get opcuaserver factory               # where any OPC UA client reads all of it',
     '',
   ].join('\n');
